@@ -1,0 +1,93 @@
+"""One trial: a chain whose members are taken, waited for, or trained."""
+
+import secrets
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from ban_ray.cluster import Group
+from ban_ray.distributed import run
+from ban_ray.order import Order, Outcome
+from ban_ray.population import Population, claims, failures, open_storage
+from ban_ray.specs import Chain
+from ban_ray.tasks.source import Source
+
+DRIVER_MEMORY_BYTES = 500 * 2**20
+"""What a trial's driver reserves: memory alone, since a CPU of its own would starve its workers."""
+
+
+class Trial(BaseModel):
+    """What one trial is to do, as JSON.
+
+    Attributes:
+        storage: absolute path or URL of the population.
+        folder: for Ray's own files.
+        search: this execution of the search command.
+        title: readable, for the dashboard.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    chain: Chain
+    source: Source
+    storage: str
+    folder: str
+    search: str
+    title: str
+    cpus_per_worker: int = 1
+    gpus_per_worker: float = 0
+    command: str = ""
+
+
+def walk(config: dict[str, Any]) -> None:
+    """The function of a Tune trial: ends when every generation is published or one cannot be.
+
+    Reports ``{"generation": ..., ...}`` for each epoch and publication, and at last ``{"ended": status}``
+    with a ``sentence`` where the chain failed.
+    """
+    from ray import tune
+
+    trial = Trial.model_validate_json(config["trial"])
+    outcome = follow(trial)
+    tune.report({"ended": outcome.status, "sentence": outcome.sentence})
+
+
+def follow(trial: Trial) -> Outcome:
+    """Walk the chain until nothing is missing."""
+    population = Population(open_storage(trial.storage))
+    generations = trial.chain.generations
+    group = Group(generations[0].recipe.workers, trial.cpus_per_worker, trial.gpus_per_worker)
+    stale: dict[str, int] = {}
+    while True:
+        first = next((k for k, key in enumerate(trial.chain.keys) if key not in population), None)
+        if first is None:
+            return Outcome(status="done")
+        key = trial.chain.keys[first]
+        if failure := failures.find(population.storage, key, trial.search):
+            return Outcome(status="failed", key=key, sentence=failure.sentence)
+        order = Order(
+            storage=trial.storage,
+            source=trial.source,
+            generations=generations[first:],
+            first=first,
+            chain_seed=trial.chain.seed,
+            run=f"{trial.search}-{secrets.token_hex(4)}",
+            search=trial.search,
+            stale=stale,
+            threads=trial.cpus_per_worker,
+            command=trial.command,
+        )
+        outcome = run(order, group, name=f"{trial.title}-{order.run[-8:]}", folder=trial.folder)
+        if outcome.status == "failed":
+            return outcome
+        if outcome.status == "claimed":
+            stale[outcome.key] = _wait(population, outcome.key, trial.search)
+
+
+def _wait(population: Population, key: str, search: str) -> int:
+    """Wait without CPU or GPU for another run's generation; the number of its claim if that stood still."""
+
+    def settled() -> bool:
+        return key in population or failures.find(population.storage, key, search) is not None
+
+    return claims.wait(population.storage, key, settled)

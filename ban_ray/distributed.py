@@ -1,0 +1,58 @@
+"""A Ray Train run: a worker group trains a chain's missing generations in order."""
+
+import os
+from typing import Any
+
+from ban_ray.cluster import WORKER_ENVIRONMENT, Group
+from ban_ray.order import Order, Outcome
+
+MAX_WORKER_DEATHS = 8
+"""Restarts of a worker group after the death of a process; each goes on from the newest checkpoint."""
+
+
+def run(order: Order, group: Group, *, name: str, folder: str) -> Outcome:
+    """Run an order on a worker group, reporting every record to the Tune trial it is called in.
+
+    Args:
+        name: of the Train run, readable on the dashboard.
+        folder: for Train's own files, reachable from every node.
+
+    Raises:
+        ray.train.TrainingFailedError: workers kept failing; the message holds the last error.
+    """
+    # Nodes that others started do not have our environment.
+    os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
+    from ray import train
+    from ray.train.torch import TorchConfig, TorchTrainer
+    from ray.tune.integration.ray_train import TuneReportCallback
+
+    resources: dict[str, float] = {"CPU": group.cpus_per_worker}
+    if group.gpus_per_worker:
+        resources["GPU"] = group.gpus_per_worker
+    trainer = TorchTrainer(
+        _worker,
+        train_loop_config={"order": order.model_dump_json(exclude_defaults=True)},
+        scaling_config=train.ScalingConfig(
+            num_workers=group.workers,
+            use_gpu=group.gpus_per_worker > 0,
+            resources_per_worker=resources,
+        ),
+        torch_config=TorchConfig(backend="nccl" if group.gpus_per_worker else "gloo"),
+        run_config=train.RunConfig(
+            name=name,
+            storage_path=folder,
+            failure_config=train.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+            callbacks=[TuneReportCallback()],
+        ),
+    )
+    return Outcome.model_validate(trainer.fit().return_value)
+
+
+def _worker(config: dict[str, Any]) -> dict[str, Any]:
+    from ray import train
+    from ray.train.torch import get_device
+
+    from ban_ray.worker import work
+
+    order = Order.model_validate_json(config["order"])
+    return work(order, get_device(), train.report).model_dump()

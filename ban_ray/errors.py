@@ -1,0 +1,27 @@
+"""Errors that are told to the user in one sentence."""
+
+
+class UserError(Exception):
+    """Something the user gave cannot be used: what was wrong, its value, what is allowed.
+
+    The command line prints the message alone and exits with status 2.
+    """
+
+
+class DamagedMember(Exception):
+    """A member of the population does not match its digests; the message names the file."""
+
+
+class GenerationFailed(Exception):
+    """A generation cannot be trained and training it again would end the same way.
+
+    Attributes:
+        reason: ``"non-finite"`` or ``"out-of-memory"``.
+    """
+
+    def __init__(self, reason: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.reason, str(self))

@@ -1,0 +1,88 @@
+"""From a network's name to its module."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from ban_ray.errors import UserError
+from ban_ray.networks import (
+    densenet,
+    match_densenet,
+    match_resnet,
+    own,
+    pre_resnet,
+    torchvision_models,
+    wide_resnet,
+)
+from ban_ray.networks.dense_unit import DenseUnit
+from ban_ray.networks.layers import initialise
+from ban_ray.networks.names import (
+    Architecture,
+    DenseNetBC,
+    MatchDenseNet,
+    MatchPreResNet,
+    MatchWideResNet,
+    OwnNetwork,
+    PreResNet,
+    TorchvisionNetwork,
+    WideResNet,
+    parse,
+)
+
+_Builder = Callable[[Any, int, int], nn.Module]
+
+_DENSE: dict[type, _Builder] = {DenseNetBC: densenet.build, MatchDenseNet: match_densenet.build}
+_OURS: dict[type, _Builder] = {
+    **_DENSE,
+    WideResNet: wide_resnet.build,
+    PreResNet: pre_resnet.build,
+    MatchWideResNet: match_resnet.build_wide,
+    MatchPreResNet: match_resnet.build_pre,
+}
+_FOREIGN: dict[type, _Builder] = {OwnNetwork: own.build, TorchvisionNetwork: torchvision_models.build}
+
+
+def build(
+    name: str,
+    num_classes: int,
+    in_channels: int = 3,
+    arguments: Mapping[str, object] | None = None,
+    *,
+    recompute: bool = False,
+) -> nn.Module:
+    """A freshly initialised network: (b, in_channels, h, w) to logits (b, num_classes).
+
+    Random numbers come from torch's global generator; on the meta device nothing is allocated.
+
+    Args:
+        name: one of the forms of `ban_ray.networks.names`.
+        arguments: passed to a builder outside this package.
+        recompute: keep fewer activations of dense units and compute them again in the backward pass: the same
+            bits, less memory, more time.
+
+    Raises:
+        UserError: an unknown name, numbers out of range, arguments that are not taken, a builder that fails,
+            or `recompute` for a network without dense units.
+    """
+    return build_architecture(parse(name, arguments), num_classes, in_channels, recompute=recompute)
+
+
+def build_architecture(
+    architecture: Architecture, num_classes: int, in_channels: int, *, recompute: bool = False
+) -> nn.Module:
+    """`build` for a name that is parsed already; it raises the same errors."""
+    kind = type(architecture)
+    if recompute and kind not in _DENSE:
+        raise UserError(
+            f"network {architecture.name} has no dense units to recompute; only densenet-bc-... and "
+            "match-densenet-... can be recomputed"
+        )
+    if kind in _FOREIGN:
+        return _FOREIGN[kind](architecture, num_classes, in_channels)
+    module = _OURS[kind](architecture, num_classes, in_channels)
+    initialise(module)
+    for layer in module.modules():
+        if isinstance(layer, DenseUnit):
+            layer.recompute = recompute
+    return module

@@ -1,0 +1,98 @@
+"""What a network costs, read off its module on the meta device: no memory, milliseconds."""
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from ban_ray.errors import UserError
+from ban_ray.networks.build import build_architecture
+from ban_ray.networks.names import Architecture, parse
+from ban_ray.networks.shapes.foreign import ForeignNetwork
+
+
+def multiply_accumulates(
+    name: str,
+    num_classes: int,
+    in_channels: int,
+    size: int,
+    arguments: Mapping[str, object] | None = None,
+) -> int:
+    """Multiply-accumulates of one forward pass of one image (in_channels, size, size).
+
+    Counted are the calls of convolution and linear layers, without biases. Not counted are products of two
+    activations, as in attention, and weights that are used without calling such a layer.
+
+    Raises:
+        UserError: no such network, or it does not take such images to logits (b, num_classes).
+    """
+    architecture = parse(name, arguments)
+    refused = f"network {architecture.name} cannot classify images of {in_channels} x {size} x {size}"
+
+    def count(module: nn.Module) -> int:
+        total = 0
+
+        def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            nonlocal total
+            total += _of_layer(layer, inputs[0], output)
+
+        hooks = [
+            layer.register_forward_hook(add)
+            for layer in module.modules()
+            if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd)
+        ]
+        with torch.no_grad():
+            logits = module.eval()(torch.zeros(1, in_channels, size, size))
+        for hook in hooks:
+            hook.remove()
+        if not isinstance(logits, Tensor):
+            raise UserError(
+                f"{refused}: it returns a {type(logits).__name__}, where a tensor of logits is needed"
+            )
+        if logits.shape != (1, num_classes):
+            raise UserError(
+                f"{refused}: it makes a tensor of {tuple(logits.shape)} from one image, "
+                f"where {(1, num_classes)} is needed"
+            )
+        return total
+
+    try:
+        return _read(architecture, num_classes, in_channels, count)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise UserError(f"{refused}: {' '.join(str(error).split())}") from error
+
+
+def built_parameters(architecture: Architecture, num_classes: int, in_channels: int) -> int:
+    """Parameters of the built module, every one counted once.
+
+    Raises:
+        UserError: the network cannot be built.
+    """
+    return _read(
+        architecture, num_classes, in_channels, lambda module: sum(p.numel() for p in module.parameters())
+    )
+
+
+def _read(
+    architecture: Architecture, num_classes: int, in_channels: int, reader: Callable[[nn.Module], int]
+) -> int:
+    """Build on the meta device and read; what asks for tensors' values there, is built on the CPU instead."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            with torch.device("meta"):
+                return reader(build_architecture(architecture, num_classes, in_channels))
+        except RuntimeError:
+            if not isinstance(architecture, ForeignNetwork):
+                raise
+            with torch.device("cpu"):
+                return reader(build_architecture(architecture, num_classes, in_channels))
+
+
+def _of_layer(layer: nn.Module, given: Tensor, output: Tensor) -> int:
+    """Multiply-accumulates of one call: each element meets the weights of one filter."""
+    if isinstance(layer, nn.Linear):
+        return output.numel() * layer.in_features
+    assert isinstance(layer, nn.modules.conv._ConvNd)
+    # A transposed convolution spreads each element of its input; any other gathers each one of its output.
+    elements = given if layer.transposed else output
+    return elements.numel() * layer.weight[0].numel()

@@ -1,0 +1,102 @@
+"""Names of networks, parsed without torch."""
+
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+
+from ban_ray.errors import UserError
+from ban_ray.networks.shapes.architecture import Architecture
+from ban_ray.networks.shapes.densenet import HALF, DenseNetBC
+from ban_ray.networks.shapes.foreign import (
+    OWN_FORM,
+    TORCHVISION_FORM,
+    OwnNetwork,
+    TorchvisionNetwork,
+    as_text,
+    parse_foreign,
+)
+from ban_ray.networks.shapes.match import TEACHER, MatchDenseNet
+from ban_ray.networks.shapes.match_resnet import MatchPreResNet, MatchWideResNet
+from ban_ray.networks.shapes.resnet import PreResNet, WideResNet
+
+__all__ = [
+    "FORMS",
+    "Architecture",
+    "DenseNetBC",
+    "MatchDenseNet",
+    "MatchPreResNet",
+    "MatchWideResNet",
+    "OwnNetwork",
+    "PreResNet",
+    "TorchvisionNetwork",
+    "WideResNet",
+    "parse",
+]
+
+_WHOLE = r"0*([0-9]{1,4})"
+_DECIMAL = r"([0-9]{1,4}(?:\.[0-9]{1,6})?|\.[0-9]{1,6})"
+_DENSENET = rf"densenet-bc-{_WHOLE}-{_WHOLE}(?:-c{_DECIMAL})?"
+_TARGET = rf"(?:@{_DENSENET})?"
+
+
+def _densenet(depth: str, growth: str, compression: str | None) -> DenseNetBC:
+    return DenseNetBC(int(depth), int(growth), Decimal(compression) if compression else HALF)
+
+
+def _target(depth: str | None, growth: str | None, compression: str | None) -> DenseNetBC:
+    return _densenet(depth, growth, compression) if depth and growth else TEACHER
+
+
+def _match_densenet(units: str, ratio_in: str, ratio_out: str, *target: str | None) -> MatchDenseNet:
+    return MatchDenseNet(int(units), Decimal(ratio_in), Decimal(ratio_out), _target(*target))
+
+
+_OURS: dict[str, tuple[str, Callable[..., Architecture]]] = {
+    "densenet-bc-DEPTH-GROWTH[-cCOMPRESSION]": (_DENSENET, _densenet),
+    "wide-resnet-DEPTH-WIDTH": (
+        rf"wide-resnet-{_WHOLE}-{_WHOLE}",
+        lambda depth, width: WideResNet(int(depth), int(width)),
+    ),
+    "pre-resnet-DEPTH": (rf"pre-resnet-{_WHOLE}", lambda depth: PreResNet(int(depth))),
+    "match-densenet-UNITS-RIN-ROUT[@densenet-bc-...]": (
+        rf"match-densenet-{_WHOLE}-{_DECIMAL}-{_DECIMAL}{_TARGET}",
+        _match_densenet,
+    ),
+    "match-wide-resnet-UNITS-RATIO[@densenet-bc-...]": (
+        rf"match-wide-resnet-{_WHOLE}-{_DECIMAL}{_TARGET}",
+        lambda units, ratio, *target: MatchWideResNet(int(units), Decimal(ratio), _target(*target)),
+    ),
+    "match-pre-resnet-UNITS-RATIO[@densenet-bc-...]": (
+        rf"match-pre-resnet-{_WHOLE}-{_DECIMAL}{_TARGET}",
+        lambda units, ratio, *target: MatchPreResNet(int(units), Decimal(ratio), _target(*target)),
+    ),
+}
+FORMS = (*_OURS, OWN_FORM, TORCHVISION_FORM)
+"""The forms that a name may have."""
+
+
+def parse(name: str, arguments: Mapping[str, object] | None = None) -> Architecture:
+    """The architecture of a name.
+
+    Args:
+        name: one of `FORMS`; whole numbers up to 9999, ratios as decimals.
+        arguments: of a builder outside this package; the networks of this package take none.
+
+    Raises:
+        UserError: a name of no known form, numbers out of range, or arguments for a network that takes none.
+    """
+    if ":" in name:
+        return parse_foreign(name, arguments or {})
+    for pattern, make in _OURS.values():
+        if match := re.fullmatch(pattern, name):
+            architecture = make(*match.groups())
+            if arguments:
+                raise UserError(
+                    f"network {architecture.name} takes no arguments and was given {as_text(arguments)}; "
+                    f"only {OWN_FORM} and {TORCHVISION_FORM} take some"
+                )
+            return architecture
+    raise UserError(
+        f"unknown network {name!r}; allowed are {', '.join(FORMS)}, where DEPTH, GROWTH, WIDTH and UNITS are "
+        "whole numbers up to 9999 and RIN, ROUT, RATIO and COMPRESSION decimals such as 0.5"
+    )

@@ -1,0 +1,59 @@
+"""A network of the user's own: any importable function that returns a module."""
+
+import importlib
+
+import torch
+from torch import nn
+from torch.nn.parameter import UninitializedParameter
+
+from ban_ray.errors import UserError
+from ban_ray.networks.shapes.foreign import OwnNetwork
+
+
+def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Module:
+    """What the user's function returns for (num_classes=, in_channels=, **arguments), as it is.
+
+    It should take (b, in_channels, h, w) to logits (b, num_classes). Its initialisation is its own.
+
+    Raises:
+        UserError: the module cannot be imported, has no such function, the function refuses its arguments, or
+            what it returns is no `nn.Module` or has parameters without a size.
+    """
+    name = architecture.name
+    try:
+        # A count may ask for the meta device, where tensors of the imported module would stay without values.
+        with torch.device("cpu"):
+            place = importlib.import_module(architecture.place)
+    except (ImportError, SyntaxError) as error:
+        raise UserError(
+            f"network {name}: module {architecture.place} cannot be imported ({error}); "
+            "it must be on Python's path here and on every worker"
+        ) from error
+    function = getattr(place, architecture.function, None)
+    if not callable(function):
+        raise UserError(
+            f"network {name}: module {architecture.place} has no function {architecture.function}; it has "
+            f"{', '.join(_functions_of(place)) or 'none'}"
+        )
+    try:
+        module = function(num_classes=num_classes, in_channels=in_channels, **architecture.arguments)
+    except TypeError as error:
+        raise UserError(
+            f"network {name} cannot be called with num_classes={num_classes}, in_channels={in_channels} and "
+            f"the arguments {architecture.arguments_text}: {error}"
+        ) from error
+    if not isinstance(module, nn.Module):
+        raise UserError(
+            f"network {name} returned a value of type {type(module).__name__}; a torch.nn.Module is needed"
+        )
+    for parameter, value in module.named_parameters():
+        if isinstance(value, UninitializedParameter):
+            raise UserError(
+                f"network {name}: the size of parameter {parameter} is left to the first batch; "
+                "a size from the start is needed"
+            )
+    return module
+
+
+def _functions_of(place: object) -> list[str]:
+    return [name for name, value in vars(place).items() if callable(value) and not name.startswith("_")]

@@ -1,0 +1,72 @@
+"""Networks that are built by code outside this package: the user's own, and torchvision's."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ban_ray.errors import UserError
+
+TORCHVISION_FORM = "torchvision:MODEL"
+OWN_FORM = "package.module:function"
+
+
+@dataclass(frozen=True)
+class ForeignNetwork:
+    """``place:function``, called with the number of classes, of channels, and `arguments`."""
+
+    place: str
+    function: str
+    arguments: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        return f"{self.place}:{self.function}"
+
+    @property
+    def arguments_text(self) -> str:
+        """The arguments as JSON, for messages."""
+        return as_text(self.arguments)
+
+    def parameters(self, num_classes: int, in_channels: int) -> int:
+        """Read off the module, which is built for it; imports torch and the builder's code.
+
+        Raises:
+            UserError: the network cannot be built.
+        """
+        from ban_ray.networks.cost import built_parameters
+
+        return built_parameters(self, num_classes, in_channels)
+
+
+class OwnNetwork(ForeignNetwork):
+    """``package.module:function``, called as ``function(num_classes=, in_channels=, **arguments)``."""
+
+
+class TorchvisionNetwork(ForeignNetwork):
+    """``torchvision:MODEL``, an untrained classification model of ``torchvision.models``."""
+
+
+def as_text(arguments: Mapping[str, object]) -> str:
+    """Arguments as JSON, for messages; what JSON cannot say is written as Python does."""
+    return json.dumps(dict(arguments), default=repr)
+
+
+def parse_foreign(name: str, arguments: Mapping[str, object]) -> ForeignNetwork:
+    """The architecture of a name with a colon; nothing is imported, so neither part is known to exist.
+
+    Raises:
+        UserError: a part is no identifier, or the arguments hold what the task decides.
+    """
+    place, _, function = name.partition(":")
+    for reserved in ("num_classes", "in_channels"):
+        if reserved in arguments:
+            raise UserError(
+                f"network {name}: the arguments {as_text(arguments)} may not hold {reserved}, "
+                "which the task decides"
+            )
+    if place == "torchvision" and re.fullmatch(r"\w+", function, re.ASCII):
+        return TorchvisionNetwork(place, function.lower(), arguments)
+    if all(part.isidentifier() for part in (*place.split("."), function)):
+        return OwnNetwork(place, function, arguments)
+    raise UserError(f"unknown network {name!r}; with a colon, {OWN_FORM} and {TORCHVISION_FORM} are allowed")

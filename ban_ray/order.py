@@ -1,0 +1,45 @@
+"""What a worker group is told to do and how it ended, as JSON; torch-free, for the drivers."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ban_ray.specs import Generation
+from ban_ray.tasks.source import Source
+
+
+class Order(BaseModel):
+    """What a worker group is to do, as JSON.
+
+    Attributes:
+        generations: in order; members among them are passed over.
+        first: number of the first one within its chain, the baseline being 0.
+        run: names this worker group's claims; the same after a restart of its processes.
+        search: the execution of a search that failures such as lack of memory hold for.
+        stale: by key, the number of a claim that was seen standing still.
+        threads: of torch, in each process.
+        command: what the user typed, for the records.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    storage: str
+    source: Source
+    generations: tuple[Generation, ...]
+    first: int
+    chain_seed: int
+    run: str
+    search: str
+    stale: dict[str, int] = Field(default_factory=dict)
+    threads: int = 1
+    command: str = ""
+
+
+class Outcome(BaseModel):
+    """How it ended: ``done``, ``claimed`` by another run, or ``failed`` with a sentence; `key` says where."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: Literal["done", "claimed", "failed"]
+    key: str = ""
+    sentence: str = ""

@@ -1,0 +1,172 @@
+"""Claims: who is training a generation now. They save work; correctness never rests on them.
+
+A key's claims are numbered files; the holder is the highest number. Taking over creates the next number
+exclusively, so of several takers one succeeds. A holder renews a counter in its file; whoever waits judges
+by its own monotonic clock how long the counter has stood still.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ban_ray.population.read import folder
+from ban_ray.population.storage import Storage
+
+RENEW_S = 5.0
+STALE_S = 45.0
+
+
+def _place(key: str) -> str:
+    return f"claims/{folder(key).removeprefix('population/')}"
+
+
+def process_identity() -> dict[str, str | int]:
+    """This process, told apart from every other one on this boot of this host."""
+    return {
+        "host": socket.gethostname(),
+        "boot": _boot(),
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+    }
+
+
+def _boot() -> str:
+    try:
+        namespace = Path("/proc/self/ns/pid").readlink()
+        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}/{namespace}"
+    except OSError:
+        return ""
+
+
+def _started(pid: int) -> str:
+    """Start time of a process in clock ticks since boot; empty where there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
+
+
+def _surely_gone(owner: dict[str, Any]) -> bool:
+    """True only where the owner lived on this boot of this host and its process has ended."""
+    here = process_identity()
+    same = bool(here["boot"]) and all(owner.get(field) == here[field] for field in ("host", "boot"))
+    return same and (not isinstance(owner.get("pid"), int) or _started(owner["pid"]) != owner.get("started"))
+
+
+class Claim:
+    """A claim that this process holds and renews until it is released or lost."""
+
+    def __init__(self, storage: Storage, key: str, number: int, run: str) -> None:
+        self._storage, self._key, self._number = storage, key, number
+        self._record = {"run": run, "owner": process_identity(), "counter": 0, "released": False}
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._renew, name=f"claim-{key[:8]}", daemon=True)
+
+    @property
+    def path(self) -> str:
+        return f"{_place(self._key)}/{self._number:06d}.json"
+
+    def create(self) -> bool:
+        """False where someone else was faster."""
+        if not self._storage.create(self.path, json.dumps(self._record).encode()):
+            return False
+        self._thread.start()
+        return True
+
+    def release(self) -> None:
+        """Let the next one train at once."""
+        self._stop()
+        self._record["released"] = True
+        self._storage.write(self.path, json.dumps(self._record).encode())
+
+    def end(self) -> None:
+        """The generation is published: forget every claim of its key."""
+        self._stop()
+        self._storage.delete(_place(self._key))
+
+    def _stop(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _renew(self) -> None:
+        while not self._ended.wait(RENEW_S):
+            self._record["counter"] = int(str(self._record["counter"])) + 1
+            try:
+                self._storage.write(self.path, json.dumps(self._record).encode())
+            except OSError:
+                # The training's own writes tell of a storage that is gone.
+                continue
+
+
+def holder(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:
+    """The highest claim's number and record; (0, None) where there is none."""
+    names = [name for name in storage.list(_place(key)) if name[:-5].isdigit()]
+    if not names:
+        return 0, None
+    try:
+        record = json.loads(storage.read(f"{_place(key)}/{names[-1]}"))
+    except FileNotFoundError:
+        return 0, None
+    except ValueError:
+        record = {}
+    return int(names[-1][:-5]), record if isinstance(record, dict) else {}
+
+
+def take(storage: Storage, key: str, run: str, *, stale: int = 0) -> Claim | None:
+    """Claim a key, unless someone else holds it.
+
+    Args:
+        run: names the Train run; its own earlier claim does not stand in its way.
+        stale: number of a claim that a waiter saw standing still for `STALE_S`.
+    """
+    number, record = holder(storage, key)
+    free = (
+        record is None
+        or record.get("released") is True
+        or record.get("run") == run
+        or number <= stale
+        or _surely_gone(record.get("owner") or {})
+    )
+    if not free:
+        return None
+    claim = Claim(storage, key, number + 1, run)
+    return claim if claim.create() else None
+
+
+def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float = 0.5) -> int:
+    """Wait until `done()`, or until the claim on `key` is free.
+
+    Returns:
+        The number of the claim that was found stale, 0 where it was released or has ended.
+    """
+    seen: tuple[int, object] | None = None
+    since = time.monotonic()
+    while not done():
+        number, record = holder(storage, key)
+        if record is None or record.get("released") is True:
+            return 0
+        if _surely_gone(record.get("owner") or {}):
+            return number
+        if (number, record.get("counter")) != seen:
+            seen, since = (number, record.get("counter")), time.monotonic()
+        elif time.monotonic() - since > STALE_S:
+            return number
+        time.sleep(poll_s)
+    return 0
+
+
+def release_of_runs(storage: Storage, keys: list[str], belongs: Callable[[str], bool]) -> int:
+    """Release the claims of runs that were stopped; returns how many."""
+    count = 0
+    for key in keys:
+        number, record = holder(storage, key)
+        if record and record.get("released") is not True and belongs(str(record.get("run"))):
+            path = f"{_place(key)}/{number:06d}.json"
+            storage.write(path, json.dumps({**record, "released": True}).encode())
+            count += 1
+    return count

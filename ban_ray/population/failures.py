@@ -1,0 +1,47 @@
+"""Generations that could not be trained, by key, so that nobody trains them into the same wall."""
+
+import json
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from ban_ray.population.read import folder
+from ban_ray.population.storage import Storage
+
+
+class Failure(BaseModel):
+    """Why a generation has no member.
+
+    Attributes:
+        reason: ``non-finite`` (holds for everyone) or one that only holds for the search that met it.
+        search: the search it holds for, None for every search.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    reason: str
+    sentence: str
+    search: str | None
+
+
+def _path(key: str) -> str:
+    return f"failures/{folder(key).removeprefix('population/')}.json"
+
+
+def record(storage: Storage, key: str, reason: str, sentence: str, search: str) -> None:
+    """Write down that a key failed; a non-finite loss is the same for every search."""
+    failure = Failure(reason=reason, sentence=sentence, search=None if reason == "non-finite" else search)
+    storage.write(_path(key), json.dumps(failure.model_dump()).encode())
+
+
+def find(storage: Storage, key: str, search: str) -> Failure | None:
+    """The failure that holds for a search, None where there is none."""
+    try:
+        failure = Failure.model_validate_json(storage.read(_path(key)))
+    except (FileNotFoundError, ValidationError):
+        return None
+    return failure if failure.search in (None, search) else None
+
+
+def forget(storage: Storage, key: str) -> None:
+    """Let the key be tried again."""
+    storage.delete(_path(key))

@@ -1,0 +1,92 @@
+"""Publication: the files first, the record last and exclusively."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from ban_ray.ensembles import error_percent, mean_log_likelihood
+from ban_ray.population.member import FORMAT_VERSION, File, History, Member, Metrics
+from ban_ray.population.read import Population, Predictions, folder
+from ban_ray.specs import SEMANTICS_VERSION, Generation
+
+
+def publish(
+    population: Population,
+    generation: Generation,
+    *,
+    weights: Mapping[str, NDArray[np.generic]],
+    predictions: Predictions,
+    history: History,
+    teachers: Mapping[str, str],
+    parameters: int,
+    provenance: Mapping[str, JsonValue],
+) -> Member:
+    """Publish a trained generation unless its key is taken.
+
+    Args:
+        weights: contiguous arrays, none of them sharing memory.
+        teachers: digests of the weights that taught it, by key.
+
+    Returns:
+        The published member: this one, or that of whoever was first.
+    """
+    blobs = {
+        "weights": _safetensors(weights),
+        "predictions": _safetensors(vars(predictions)),
+        "history": _parquet(history),
+    }
+    suffixes = {"weights": "safetensors", "predictions": "safetensors", "history": "parquet"}
+    files = {kind: File.of(kind, suffixes[kind], data) for kind, data in blobs.items()}
+    place = folder(generation.key)
+    for kind, data in blobs.items():
+        population.storage.write(f"{place}/{files[kind].name}", data)
+    member = Member(
+        format_version=FORMAT_VERSION,
+        semantics_version=SEMANTICS_VERSION,
+        key=generation.key,
+        generation=generation,
+        teachers=dict(teachers),
+        parameters=parameters,
+        metrics=measure(predictions),
+        provenance=dict(provenance),
+        **files,
+    )
+    if population.storage.create(f"{place}/member.json", member.to_bytes()):
+        return member
+    first = population[generation.key]
+    kept = {first.weights.name, first.predictions.name, first.history.name}
+    for file in files.values():
+        if file.name not in kept:
+            population.storage.delete(f"{place}/{file.name}")
+    return first
+
+
+def measure(predictions: Predictions) -> Metrics:
+    """The metrics of stored predictions."""
+    held_out = len(predictions.held_out_labels) > 0
+    return Metrics(
+        held_out_error=error_percent(predictions.held_out, predictions.held_out_labels) if held_out else None,
+        held_out_log_likelihood=(
+            mean_log_likelihood(predictions.held_out, predictions.held_out_labels) if held_out else None
+        ),
+        test_error=error_percent(predictions.test, predictions.test_labels),
+        test_log_likelihood=mean_log_likelihood(predictions.test, predictions.test_labels),
+    )
+
+
+def _safetensors(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
+    from safetensors.numpy import save
+
+    return bytes(save({name: np.ascontiguousarray(array) for name, array in tensors.items()}))
+
+
+def _parquet(history: History) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(history), buffer)
+    return buffer.getvalue()

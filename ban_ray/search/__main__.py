@@ -1,0 +1,86 @@
+"""``python -m ban_ray.search``: search born-again chains."""
+
+import shlex
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from ban_ray.errors import UserError
+
+EXIT_BAD_INPUT = 2
+EXIT_CHAINS_FAILED = 3
+EXIT_INTERRUPTED = 130
+
+
+def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    if value is None:
+        return None
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not a list of whole numbers such as 0,1,2") from None
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--space", metavar="NAME|FILE.py", help="Search space, by name or file.")
+@click.option("--list", "list_spaces", is_flag=True, help="List the spaces and stop.")
+@click.option("--plan", "plan_only", is_flag=True, help="Print what would be trained and stop.")
+@click.option("--yes", is_flag=True, help="Do not ask before --scale paper.")
+@click.option("--scale", type=click.Choice(["laptop", "paper"]), default="laptop", show_default=True)
+@click.option("--task", help="digits (embedded), cifar10 or cifar100 (with --data).")
+@click.option("--data", metavar="DIR", help="Folder with the task's files.")
+@click.option("--label-column", help="Column of the labels in Parquet files.")
+@click.option("--label-noise", type=click.FloatRange(0, 1), metavar="P", help="Share of training labels replaced.")
+@click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the held-out data.")
+@click.option("--protocol", type=click.Choice(["search", "paper"]), help="paper trains on held-out data too.")
+@click.option("--generations", type=click.IntRange(0), metavar="K", help="Born-again generations after the baseline.")
+@click.option("--epochs", type=click.IntRange(1))
+@click.option("--batch-size", type=click.IntRange(1), help="Global batch, shared by the workers.")
+@click.option("--objective", help="label, ban, ban+l, cwtm, dkpp, with fields: ban:temperature=4.")
+@click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16"]))
+@click.option("--seeds", callback=_seeds, metavar="0,1,2", help="Seeds of the chains.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that train one generation together.")
+@click.option("--concurrent", type=click.IntRange(1), help="Chains at once; by default as many as fit.")
+@click.option("--storage", default="./ban_runs", show_default=True, metavar="DIR", help="Population and searches.")
+@click.option("--name", help="Name of the search; by default the space's.")
+@click.option("--address", metavar="auto|HOST:PORT", help="A running Ray cluster; by default Ray is started here.")
+@click.option("--retry-failed", is_flag=True, help="Train generations again whose loss was not finite.")
+@click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on stdout, the rest on stderr.")
+def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
+    """Search chains of born-again networks: a teacher on labels, then generation after generation of students."""
+    try:
+        if list_spaces:
+            _list()
+            return
+        if given["space"] is None:
+            raise UserError("--space is missing; --list names the spaces")
+        from ban_ray.search.command import Choices, search
+
+        given["command"] = shlex.join(["python", "-m", "ban_ray.search", *sys.argv[1:]])
+        sys.exit(EXIT_CHAINS_FAILED if search(Choices(plan_only=plan_only, **given)) else 0)
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_BAD_INPUT)
+    except KeyboardInterrupt:
+        click.echo("Interrupted; what was published stays, and the same command goes on from here.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _list() -> None:
+    from ban_ray.search import spaces
+
+    width = max(map(len, spaces.names()))
+    for name in spaces.names():
+        click.echo(f"{name:<{width}}  {spaces.load(name).title}")
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, _interrupt)
+    main(prog_name="python -m ban_ray.search")

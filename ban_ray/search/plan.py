@@ -1,0 +1,98 @@
+"""What a search will do, before it does it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from ban_ray.networks import names
+from ban_ray.population import Population
+from ban_ray.search.request import Planned, Request
+from ban_ray.search.tables import new_table
+from ban_ray.specs import Generation
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The distinct generations of a search; one that several chains name counts once.
+
+    Attributes:
+        there: keys that are members already.
+        missing: generations to train, in the order in which chains first name them.
+        open: chains that miss at least one generation.
+    """
+
+    request: Request
+    there: frozenset[str]
+    missing: tuple[Generation, ...]
+    open: tuple[Planned, ...]
+
+    @property
+    def distinct(self) -> int:
+        return len(self.there) + len(self.missing)
+
+
+def make(request: Request, population: Population | None) -> Plan:
+    """Look every generation up; without a population, all are missing."""
+    wanted = {generation.key: generation for planned in request.chains for generation in planned.chain.generations}
+    there = frozenset(key for key in wanted if population is not None and key in population)
+    missing = tuple(generation for key, generation in wanted.items() if key not in there)
+    still = tuple(planned for planned in request.chains if not there.issuperset(planned.chain.keys))
+    return Plan(request, there, missing, still)
+
+
+def show(plan: Plan, console: Console) -> None:
+    """Print the plan: one row a configuration, then the totals."""
+    request = plan.request
+    table = new_table("network", "parameters", "seeds", "generations", "to train", "already there")
+    for network, group in by_network(request.chains).items():
+        keys = {key for planned in group for key in planned.chain.keys}
+        counts = sorted({len(planned.chain.generations) for planned in group})
+        table.add_row(
+            network,
+            f"{parameters(request, network) / 1e6:.3f} M",
+            ",".join(str(planned.seed) for planned in group),
+            " or ".join(f"1 + {count - 1}" for count in counts),
+            str(len(keys - plan.there)),
+            str(len(keys & plan.there)),
+        )
+    console.print(table)
+    console.print(
+        f"{len(request.chains)} chains, {plan.distinct} distinct generations: {len(plan.missing)} to train, "
+        f"{len(plan.there)} already there",
+        highlight=False,
+    )
+
+
+def by_network(chains: Sequence[Planned]) -> dict[str, list[Planned]]:
+    """Chains grouped by their last network, in order of appearance."""
+    groups: dict[str, list[Planned]] = {}
+    for planned in chains:
+        groups.setdefault(planned.chain.network, []).append(planned)
+    return groups
+
+
+def parameters(request: Request, network: str) -> int:
+    """Parameters of a network on the search's data."""
+    decoded = request.decoded
+    return names.parse(network).parameters(decoded.num_classes, decoded.image_shape[2])
+
+
+def as_json(plan: Plan) -> dict[str, object]:
+    """The plan as JSON values."""
+    return {
+        "regime": plan.request.regime,
+        "chains": [
+            {
+                "configuration": dict(planned.configuration),
+                "seed": planned.seed,
+                "network": planned.chain.network,
+                "parameters": parameters(plan.request, planned.chain.network),
+                "keys": list(planned.chain.keys),
+            }
+            for planned in plan.request.chains
+        ],
+        "distinct_generations": plan.distinct,
+        "to_train": len(plan.missing),
+        "already_there": len(plan.there),
+    }

@@ -1,0 +1,61 @@
+"""Calm lines: one for each generation that is published, and one now and then between."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from ban_ray.search.request import Planned
+
+QUIET_S = 30.0
+"""A chain that says nothing for so long is told of."""
+
+
+def generation_name(number: int) -> str:
+    """Baseline, BAN-1, BAN-2, ..."""
+    return f"BAN-{number}" if number else "baseline"
+
+
+class Lines:
+    """Prints what chains report."""
+
+    def __init__(self, console: Console, chains: Sequence[Planned], generations: int) -> None:
+        self._console = console
+        self._width = max((len(planned.title) for planned in chains), default=0)
+        self._published = 0
+        self._total = generations
+        self._last: dict[str, float] = {}
+        self._errors: dict[tuple[str, int], float] = {}
+
+    def reported(self, planned: Planned, record: dict[str, Any]) -> None:
+        number = record.get("generation")
+        if number is None:
+            return
+        now = time.monotonic()
+        if record.get("published"):
+            self._published += 1
+            error = record.get("held_out_error")
+            self._errors[planned.title, number] = error if error is not None else record["test_error"]
+            self._say(planned, number, self._result(planned, number, "held-out" if error is not None else "test"))
+        elif now - self._last.setdefault(planned.title, now) > QUIET_S:
+            error = record.get("held_out_error")
+            measured = f", held-out {error:.2f} %" if error is not None else ""
+            rate = f"{record.get('images_per_second', 0):.0f} images/s"
+            self._say(planned, number, f"epoch {record['epoch']} of {record['epochs']}{measured}, {rate}")
+
+    def ended(self, planned: Planned, failure: str) -> None:
+        if failure:
+            self._console.print(f"  {planned.title:<{self._width}}  FAILED: {failure}", highlight=False, markup=False)
+
+    def _result(self, planned: Planned, number: int, part: str) -> str:
+        error = self._errors[planned.title, number]
+        before = self._errors.get((planned.title, number - 1))
+        gain = f" ({error - before:+.2f} against its teacher)" if before is not None else ""
+        return f"{part} error {error:.2f} %{gain}"
+
+    def _say(self, planned: Planned, number: int, text: str) -> None:
+        self._last[planned.title] = time.monotonic()
+        count = f"{self._published:>{len(str(self._total))}}/{self._total}"
+        line = f"  {count}  {planned.title:<{self._width}}  {generation_name(number):<8}  {text}"
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)

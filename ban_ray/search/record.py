@@ -1,0 +1,115 @@
+"""A search's own folder: what it is, which chains belong to it, and the lock on its name."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ban_ray.errors import UserError
+from ban_ray.population import Storage
+from ban_ray.search.request import Planned, Request
+from ban_ray.specs import canonical_json, digest
+
+FORMAT_VERSION = 1
+_ALLOWED = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+def identity(request: Request) -> dict[str, object]:
+    """What changes the values of a search; more generations or seeds only add to it."""
+    setting = request.setting
+    return {
+        "space": request.space.name,
+        "scale": setting.scale,
+        "task": setting.task.model_dump(),
+        "recipe": setting.recipe.model_dump(),
+        "objective": setting.objective.model_dump(),
+        "configurations": [dict(configuration) for configuration in request.scale.configurations],
+    }
+
+
+def settle(storage: Storage, request: Request, name: str | None) -> str:
+    """The search's name: the one given, or the space's with a suffix where that is another search's.
+
+    Raises:
+        UserError: the given name cannot be a folder's, or holds a search with other settings.
+    """
+    mine = identity(request)
+    if name is not None and (not name or not set(name) <= _ALLOWED or name.startswith(".") or len(name) > 100):
+        raise UserError(f"--name {name!r}: up to 100 letters, digits, '.', '_' and '-' are allowed, the first not '.'")
+    choice = name or request.space.name
+    found = _identity_at(storage, choice)
+    if found is None or digest(found) == digest(mine):
+        return choice
+    if name is None:
+        return f"{choice}-{digest(mine)[:8]}"
+    different = sorted(field for field in mine if digest(found.get(field)) != digest(mine[field]))
+    raise UserError(f"--name {name!r} is taken by a search with another {' and '.join(different)}; choose another name")
+
+
+def _identity_at(storage: Storage, name: str) -> dict[str, object] | None:
+    try:
+        plan = json.loads(storage.read(f"searches/{name}/search.json"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(f"searches/{name}/search.json in {storage.url} is damaged; choose another --name") from error
+    return dict(plan.get("identity", {}))
+
+
+def write(storage: Storage, request: Request, name: str) -> None:
+    """Write down the search and its chains, each unless it is there."""
+    space = request.space
+    plan = {
+        "format_version": FORMAT_VERSION,
+        "space": space.name,
+        "scale": request.setting.scale,
+        "title": space.title,
+        "source": space.source,
+        "identity": identity(request),
+        "paper": [
+            {
+                "network": row.network,
+                "parameters_millions": row.parameters_millions,
+                "baseline": row.baseline,
+                "generations": row.generations,
+                "ensembles": row.ensembles,
+                "note": row.note,
+            }
+            for row in space.paper
+        ],
+    }
+    storage.create(f"searches/{name}/search.json", canonical_json(plan))
+    for planned in request.chains:
+        chain = chain_record(planned, str(request.setting.objective))
+        storage.create(f"searches/{name}/chains/{digest(chain)}.json", canonical_json(chain))
+
+
+def chain_record(planned: Planned, label: str) -> dict[str, object]:
+    """What the analysis reads of one chain."""
+    return {
+        "configuration": dict(planned.configuration),
+        "seed": planned.seed,
+        "keys": list(planned.chain.keys),
+        "network": planned.chain.network,
+        "label": label,
+    }
+
+
+@contextmanager
+def locked(folder: str, name: str) -> Iterator[None]:
+    """Hold the name against a second command of the same search.
+
+    Raises:
+        UserError: another process holds it.
+    """
+    path = Path(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UserError(
+            f"search {name!r} is being run by another process; wait for it, or choose another --name"
+        ) from error

@@ -1,0 +1,196 @@
+"""From the command line's choices to the chains of a search."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ban_ray.errors import UserError
+from ban_ray.networks import names
+from ban_ray.search import spaces
+from ban_ray.specs import Chain, Objective, Recipe, Scale, SearchSpace, Setting, Task
+from ban_ray.specs.space import Configuration
+from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.load import open_source
+from ban_ray.tasks.source import KINDS, Source
+from ban_ray.tasks.splits import split
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was typed; None where an option was not given."""
+
+    space: str
+    scale: str = "laptop"
+    task: str | None = None
+    data: str | None = None
+    label_column: str | None = None
+    label_noise: float | None = None
+    split_seed: int = 0
+    protocol: str | None = None
+    generations: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    objective: str | None = None
+    precision: str | None = None
+    seeds: tuple[int, ...] | None = None
+    workers: int | None = None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One chain of a search: a configuration at a seed."""
+
+    configuration: Configuration
+    seed: int
+    chain: Chain
+
+    @property
+    def title(self) -> str:
+        return f"{self.chain.network} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A search, checked and ready to be planned."""
+
+    space: SearchSpace
+    scale: Scale
+    setting: Setting
+    source: Source
+    decoded: Decoded
+    seeds: tuple[int, ...]
+    chains: tuple[Planned, ...]
+    training_images: int
+    held_out_images: int
+
+    @property
+    def generations(self) -> int:
+        """Born-again generations of the longest chain."""
+        return max(len(planned.chain.generations) for planned in self.chains) - 1
+
+    @property
+    def regime(self) -> str:
+        """One line that belongs beside every figure."""
+        task = self.setting.task
+        parts = [
+            f"{task.name}: {self.training_images:,} training, {self.held_out_images:,} held-out and "
+            f"{len(self.decoded.test.labels):,} test images"
+        ]
+        if task.label_noise:
+            parts.append(
+                f"{100 * task.label_noise:g} % of the training labels replaced at random (not the papers' setting)"
+            )
+        if task.protocol == "paper":
+            parts.append("paper protocol: trained on everything, last epoch on test")
+        return "; ".join(parts)
+
+
+def resolve(options: Options) -> Request:
+    """Check every choice and build the chains.
+
+    Raises:
+        UserError: the first choice that cannot be used.
+    """
+    space = spaces.load(options.space)
+    if options.scale not in space.scales:
+        raise UserError(f"space {space.name} has no scale {options.scale!r}; it has {', '.join(space.scales)}")
+    scale = space.scales[options.scale]
+    source = Source.of(_task_name(options, scale), options.data, options.label_column)
+    objective = _objective(options, scale)
+    recipe = _recipe(options, scale)
+    if options.generations is not None and options.generations < 0:
+        raise UserError(f"--generations {options.generations} is negative; 0 (the baseline alone) and more are allowed")
+    seeds = options.seeds if options.seeds is not None else scale.seeds
+    if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {','.join(map(str, seeds))!r}: different whole numbers from 0 are needed")
+
+    decoded = open_source(source)
+    default_noise = scale.label_noise if options.task is None else 0.0
+    noise = default_noise if options.label_noise is None else options.label_noise
+    task = _task(source.name, decoded.fingerprint, options, scale, noise)
+    parts = split(task, decoded.train.labels, decoded.num_classes)
+    if recipe.batch_size > len(parts.train):
+        raise UserError(
+            f"--batch-size {recipe.batch_size} is larger than the {len(parts.train)} training images of {task.name}"
+        )
+    setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations)
+    chains = tuple(
+        Planned(configuration, seed, space.chain(configuration, setting, seed))
+        for configuration in scale.configurations
+        for seed in seeds
+    )
+    for planned in chains:
+        for generation in planned.chain.generations:
+            names.parse(generation.network)
+    return Request(
+        space=space,
+        scale=scale,
+        setting=setting,
+        source=source,
+        decoded=decoded,
+        seeds=seeds,
+        chains=chains,
+        training_images=len(parts.train),
+        held_out_images=len(parts.held_out),
+    )
+
+
+def _task_name(options: Options, scale: Scale) -> str:
+    name = options.task if options.task is not None else scale.task
+    if name not in KINDS:
+        raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(KINDS)}")
+    return name
+
+
+def _objective(options: Options, scale: Scale) -> Objective:
+    if options.objective is None:
+        return scale.objective
+    try:
+        return Objective.parse(options.objective)
+    except (ValidationError, ValueError) as error:
+        raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
+
+
+def _recipe(options: Options, scale: Scale) -> Recipe:
+    given = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "precision": options.precision,
+        "workers": options.workers,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    try:
+        return Recipe.model_validate(scale.recipe.model_dump() | changes)
+    except ValidationError as error:
+        raise UserError(first_sentence(error)) from error
+
+
+def _task(name: str, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
+    try:
+        return Task(
+            name=name,
+            fingerprint=fingerprint,
+            split_seed=options.split_seed,
+            label_noise=noise,
+            protocol=options.protocol or scale.protocol,
+        )
+    except ValidationError as error:
+        raise UserError(first_sentence(error)) from error
+
+
+def first_sentence(error: ValidationError | ValueError) -> str:
+    """The first thing that a validation found wrong, with the value."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
+    return f"{option} {first['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def absolute_storage(path: str) -> str:
+    """A local path made absolute, since workers run in folders of their own."""
+    return str(Path(path).expanduser().absolute())

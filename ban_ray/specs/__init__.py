@@ -1,0 +1,30 @@
+"""What is to be trained, as frozen, validated, JSON-able values; their hashes are the population's keys."""
+
+from ban_ray.specs.canonical import canonical_json, digest
+from ban_ray.specs.chain import Chain, born_again
+from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
+from ban_ray.specs.objective import OBJECTIVES, Objective
+from ban_ray.specs.recipe import PRECISIONS, Recipe
+from ban_ray.specs.seeds import derive_seed
+from ban_ray.specs.space import PaperRow, Scale, SearchSpace, Setting
+from ban_ray.specs.task import PROTOCOLS, Task
+
+__all__ = [
+    "OBJECTIVES",
+    "PRECISIONS",
+    "PROTOCOLS",
+    "SEMANTICS_VERSION",
+    "Chain",
+    "Generation",
+    "Objective",
+    "PaperRow",
+    "Recipe",
+    "Scale",
+    "SearchSpace",
+    "Setting",
+    "Task",
+    "born_again",
+    "canonical_json",
+    "derive_seed",
+    "digest",
+]

@@ -1,0 +1,73 @@
+"""A chain: generations in order, each the teacher of the next."""
+
+from collections.abc import Sequence
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ban_ray.specs.base import Spec
+from ban_ray.specs.generation import Generation
+from ban_ray.specs.objective import Objective
+from ban_ray.specs.recipe import Recipe
+from ban_ray.specs.seeds import derive_seed
+from ban_ray.specs.task import Task
+
+LABEL = Objective(name="label")
+
+
+class Chain(Spec):
+    """Generation 0 is the baseline, or taught by a member of the population; the rest are born again."""
+
+    seed: Annotated[int, Field(ge=0)]
+    generations: Annotated[tuple[Generation, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _each_teaches_the_next(self) -> Self:
+        for number, (parent, child) in enumerate(zip(self.generations, self.generations[1:], strict=False), 1):
+            if parent.key not in child.teachers:
+                raise ValueError(f"generation {number} is not taught by generation {number - 1}")
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(generation.key for generation in self.generations)
+
+    @property
+    def network(self) -> str:
+        """The last generation's network, which names the chain's row in a table."""
+        return self.generations[-1].network
+
+
+def born_again(
+    task: Task,
+    networks: str | Sequence[str],
+    recipe: Recipe,
+    objective: Objective,
+    *,
+    seed: int,
+    generations: int,
+) -> Chain:
+    """A baseline on labels and `generations` students, each taught by the one before it.
+
+    Args:
+        networks: one name for all, or one a generation (the baseline's first).
+        objective: of generations 1 and later; the baseline always learns from labels alone.
+        seed: of the chain; generation k's own seed is derived from it and k.
+        generations: the number of born-again generations, without the baseline.
+    """
+    names = [networks] * (generations + 1) if isinstance(networks, str) else list(networks)
+    if len(names) != generations + 1:
+        raise ValueError(f"{len(names)} networks for a baseline and {generations} generations")
+    links: list[Generation] = []
+    for number, network in enumerate(names):
+        links.append(
+            Generation(
+                task=task,
+                network=network,
+                recipe=recipe,
+                objective=objective if number else LABEL,
+                seed=derive_seed(seed, "generation", number),
+                teachers=(links[-1].key,) if links and objective.needs_teacher else (),
+            )
+        )
+    return Chain(seed=seed, generations=tuple(links))

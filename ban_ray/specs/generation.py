@@ -1,0 +1,53 @@
+"""A generation: a recipe that names its teacher, keyed by a hash of its inputs."""
+
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from ban_ray.specs.base import Spec
+from ban_ray.specs.canonical import digest
+from ban_ray.specs.objective import Objective
+from ban_ray.specs.recipe import Recipe
+from ban_ray.specs.task import Task
+
+SEMANTICS_VERSION = 1
+"""Raised by hand when the training code changes what the same spec computes."""
+
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Generation(Spec):
+    """Everything that decides the bits of one trained network.
+
+    Attributes:
+        network: normalised name, or ``package.module:function`` of the user's own builder.
+        network_arguments: passed to the user's own builder.
+        network_version: the user's own mark for a builder whose code changed.
+        seed: of initialisation, order, dropout and permutations.
+        augmentation_seed: of crops and flips; by default `seed`.
+        teachers: keys of the members whose averaged probabilities teach this one; empty for labels only.
+    """
+
+    task: Task
+    network: str
+    recipe: Recipe
+    objective: Objective
+    seed: Annotated[int, Field(ge=0)]
+    augmentation_seed: Annotated[int, Field(ge=0)] | None = None
+    teachers: tuple[Key, ...] = ()
+    network_arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    network_version: str = ""
+
+    @model_validator(mode="after")
+    def _teachers_fit_the_objective(self) -> Self:
+        if self.objective.needs_teacher and not self.teachers:
+            raise ValueError(f"objective {self.objective} needs a teacher and none is named")
+        if self.teachers and not self.objective.needs_teacher:
+            raise ValueError(f"objective {self.objective} reads no teacher but {len(self.teachers)} are named")
+        return self
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the canonical JSON of this spec and the training code's version."""
+        return digest({"semantics_version": SEMANTICS_VERSION, **self.model_dump(exclude_defaults=True)})

@@ -1,0 +1,51 @@
+"""How a generation is trained."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from ban_ray.specs.base import Spec
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+class Recipe(Spec):
+    """Wide-ResNet's recipe, the one both papers use on CIFAR (Zagoruyko and Komodakis 2016).
+
+    SGD with Nesterov momentum, no dampening, weight decay on every parameter; the learning rate is
+    multiplied by `learning_rate_factor` when the given parts of the epochs have passed.
+
+    Attributes:
+        batch_size: global; N workers take ``batch_size / N`` samples each.
+        learning_rate_drops: parts of `epochs`, between 0 and 1, increasing.
+        precision: ``fp32`` is true fp32 on a GPU too; ``tf32`` is for GPUs; ``bf16`` is autocast with
+            parameters, batch-norm statistics and losses in fp32.
+        workers: processes that share each batch.
+    """
+
+    epochs: Annotated[int, Field(ge=1)] = 200
+    batch_size: Annotated[int, Field(ge=1)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 0.1
+    learning_rate_drops: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.3, 0.6, 0.8)
+    learning_rate_factor: Annotated[float, Field(gt=0)] = 0.2
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 5e-4
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
+    workers: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.batch_size % self.workers:
+            raise ValueError(
+                f"workers = {self.workers} do not divide the batch size {self.batch_size}; "
+                "the batch size is global and must be a multiple of the workers"
+            )
+        if list(self.learning_rate_drops) != sorted(self.learning_rate_drops):
+            raise ValueError(f"learning_rate_drops = {self.learning_rate_drops} must increase")
+        return self
+
+    def learning_rate_at(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 0: dropped once `epoch >= part * epochs`."""
+        # Exact arithmetic on the rounded product: 0.3 * 200 must be 60, not 60.000000000000004.
+        drops = sum(epoch >= round(part * self.epochs, 9) for part in self.learning_rate_drops)
+        return float(self.learning_rate * self.learning_rate_factor**drops)

@@ -1,0 +1,86 @@
+"""A search space: parameters, and the chain that each setting of them makes."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from ban_ray.specs.chain import Chain
+from ban_ray.specs.objective import Objective
+from ban_ray.specs.recipe import Recipe
+from ban_ray.specs.task import Task
+
+Value = int | float | str
+Configuration = Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class PaperRow:
+    """One row of a paper's table; errors in percent on the test set, None where the paper prints '/'."""
+
+    network: str
+    parameters_millions: float | None
+    baseline: float | None
+    generations: tuple[float | None, ...] = ()
+    ensembles: Mapping[int, float] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a space runs at one scale unless the command line says otherwise.
+
+    Attributes:
+        label_noise: set only for the task named here; another task starts at 0.
+        generations: born-again generations after the baseline; a space may cap it for single rows.
+    """
+
+    task: str
+    recipe: Recipe
+    objective: Objective
+    generations: int
+    seeds: tuple[int, ...]
+    configurations: tuple[Configuration, ...]
+    label_noise: float = 0.0
+    protocol: str = "search"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one search runs: a scale with the command line's choices in it.
+
+    Attributes:
+        generations: the number asked for on the command line, None for the space's own.
+    """
+
+    scale: str
+    task: Task
+    recipe: Recipe
+    objective: Objective
+    default_generations: int
+    generations: int | None = None
+
+    def generations_for(self, at_most: int | None = None) -> int:
+        """Generations after the baseline: the command line's, else the scale's up to a row's own cap."""
+        if self.generations is not None:
+            return self.generations
+        return min(self.default_generations, at_most) if at_most is not None else self.default_generations
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """A runnable lab note.
+
+    Attributes:
+        name: the file's name.
+        title: one line for `--list`.
+        scales: ``laptop`` and, where a paper ran it, ``paper``.
+        chain: makes the chain of a configuration for a setting and a chain seed.
+        paper: the papers' figures, keyed by network name.
+        source: table and paper of those figures.
+    """
+
+    name: str
+    title: str
+    scales: Mapping[str, Scale]
+    chain: Callable[[Configuration, Setting, int], Chain]
+    paper: tuple[PaperRow, ...] = ()
+    source: str = ""

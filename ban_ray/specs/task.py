@@ -1,0 +1,29 @@
+"""The task of a generation: which data, which split, which labels."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ban_ray.specs.base import Spec
+
+PROTOCOLS = ("search", "paper")
+
+
+class Task(Spec):
+    """Data, split and label noise as they enter a generation's key.
+
+    Preprocessing and augmentation follow from `name`; pixels and labels from `fingerprint`.
+
+    Attributes:
+        name: ``digits``, ``cifar10``, ``cifar100``, ...
+        fingerprint: SHA-256 of the decoded pixels and labels in canonical order.
+        split_seed: chooses the held-out samples, together with the fingerprint and nothing else.
+        label_noise: share of the training labels replaced by one drawn uniformly over all classes.
+        protocol: ``search`` keeps held-out samples out of training; ``paper`` trains on everything.
+    """
+
+    name: str
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    split_seed: Annotated[int, Field(ge=0)] = 0
+    label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
+    protocol: Literal["search", "paper"] = "search"

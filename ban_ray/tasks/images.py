@@ -1,0 +1,134 @@
+"""Images on the training device: one tensor of bytes, whole batches augmented at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ban_ray.specs import Task, derive_seed
+from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.source import KINDS
+from ban_ray.tasks.splits import split
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images (n, height, width, channels) uint8 and labels (n,) int64 on one device."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A task on a device.
+
+    Attributes:
+        train: with the labels to train on, noise included.
+        held_out: empty under the paper protocol.
+        scale, shift: (channels, 1, 1); pixels times scale plus shift have the training set's mean 0 and
+            standard deviation 1 in each channel.
+    """
+
+    train: ImageSet
+    held_out: ImageSet
+    test: ImageSet
+    num_classes: int
+    pad: int
+    flip: bool
+    scale: Tensor
+    shift: Tensor
+
+    @property
+    def in_channels(self) -> int:
+        return int(self.train.images.shape[3])
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(b, h, w, c) bytes to (b, c, h, w) floats whose memory is in channels-last order."""
+        return images.permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
+
+    def training_batch(self, indices: Tensor, draws: "Draws") -> tuple[Tensor, Tensor]:
+        """Augmented, normalised images (b, c, h, w) and labels (b,) of the given training samples."""
+        return self.normalise(augment(self.train.images, indices, draws, self.pad)), self.train.labels[indices]
+
+
+@dataclass(frozen=True)
+class Draws:
+    """What chance decided for a batch: offsets (b,) in 0 .. 2 pad and mirrorings (b,) of booleans."""
+
+    down: Tensor
+    right: Tensor
+    mirror: Tensor
+
+    def __getitem__(self, part: slice) -> "Draws":
+        return Draws(self.down[part], self.right[part], self.mirror[part])
+
+    def to(self, device: torch.device) -> "Draws":
+        return Draws(*(x.to(device, non_blocking=True) for x in (self.down, self.right, self.mirror)))
+
+
+def draw(seed: int, epoch: int, step: int, batch: int, pad: int, flip: bool) -> Draws:
+    """The draws of a global batch, on the CPU whatever the device: a function of its arguments alone."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation", epoch, step))
+    offsets = torch.randint(0, 2 * pad + 1, (2, batch), generator=generator)
+    mirror = torch.rand(batch, generator=generator) < 0.5 if flip else torch.zeros(batch, dtype=torch.bool)
+    return Draws(offsets[0], offsets[1], mirror)
+
+
+def augment(images: Tensor, indices: Tensor, draws: Draws, pad: int) -> Tensor:
+    """Reflection-pad, crop to the old size and mirror, another crop for each image, in one gather.
+
+    Args:
+        images: (n, h, w, c) uint8.
+        indices: (b,) samples to take.
+
+    Returns:
+        (b, h, w, c) uint8.
+    """
+    _, height, width, channels = images.shape
+    rows = _reflected(draws.down, height, pad)
+    columns = _reflected(draws.right, width, pad)
+    columns = torch.where(draws.mirror[:, None], columns.flip(1), columns)
+    pixels = (indices[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]
+    return images.view(-1, channels).index_select(0, pixels.view(-1)).view(-1, height, width, channels)
+
+
+def _reflected(offset: Tensor, size: int, pad: int) -> Tensor:
+    """(b, size) source coordinates of a crop at `offset` of a reflection-padded axis."""
+    position = (torch.arange(size, device=offset.device) + offset[:, None] - pad).abs_()
+    return torch.where(position >= size, 2 * (size - 1) - position, position)
+
+
+def load_images(task: Task, decoded: Decoded, device: torch.device) -> ImageData:
+    """Split a decoded data set and put it on a device."""
+    parts = split(task, decoded.train.labels, decoded.num_classes)
+    kind = KINDS[task.name]
+    train = decoded.train.images[parts.train]
+    # Sums of bytes are exact in integers: the statistics do not depend on the order of summation.
+    pixels = train.shape[0] * train.shape[1] * train.shape[2]
+    counts = [np.bincount(train[..., channel].reshape(-1), minlength=256) for channel in range(train.shape[3])]
+    values = np.arange(256, dtype=np.int64)
+    mean = np.array([int((values * count).sum()) / pixels for count in counts])
+    square = np.array([int((values**2 * count).sum()) / pixels for count in counts])
+    deviation = np.sqrt(np.maximum(square - mean**2, 1e-12))
+
+    def to_set(images: np.ndarray, labels: np.ndarray) -> ImageSet:
+        return ImageSet(torch.from_numpy(np.array(images)).to(device), torch.from_numpy(np.array(labels)).to(device))
+
+    def per_channel(x: np.ndarray) -> Tensor:
+        return torch.from_numpy(x.astype(np.float32)).view(-1, 1, 1).to(device)
+
+    return ImageData(
+        train=to_set(train, parts.train_labels),
+        held_out=to_set(decoded.train.images[parts.held_out], decoded.train.labels[parts.held_out]),
+        test=to_set(decoded.test.images, decoded.test.labels),
+        num_classes=decoded.num_classes,
+        pad=kind.pad,
+        flip=kind.flip,
+        scale=per_channel(1 / deviation),
+        shift=per_channel(-mean / deviation),
+    )

@@ -1,0 +1,57 @@
+"""Which samples train, which are held out, which labels are replaced: functions of the data alone."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ban_ray.errors import UserError
+from ban_ray.specs import Task
+from ban_ray.tasks.source import KINDS
+from ban_ray.tasks.stratify import Indices, ranks, stratified_by_hash
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into the training file, and the labels to train on.
+
+    Attributes:
+        train: (n,) increasing.
+        held_out: (m,) increasing; empty under the paper protocol.
+        train_labels: (n,) with label noise applied, aligned with `train`.
+    """
+
+    train: Indices
+    held_out: Indices
+    train_labels: Indices
+
+
+def split(task: Task, labels: Indices, num_classes: int) -> Split:
+    """The split of a task; no generation's or chain's seed enters it.
+
+    Args:
+        labels: (N,) of the training file, in canonical order.
+
+    Returns:
+        Stratified held-out samples (none under the paper protocol) and the training labels, of which
+        exactly ``round(label_noise * n)`` are replaced by one drawn uniformly over all classes.
+
+    Raises:
+        UserError: too few samples to hold any out.
+    """
+    prefix = f"{task.name}/{task.fingerprint}/{task.split_seed}"
+    held_out = np.empty(0, dtype=np.int64)
+    if task.protocol == "search":
+        number = round(KINDS[task.name].held_out_share * len(labels))
+        if not 0 < number < len(labels):
+            raise UserError(f"{len(labels)} training images are too few to hold any out; at least 10 are needed")
+        held_out = stratified_by_hash(labels, number, f"held-out/{prefix}")
+    train = np.setdiff1d(np.arange(len(labels), dtype=np.int64), held_out, assume_unique=True)
+    noisy = labels[train].astype(np.int64)
+    replaced = round(task.label_noise * len(train))
+    if replaced:
+        rank = ranks(f"noise/{prefix}", len(labels))
+        order = sorted(range(len(train)), key=lambda position: rank[train[position]])
+        for position in order[:replaced]:
+            # The first bytes decide who is replaced, so the label is read from the last ones.
+            noisy[position] = int.from_bytes(rank[train[position]][-8:], "big") % num_classes
+    return Split(train=train, held_out=held_out, train_labels=noisy)

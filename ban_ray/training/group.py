@@ -1,0 +1,36 @@
+"""The processes that share a generation: torch.distributed where it is up, else this one alone."""
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from ban_ray.objectives import ALONE, Workers
+
+
+def rank() -> int:
+    return dist.get_rank() if dist.is_initialized() else 0
+
+
+def size() -> int:
+    return dist.get_world_size() if dist.is_initialized() else 1
+
+
+def sum_over_workers(tensor: Tensor) -> Tensor:
+    """The sum over all workers, on each of them."""
+    if size() > 1:
+        tensor = tensor.clone()
+        dist.all_reduce(tensor)
+    return tensor
+
+
+def workers() -> Workers:
+    return Workers(size(), sum_over_workers) if size() > 1 else ALONE
+
+
+def broadcast(value: object) -> object:
+    """Rank 0's value, on each worker."""
+    if size() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0, device=torch.device("cpu") if dist.get_backend() == "gloo" else None)
+    return box[0]

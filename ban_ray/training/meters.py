@@ -1,0 +1,60 @@
+"""Sums of an epoch, kept on the device so that no step waits for a number."""
+
+import torch
+from torch import Tensor
+
+from ban_ray.objectives import Terms
+from ban_ray.training.group import size, sum_over_workers
+
+_NAMES = (
+    "loss",
+    "label_loss",
+    "teacher_loss",
+    "train_error",
+    "teacher_error",
+    "teacher_confidence",
+    "teacher_entropy",
+)
+
+
+class Meters:
+    """Means over the steps and workers of an epoch; a number without meaning for an objective is None."""
+
+    def __init__(self, device: torch.device, has_teacher: bool) -> None:
+        self._sums = torch.zeros(len(_NAMES), dtype=torch.float64, device=device)
+        self._steps = 0
+        self._present: set[str] = {"loss", "train_error"}
+        if has_teacher:
+            self._present |= {"teacher_error", "teacher_confidence", "teacher_entropy"}
+
+    @torch.no_grad()
+    def add(self, terms: Terms, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
+        """One step's worker part: logits and teacher log-probabilities (b, C), labels (b,)."""
+        zero = self._sums.new_zeros(())
+        values = [terms.total, terms.label, terms.teacher, (logits.argmax(1) != labels).double().mean()]
+        if terms.label is not None:
+            self._present.add("label_loss")
+        if terms.teacher is not None:
+            self._present.add("teacher_loss")
+        if teacher is not None:
+            probabilities = teacher.exp()
+            top, chosen = probabilities.max(1)
+            entropy = -(probabilities * teacher).nan_to_num(0.0).sum(1)
+            values += [(chosen != labels).double().mean(), top.mean(), entropy.mean()]
+        else:
+            values += [zero, zero, zero]
+        self._sums += torch.stack([zero if value is None else value.double() for value in values])
+        self._steps += 1
+
+    def finite(self) -> bool:
+        """Whether the loss has been finite on every worker so far; waits for the device."""
+        bad = (~torch.isfinite(self._sums[:1])).double()
+        return sum_over_workers(bad).item() == 0
+
+    def means(self) -> dict[str, float | None]:
+        """Losses in nats, errors in percent, confidence in 0..1, entropy in nats."""
+        sums = (sum_over_workers(self._sums) / (self._steps * size())).tolist()
+        scaled = {
+            name: 100 * value if name.endswith("error") else value for name, value in zip(_NAMES, sums, strict=True)
+        }
+        return {name: value if name in self._present else None for name, value in scaled.items()}

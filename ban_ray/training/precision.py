@@ -1,0 +1,28 @@
+"""Numerical precision of a generation on a device."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from ban_ray.errors import UserError
+from ban_ray.specs import Recipe
+
+
+def set_precision(recipe: Recipe, device: torch.device) -> None:
+    """Make fp32 mean fp32: TF32 is on for ``tf32`` alone.
+
+    Raises:
+        UserError: ``tf32`` without a GPU.
+    """
+    tf32 = recipe.precision == "tf32"
+    if tf32 and device.type != "cuda":
+        raise UserError(f"precision tf32 needs a GPU; on {device} fp32 and bf16 are allowed")
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
+
+
+def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
+    """The context of every forward pass; batch norm keeps its parameters and statistics in fp32."""
+    if recipe.precision == "bf16":
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return nullcontext()

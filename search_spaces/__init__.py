@@ -1,0 +1,1 @@
+"""Search spaces, one file each: runnable lab notes with the papers' figures as data."""
