@@ -17,8 +17,8 @@ def run(order: Order, group: Group, *, name: str, folder: str) -> Outcome:
         name: of the Train run, readable on the dashboard.
         folder: for Train's own files, reachable from every node.
 
-    Raises:
-        ray.train.TrainingFailedError: workers kept failing; the message holds the last error.
+    Returns:
+        How it ended; where workers kept dying, a failure with the last error.
     """
     # Nodes that others started do not have our environment.
     os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
@@ -45,7 +45,12 @@ def run(order: Order, group: Group, *, name: str, folder: str) -> Outcome:
             callbacks=[TuneReportCallback()],
         ),
     )
-    return Outcome.model_validate(trainer.fit().return_value)
+    try:
+        return Outcome.model_validate(trainer.fit().return_value)
+    except train.TrainingFailedError as error:
+        text = " ".join(str(error).split())
+        sentence = f"its workers failed {MAX_WORKER_DEATHS + 1} times, the last time with: {text[-500:]}"
+        return Outcome(status="failed", key=order.generations[0].key, sentence=sentence)
 
 
 def _worker(config: dict[str, Any]) -> dict[str, Any]:

@@ -30,25 +30,9 @@ def multiply_accumulates(
     refused = f"network {architecture.name} cannot classify images of {in_channels} x {size} x {size}"
 
     def count(module: nn.Module) -> int:
-        total = 0
-
-        def add(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            nonlocal total
-            total += _of_layer(layer, inputs[0], output)
-
-        hooks = [
-            layer.register_forward_hook(add)
-            for layer in module.modules()
-            if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd)
-        ]
-        with torch.no_grad():
-            logits = module.eval()(torch.zeros(1, in_channels, size, size))
-        for hook in hooks:
-            hook.remove()
+        total, logits = _forward(module, torch.zeros(1, in_channels, size, size))
         if not isinstance(logits, Tensor):
-            raise UserError(
-                f"{refused}: it returns a {type(logits).__name__}, where a tensor of logits is needed"
-            )
+            raise UserError(f"{refused}: it returns a {type(logits).__name__}, where a tensor of logits is needed")
         if logits.shape != (1, num_classes):
             raise UserError(
                 f"{refused}: it makes a tensor of {tuple(logits.shape)} from one image, "
@@ -68,14 +52,10 @@ def built_parameters(architecture: Architecture, num_classes: int, in_channels: 
     Raises:
         UserError: the network cannot be built.
     """
-    return _read(
-        architecture, num_classes, in_channels, lambda module: sum(p.numel() for p in module.parameters())
-    )
+    return _read(architecture, num_classes, in_channels, lambda module: sum(p.numel() for p in module.parameters()))
 
 
-def _read(
-    architecture: Architecture, num_classes: int, in_channels: int, reader: Callable[[nn.Module], int]
-) -> int:
+def _read(architecture: Architecture, num_classes: int, in_channels: int, reader: Callable[[nn.Module], int]) -> int:
     """Build on the meta device and read; what asks for tensors' values there, is built on the CPU instead."""
     with torch.random.fork_rng(devices=[]):
         try:
@@ -86,6 +66,22 @@ def _read(
                 raise
             with torch.device("cpu"):
                 return reader(build_architecture(architecture, num_classes, in_channels))
+
+
+def _forward(module: nn.Module, images: Tensor) -> tuple[int, object]:
+    """The multiply-accumulates of one pass in evaluation mode, and what it returns."""
+    total = 0
+
+    def add(layer: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
+        nonlocal total
+        total += _of_layer(layer, inputs[0] if inputs else named["input"], output)
+
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):
+            layer.register_forward_hook(add, with_kwargs=True)
+    with torch.no_grad():
+        output = module.eval()(images)
+    return total, output
 
 
 def _of_layer(layer: nn.Module, given: Tensor, output: Tensor) -> int:

@@ -21,9 +21,7 @@ class Head(nn.Sequential):
     """BN-ReLU-global average pool: (b, channels, h, w) to (b, channels)."""
 
     def __init__(self, channels: int) -> None:
-        super().__init__(
-            nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(1)
-        )
+        super().__init__(nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.AdaptiveAvgPool2d(1), nn.Flatten(1))
 
 
 def initialise(module: nn.Module) -> None:

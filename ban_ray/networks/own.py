@@ -1,6 +1,7 @@
 """A network of the user's own: any importable function that returns a module."""
 
 import importlib
+from types import ModuleType
 
 import torch
 from torch import nn
@@ -16,8 +17,8 @@ def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Mo
     It should take (b, in_channels, h, w) to logits (b, num_classes). Its initialisation is its own.
 
     Raises:
-        UserError: the module cannot be imported, has no such function, the function refuses its arguments, or
-            what it returns is no `nn.Module` or has parameters without a size.
+        UserError: the module cannot be imported, has no such function, the function refuses its arguments (a
+            TypeError or ValueError), or what it returns is no `nn.Module` or has parameters without a size.
     """
     name = architecture.name
     try:
@@ -32,20 +33,18 @@ def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Mo
     function = getattr(place, architecture.function, None)
     if not callable(function):
         raise UserError(
-            f"network {name}: module {architecture.place} has no function {architecture.function}; it has "
-            f"{', '.join(_functions_of(place)) or 'none'}"
+            f"network {name}: module {architecture.place} has no function {architecture.function}; "
+            f"defined there are {', '.join(_defined_in(place)) or 'none'}"
         )
     try:
         module = function(num_classes=num_classes, in_channels=in_channels, **architecture.arguments)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise UserError(
             f"network {name} cannot be called with num_classes={num_classes}, in_channels={in_channels} and "
             f"the arguments {architecture.arguments_text}: {error}"
         ) from error
     if not isinstance(module, nn.Module):
-        raise UserError(
-            f"network {name} returned a value of type {type(module).__name__}; a torch.nn.Module is needed"
-        )
+        raise UserError(f"network {name} returned a value of type {type(module).__name__}; a torch.nn.Module is needed")
     for parameter, value in module.named_parameters():
         if isinstance(value, UninitializedParameter):
             raise UserError(
@@ -55,5 +54,6 @@ def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Mo
     return module
 
 
-def _functions_of(place: object) -> list[str]:
-    return [name for name, value in vars(place).items() if callable(value) and not name.startswith("_")]
+def _defined_in(place: ModuleType) -> list[str]:
+    own = [name for name, value in vars(place).items() if getattr(value, "__module__", None) == place.__name__]
+    return [name for name in own if callable(getattr(place, name)) and not name.startswith("_")]

@@ -19,7 +19,5 @@ def build(architecture: PreResNet, num_classes: int, in_channels: int) -> Classi
     for stage, (inputs, outputs) in enumerate(pairwise(widths)):
         inner, stride = outputs // 4, 1 if stage == 0 else 2
         body.append(bottleneck_unit(inputs, inner, outputs, projected=True, stride=stride))
-        body += [
-            bottleneck_unit(outputs, inner, outputs, projected=False) for _ in range(architecture.units - 1)
-        ]
+        body += [bottleneck_unit(outputs, inner, outputs, projected=False) for _ in range(architecture.units - 1)]
     return Classifier(conv(in_channels, widths[0], 3), nn.Sequential(*body), widths[3], num_classes)

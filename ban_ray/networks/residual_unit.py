@@ -25,20 +25,14 @@ class ResidualUnit(nn.Module):
         return output
 
 
-def basic_unit(
-    inputs: int, outputs: int, *, projected: bool, stride: int = 1, dropout: float = 0.0
-) -> ResidualUnit:
+def basic_unit(inputs: int, outputs: int, *, projected: bool, stride: int = 1, dropout: float = 0.0) -> ResidualUnit:
     """BN-ReLU-3x3-BN-ReLU-dropout-3x3; the first convolution strides."""
     between = [nn.BatchNorm2d(outputs), nn.ReLU(inplace=True), *([nn.Dropout(dropout)] if dropout else [])]
     branch = nn.Sequential(conv(inputs, outputs, 3, stride), *between, conv(outputs, outputs, 3))
     return ResidualUnit(inputs, outputs, branch, projected=projected, stride=stride)
 
 
-def bottleneck_unit(
-    inputs: int, inner: int, outputs: int, *, projected: bool, stride: int = 1
-) -> ResidualUnit:
+def bottleneck_unit(inputs: int, inner: int, outputs: int, *, projected: bool, stride: int = 1) -> ResidualUnit:
     """BN-ReLU-1x1-BN-ReLU-3x3-BN-ReLU-1x1; the 3x3 strides."""
-    branch = nn.Sequential(
-        conv(inputs, inner, 1), NormConv(inner, inner, 3, stride), NormConv(inner, outputs, 1)
-    )
+    branch = nn.Sequential(conv(inputs, inner, 1), NormConv(inner, inner, 3, stride), NormConv(inner, outputs, 1))
     return ResidualUnit(inputs, outputs, branch, projected=projected, stride=stride)

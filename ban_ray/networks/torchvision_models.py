@@ -1,7 +1,6 @@
 """torchvision's classification models, without weights."""
 
 import torch
-import torchvision
 from torch import nn
 
 from ban_ray.errors import UserError
@@ -17,12 +16,15 @@ def build(architecture: TorchvisionNetwork, num_classes: int, in_channels: int) 
     """The model with torchvision's own initialisation: (b, in_channels, h, w) to logits (b, num_classes).
 
     Which h and w it takes is the model's affair: most are made for 224, and vision transformers for one size,
-    which an argument sets (``image_size``). At other than 3 channels the first convolution is replaced by one
-    whose weights are normal with the standard deviation of the replaced ones.
+    which an argument sets (``image_size``). At other than 3 channels the first convolution's
+    weights are replaced by normal ones of the same standard deviation.
 
     Raises:
         UserError: no classification model of that name, or arguments that it refuses.
     """
+    # Here, since its import takes as long as torch's own and few runs need it.
+    import torchvision
+
     name, model = architecture.name, architecture.function
     allowed = torchvision.models.list_models(module=torchvision.models)
     if model not in allowed:
@@ -46,25 +48,13 @@ def build(architecture: TorchvisionNetwork, num_classes: int, in_channels: int) 
             f"network {name} cannot be built with the arguments {architecture.arguments_text}: {error}"
         ) from error
     if in_channels != 3:
-        _replace_first_convolution(module, in_channels)
+        _adapt_first_convolution(module, in_channels)
     return module
 
 
-def _replace_first_convolution(module: nn.Module, in_channels: int) -> None:
-    path, old = next((path, layer) for path, layer in module.named_modules() if isinstance(layer, nn.Conv2d))
-    new = nn.Conv2d(
-        in_channels,
-        old.out_channels,
-        old.kernel_size,  # type: ignore[arg-type]
-        stride=old.stride,  # type: ignore[arg-type]
-        padding=old.padding,  # type: ignore[arg-type]
-        dilation=old.dilation,  # type: ignore[arg-type]
-        bias=old.bias is not None,
-    )
+def _adapt_first_convolution(module: nn.Module, in_channels: int) -> None:
+    first = next(layer for layer in module.modules() if isinstance(layer, nn.Conv2d))
     with torch.no_grad():
-        nn.init.normal_(new.weight)
-        new.weight.mul_(old.weight.std())
-        if old.bias is not None and new.bias is not None:
-            new.bias.copy_(old.bias)
-    parent, _, attribute = path.rpartition(".")
-    setattr(module.get_submodule(parent), attribute, new)
+        weight = torch.randn(first.out_channels, in_channels, *first.kernel_size) * first.weight.std()
+    first.in_channels = in_channels
+    first.weight = nn.Parameter(weight)

@@ -22,8 +22,5 @@ def build(architecture: WideResNet, num_classes: int, in_channels: int) -> Class
     for stage, (inputs, outputs) in enumerate(pairwise(widths)):
         stride = 1 if stage == 0 else 2
         body.append(basic_unit(inputs, outputs, projected=inputs != outputs, stride=stride, dropout=DROPOUT))
-        body += [
-            basic_unit(outputs, outputs, projected=False, dropout=DROPOUT)
-            for _ in range(architecture.units - 1)
-        ]
+        body += [basic_unit(outputs, outputs, projected=False, dropout=DROPOUT) for _ in range(architecture.units - 1)]
     return Classifier(conv(in_channels, widths[0], 3), nn.Sequential(*body), widths[3], num_classes)

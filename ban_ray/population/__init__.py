@@ -3,6 +3,6 @@
 from ban_ray.population.member import History, Member
 from ban_ray.population.publish import publish
 from ban_ray.population.read import Population, Predictions
-from ban_ray.population.storage import Storage, open_storage
+from ban_ray.population.storage import LocalStorage, Storage, open_storage
 
-__all__ = ["History", "Member", "Population", "Predictions", "Storage", "open_storage", "publish"]
+__all__ = ["History", "LocalStorage", "Member", "Population", "Predictions", "Storage", "open_storage", "publish"]

@@ -11,12 +11,12 @@ from rich.console import Console
 
 from ban_ray.chain import Trial
 from ban_ray.errors import UserError
-from ban_ray.population import Population, claims, failures, open_storage
+from ban_ray.population import LocalStorage, Population, claims, failures, open_storage
 from ban_ray.search import plan as plans
 from ban_ray.search import record, summary
 from ban_ray.search.ledger import Ledger
 from ban_ray.search.progress import Lines
-from ban_ray.search.request import Options, Planned, absolute_storage, resolve
+from ban_ray.search.request import Options, Planned, Request, absolute_storage, resolve
 from ban_ray.search.study import Study, grid
 
 
@@ -42,47 +42,29 @@ def search(choices: Choices) -> bool:
         UserError: a choice cannot be used; nothing was started.
         KeyboardInterrupt: interrupted; claims are released, what was published stays.
     """
-    console = Console(stderr=choices.as_json, soft_wrap=False)
+    console = Console(stderr=choices.as_json)
     request = resolve(choices)
     url = absolute_storage(choices.storage)
     console.print(f"{request.space.title}, scale {choices.scale}", style="bold", highlight=False)
     console.print(request.regime, highlight=False, markup=False, soft_wrap=True)
     if choices.plan_only:
-        found = Population(open_storage(url)) if Path(url).is_dir() else None
-        plan = plans.make(request, found)
-        plans.show(plan, console)
-        if choices.as_json:
-            _emit(plans.as_json(plan))
+        _plan(choices, request, url, console)
         return False
 
     storage = open_storage(url)
     population = Population(storage)
     name = record.settle(storage, request, choices.name)
-    folder = f"{url}/searches/{name}"
-    with record.locked(folder, name):
+    with record.locked(url, name):
         plan = plans.make(request, population)
         plans.show(plan, console)
-        if plan.missing and choices.scale == "paper" and not choices.yes:
-            _confirm(console)
-        record.write(storage, request, name)
-        if choices.retry_failed:
-            for generation in plan.missing:
-                failures.forget(storage, generation.key)
-        seeds = ",".join(map(str, request.seeds))
-        study = Study(
-            Path(folder) / "study.journal",
-            f"{name}, {request.generations} generations, seeds {seeds}",
-            grid(request.scale.configurations),
-        )
-        ledger = Ledger(study, population, request.chains)
-        for planned in request.chains:
-            if planned not in plan.open:
-                ledger.end(planned)
-        failed: list[tuple[Planned, str]] = []
-        if plan.open:
-            failed = _train(choices, plan, population, ledger, url, name, console)
-        else:
+        if not plan.open:
             console.print("Nothing to train: every generation is in the population.", highlight=False)
+            _ledger(plan, population, url, name)
+            failed: list[tuple[Planned, str]] = []
+        else:
+            if choices.scale == "paper" and not choices.yes:
+                _confirm(console)
+            failed = _train(choices, plan, population, url, name, console)
         result = summary.summarise(request, population, failed)
     summary.show(result, console)
     console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
@@ -92,26 +74,43 @@ def search(choices: Choices) -> bool:
     return bool(failed)
 
 
+def _plan(choices: Choices, request: Request, url: str, console: Console) -> None:
+    """Print what would be trained; writes nothing."""
+    found = Population(LocalStorage(Path(url))) if Path(url).is_dir() else None
+    plan = plans.make(request, found)
+    plans.show(plan, console)
+    if choices.as_json:
+        _emit(plans.as_json(plan))
+
+
+def _ledger(plan: plans.Plan, population: Population, url: str, name: str) -> Ledger:
+    """Write the search down and open its study, with the configurations told that are finished already."""
+    request = plan.request
+    record.write(population.storage, request, name)
+    study = Study(
+        Path(url) / "searches" / name / "study.journal",
+        f"{name}, {request.generations} generations, seeds {','.join(map(str, request.seeds))}",
+        grid(request.scale.configurations),
+    )
+    ledger = Ledger(study, population, request.chains)
+    for planned in request.chains:
+        if planned not in plan.open:
+            ledger.end(planned)
+    return ledger
+
+
 def _train(
-    choices: Choices,
-    plan: plans.Plan,
-    population: Population,
-    ledger: Ledger,
-    url: str,
-    name: str,
-    console: Console,
+    choices: Choices, plan: plans.Plan, population: Population, url: str, name: str, console: Console
 ) -> list[tuple[Planned, str]]:
+    """Train what is missing; returns the chains that failed."""
     from ban_ray import cluster
 
     request = plan.request
     execution = f"{name}-{secrets.token_hex(4)}"
+    folder = f"{url}/searches/{name}/ray"
     connected = cluster.connect(choices.address, namespace="ban_ray")
-    # Ray reads its environment when it is imported, so this comes after the connection.
-    from ban_ray.search.run import Desk, run
-
     try:
-        group = cluster.Group(request.setting.recipe.workers)
-        fits = group.fitting(connected)
+        fits = cluster.Group(request.setting.recipe.workers).fitting(connected)
         concurrent = min(choices.concurrent or fits, len(plan.open))
         console.print(
             f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {concurrent} chains at once; "
@@ -119,6 +118,15 @@ def _train(
             highlight=False,
             soft_wrap=True,
         )
+        # Ray reads its environment when it is imported, so this comes after the connection.
+        from ban_ray.search.run import Desk, run
+
+        if choices.retry_failed:
+            for generation in plan.missing:
+                failures.forget(population.storage, generation.key)
+        # What Tune and Train keep is never read again: the population remembers all that matters.
+        population.storage.delete(f"searches/{name}/ray")
+        ledger = _ledger(plan, population, url, name)
         lines = Lines(console, plan.open, len(plan.missing))
 
         def ended(planned: Planned, failure: str) -> None:
@@ -131,7 +139,7 @@ def _train(
                 chain=planned.chain,
                 source=request.source,
                 storage=url,
-                folder=f"{url}/searches/{name}/ray",
+                folder=f"{folder}/{execution}",
                 search=execution,
                 title=planned.title.replace(" ", "_"),
                 command=choices.command,
@@ -140,11 +148,12 @@ def _train(
         desk = Desk(plan.open, make_trial, lines.reported, ended)
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if choices.as_json else nullcontext():
-            run(desk, concurrent=concurrent, folder=f"{url}/searches/{name}/ray", name=execution)
+            run(desk, concurrent=concurrent, folder=folder, name=execution)
     finally:
         cluster.disconnect()
         keys = [generation.key for generation in plan.missing]
         claims.release_of_runs(population.storage, keys, lambda run: run.startswith(f"{execution}-"))
+    population.storage.delete(f"searches/{name}/ray")
     return desk.failed
 
 

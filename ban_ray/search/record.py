@@ -98,16 +98,16 @@ def chain_record(planned: Planned, label: str) -> dict[str, object]:
 
 
 @contextmanager
-def locked(folder: str, name: str) -> Iterator[None]:
+def locked(url: str, name: str) -> Iterator[None]:
     """Hold the name against a second command of the same search.
 
     Raises:
         UserError: another process holds it.
     """
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
+    folder = Path(url) / "searches"
+    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(path / ".lock", timeout=0):
+        with FileLock(folder / f".{name}.lock", timeout=0):
             yield
     except Timeout as error:
         raise UserError(

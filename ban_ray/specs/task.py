@@ -27,3 +27,11 @@ class Task(Spec):
     split_seed: Annotated[int, Field(ge=0)] = 0
     label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
     protocol: Literal["search", "paper"] = "search"
+
+    def leaks_from(self, teacher: "Task") -> bool:
+        """Whether a teacher of another task or split may have trained on this task's held-out samples.
+
+        The paper protocol holds nothing out, so any teacher will do.
+        """
+        same = (self.name, self.fingerprint, self.split_seed) == (teacher.name, teacher.fingerprint, teacher.split_seed)
+        return self.protocol == "search" and not (same and teacher.protocol == "search")

@@ -87,7 +87,9 @@ def train(
     set_precision(recipe, device)
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        network = build(generation.network, data.num_classes, data.in_channels)
+        network = build(
+            generation.network, data.num_classes, data.in_channels, generation.network_arguments or None
+        )
     to_device(network, device)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     optimiser = torch.optim.SGD(

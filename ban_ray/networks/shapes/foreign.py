@@ -62,8 +62,7 @@ def parse_foreign(name: str, arguments: Mapping[str, object]) -> ForeignNetwork:
     for reserved in ("num_classes", "in_channels"):
         if reserved in arguments:
             raise UserError(
-                f"network {name}: the arguments {as_text(arguments)} may not hold {reserved}, "
-                "which the task decides"
+                f"network {name}: the arguments {as_text(arguments)} may not hold {reserved}, which the task decides"
             )
     if place == "torchvision" and re.fullmatch(r"\w+", function, re.ASCII):
         return TorchvisionNetwork(place, function.lower(), arguments)

@@ -52,8 +52,8 @@ class MatchDenseNet:
             )
         if min(self.growths) < 1:
             raise UserError(
-                f"network {self.name}: the growths of its stages would be "
-                f"{', '.join(map(str, self.growths))}; each must be at least 1, so fewer units, a smaller RIN or a larger ROUT is needed"
+                f"network {self.name}: the growths of its stages would be {', '.join(map(str, self.growths))}; each "
+                "must be at least 1, so fewer units, a smaller RIN or a larger ROUT is needed"
             )
 
     @property
@@ -72,8 +72,7 @@ class MatchDenseNet:
         """K of each stage; the floor of (ROUT M_b - RIN M_(b-1)) / units."""
         widths = self.target.widths
         first, second, third = (
-            int((self.ratio_out * after - self.ratio_in * before) // self.units)
-            for before, after in pairwise(widths)
+            int((self.ratio_out * after - self.ratio_in * before) // self.units) for before, after in pairwise(widths)
         )
         return first, second, third
 

@@ -16,10 +16,9 @@ def check_depth(name: str, depth: int, constant: int, layers_a_unit: int) -> Non
     units, rest = divmod(depth - constant, layers_a_unit)
     if units < 1 or rest:
         below = constant + layers_a_unit * max(units, 1)
-        nearest = f"{below} or {below + layers_a_unit}" if units >= 1 else f"{below}"
         raise UserError(
             f"network {name}: depth {depth} is not {constant} plus a multiple of {layers_a_unit}; "
-            f"the nearest allowed is {nearest}"
+            f"allowed nearby are {below} and {below + layers_a_unit}"
         )
 
 

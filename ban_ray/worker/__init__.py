@@ -1,0 +1,8 @@
+"""What each process of a worker group does with a chain's missing generations; needs no Ray.
+
+Called by `ban_ray.distributed` in every Ray Train worker, and directly in a debugger, a test or a notebook.
+"""
+
+from ban_ray.worker.work import work
+
+__all__ = ["work"]

@@ -1,0 +1,73 @@
+"""What becomes of a generation: taken, claimed by another run, refused, or trained from a given state."""
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from ban_ray.errors import DamagedMember, UserError
+from ban_ray.order import Order
+from ban_ray.population import Member, Population, checkpoints, claims, failures
+from ban_ray.specs import Generation
+
+
+class Decision(BaseModel):
+    """Rank 0's word on one generation, for all workers.
+
+    Attributes:
+        teachers: spec and weights of each teacher.
+        digests: of the weights that teach, by the teacher's key.
+        state: of the newest checkpoint.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    what: Literal["taken", "claimed", "failed", "train"]
+    sentence: str = ""
+    teachers: tuple[tuple[Generation, dict[str, Tensor]], ...] = ()
+    digests: dict[str, str] = Field(default_factory=dict)
+    state: bytes | None = None
+
+
+def decide(population: Population, generation: Generation, order: Order) -> tuple[Decision, claims.Claim | None]:
+    """Look the generation up, then claim it; with what its training starts from."""
+    storage, key = population.storage, generation.key
+    claim = None
+    try:
+        if population.get(key) is not None:
+            return Decision(what="taken"), None
+        if failure := failures.find(storage, key, order.search):
+            return Decision(what="failed", sentence=failure.sentence), None
+        claim = claims.take(storage, key, order.run, stale=order.stale.get(key, 0))
+        if claim is None:
+            return Decision(what="claimed"), None
+        if population.get(key) is not None:
+            # Published between the look-up and the claim.
+            claim.end()
+            return Decision(what="taken"), None
+        teachers, digests = [], {}
+        for teacher in generation.teachers:
+            member = _teacher(population, teacher, generation)
+            weights = {name: torch.from_numpy(array) for name, array in population.weights(member).items()}
+            teachers.append((member.generation, weights))
+            digests[teacher] = member.weights.sha256
+    except (DamagedMember, UserError) as error:
+        if claim is not None:
+            claim.release()
+        return Decision(what="failed", sentence=str(error)), None
+    state = next((data for _, data in checkpoints.newest_first(storage, key)), None)
+    return Decision(what="train", teachers=tuple(teachers), digests=digests, state=state), claim
+
+
+def _teacher(population: Population, key: str, generation: Generation) -> Member:
+    member = population.get(key)
+    if member is None:
+        raise UserError(f"generation {generation.key[:12]} needs the teacher {key}, which is not in the population")
+    if generation.task.leaks_from(member.generation.task):
+        raise UserError(
+            f"teacher {key[:12]} of {generation.network} trained on another split (protocol "
+            f"{member.generation.task.protocol}, split seed {member.generation.task.split_seed}) and may have seen "
+            f"this task's held-out samples; only teachers of the same task, split and protocol are allowed"
+        )
+    return member

@@ -1,0 +1,32 @@
+"""Errors of a training, told as sentences; and those that only say that another worker has died."""
+
+import torch
+from torch.distributed import DistError
+
+from ban_ray.errors import DamagedMember, GenerationFailed, UserError
+from ban_ray.specs import Generation
+
+
+def is_lost_peer(error: Exception) -> bool:
+    """Whether a collective call broke because another process did; that process's end is what gets retried."""
+    # Gloo's broken connections are plain runtime errors that name its source files.
+    return isinstance(error, DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
+
+
+def explain(error: Exception, generation: Generation) -> tuple[str, str]:
+    """Reason and sentence."""
+    if isinstance(error, GenerationFailed):
+        return error.reason, str(error)
+    if isinstance(error, UserError | DamagedMember):
+        return "unusable", str(error)
+    # Torch's CPU allocator has no error class of its own.
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error):
+        recipe = generation.recipe
+        return "out-of-memory", (
+            f"{generation.network} ran out of memory at batch size {recipe.batch_size} on {recipe.workers} workers; "
+            "a smaller --batch-size or more --workers may help"
+        )
+    text = " ".join(str(error).split())
+    if isinstance(error, OSError):
+        return "storage", f"{generation.network} stopped since a file could not be read or written: {text}"
+    return "error", f"{generation.network} cannot be trained: {type(error).__name__}: {text[:500]}"

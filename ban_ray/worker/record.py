@@ -1,0 +1,92 @@
+"""A finished training as a member, with where and how it was made."""
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import torch
+from pydantic import JsonValue
+
+from ban_ray import __version__
+from ban_ray.order import Order
+from ban_ray.population import Member, Population, Predictions, publish
+from ban_ray.specs import Generation
+from ban_ray.tasks.images import ImageData
+from ban_ray.training import Trained
+from ban_ray.worker.decision import Decision
+
+
+def publish_trained(
+    population: Population,
+    generation: Generation,
+    number: int,
+    trained: Trained,
+    data: ImageData,
+    decision: Decision,
+    order: Order,
+    device: torch.device,
+) -> Member:
+    """Publish; `number` is the generation's place in its chain."""
+    return publish(
+        population,
+        generation,
+        weights={name: tensor.contiguous().numpy() for name, tensor in trained.weights.items()},
+        predictions=Predictions(
+            held_out=trained.held_out.numpy(),
+            held_out_labels=data.held_out.labels.cpu().numpy(),
+            test=trained.test.numpy(),
+            test_labels=data.test.labels.cpu().numpy(),
+        ),
+        history=trained.history,
+        teachers=decision.digests,
+        parameters=trained.parameters,
+        provenance=_provenance(generation, number, trained, data, order, device),
+    )
+
+
+def _provenance(
+    generation: Generation, number: int, trained: Trained, data: ImageData, order: Order, device: torch.device
+) -> dict[str, JsonValue]:
+    recipe = generation.recipe
+    seconds = sum(float(record["seconds"] or 0) for record in trained.history)
+    return {
+        "chain_seed": order.chain_seed,
+        "generation_number": number,
+        "seconds": seconds,
+        "device_seconds": seconds * recipe.workers,
+        "images_seen": recipe.epochs * (len(data.train) // recipe.batch_size) * recipe.batch_size,
+        "training_images": len(data.train),
+        "held_out_images": len(data.held_out),
+        "test_images": len(data.test),
+        "num_classes": data.num_classes,
+        "threads": order.threads,
+        "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "ban_ray": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        },
+        "hardware": {
+            "device": device.type,
+            "name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+            "machine": platform.machine(),
+            "cpus": os.cpu_count(),
+        },
+        "host": platform.node(),
+        "source": order.source.model_dump(exclude_defaults=True),
+        "search": order.search,
+        "command": order.command,
+    }
+
+
+def _processor() -> str:
+    """The processor's model where the system tells, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.machine())

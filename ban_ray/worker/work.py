@@ -1,0 +1,114 @@
+"""A worker's way through an order, top to bottom."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from ban_ray.networks.build import build
+from ban_ray.order import Order, Outcome
+from ban_ray.population import Population, checkpoints, claims, failures, open_storage
+from ban_ray.specs import Generation
+from ban_ray.tasks.images import ImageData, load_images
+from ban_ray.tasks.load import open_source
+from ban_ray.training import State, Teacher, group, train
+from ban_ray.training.placement import to_device
+from ban_ray.training.state import from_bytes, to_bytes
+from ban_ray.worker.decision import Decision, decide
+from ban_ray.worker.failure import explain, is_lost_peer
+from ban_ray.worker.record import publish_trained
+
+Report = Callable[[dict[str, Any]], None]
+
+
+def work(order: Order, device: torch.device, report: Report) -> Outcome:
+    """Train, or take from the population, each generation of an order.
+
+    Args:
+        report: given a record of JSON values after each epoch and each publication, on every worker.
+    """
+    torch.set_num_threads(order.threads)
+    population = Population(open_storage(order.storage))
+    data: ImageData | None = None
+    for number, generation in enumerate(order.generations, order.first):
+        claim: claims.Claim | None = None
+        decision: Decision | None = None
+        if group.rank() == 0:
+            decision, claim = decide(population, generation, order)
+        decision = cast(Decision, group.broadcast(decision))
+        if decision.what == "taken":
+            continue
+        if decision.what != "train":
+            return Outcome(status=decision.what, key=generation.key, sentence=decision.sentence)
+        try:
+            if data is None:
+                task = generation.task
+                data = load_images(task, open_source(order.source, task.fingerprint), device)
+            place = {"generation": number, "key": generation.key, "epochs": generation.recipe.epochs}
+            trained = train(
+                generation,
+                _teacher(decision.teachers, data, device),
+                data,
+                device,
+                state=from_bytes(decision.state) if decision.state else None,
+                after_epoch=_after_epoch(population, generation, place, order, report),
+            )
+            if group.rank() == 0:
+                member = publish_trained(population, generation, number, trained, data, decision, order, device)
+                checkpoints.clear(population.storage, generation.key)
+                if claim is not None:
+                    claim.end()
+                    claim = None
+                report({**place, "published": True, **member.metrics.model_dump()})
+            else:
+                report({})
+        except Exception as error:
+            if is_lost_peer(error):
+                raise
+            reason, sentence = explain(error, generation)
+            # Every worker of a group meets a non-finite loss; any other error may be one worker's alone.
+            together = reason == "non-finite" or group.size() == 1
+            if group.rank() == 0 or not together:
+                _remember(population, generation, reason, sentence, order)
+            if not together:
+                # The others wait in a collective call: only the end of this process frees them, and the next
+                # start of the group reads the record.
+                raise
+            return Outcome(status="failed", key=generation.key, sentence=sentence)
+        finally:
+            if claim is not None:
+                claim.release()
+    return Outcome(status="done")
+
+
+def _after_epoch(
+    population: Population, generation: Generation, place: dict[str, Any], order: Order, report: Report
+) -> Callable[[State], None]:
+    def after_epoch(state: State) -> None:
+        # After the last epoch comes publication, which is a checkpoint of its own.
+        if group.rank() == 0 and state["epoch"] < generation.recipe.epochs:
+            checkpoints.save(population.storage, generation.key, order.run, state["epoch"], to_bytes(state))
+        report({**place, **state["history"][-1]})
+
+    return after_epoch
+
+
+def _teacher(
+    specs: tuple[tuple[Generation, dict[str, Tensor]], ...], data: ImageData, device: torch.device
+) -> Teacher | None:
+    networks = []
+    for generation, weights in specs:
+        network = build(generation.network, data.num_classes, data.in_channels, generation.network_arguments or None)
+        network.load_state_dict(weights)
+        networks.append(network)
+    return to_device(Teacher(networks), device) if networks else None
+
+
+def _remember(population: Population, generation: Generation, reason: str, sentence: str, order: Order) -> None:
+    try:
+        failures.record(population.storage, generation.key, reason, sentence, order.search)
+    except OSError:
+        # A full disk refuses this record as well; the sentence still reaches this search.
+        if reason != "storage":
+            raise

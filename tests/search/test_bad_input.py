@@ -1,0 +1,140 @@
+"""Bad input: one sentence with the value and what is allowed, status 2, no traceback, nothing written."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.search.conftest import Command, write_space
+
+GRID = ("--space", "densenet_grid")
+
+CASES = [
+    (("--space", "nonsense"), "densenet_grid"),
+    ((), "--space"),
+    ((*GRID, "--task", "mnist2"), "cifar100"),
+    ((*GRID, "--objective", "hinton"), "ban+l"),
+    ((*GRID, "--objective", "ban:temperature=-1"), "temperature"),
+    ((*GRID, "--objective", "label:temperature=2"), "label_smoothing"),
+    ((*GRID, "--task", "cifar10"), "--data"),
+    ((*GRID, "--task", "cifar10", "--data", "no/such/folder"), "no/such/folder"),
+    ((*GRID, "--data", "."), "embedded"),
+    ((*GRID, "--epochs", "0"), "x>=1"),
+    ((*GRID, "--workers", "3"), "32"),
+    ((*GRID, "--batch-size", "301"), "300"),
+    ((*GRID, "--label-noise", "1.5"), "0<=x<=1"),
+    ((*GRID, "--seeds", "0,0"), "different"),
+    ((*GRID, "--seeds", "a"), "0,1,2"),
+    ((*GRID, "--scale", "paper"), "--data"),
+    ((*GRID, "--storage", "/proc/nothing"), "/proc/nothing"),
+    ((*GRID, "--name", "../elsewhere"), "letters"),
+    ((*GRID, "--generations", "-1"), "x>=0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "told"), CASES, ids=lambda value: " ".join(value)[:60] if value else "nothing")
+def test_one_sentence_and_status_2(search: Command, tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    run = search(*arguments)
+    assert run.status == 2, run.err
+    assert told in run.err
+    assert "Traceback" not in run.err
+    assert not (tmp_path / "ban_runs" / "searches").exists()
+
+
+def encoded(images: np.ndarray) -> pa.Array:
+    from io import BytesIO
+
+    from PIL import Image
+
+    rows = []
+    for image in images:
+        buffer = BytesIO()
+        Image.fromarray(image).save(buffer, "PNG")
+        rows.append({"bytes": buffer.getvalue(), "path": None})
+    return pa.array(rows)
+
+
+@pytest.mark.parametrize("broken", ["empty folder", "wrong columns", "corrupt image"])
+def test_bad_data_folder(search: Command, tmp_path: Path, broken: str) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    images = encoded(np.zeros((20, 32, 32, 3), np.uint8))
+    if broken == "corrupt image":
+        images = pa.array([{"bytes": b"not an image", "path": None}] * 20)
+    name = "fine_label" if broken != "wrong columns" else "kind"
+    if broken != "empty folder":
+        for part in ("train", "test"):
+            pq.write_table(pa.table({"img": images, name: [0, 1] * 10}), data / f"{part}.parquet")
+    run = search(*GRID, "--task", "cifar100", "--data", str(data))
+    assert run.status == 2
+    assert "train.parquet" in run.err
+    assert "Traceback" not in run.err
+    assert not (tmp_path / "ban_runs").exists()
+
+
+def test_a_depth_below_ten(search: Command, tmp_path: Path) -> None:
+    text = Path(write_space(tmp_path)).read_text().replace("densenet-bc-10", "densenet-bc-9")
+    (tmp_path / "shallow.py").write_text(text)
+    run = search("--space", "shallow.py")
+    assert run.status == 2
+    assert "depth 9" in run.err
+    assert "10" in run.err
+
+
+def test_a_space_file_that_cannot_run(search: Command, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("1 / 0")
+    run = search("--space", "broken.py")
+    assert run.status == 2
+    assert "ZeroDivisionError" in run.err
+    assert "Traceback" not in run.err
+
+
+@pytest.mark.ray
+def test_workers_that_do_not_fit(search: Command, tmp_path: Path) -> None:
+    run = search(*GRID, "--workers", "32")
+    assert run.status == 2, run.err
+    assert "32 CPUs" in run.err
+    assert not (tmp_path / "ban_runs" / "searches" / "densenet_grid").exists()
+
+
+def test_help_and_list_name_every_space(search: Command) -> None:
+    import search_spaces
+
+    listed = search("--list").out
+    folder = Path(search_spaces.__path__[0])
+    assert {line.split()[0] for line in listed.splitlines()} == {
+        file.stem for file in folder.glob("*.py") if file.stem != "__init__"
+    }
+    assert search("--help").status == 0
+
+
+def test_a_plan_writes_nothing(search: Command, tmp_path: Path) -> None:
+    run = search(*GRID, "--plan", "--json")
+    assert run.status == 0
+    assert run.json["distinct_generations"] == 48
+    assert run.json["to_train"] == 48
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_paper_scale_asks_without_a_terminal(search: Command, tmp_path: Path) -> None:
+    rows = tmp_path / "data"
+    rows.mkdir()
+    generator = np.random.default_rng(0)
+    for part in ("train", "test"):
+        images = encoded(generator.integers(0, 256, (200, 32, 32, 3), np.uint8))
+        pq.write_table(pa.table({"img": images, "fine_label": list(range(100)) * 2}), rows / f"{part}.parquet")
+    run = search(*GRID, "--scale", "paper", "--data", str(rows))
+    assert run.status == 2
+    assert "--yes" in run.err
+    plan = search(*GRID, "--scale", "paper", "--data", str(rows), "--plan", "--json").json
+    assert [chain["network"] for chain in plan["chains"]] == [
+        "densenet-bc-112-33",
+        "densenet-bc-90-60",
+        "densenet-bc-80-80",
+        "densenet-bc-80-120",
+    ]
+    assert [len(chain["keys"]) for chain in plan["chains"]] == [4, 4, 4, 3]
+    assert subprocess.run(["ls", tmp_path / "ban_runs" / "population"], capture_output=True, check=False).returncode
