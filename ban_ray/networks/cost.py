@@ -1,4 +1,4 @@
-"""What a network costs, read off its module on the meta device: no memory, milliseconds."""
+"""What a network costs, read off its module on the meta device, where nothing is allocated."""
 
 from collections.abc import Callable, Mapping
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ban_ray.errors import UserError
 from ban_ray.networks.build import build_architecture
 from ban_ray.networks.names import Architecture, parse
-from ban_ray.networks.shapes.foreign import ForeignNetwork
+from ban_ray.networks.shapes.foreign import ForeignNetwork, one_line
 
 
 def multiply_accumulates(
@@ -43,7 +43,7 @@ def multiply_accumulates(
     try:
         return _read(architecture, num_classes, in_channels, count)
     except (RuntimeError, ValueError, AssertionError) as error:
-        raise UserError(f"{refused}: {' '.join(str(error).split())}") from error
+        raise UserError(f"{refused}: {one_line(error)}") from error
 
 
 def built_parameters(architecture: Architecture, num_classes: int, in_channels: int) -> int:

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from ban_ray.errors import UserError
-from ban_ray.networks.shapes.foreign import OwnNetwork
+from ban_ray.networks.shapes.foreign import OwnNetwork, one_line
 
 
 def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Module:
@@ -27,7 +27,7 @@ def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Mo
             place = importlib.import_module(architecture.place)
     except (ImportError, SyntaxError) as error:
         raise UserError(
-            f"network {name}: module {architecture.place} cannot be imported ({error}); "
+            f"network {name}: module {architecture.place} cannot be imported ({one_line(error)}); "
             "it must be on Python's path here and on every worker"
         ) from error
     function = getattr(place, architecture.function, None)
@@ -41,7 +41,7 @@ def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Mo
     except (TypeError, ValueError) as error:
         raise UserError(
             f"network {name} cannot be called with num_classes={num_classes}, in_channels={in_channels} and "
-            f"the arguments {architecture.arguments_text}: {error}"
+            f"the arguments {architecture.arguments_text}: {one_line(error)}"
         ) from error
     if not isinstance(module, nn.Module):
         raise UserError(f"network {name} returned a value of type {type(module).__name__}; a torch.nn.Module is needed")

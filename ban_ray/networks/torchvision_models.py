@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ban_ray.errors import UserError
-from ban_ray.networks.shapes.foreign import TorchvisionNetwork
+from ban_ray.networks.shapes.foreign import TorchvisionNetwork, one_line
 
 # With the heads that answer in training only, these two would return a tuple; without `init_weights` they warn
 # of a default that may change.
@@ -45,7 +45,7 @@ def build(architecture: TorchvisionNetwork, num_classes: int, in_channels: int) 
         )
     except (TypeError, ValueError) as error:
         raise UserError(
-            f"network {name} cannot be built with the arguments {architecture.arguments_text}: {error}"
+            f"network {name} cannot be built with the arguments {architecture.arguments_text}: {one_line(error)}"
         ) from error
     if in_channels != 3:
         _adapt_first_convolution(module, in_channels)

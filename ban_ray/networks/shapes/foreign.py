@@ -52,6 +52,11 @@ def as_text(arguments: Mapping[str, object]) -> str:
     return json.dumps(dict(arguments), default=repr)
 
 
+def one_line(error: Exception) -> str:
+    """The message of somebody else's exception, without line breaks."""
+    return " ".join(str(error).split())
+
+
 def parse_foreign(name: str, arguments: Mapping[str, object]) -> ForeignNetwork:
     """The architecture of a name with a colon; nothing is imported, so neither part is known to exist.
 

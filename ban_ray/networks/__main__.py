@@ -1,0 +1,135 @@
+"""``python -m ban_ray.networks [NAME ...]``: what networks cost, beside what the papers print."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from ban_ray.errors import UserError
+from ban_ray.networks.names import parse
+from ban_ray.networks.published import PUBLISHED
+
+_PAPER_CLASSES, _PAPER_CHANNELS = 100, 3
+_PIPED_WIDTH = 1000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One network; the paper's columns are None where no paper prints this network at this input."""
+
+    name: str
+    paper_millions: float | None
+    parameters: int
+    deviation_percent: float | None
+    multiply_accumulates: int
+    note: str
+
+
+def measure(
+    name: str, num_classes: int, in_channels: int, size: int, arguments: Mapping[str, object] | None = None
+) -> Row:
+    """Count one network.
+
+    Raises:
+        UserError: no such network, or it does not take such images.
+    """
+    # Here, so that help and misspelt names do not wait for torch.
+    from ban_ray.networks.cost import multiply_accumulates
+
+    architecture = parse(name, arguments)
+    parameters = architecture.parameters(num_classes, in_channels)
+    comparable = (num_classes, in_channels) == (_PAPER_CLASSES, _PAPER_CHANNELS)
+    paper = next((row for row in PUBLISHED if comparable and row.name == architecture.name), None)
+    return Row(
+        name=architecture.name,
+        paper_millions=paper.millions if paper else None,
+        parameters=parameters,
+        deviation_percent=100 * (parameters / (paper.millions * 1e6) - 1) if paper else None,
+        multiply_accumulates=multiply_accumulates(name, num_classes, in_channels, size, arguments),
+        note=paper.deviation if paper else "",
+    )
+
+
+def _short(number: float) -> str:
+    return f"{number:.3f}" if number >= 0.1 else f"{number:.6f}"
+
+
+def show(rows: Sequence[Row]) -> None:
+    """Print the table, whole in 80 columns for names of up to 28 characters; plain text if piped."""
+    terminal = sys.stdout.isatty()
+    console = Console(width=None if terminal else _PIPED_WIDTH, highlight=False)
+    table = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False)
+    table.add_column("network", overflow="fold")
+    for heading in ("paper, M", "ours, M", "deviation", "GMAC"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        deviation = "" if row.deviation_percent is None else f"{row.deviation_percent:+.2f} %"
+        table.add_row(
+            row.name,
+            "" if row.paper_millions is None else f"{row.paper_millions:g}",
+            _short(row.parameters / 1e6),
+            deviation + ("*" if row.note else ""),
+            _short(row.multiply_accumulates / 1e9),
+        )
+    console.print(table)
+    for row in rows:
+        if row.note:
+            console.print(f"* {row.name}: {row.note}", soft_wrap=not terminal)
+
+
+def _json_object(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dict[str, object]:
+    try:
+        value = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise click.BadParameter(f"{text!r} is no JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise click.BadParameter(f'{text!r} is no JSON object such as {{"width": 32}}')
+    return value
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--classes", type=click.IntRange(1), default=_PAPER_CLASSES, show_default=True)
+@click.option("--channels", type=click.IntRange(1), default=_PAPER_CHANNELS, show_default=True)
+@click.option("--size", type=click.IntRange(1), default=32, show_default=True, help="Height and width in pixels.")
+@click.option(
+    "--network-args",
+    callback=_json_object,
+    metavar="JSON",
+    help="Arguments of the given package.module:function or torchvision:MODEL.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def command(
+    names: tuple[str, ...], classes: int, channels: int, size: int, network_args: dict[str, object], as_json: bool
+) -> None:
+    """Parameters and multiply-accumulates of one forward pass of the named networks; of the papers' without names."""
+    chosen = names or tuple(row.name for row in PUBLISHED)
+    for name in chosen:  # all, before the first is counted
+        parse(name, network_args)
+    rows = [measure(name, classes, channels, size, network_args) for name in chosen]
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in rows], indent=1))
+    else:
+        show(rows)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit status: 2, after one sentence on stderr, for what cannot be used."""
+    try:
+        command(arguments, prog_name="python -m ban_ray.networks", standalone_mode=False)
+    except (UserError, click.ClickException) as error:
+        sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        click.echo(f"Error: {sentence}", err=True)
+        return 2
+    except click.Abort:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

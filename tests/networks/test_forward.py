@@ -1,0 +1,118 @@
+"""What the built modules compute and expose."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from ban_ray.networks.build import build
+from ban_ray.networks.names import parse
+from tests.networks.families import TINY
+
+
+@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize(("size", "in_channels", "num_classes"), [(32, 3, 7), (28, 1, 3), (8, 4, 2)])
+def test_shapes(name: str, size: int, in_channels: int, num_classes: int) -> None:
+    network = build(name, num_classes, in_channels).to(memory_format=torch.channels_last)
+    images = torch.randn(2, in_channels, size, size).to(memory_format=torch.channels_last)
+    logits = network(images)
+    assert logits.shape == (2, num_classes)
+    assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_gradient_reaches_every_parameter(name: str) -> None:
+    network = build(name, 5)
+    network(torch.randn(8, 3, 8, 8)).square().sum().backward()
+    unreached = [path for path, p in network.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0]
+    assert unreached == []
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_stem_and_classifier_are_the_first_and_last_layer_called(name: str) -> None:
+    network = build(name, 5).eval()
+    called: list[nn.Module] = []
+    for layer in network.modules():
+        if not list(layer.children()):
+            layer.register_forward_hook(lambda layer, *_: called.append(layer))
+    network(torch.randn(1, 3, 8, 8))
+    assert isinstance(called[0], nn.Conv2d)
+    assert called[0] is network.stem
+    assert isinstance(called[-1], nn.Linear)
+    assert called[-1] is network.classifier
+
+
+@pytest.mark.parametrize("name", [name for name in TINY if "@" in name])
+def test_a_match_network_can_take_its_teachers_first_and_last_layer(name: str) -> None:
+    teacher, student = build(name.partition("@")[2], 5), build(name, 5)
+    student.stem.load_state_dict(teacher.stem.state_dict())
+    student.classifier.load_state_dict(teacher.classifier.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("name", "sides"),
+    [
+        ("densenet-bc-16-4", [32, 16, 8]),
+        ("wide-resnet-16-2", [32, 16, 8]),
+        ("pre-resnet-20", [32, 16, 8]),
+        ("match-wide-resnet-2-1@densenet-bc-16-8", [32, 16, 8]),
+    ],
+)
+def test_three_by_three_convolutions_see_three_sizes(name: str, sides: list[int]) -> None:
+    network = build(name, 5).eval()
+    seen: list[int] = []
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3):
+            layer.register_forward_hook(lambda _, __, output: seen.append(output.shape[-1]))
+    network(torch.randn(1, 3, 32, 32))
+    assert seen == sorted(seen, reverse=True)
+    assert sorted(set(seen), reverse=True) == sides
+
+
+def test_dropout_sits_between_the_convolutions_of_wide_resnets_alone() -> None:
+    network = build("wide-resnet-16-2", 5)
+    leaves = [layer for layer in network.modules() if not list(layer.children())]
+    places = [place for place, layer in enumerate(leaves) if isinstance(layer, nn.Dropout)]
+    assert len(places) == 6
+    for place in places:
+        kinds = [type(layer) for layer in leaves[place - 3 : place + 2]]
+        assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Dropout, nn.Conv2d]
+        assert leaves[place].p == 0.3
+    for name in TINY:
+        found = any(isinstance(layer, nn.Dropout) for layer in build(name, 5).modules())
+        assert found == name.startswith("wide-resnet")
+
+
+def test_initialisation() -> None:
+    network = build("wide-resnet-10-4", 10)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d) and layer.weight.numel() > 5000:
+            expected = math.sqrt(2 / (layer.kernel_size[0] ** 2 * layer.out_channels))
+            assert layer.weight.std().item() == pytest.approx(expected, rel=0.05)
+        elif isinstance(layer, nn.Linear):
+            assert not layer.bias.any()
+
+
+def test_the_same_seed_gives_the_same_bits() -> None:
+    torch.manual_seed(3)
+    first = build("densenet-bc-16-4", 5)
+    torch.manual_seed(3)
+    second = build("densenet-bc-16-4", 5)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    "name", ["match-densenet-2-0.5-1@densenet-bc-16-8", "match-wide-resnet-2-0.5@densenet-bc-16-8"]
+)
+def test_stage_borders_have_the_matched_networks_widths(name: str) -> None:
+    def borders(name: str) -> list[int]:
+        network = build(name, 5).eval()
+        seen: list[int] = []
+        for layer in network.modules():
+            if isinstance(layer, nn.AvgPool2d):
+                layer.register_forward_hook(lambda _, __, output: seen.append(output.shape[1]))
+        network(torch.randn(1, 3, 8, 8))
+        return [network.stem.out_channels, *seen, network.classifier.in_features]
+
+    assert borders(name) == borders("densenet-bc-16-8") == list(parse("densenet-bc-16-8").widths)
