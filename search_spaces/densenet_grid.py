@@ -10,7 +10,7 @@ cross-entropy with the model at the left alone: `--objective ban` runs that read
     python -m ban_ray.search --space densenet_grid
     python -m ban_ray.search --space densenet_grid --scale paper --data DIR --storage DIR --address auto
 
-Scale `paper`: 15 generations of 200 epochs. Never run by this project: no GPU was at hand.
+Scale `paper`: 15 generations of 200 epochs, about 130 GPU-hours at a sustained 20 TFLOP/s. Never run by this project.
 Scale `laptop`: the embedded digits with 30 % of the training labels replaced at random. That is not the papers'
 setting: with clean labels the gain on digits is at the edge of noise, with noisy ones it is large.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ban_ray.errors import UserError
-from ban_ray.networks.build import build_architecture
+from ban_ray.networks.building import build_architecture
 from ban_ray.networks.names import Architecture, parse
 from ban_ray.networks.shapes.foreign import ForeignNetwork, one_line
 

@@ -1,6 +1,7 @@
 """One search from its choices to its summary."""
 
 import json
+import os
 import secrets
 import sys
 from contextlib import nullcontext, redirect_stdout
@@ -13,11 +14,13 @@ from ban_ray.chain import Trial
 from ban_ray.errors import UserError
 from ban_ray.population import LocalStorage, Population, claims, failures, open_storage
 from ban_ray.search import plan as plans
-from ban_ray.search import record, summary
+from ban_ray.search import record, show, summary
 from ban_ray.search.ledger import Ledger
 from ban_ray.search.progress import Lines
 from ban_ray.search.request import Options, Planned, Request, absolute_storage, resolve
 from ban_ray.search.study import Study, grid
+
+WIDE = 160
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def search(choices: Choices) -> bool:
         UserError: a choice cannot be used; nothing was started.
         KeyboardInterrupt: interrupted; claims are released, what was published stays.
     """
-    console = Console(stderr=choices.as_json)
+    console = _console(choices.as_json)
     request = resolve(choices)
     url = absolute_storage(choices.storage)
     console.print(f"{request.space.title}, scale {choices.scale}", style="bold", highlight=False)
@@ -66,12 +69,18 @@ def search(choices: Choices) -> bool:
                 _confirm(console)
             failed = _train(choices, plan, population, url, name, console)
         result = summary.summarise(request, population, failed)
-    summary.show(result, console)
+    show.show(result, console)
     console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
     if choices.as_json:
         trained = sum(generation.key in population for generation in plan.missing)
-        _emit({"search": name, "storage": url, "trained": trained, **summary.as_json(result)})
+        _emit({"search": name, "storage": url, "trained": trained, **show.as_json(result)})
     return bool(failed)
+
+
+def _console(stderr: bool) -> Console:
+    """As wide as the terminal; where the output goes to a file, wide enough for every table."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=WIDE)
 
 
 def _plan(choices: Choices, request: Request, url: str, console: Console) -> None:
@@ -141,7 +150,7 @@ def _train(
                 storage=url,
                 folder=f"{folder}/{execution}",
                 search=execution,
-                title=planned.title.replace(" ", "_"),
+                title=planned.slug,
                 command=choices.command,
             )
 

@@ -44,15 +44,14 @@ def make(request: Request, population: Population | None) -> Plan:
 def show(plan: Plan, console: Console) -> None:
     """Print the plan: one row a configuration, then the totals."""
     request = plan.request
-    table = new_table("network", "parameters", "seeds", "generations", "to train", "already there")
-    for network, group in by_network(request.chains).items():
+    table = new_table("network", "parameters", "seeds", "to train", "there")
+    for row, group in by_row(request.chains).items():
         keys = {key for planned in group for key in planned.chain.keys}
-        counts = sorted({len(planned.chain.generations) for planned in group})
+        seeds = dict.fromkeys(planned.seed for planned in group)
         table.add_row(
-            network,
-            f"{parameters(request, network) / 1e6:.3f} M",
-            ",".join(str(planned.seed) for planned in group),
-            " or ".join(f"1 + {count - 1}" for count in counts),
+            row,
+            f"{parameters(request, group) / 1e6:.3f} M",
+            ",".join(map(str, seeds)),
             str(len(keys - plan.there)),
             str(len(keys & plan.there)),
         )
@@ -64,17 +63,23 @@ def show(plan: Plan, console: Console) -> None:
     )
 
 
-def by_network(chains: Sequence[Planned]) -> dict[str, list[Planned]]:
-    """Chains grouped by their last network, in order of appearance."""
+def by_row(chains: Sequence[Planned]) -> dict[str, list[Planned]]:
+    """Chains grouped by their row, in order of appearance."""
     groups: dict[str, list[Planned]] = {}
     for planned in chains:
-        groups.setdefault(planned.chain.network, []).append(planned)
+        groups.setdefault(planned.place.row, []).append(planned)
     return groups
 
 
-def parameters(request: Request, network: str) -> int:
-    """Parameters of a network on the search's data."""
-    decoded = request.decoded
+def parameters(request: Request, row: Sequence[Planned]) -> int:
+    """Parameters of a row's network on the search's data."""
+    decoded, place = request.decoded, row[0].place
+    network = place.network or place.row
+    for generation in (generation for planned in row for generation in planned.chain.generations):
+        if generation.network == network:
+            return names.parse(network, generation.network_arguments or None).parameters(
+                decoded.num_classes, decoded.image_shape[2]
+            )
     return names.parse(network).parameters(decoded.num_classes, decoded.image_shape[2])
 
 
@@ -87,7 +92,7 @@ def as_json(plan: Plan) -> dict[str, object]:
                 "configuration": dict(planned.configuration),
                 "seed": planned.seed,
                 "network": planned.chain.network,
-                "parameters": parameters(plan.request, planned.chain.network),
+                "parameters": parameters(plan.request, [planned]),
                 "keys": list(planned.chain.keys),
             }
             for planned in plan.request.chains

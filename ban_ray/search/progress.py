@@ -12,17 +12,13 @@ QUIET_S = 30.0
 """A chain that says nothing for so long is told of."""
 
 
-def generation_name(number: int) -> str:
-    """Baseline, BAN-1, BAN-2, ..."""
-    return f"BAN-{number}" if number else "baseline"
-
-
 class Lines:
     """Prints what chains report."""
 
     def __init__(self, console: Console, chains: Sequence[Planned], generations: int) -> None:
         self._console = console
         self._width = max((len(planned.title) for planned in chains), default=0)
+        self._columns = max((len(c) for planned in chains for c in planned.place.columns), default=0)
         self._published = 0
         self._total = generations
         self._last: dict[str, float] = {}
@@ -37,7 +33,8 @@ class Lines:
             self._published += 1
             error = record.get("held_out_error")
             self._errors[planned.title, number] = error if error is not None else record["test_error"]
-            self._say(planned, number, self._result(planned, number, "held-out" if error is not None else "test"))
+            part = "held-out" if error is not None else "test"
+            self._say(planned, number, self._result(planned, number, part))
         elif now - self._last.setdefault(planned.title, now) > QUIET_S:
             error = record.get("held_out_error")
             measured = f", held-out {error:.2f} %" if error is not None else ""
@@ -57,5 +54,5 @@ class Lines:
     def _say(self, planned: Planned, number: int, text: str) -> None:
         self._last[planned.title] = time.monotonic()
         count = f"{self._published:>{len(str(self._total))}}/{self._total}"
-        line = f"  {count}  {planned.title:<{self._width}}  {generation_name(number):<8}  {text}"
+        line = f"  {count}  {planned.title:<{self._width}}  {planned.place.columns[number]:<{self._columns}}  {text}"
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -82,18 +82,20 @@ def write(storage: Storage, request: Request, name: str) -> None:
     }
     storage.create(f"searches/{name}/search.json", canonical_json(plan))
     for planned in request.chains:
-        chain = chain_record(planned, str(request.setting.objective))
+        chain = chain_record(planned)
         storage.create(f"searches/{name}/chains/{digest(chain)}.json", canonical_json(chain))
 
 
-def chain_record(planned: Planned, label: str) -> dict[str, object]:
+def chain_record(planned: Planned) -> dict[str, object]:
     """What the analysis reads of one chain."""
     return {
         "configuration": dict(planned.configuration),
         "seed": planned.seed,
         "keys": list(planned.chain.keys),
         "network": planned.chain.network,
-        "label": label,
+        "label": str(planned.chain.generations[-1].objective),
+        "row": planned.place.row,
+        "columns": list(planned.place.columns),
     }
 
 

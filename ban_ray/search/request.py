@@ -1,5 +1,6 @@
 """From the command line's choices to the chains of a search."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from pydantic import ValidationError
 from ban_ray.errors import UserError
 from ban_ray.networks import names
 from ban_ray.search import spaces
-from ban_ray.specs import Chain, Objective, Recipe, Scale, SearchSpace, Setting, Task
+from ban_ray.specs import BASELINE, Chain, Objective, Place, Recipe, Scale, SearchSpace, Setting, Task
 from ban_ray.specs.space import Configuration
 from ban_ray.tasks.decoded import Decoded
 from ban_ray.tasks.load import open_source
@@ -44,10 +45,19 @@ class Planned:
     configuration: Configuration
     seed: int
     chain: Chain
+    place: Place
 
     @property
     def title(self) -> str:
-        return f"{self.chain.network} seed {self.seed}"
+        """The row, the column where that says more than the generation's number, and the seed."""
+        column = self.place.columns[-1]
+        plain = column.startswith("BAN-") or column == BASELINE
+        return f"{self.place.row}{'' if plain else ' ' + column} seed {self.seed}"
+
+    @property
+    def slug(self) -> str:
+        """The title as a name that dashboards and file systems take."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "_", self.title)
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,9 @@ def resolve(options: Options) -> Request:
     if options.scale not in space.scales:
         raise UserError(f"space {space.name} has no scale {options.scale!r}; it has {', '.join(space.scales)}")
     scale = space.scales[options.scale]
+    for option in sorted(space.chooses):
+        if getattr(options, option) is not None:
+            raise UserError(f"--{option} {getattr(options, option)!r} is of no use: space {space.name} chooses it")
     source = Source.of(_task_name(options, scale), options.data, options.label_column)
     objective = _objective(options, scale)
     recipe = _recipe(options, scale)
@@ -116,13 +129,8 @@ def resolve(options: Options) -> Request:
         )
     setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations)
     chains = tuple(
-        Planned(configuration, seed, space.chain(configuration, setting, seed))
-        for configuration in scale.configurations
-        for seed in seeds
+        _planned(space, configuration, setting, seed) for configuration in scale.configurations for seed in seeds
     )
-    for planned in chains:
-        for generation in planned.chain.generations:
-            names.parse(generation.network)
     return Request(
         space=space,
         scale=scale,
@@ -134,6 +142,16 @@ def resolve(options: Options) -> Request:
         training_images=len(parts.train),
         held_out_images=len(parts.held_out),
     )
+
+
+def _planned(space: SearchSpace, configuration: Configuration, setting: Setting, seed: int) -> Planned:
+    try:
+        chain = space.chain(configuration, setting, seed)
+    except (ValidationError, ValueError) as error:
+        raise UserError(f"space {space.name} at {dict(configuration)}: {first_sentence(error)}") from error
+    for generation in chain.generations:
+        names.parse(generation.network, generation.network_arguments or None)
+    return Planned(configuration, seed, chain, space.place(configuration, chain))
 
 
 def _task_name(options: Options, scale: Scale) -> str:

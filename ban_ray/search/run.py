@@ -63,7 +63,7 @@ class Desk:
     def title(self, trial_id: str) -> str:
         """Readable on the dashboard and in folder names."""
         planned = self._running.get(trial_id)
-        return f"{planned.title.replace(' ', '_')}_{trial_id}" if planned else trial_id
+        return f"{planned.slug}_{trial_id}" if planned else trial_id
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles what it is given; a copy has nothing to say, since the population remembers."""

@@ -1,42 +1,32 @@
-"""The table of generation gains in workshop Table 1's form, and one sentence about the gain."""
+"""What a search found: every figure computed from stored predictions."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 
 from ban_ray import ensembles
 from ban_ray.population import Population, Predictions
-from ban_ray.search.plan import by_network, parameters
-from ban_ray.search.progress import generation_name
+from ban_ray.search.plan import by_row, parameters
 from ban_ray.search.request import Planned, Request
-from ban_ray.search.tables import new_table
 
 SIZES = (2, 3)
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Errors in percent, one a seed; `filled` where the baseline stands in for a missing generation."""
+    """Errors in percent by seed; `filled` where the baseline stands in for a missing generation."""
 
-    errors: tuple[float, ...]
+    errors: dict[int, float]
     filled: bool = False
-
-    def __str__(self) -> str:
-        if not self.errors:
-            return "/"
-        spread = f" ±{statistics.stdev(self.errors):.2f}" if len(self.errors) > 1 else ""
-        return f"{statistics.fmean(self.errors):.2f}{spread}{'*' if self.filled else ''}"
 
 
 @dataclass(frozen=True)
 class Row:
-    """One network: cells by column, for test and held-out data."""
+    """Cells by column, for test and held-out data, and why chains of the row failed."""
 
-    network: str
+    name: str
     parameters: int
     test: dict[str, Cell]
     held_out: dict[str, Cell]
@@ -48,7 +38,7 @@ class Summary:
     """What a search found.
 
     Attributes:
-        columns: baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
+        columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
         sentence: whether there is a gain beyond noise.
     """
 
@@ -58,138 +48,106 @@ class Summary:
     rows: tuple[Row, ...]
     sentence: str
 
-    @property
-    def failed(self) -> bool:
-        return any(row.failures for row in self.rows)
+
+@dataclass(frozen=True)
+class _Entry:
+    """What a cell is computed from: the predictions of one generation, or of an ensemble's members."""
+
+    members: tuple[Predictions, ...]
+    filled: bool = False
+
+    def log_probabilities(self, part: str) -> NDArray[np.floating]:
+        members: list[ensembles.LogProbabilities] = [getattr(member, part) for member in self.members]
+        return ensembles.average(members)
+
+    def labels(self, part: str) -> NDArray[np.int64]:
+        return np.asarray(getattr(self.members[0], f"{part}_labels"))
+
+    def wrong(self, part: str) -> NDArray[np.float64]:
+        """(n,) 0 or 1."""
+        return np.asarray(self.log_probabilities(part).argmax(1) != self.labels(part), dtype=np.float64)
+
+
+_Table = dict[str, dict[str, dict[int, _Entry]]]
 
 
 def summarise(request: Request, population: Population, failures: Sequence[tuple[Planned, str]]) -> Summary:
-    """Compute every figure from stored predictions."""
-    names = [generation_name(number) for number in range(request.generations + 1)]
-    columns = (*names, *(f"Ens*{k}" for k in SIZES if request.generations >= k - 1))
+    """Read the predictions of every finished chain and compute the table."""
     reasons: dict[str, list[str]] = {}
     for planned, sentence in failures:
-        reasons.setdefault(planned.chain.network, []).append(f"seed {planned.seed}: {sentence}")
-    rows, differences = [], []
-    for network, group in by_network(request.chains).items():
-        whole = [_predictions(population, planned) for planned in group]
-        finished = [predictions for predictions in whole if predictions]
+        reasons.setdefault(planned.place.row, []).append(f"{planned.title}: {sentence}")
+    table = _read(request, population)
+    columns = list(dict.fromkeys(column for cells in table.values() for column in cells))
+    columns.sort(key=lambda column: column.startswith("Ens*"))
+    rows = []
+    for name, group in by_row(request.chains).items():
+        cells = table.get(name, {})
         rows.append(
             Row(
-                network=network,
-                parameters=parameters(request, network),
-                test=_cells(finished, columns, "test"),
-                held_out=_cells(finished, columns, "held_out"),
-                failures=tuple(reasons.get(network, ())),
+                name=name,
+                parameters=parameters(request, group),
+                test=_cells(cells, "test"),
+                held_out=_cells(cells, "held_out"),
+                failures=tuple(reasons.get(name, ())),
             )
         )
-        if len(finished) == len(group):
-            differences.append(_differences(finished))
-    return Summary(
-        request.regime, str(request.setting.objective), columns, tuple(rows), _sentence(request, differences)
-    )
+    objective = "their own objectives" if "objective" in request.space.chooses else str(request.setting.objective)
+    return Summary(request.regime, objective, tuple(columns), tuple(rows), _sentence(request, table))
 
 
-def _predictions(population: Population, planned: Planned) -> list[Predictions]:
-    """Of every generation; none at all where one is missing."""
-    members = [population.get(key) for key in planned.chain.keys]
-    found = [population.predictions(member) for member in members if member is not None]
-    return found if len(found) == len(members) else []
+def _read(request: Request, population: Population) -> _Table:
+    """Entries by row, column and seed; a chain that misses a generation has none."""
+    table: _Table = {}
+    for planned in request.chains:
+        members = [population.get(key) for key in planned.chain.keys]
+        if any(member is None for member in members):
+            continue
+        chain = [population.predictions(member) for member in members if member is not None]
+        cells = table.setdefault(planned.place.row, {})
+        for column, predictions in zip(planned.place.columns, chain, strict=True):
+            cells.setdefault(column, {})[planned.seed] = _Entry((predictions,))
+        for k in SIZES if planned.place.ensembles else ():
+            if ensemble := ensembles.ens(k, len(chain) - 1):
+                chosen = tuple(chain[number] for number in ensemble.generations)
+                cells.setdefault(f"Ens*{k}", {})[planned.seed] = _Entry(chosen, ensemble.filled)
+    return table
 
 
-def _cells(chains: Sequence[list[Predictions]], columns: Sequence[str], part: str) -> dict[str, Cell]:
-    return {column: _cell(chains, column, part) for column in columns}
+def _cells(cells: dict[str, dict[int, _Entry]], part: str) -> dict[str, Cell]:
+    return {
+        column: Cell(
+            {
+                seed: ensembles.error_percent(entry.log_probabilities(part), entry.labels(part))
+                for seed, entry in entries.items()
+                if len(entry.labels(part))
+            },
+            any(entry.filled for entry in entries.values()),
+        )
+        for column, entries in cells.items()
+    }
 
 
-def _cell(chains: Sequence[list[Predictions]], column: str, part: str) -> Cell:
-    errors, filled = [], False
-    for chain in chains:
-        chosen: tuple[int, ...] = ()
-        if column.startswith("Ens*"):
-            ensemble = ensembles.ens(int(column[4:]), len(chain) - 1)
-            if ensemble is not None:
-                chosen, filled = ensemble.generations, filled or ensemble.filled
-        else:
-            number = 0 if column == "baseline" else int(column[4:])
-            chosen = (number,) if number < len(chain) else ()
-        labels = getattr(chain[0], f"{part}_labels")
-        if chosen and len(labels):
-            averaged = ensembles.average([getattr(chain[number], part) for number in chosen])
-            errors.append(ensembles.error_percent(averaged, labels))
-    return Cell(tuple(errors), filled and bool(errors))
-
-
-def _differences(chains: Sequence[list[Predictions]]) -> NDArray[np.float64]:
-    """(seeds, images): last generation's error minus the baseline's on each test image, in -1, 0, 1."""
-    return np.stack(
-        [
-            (chain[-1].test.argmax(1) != chain[-1].test_labels).astype(np.float64)
-            - (chain[0].test.argmax(1) != chain[0].test_labels)
-            for chain in chains
-        ]
-    )
-
-
-def _sentence(request: Request, differences: Sequence[NDArray[np.float64]]) -> str:
+def _sentence(request: Request, table: _Table) -> str:
+    """The primary comparison: each row's last generation against the space's reference, on test data."""
+    reference = request.space.against
+    differences, last = [], ""
+    for cells in table.values():
+        students = [column for column in cells if column != reference and not column.startswith("Ens*")]
+        chosen = [column for column in students if column.startswith("BAN-")] or students
+        if reference not in cells or not chosen:
+            continue
+        # A space with several students a row compares its first kind; the others stand in the table.
+        last = chosen[-1] if chosen[-1].startswith("BAN-") else chosen[0]
+        if set(cells[reference]) == set(cells[last]) == set(request.seeds):
+            pairs = [(cells[last][seed], cells[reference][seed]) for seed in request.seeds]
+            differences.append(np.stack([new.wrong("test") - old.wrong("test") for new, old in pairs]))
     if not request.generations:
         return "No born-again generation was asked for, so there is no gain to speak of."
     if not differences:
-        return "No network has all its seeds, so nothing is said about the gain."
+        return "No row has all its seeds, so nothing is said about the gain."
     from analysis.gains import difference_interval, reliability, sentence
 
-    number = len(differences)
-    counts = {len(planned.chain.generations) - 1 for planned in request.chains}
-    name = generation_name(counts.pop()) if len(counts) == 1 else "the last generation"
-    if number > 1:
-        name += f", averaged over {number} networks,"
     interval = difference_interval(np.mean(differences, axis=0))
+    averaged = f", averaged over {len(differences)} networks," if len(differences) > 1 else ""
     # A chain's own baseline is its root here, so every seed is a root of its own.
-    return " ".join(filter(None, [f"{sentence(interval, name)}.", reliability(interval)]))
-
-
-def show(summary: Summary, console: Console) -> None:
-    """Print both tables and the sentence."""
-    marked = False
-    for part, title in (("test", "Test error, %"), ("held_out", "Held-out error, %")):
-        if not any(cell.errors for row in summary.rows for cell in getattr(row, part).values()):
-            continue
-        seeds = max(len(cell.errors) for row in summary.rows for cell in getattr(row, part).values())
-        spread = f", mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""
-        console.print(f"{title}{spread}; born-again generations by {summary.objective}", highlight=False, markup=False)
-        table = new_table("network", "parameters", *summary.columns)
-        for row in summary.rows:
-            cells = getattr(row, part)
-            marked = marked or any(cell.filled for cell in cells.values())
-            table.add_row(row.network, f"{row.parameters / 1e6:.3f} M", *(str(cells[c]) for c in summary.columns))
-        console.print(table)
-    if marked:
-        console.print("* with the baseline as a member, since that generation was not trained", highlight=False)
-    for row in summary.rows:
-        for failure in row.failures:
-            console.print(f"FAILED {row.network} {failure}", highlight=False, markup=False, soft_wrap=True)
-    console.print(summary.regime, highlight=False, markup=False, soft_wrap=True)
-    console.print(summary.sentence, highlight=False, markup=False, soft_wrap=True, style="bold")
-
-
-def as_json(summary: Summary) -> dict[str, object]:
-    """The summary as JSON values; errors in percent, one a seed."""
-    return {
-        "regime": summary.regime,
-        "objective": summary.objective,
-        "sentence": summary.sentence,
-        "rows": [
-            {
-                "network": row.network,
-                "parameters": row.parameters,
-                "failures": list(row.failures),
-                **{
-                    f"{part}_error": {
-                        column: {"errors": list(cell.errors), "with_baseline": cell.filled}
-                        for column, cell in getattr(row, part).items()
-                    }
-                    for part in ("test", "held_out")
-                },
-            }
-            for row in summary.rows
-        ],
-    }
+    return " ".join(filter(None, [f"{sentence(interval, last + averaged, reference)}.", reliability(interval)]))

@@ -1,23 +1,26 @@
 """What is to be trained, as frozen, validated, JSON-able values; their hashes are the population's keys."""
 
 from ban_ray.specs.canonical import canonical_json, digest
-from ban_ray.specs.chain import Chain, born_again
+from ban_ray.specs.chain import Chain, born_again, label_only
 from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
 from ban_ray.specs.recipe import PRECISIONS, Recipe
 from ban_ray.specs.seeds import derive_seed
-from ban_ray.specs.space import PaperRow, Scale, SearchSpace, Setting
+from ban_ray.specs.space import BASELINE, TEACHER, PaperRow, Place, Scale, SearchSpace, Setting, sequence
 from ban_ray.specs.task import PROTOCOLS, Task
 
 __all__ = [
+    "BASELINE",
     "OBJECTIVES",
     "PRECISIONS",
     "PROTOCOLS",
     "SEMANTICS_VERSION",
+    "TEACHER",
     "Chain",
     "Generation",
     "Objective",
     "PaperRow",
+    "Place",
     "Recipe",
     "Scale",
     "SearchSpace",
@@ -27,4 +30,6 @@ __all__ = [
     "canonical_json",
     "derive_seed",
     "digest",
+    "label_only",
+    "sequence",
 ]

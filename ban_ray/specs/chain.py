@@ -1,7 +1,7 @@
 """A chain: generations in order, each the teacher of the next."""
 
 from collections.abc import Sequence
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -38,6 +38,9 @@ class Chain(Spec):
         return self.generations[-1].network
 
 
+SharedLayers = Literal["none", "copied", "frozen"]
+
+
 def born_again(
     task: Task,
     networks: str | Sequence[str],
@@ -46,6 +49,8 @@ def born_again(
     *,
     seed: int,
     generations: int,
+    taught_by: Literal["parent", "all"] = "parent",
+    shared_layers: SharedLayers = "none",
 ) -> Chain:
     """A baseline on labels and `generations` students, each taught by the one before it.
 
@@ -54,12 +59,20 @@ def born_again(
         objective: of generations 1 and later; the baseline always learns from labels alone.
         seed: of the chain; generation k's own seed is derived from it and k.
         generations: the number of born-again generations, without the baseline.
+        taught_by: ``all`` averages the probabilities of every generation before.
+        shared_layers: of generations 1 and later.
+
+    Raises:
+        ValueError: an objective without a teacher has no students, or the networks are not one a generation.
     """
     names = [networks] * (generations + 1) if isinstance(networks, str) else list(networks)
     if len(names) != generations + 1:
         raise ValueError(f"{len(names)} networks for a baseline and {generations} generations")
+    if generations and not objective.needs_teacher and shared_layers == "none":
+        raise ValueError(f"objective {objective} reads no teacher, so it has no born-again generations; 0 are allowed")
     links: list[Generation] = []
     for number, network in enumerate(names):
+        before = tuple(link.key for link in links)
         links.append(
             Generation(
                 task=task,
@@ -67,7 +80,16 @@ def born_again(
                 recipe=recipe,
                 objective=objective if number else LABEL,
                 seed=derive_seed(seed, "generation", number),
-                teachers=(links[-1].key,) if links and objective.needs_teacher else (),
+                teachers=before if taught_by == "all" else before[-1:],
+                shared_layers=shared_layers if number else "none",
             )
         )
     return Chain(seed=seed, generations=tuple(links))
+
+
+def label_only(task: Task, network: str, recipe: Recipe, *, seed: int, objective: Objective = LABEL) -> Chain:
+    """A chain of one generation that learns from labels: a baseline, or a control with another label objective."""
+    only = Generation(
+        task=task, network=network, recipe=recipe, objective=objective, seed=derive_seed(seed, "generation", 0)
+    )
+    return Chain(seed=seed, generations=(only,))

@@ -1,7 +1,7 @@
 """A generation: a recipe that names its teacher, keyed by a hash of its inputs."""
 
 from functools import cached_property
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -22,6 +22,8 @@ class Generation(Spec):
 
     Attributes:
         network: normalised name, or ``package.module:function`` of the user's own builder.
+        shared_layers: ``copied`` starts the first convolution and the last linear layer from the first teacher's;
+            ``frozen`` also keeps them as they are (ICML 2018, BAN-ResNets).
         network_arguments: passed to the user's own builder.
         network_version: the user's own mark for a builder whose code changed.
         seed: of initialisation, order, dropout and permutations.
@@ -38,12 +40,15 @@ class Generation(Spec):
     teachers: tuple[Key, ...] = ()
     network_arguments: dict[str, JsonValue] = Field(default_factory=dict)
     network_version: str = ""
+    shared_layers: Literal["none", "copied", "frozen"] = "none"
 
     @model_validator(mode="after")
     def _teachers_fit_the_objective(self) -> Self:
         if self.objective.needs_teacher and not self.teachers:
             raise ValueError(f"objective {self.objective} needs a teacher and none is named")
-        if self.teachers and not self.objective.needs_teacher:
+        if self.shared_layers != "none" and not self.teachers:
+            raise ValueError(f"shared_layers = {self.shared_layers} needs a teacher and none is named")
+        if self.teachers and not self.objective.needs_teacher and self.shared_layers == "none":
             raise ValueError(f"objective {self.objective} reads no teacher but {len(self.teachers)} are named")
         return self
 

@@ -8,6 +8,9 @@ from ban_ray.specs.objective import Objective
 from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.task import Task
 
+BASELINE = "baseline"
+TEACHER = "teacher"
+
 Value = int | float | str
 Configuration = Mapping[str, Value]
 
@@ -66,6 +69,26 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a chain's generations stand in a table: a row, and a column for each generation.
+
+    Attributes:
+        ensembles: whether Ens*k of this chain stands in the row too.
+        network: whose parameters the row shows; by default the row's name is a network's.
+    """
+
+    row: str
+    columns: tuple[str, ...]
+    ensembles: bool = True
+    network: str = ""
+
+
+def sequence(chain: Chain, first: str = BASELINE) -> Place:
+    """The chain's network as the row; baseline, BAN-1, BAN-2, ... as the columns."""
+    return Place(chain.network, (first, *(f"BAN-{k}" for k in range(1, len(chain.generations)))))
+
+
+@dataclass(frozen=True)
 class SearchSpace:
     """A runnable lab note.
 
@@ -76,6 +99,9 @@ class SearchSpace:
         chain: makes the chain of a configuration for a setting and a chain seed.
         paper: the papers' figures, keyed by network name.
         source: table and paper of those figures.
+        place: where a chain stands in the table.
+        against: the column that a row's last generation is compared with.
+        chooses: options of the command line that the space decides itself.
     """
 
     name: str
@@ -84,3 +110,6 @@ class SearchSpace:
     chain: Callable[[Configuration, Setting, int], Chain]
     paper: tuple[PaperRow, ...] = ()
     source: str = ""
+    place: Callable[[Configuration, Chain], Place] = lambda _, chain: sequence(chain)
+    against: str = BASELINE
+    chooses: frozenset[str] = frozenset()

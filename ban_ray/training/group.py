@@ -1,8 +1,12 @@
 """The processes that share a generation: torch.distributed where it is up, else this one alone."""
 
+import inspect
+from typing import Any
+
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 
 from ban_ray.objectives import ALONE, Workers
 
@@ -25,6 +29,20 @@ def sum_over_workers(tensor: Tensor) -> Tensor:
 
 def workers() -> Workers:
     return Workers(size(), sum_over_workers) if size() > 1 else ALONE
+
+
+def distribute(network: nn.Module) -> nn.Module:
+    """The network with gradients averaged over the workers; itself where this process is alone.
+
+    Running statistics are not shared in training, which does not read them: rank 0's are the ones kept.
+    """
+    if size() == 1:
+        return network
+    # Torch 2.14 renamed the option.
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    options: dict[str, Any] = {option: False}
+    return DistributedDataParallel(network, gradient_as_bucket_view=True, **options)
 
 
 def broadcast(value: object) -> object:

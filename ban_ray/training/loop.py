@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from ban_ray.errors import GenerationFailed, UserError
-from ban_ray.networks.build import build
+from ban_ray.networks.building import build
 from ban_ray.objectives import loss
 from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.images import ImageData, draw
@@ -19,6 +18,7 @@ from ban_ray.training.evaluation import error_percent, log_likelihood, log_proba
 from ban_ray.training.meters import Meters
 from ban_ray.training.placement import to_device
 from ban_ray.training.precision import autocast, set_precision
+from ban_ray.training.shared_layers import share_layers
 from ban_ray.training.teachers import Teacher
 
 State = dict[str, Any]
@@ -87,9 +87,9 @@ def train(
     set_precision(recipe, device)
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        network = build(
-            generation.network, data.num_classes, data.in_channels, generation.network_arguments or None
-        )
+        network = build(generation.network, data.num_classes, data.in_channels, generation.network_arguments or None)
+    if generation.shared_layers != "none":
+        share_layers(network, teacher, frozen=generation.shared_layers == "frozen")
     to_device(network, device)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     optimiser = torch.optim.SGD(
@@ -106,13 +106,8 @@ def train(
         network.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         history, first = list(state["history"]), state["epoch"]
-    # Running statistics are not shared: training does not read them, and rank 0's are the ones kept.
-    model: nn.Module = (
-        DistributedDataParallel(network, broadcast_buffers=False, gradient_as_bucket_view=True)
-        if workers.count > 1
-        else network
-    )
-    random_layers = any(isinstance(layer, nn.modules.dropout._DropoutNd) for layer in network.modules())
+    model = group.distribute(network)
+    reads = teacher if objective.needs_teacher else None
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
@@ -121,16 +116,15 @@ def train(
             parameter_group["lr"] = learning_rate
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
         order = torch.randperm(samples, generator=shuffle)
-        meters = Meters(device, teacher is not None)
+        meters = Meters(device, reads is not None)
         model.train()
         for step in range(steps):
             batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size][mine].to(device)
             draws = draw(augmentation_seed, epoch, step, recipe.batch_size, data.pad, data.flip)[mine]
             images, labels = data.training_batch(batch, draws.to(device))
-            if random_layers:
-                torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
+            torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
             with autocast(recipe, device):
-                dark = teacher(images) if teacher is not None else None
+                dark = reads(images) if reads is not None else None
                 logits = model(images).float()
             keys = None
             if objective.name == "dkpp":

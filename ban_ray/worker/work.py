@@ -6,7 +6,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ban_ray.networks.build import build
+from ban_ray.networks.building import build
 from ban_ray.order import Order, Outcome
 from ban_ray.population import Population, checkpoints, claims, failures, open_storage
 from ban_ray.specs import Generation

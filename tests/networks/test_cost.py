@@ -7,7 +7,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from ban_ray.errors import UserError
-from ban_ray.networks.build import build
+from ban_ray.networks.building import build
 from ban_ray.networks.cost import multiply_accumulates
 from tests.networks.families import PAPERS, TINY
 

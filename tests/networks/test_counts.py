@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ban_ray.networks.build import build
+from ban_ray.networks.building import build
 from ban_ray.networks.names import Architecture, parse
 from ban_ray.networks.published import PUBLISHED
 from tests.networks.families import PAPERS, TINY, architectures

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from ban_ray.networks.build import build
+from ban_ray.networks.building import build
 from ban_ray.networks.names import parse
 from tests.networks.families import TINY
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ban_ray.errors import UserError
-from ban_ray.networks.build import build
+from ban_ray.networks.building import build
 from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.networks.names import parse
 

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from ban_ray.errors import UserError
-from ban_ray.networks.build import build
+from ban_ray.networks.building import build
 from tests.networks.families import DENSE, TINY
 
 

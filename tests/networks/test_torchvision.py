@@ -8,7 +8,7 @@ import torchvision
 from torch import nn
 
 from ban_ray.errors import UserError
-from ban_ray.networks.build import build
+from ban_ray.networks.building import build
 from ban_ray.networks.names import parse
 
 

@@ -1,0 +1,102 @@
+"""What the teacher contributes: ICML 2018 Table 2, left.
+
+The table: CIFAR-100 test errors of four DenseNet-BCs, each the teacher of students of its own shape by four
+objectives. BAN: the teacher's distribution alone. BAN+L: with the labels. CWTM: labels weighted by the teacher's
+confidence. DKPP: the teacher with its non-argmax entries permuted.
+
+Controls at laptop scale, none of them in the paper: temperature 4, label smoothing 0.1, labels with the loss
+doubled (BAN+L's gradient scale), labels for the chain's total number of epochs, and two independent label-only
+networks.
+
+    python -m ban_ray.search --space objectives
+    python -m ban_ray.search --space objectives --scale paper --data DIR --storage DIR --address auto
+
+Scale `paper`: 20 distinct generations of 200 epochs, about 190 GPU-hours at a sustained 20 TFLOP/s. Never run by
+this project. Scale `laptop`: noisy digits (not the papers' setting).
+"""
+
+from ban_ray.specs import (
+    TEACHER,
+    Chain,
+    Objective,
+    PaperRow,
+    Place,
+    Recipe,
+    Scale,
+    SearchSpace,
+    Setting,
+    born_again,
+    derive_seed,
+    label_only,
+)
+from ban_ray.specs.space import Configuration
+
+# Columns of `generations`: BAN, BAN+L, CWTM, DKPP.
+PAPER = (
+    PaperRow("densenet-bc-112-33", 6.3, 18.25, (16.95, 17.68, 17.84, 17.84)),
+    PaperRow("densenet-bc-90-60", 16.1, 17.69, (16.69, 16.93, 17.42, 17.43)),
+    PaperRow("densenet-bc-80-80", 22.4, 17.16, (16.36, 16.50, 17.16, 16.84)),
+    PaperRow("densenet-bc-80-120", 50.4, 16.87, (16.00, 16.41, 17.12, 16.34)),
+)
+STUDENTS = ("ban", "ban+l", "cwtm", "dkpp")
+CONTROLS = ("ban:temperature=4", "label:label_smoothing=0.1", "label:label_weight=2")
+LONGER, INDEPENDENT = "label, all epochs", "label, independent"
+
+
+def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+    """A teacher and its students by the configuration's objective, or one label-only control."""
+    network, learns = str(configuration["network"]), str(configuration["objective"])
+    generations = setting.generations_for()
+    if learns == LONGER:
+        epochs = setting.recipe.epochs * (generations + 1)
+        return label_only(setting.task, network, setting.recipe.model_copy(update={"epochs": epochs}), seed=seed)
+    if learns.startswith(INDEPENDENT):
+        other = derive_seed(seed, "independent", int(learns.rpartition(" ")[2]))
+        return label_only(setting.task, network, setting.recipe, seed=other)
+    objective = Objective.parse(learns)
+    if not objective.needs_teacher:
+        return label_only(setting.task, network, setting.recipe, seed=seed, objective=objective)
+    return born_again(setting.task, network, setting.recipe, objective, seed=seed, generations=generations)
+
+
+def place(configuration: Configuration, chain: Chain) -> Place:
+    learns = str(configuration["objective"])
+    if len(chain.generations) == 1 and not learns.startswith(STUDENTS):
+        return Place(chain.network, (learns,), ensembles=False)
+    further = [f"{learns} {k}" for k in range(2, len(chain.generations))]
+    return Place(chain.network, (TEACHER, learns, *further)[: len(chain.generations)], ensembles=False)
+
+
+SPACE = SearchSpace(
+    name="objectives",
+    title="Objectives: BAN, BAN+L, CWTM, DKPP and controls (ICML Table 2, left)",
+    source="Furlanello et al. 2018, Table 2 (left)",
+    paper=PAPER,
+    chain=chain,
+    place=place,
+    against=TEACHER,
+    chooses=frozenset({"objective"}),
+    scales={
+        "laptop": Scale(
+            task="digits",
+            label_noise=0.3,
+            recipe=Recipe(epochs=30, batch_size=32),
+            objective=Objective(name="ban"),
+            generations=1,
+            seeds=(0, 1, 2),
+            configurations=tuple(
+                {"network": "densenet-bc-16-8", "objective": learns}
+                for learns in (*STUDENTS, *CONTROLS, LONGER, f"{INDEPENDENT} 1", f"{INDEPENDENT} 2")
+            ),
+        ),
+        "paper": Scale(
+            task="cifar100",
+            recipe=Recipe(),
+            objective=Objective(name="ban"),
+            generations=1,
+            seeds=(0,),
+            protocol="paper",
+            configurations=tuple({"network": row.network, "objective": learns} for row in PAPER for learns in STUDENTS),
+        ),
+    },
+)
