@@ -1,6 +1,7 @@
 """One trial: a chain whose members are taken, waited for, or trained."""
 
 import secrets
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -42,18 +43,18 @@ class Trial(BaseModel):
 def walk(config: dict[str, Any]) -> None:
     """The function of a Tune trial: ends when every generation is published or one cannot be.
 
-    Reports ``{"generation": ..., ...}`` for each epoch and publication, and at last ``{"ended": status}``
-    with a ``sentence`` where the chain failed.
+    Reports ``{"generation": ..., ...}`` for each epoch and publication, ``{"waiting_for": key}`` where another run
+    trains what this chain needs, and at last ``{"ended": status}`` with a ``sentence`` where the chain failed.
     """
     from ray import tune
 
     trial = Trial.model_validate_json(config["trial"])
-    outcome = follow(trial)
+    outcome = follow(trial, tune.report)
     tune.report({"ended": outcome.status, "sentence": outcome.sentence})
 
 
-def follow(trial: Trial) -> Outcome:
-    """Walk the chain until nothing is missing."""
+def follow(trial: Trial, report: Callable[[dict[str, Any]], None]) -> Outcome:
+    """Walk the chain until nothing is missing, or one generation cannot be trained."""
     population = Population(open_storage(trial.storage))
     generations = trial.chain.generations
     group = Group(generations[0].recipe.workers, trial.cpus_per_worker, trial.gpus_per_worker)
@@ -81,6 +82,7 @@ def follow(trial: Trial) -> Outcome:
         if outcome.status == "failed":
             return outcome
         if outcome.status == "claimed":
+            report({"waiting_for": outcome.key})
             stale[outcome.key] = _wait(population, outcome.key, trial.search)
 
 

@@ -30,8 +30,10 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--plan", "plan_only", is_flag=True, help="Print what would be trained and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask before --scale paper.")
 @click.option("--scale", type=click.Choice(["laptop", "paper"]), default="laptop", show_default=True)
-@click.option("--task", help="digits (embedded), cifar10 or cifar100 (with --data).")
+@click.option("--task", help="digits (embedded), fashion_mnist, cifar10, cifar100 or folder.")
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
+@click.option("--image-size", metavar="N|HxW", help="Of --task folder, in pixels.")
+@click.option("--download", is_flag=True, help="Fetch the task's files into --data where they are missing.")
 @click.option("--label-column", help="Column of the labels in Parquet files.")
 @click.option("--label-noise", type=click.FloatRange(0, 1), metavar="P", help="Share of training labels replaced.")
 @click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the held-out data.")
@@ -40,6 +42,9 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--epochs", type=click.IntRange(1))
 @click.option("--batch-size", type=click.IntRange(1), help="Global batch, shared by the workers.")
 @click.option("--objective", help="label, ban, ban+l, cwtm, dkpp, with fields: ban:temperature=4.")
+@click.option("--network", metavar="NAME", help="For --space chain: NAME, torchvision:NAME or module:function.")
+@click.option("--network-args", metavar="JSON", help="Arguments of module:function.")
+@click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; part of the key.")
 @click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16"]))
 @click.option("--seeds", callback=_seeds, metavar="0,1,2", help="Seeds of the chains.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that train one generation together.")
@@ -60,7 +65,8 @@ def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
         from ban_ray.search.command import Choices, search
 
         given["command"] = shlex.join(["python", "-m", "ban_ray.search", *sys.argv[1:]])
-        sys.exit(EXIT_CHAINS_FAILED if search(Choices(plan_only=plan_only, **given)) else 0)
+        finished = search(Choices(plan_only=plan_only, **given))
+        sys.exit(EXIT_CHAINS_FAILED if finished is not None and finished.failed else 0)
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_BAD_INPUT)

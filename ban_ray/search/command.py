@@ -14,11 +14,12 @@ from ban_ray.chain import Trial
 from ban_ray.errors import UserError
 from ban_ray.population import LocalStorage, Population, claims, failures, open_storage
 from ban_ray.search import plan as plans
-from ban_ray.search import record, show, summary
+from ban_ray.search import record, show
 from ban_ray.search.ledger import Ledger
-from ban_ray.search.progress import Lines
+from ban_ray.search.progress import follow
 from ban_ray.search.request import Options, Planned, Request, absolute_storage, resolve
 from ban_ray.search.study import Study, grid
+from ban_ray.search.summary import Summary, summarise
 
 WIDE = 160
 
@@ -38,8 +39,19 @@ class Choices(Options):
     command: str = ""
 
 
-def search(choices: Choices) -> bool:
-    """Run a search; returns whether a chain failed.
+@dataclass(frozen=True)
+class Finished:
+    """A search that has ended; `failed` holds chains and the sentences of their failures."""
+
+    request: Request
+    population: Population
+    name: str
+    summary: Summary
+    failed: list[tuple[Planned, str]]
+
+
+def search(choices: Choices) -> Finished | None:
+    """Run a search; None where only its plan was asked for.
 
     Raises:
         UserError: a choice cannot be used; nothing was started.
@@ -52,7 +64,7 @@ def search(choices: Choices) -> bool:
     console.print(request.regime, highlight=False, markup=False, soft_wrap=True)
     if choices.plan_only:
         _plan(choices, request, url, console)
-        return False
+        return None
 
     storage = open_storage(url)
     population = Population(storage)
@@ -68,13 +80,13 @@ def search(choices: Choices) -> bool:
             if choices.scale == "paper" and not choices.yes:
                 _confirm(console)
             failed = _train(choices, plan, population, url, name, console)
-        result = summary.summarise(request, population, failed)
+        result = summarise(request, population, failed)
     show.show(result, console)
     console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
     if choices.as_json:
         trained = sum(generation.key in population for generation in plan.missing)
         _emit({"search": name, "storage": url, "trained": trained, **show.as_json(result)})
-    return bool(failed)
+    return Finished(request, population, name, result, failed)
 
 
 def _console(stderr: bool) -> Console:
@@ -136,14 +148,15 @@ def _train(
         # What Tune and Train keep is never read again: the population remembers all that matters.
         population.storage.delete(f"searches/{name}/ray")
         ledger = _ledger(plan, population, url, name)
-        lines = Lines(console, plan.open, len(plan.missing))
+        view = follow(console, plan.open, len(plan.missing))
 
         def ended(planned: Planned, failure: str) -> None:
             ledger.end(planned, failure)
-            lines.ended(planned, failure)
+            view.ended(planned, failure)
 
         def make_trial(planned: Planned) -> Trial:
             ledger.begin(planned)
+            view.started(planned)
             return Trial(
                 chain=planned.chain,
                 source=request.source,
@@ -154,9 +167,9 @@ def _train(
                 command=choices.command,
             )
 
-        desk = Desk(plan.open, make_trial, lines.reported, ended)
+        desk = Desk(plan.open, make_trial, view.reported, ended)
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
-        with redirect_stdout(sys.stderr) if choices.as_json else nullcontext():
+        with redirect_stdout(sys.stderr) if choices.as_json else nullcontext(), view:
             run(desk, concurrent=concurrent, folder=folder, name=execution)
     finally:
         cluster.disconnect()

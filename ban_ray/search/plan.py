@@ -50,7 +50,7 @@ def show(plan: Plan, console: Console) -> None:
         seeds = dict.fromkeys(planned.seed for planned in group)
         table.add_row(
             row,
-            f"{parameters(request, group) / 1e6:.3f} M",
+            count(parameters(request, group)),
             ",".join(map(str, seeds)),
             str(len(keys - plan.there)),
             str(len(keys & plan.there)),
@@ -81,6 +81,13 @@ def parameters(request: Request, row: Sequence[Planned]) -> int:
                 decoded.num_classes, decoded.image_shape[2]
             )
     return names.parse(network).parameters(decoded.num_classes, decoded.image_shape[2])
+
+
+def count(number: int) -> str:
+    """7.494 M, 20.4 k or 202."""
+    if number >= 100_000:
+        return f"{number / 1e6:.3f} M"
+    return f"{number / 1e3:.1f} k" if number >= 1000 else str(number)
 
 
 def as_json(plan: Plan) -> dict[str, object]:

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 
+from ban_ray.search.live import Board
 from ban_ray.search.request import Planned
 
 QUIET_S = 30.0
@@ -24,7 +25,20 @@ class Lines:
         self._last: dict[str, float] = {}
         self._errors: dict[tuple[str, int], float] = {}
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def started(self, planned: Planned) -> None:
+        self._last[planned.title] = time.monotonic()
+
     def reported(self, planned: Planned, record: dict[str, Any]) -> None:
+        if key := record.get("waiting_for"):
+            self._console.print(
+                f"  {planned.title}  waits for {str(key)[:8]}, which another run is training", highlight=False
+            )
         number = record.get("generation")
         if number is None:
             return
@@ -56,3 +70,8 @@ class Lines:
         count = f"{self._published:>{len(str(self._total))}}/{self._total}"
         line = f"  {count}  {planned.title:<{self._width}}  {planned.place.columns[number]:<{self._columns}}  {text}"
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def follow(console: Console, chains: Sequence[Planned], generations: int) -> Board | Lines:
+    """The live view in a terminal, plain lines elsewhere."""
+    return Board(console, chains, generations) if console.is_terminal else Lines(console, chains, generations)

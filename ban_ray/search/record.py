@@ -25,6 +25,7 @@ def identity(request: Request) -> dict[str, object]:
         "task": setting.task.model_dump(),
         "recipe": setting.recipe.model_dump(),
         "objective": setting.objective.model_dump(),
+        "network": None if setting.network is None else vars(setting.network),
         "configurations": [dict(configuration) for configuration in request.scale.configurations],
     }
 

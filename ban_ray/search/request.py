@@ -1,5 +1,6 @@
 """From the command line's choices to the chains of a search."""
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from ban_ray.errors import UserError
 from ban_ray.networks import names
 from ban_ray.search import spaces
-from ban_ray.specs import BASELINE, Chain, Objective, Place, Recipe, Scale, SearchSpace, Setting, Task
+from ban_ray.specs import BASELINE, Chain, Network, Objective, Place, Recipe, Scale, SearchSpace, Setting, Task
 from ban_ray.specs.space import Configuration
 from ban_ray.tasks.decoded import Decoded
 from ban_ray.tasks.load import open_source
@@ -26,6 +27,8 @@ class Options:
     task: str | None = None
     data: str | None = None
     label_column: str | None = None
+    image_size: str | None = None
+    download: bool = False
     label_noise: float | None = None
     split_seed: int = 0
     protocol: str | None = None
@@ -36,6 +39,9 @@ class Options:
     precision: str | None = None
     seeds: tuple[int, ...] | None = None
     workers: int | None = None
+    network: str | None = None
+    network_args: str | None = None
+    network_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,10 @@ def resolve(options: Options) -> Request:
     for option in sorted(space.chooses):
         if getattr(options, option) is not None:
             raise UserError(f"--{option} {getattr(options, option)!r} is of no use: space {space.name} chooses it")
-    source = Source.of(_task_name(options, scale), options.data, options.label_column)
+    source = Source.of(
+        _task_name(options, scale), options.data, options.label_column, options.image_size, options.download
+    )
+    network = _network(options, space)
     objective = _objective(options, scale)
     recipe = _recipe(options, scale)
     if options.generations is not None and options.generations < 0:
@@ -127,7 +136,7 @@ def resolve(options: Options) -> Request:
         raise UserError(
             f"--batch-size {recipe.batch_size} is larger than the {len(parts.train)} training images of {task.name}"
         )
-    setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations)
+    setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations, network)
     chains = tuple(
         _planned(space, configuration, setting, seed) for configuration in scale.configurations for seed in seeds
     )
@@ -159,6 +168,28 @@ def _task_name(options: Options, scale: Scale) -> str:
     if name not in KINDS:
         raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(KINDS)}")
     return name
+
+
+def _network(options: Options, space: SearchSpace) -> Network | None:
+    given = {
+        "network": options.network,
+        "network-args": options.network_args,
+        "network-version": options.network_version,
+    }
+    if not space.takes_network:
+        for option, value in given.items():
+            if value is not None:
+                raise UserError(f"--{option} {value!r} is of no use: space {space.name} has its own networks")
+        return None
+    if options.network is None:
+        raise UserError(f"space {space.name} needs --network; allowed are {', '.join(names.FORMS)}")
+    try:
+        arguments = json.loads(options.network_args or "{}")
+    except ValueError as error:
+        raise UserError(f"--network-args {options.network_args!r} is not JSON: {error}") from error
+    if not isinstance(arguments, dict):
+        raise UserError(f'--network-args {options.network_args!r} is no JSON object such as {{"width": 2}}')
+    return Network(names.parse(options.network, arguments or None).name, arguments, options.network_version or "")
 
 
 def _objective(options: Options, scale: Scale) -> Objective:

@@ -130,6 +130,8 @@ def run(desk: Desk, *, concurrent: int, folder: str, name: str) -> None:
                 search_alg=Queue(desk),
                 num_samples=-1,
                 max_concurrent_trials=concurrent,
+                # A driver that has imported Ray and torch takes the next chain.
+                reuse_actors=True,
                 trial_name_creator=title,
                 trial_dirname_creator=title,
             ),

@@ -6,7 +6,7 @@ from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
 from ban_ray.specs.recipe import PRECISIONS, Recipe
 from ban_ray.specs.seeds import derive_seed
-from ban_ray.specs.space import BASELINE, TEACHER, PaperRow, Place, Scale, SearchSpace, Setting, sequence
+from ban_ray.specs.space import BASELINE, TEACHER, Network, PaperRow, Place, Scale, SearchSpace, Setting, sequence
 from ban_ray.specs.task import PROTOCOLS, Task
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "TEACHER",
     "Chain",
     "Generation",
+    "Network",
     "Objective",
     "PaperRow",
     "Place",

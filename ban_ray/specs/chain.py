@@ -1,9 +1,9 @@
 """A chain: generations in order, each the teacher of the next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from ban_ray.specs.base import Spec
 from ban_ray.specs.generation import Generation
@@ -51,6 +51,8 @@ def born_again(
     generations: int,
     taught_by: Literal["parent", "all"] = "parent",
     shared_layers: SharedLayers = "none",
+    network_arguments: Mapping[str, JsonValue] | None = None,
+    network_version: str = "",
 ) -> Chain:
     """A baseline on labels and `generations` students, each taught by the one before it.
 
@@ -61,6 +63,7 @@ def born_again(
         generations: the number of born-again generations, without the baseline.
         taught_by: ``all`` averages the probabilities of every generation before.
         shared_layers: of generations 1 and later.
+        network_arguments, network_version: of a builder of the user's, for every generation.
 
     Raises:
         ValueError: an objective without a teacher has no students, or the networks are not one a generation.
@@ -82,6 +85,8 @@ def born_again(
                 seed=derive_seed(seed, "generation", number),
                 teachers=before if taught_by == "all" else before[-1:],
                 shared_layers=shared_layers if number else "none",
+                network_arguments=dict(network_arguments or {}),
+                network_version=network_version,
             )
         )
     return Chain(seed=seed, generations=tuple(links))

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from pydantic import JsonValue
+
 from ban_ray.specs.chain import Chain
 from ban_ray.specs.objective import Objective
 from ban_ray.specs.recipe import Recipe
@@ -47,11 +49,21 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Network:
+    """A network of the user's: its name, what its builder is called with, and the user's mark of its version."""
+
+    name: str
+    arguments: Mapping[str, JsonValue] = field(default_factory=dict)
+    version: str = ""
+
+
+@dataclass(frozen=True)
 class Setting:
     """What one search runs: a scale with the command line's choices in it.
 
     Attributes:
         generations: the number asked for on the command line, None for the space's own.
+        network: the one asked for on the command line, for spaces that take one.
     """
 
     scale: str
@@ -60,6 +72,7 @@ class Setting:
     objective: Objective
     default_generations: int
     generations: int | None = None
+    network: Network | None = None
 
     def generations_for(self, at_most: int | None = None) -> int:
         """Generations after the baseline: the command line's, else the scale's up to a row's own cap."""
@@ -102,6 +115,8 @@ class SearchSpace:
         place: where a chain stands in the table.
         against: the column that a row's last generation is compared with.
         chooses: options of the command line that the space decides itself.
+        takes_network: whether the network comes from the command line; the scales' configurations are then one,
+            without parameters.
     """
 
     name: str
@@ -113,3 +128,4 @@ class SearchSpace:
     place: Callable[[Configuration, Chain], Place] = lambda _, chain: sequence(chain)
     against: str = BASELINE
     chooses: frozenset[str] = frozenset()
+    takes_network: bool = False

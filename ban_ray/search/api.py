@@ -1,0 +1,105 @@
+"""A search from Python: the same as the command, with a table of generations as its result."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import JsonValue
+
+from ban_ray.search.command import Choices, Finished, search
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def train_chain(
+    network: str,
+    *,
+    task: str | None = None,
+    data: str | None = None,
+    image_size: str | None = None,
+    generations: int | None = None,
+    objective: str | None = None,
+    seeds: Sequence[int] | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    precision: str | None = None,
+    label_noise: float | None = None,
+    workers: int | None = None,
+    network_args: Mapping[str, JsonValue] | None = None,
+    network_version: str | None = None,
+    storage: str = "./ban_runs",
+    concurrent: int | None = None,
+    address: str | None = None,
+) -> "pd.DataFrame":
+    """Train one chain for each seed, or take it from the population: ``--space chain`` as a call.
+
+    Example::
+
+        from ban_ray.search.api import train_chain
+
+        generations = train_chain("densenet-bc-16-8", generations=2, seeds=[0, 1])
+        generations.groupby("generation")["test_error"].mean()
+
+    Args:
+        network: a paper's name, ``torchvision:NAME``, or ``module:function`` that every worker can import.
+        task, data, image_size, ...: as the options of the same names; None takes the space's own.
+
+    Returns:
+        A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
+        ``objective``, ``parameters``, ``held_out_error`` and ``test_error`` (percent), ``test_gain`` (points below
+        the baseline's error), ``seconds`` of training, ``key``. Chains that failed have the generations that were
+        published.
+
+    Raises:
+        UserError: an argument cannot be used; the message says which and what is allowed.
+    """
+    finished = search(
+        Choices(
+            space="chain",
+            network=network,
+            network_args=json.dumps(dict(network_args)) if network_args else None,
+            network_version=network_version,
+            task=task,
+            data=data,
+            image_size=image_size,
+            generations=generations,
+            objective=objective,
+            seeds=tuple(seeds) if seeds is not None else None,
+            epochs=epochs,
+            batch_size=batch_size,
+            precision=precision,
+            label_noise=label_noise,
+            workers=workers,
+            storage=storage,
+            concurrent=concurrent,
+            address=address,
+        )
+    )
+    assert finished is not None
+    return _frame(finished)
+
+
+def _frame(finished: Finished) -> "pd.DataFrame":
+    import pandas as pd
+
+    rows = []
+    for planned in finished.request.chains:
+        members = [finished.population.get(key) for key in planned.chain.keys]
+        published = [(number, member) for number, member in enumerate(members) if member is not None]
+        for number, member in published:
+            rows.append(
+                {
+                    "seed": planned.seed,
+                    "generation": number,
+                    "network": member.generation.network,
+                    "objective": str(member.generation.objective),
+                    "parameters": member.parameters,
+                    "held_out_error": member.metrics.held_out_error,
+                    "test_error": member.metrics.test_error,
+                    "test_gain": published[0][1].metrics.test_error - member.metrics.test_error,
+                    "seconds": member.provenance.get("seconds"),
+                    "key": member.key,
+                }
+            )
+    return pd.DataFrame(rows)

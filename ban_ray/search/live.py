@@ -1,0 +1,138 @@
+"""The live view in a terminal: chains and generations as they are trained."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ban_ray.search.request import Planned
+from ban_ray.search.tables import new_table
+
+REFRESH_PER_S = 2
+
+
+@dataclass
+class _Progress:
+    """What a chain has told so far; `errors` by generation, held-out or, without held-out data, on test."""
+
+    planned: Planned
+    record: dict[str, Any] = field(default_factory=dict)
+    errors: dict[int, float] = field(default_factory=dict)
+    state: str = "queued"
+    note: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def number(self) -> int:
+        return int(self.record.get("generation", 0))
+
+    def gain(self) -> str:
+        """The last published generation's error against its teacher's."""
+        last = max(self.errors, default=0)
+        if last - 1 not in self.errors:
+            return ""
+        return f"{self.errors[last] - self.errors[last - 1]:+.2f}"
+
+    def seconds_left(self) -> float | None:
+        """Of this chain, if what is left goes as fast as its newest epoch."""
+        if "seconds" not in self.record:
+            return None
+        epochs, done = int(self.record["epochs"]), int(self.record["epoch"])
+        generations = len(self.planned.chain.generations) - 1 - self.number
+        return float(self.record["seconds"]) * (epochs - done + generations * epochs)
+
+
+class Board:
+    """One line a chain that runs or waits; finished and queued ones are counted."""
+
+    def __init__(self, console: Console, chains: Sequence[Planned], generations: int) -> None:
+        self._console = console
+        self._chains = {id(planned): _Progress(planned) for planned in chains}
+        self._generations = generations
+        self._published = 0
+        self._live = Live(self, console=console, refresh_per_second=REFRESH_PER_S, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def started(self, planned: Planned) -> None:
+        chain = self._chains[id(planned)]
+        chain.state, chain.note, chain.since = "running", "starting its workers", time.monotonic()
+
+    def reported(self, planned: Planned, record: dict[str, Any]) -> None:
+        chain = self._chains[id(planned)]
+        if key := record.get("waiting_for"):
+            chain.note = f"waits for {str(key)[:8]}, which another run is training"
+        if "generation" not in record:
+            return
+        chain.note = ""
+        if record.get("published"):
+            self._published += 1
+            error = record.get("held_out_error")
+            chain.errors[record["generation"]] = error if error is not None else record["test_error"]
+        else:
+            chain.record = record
+
+    def ended(self, planned: Planned, failure: str) -> None:
+        chain = self._chains[id(planned)]
+        chain.state = "failed" if failure else "done"
+        if failure:
+            self._console.print(f"FAILED {planned.title}: {failure}", highlight=False, markup=False, soft_wrap=True)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        states = [chain.state for chain in self._chains.values()]
+        counts = ", ".join(
+            f"{states.count(state)} {state}" for state in ("running", "queued", "done", "failed") if state in states
+        )
+        yield Text(f"{self._published} of {self._generations} generations published; chains: {counts}")
+        yield self._table(options.max_width)
+
+    def _table(self, width: int) -> Table:
+        wide = width >= 110
+        table = new_table("chain", "training", "epoch", "held-out %", "gain", "images/s", "left")
+        for chain in self._chains.values():
+            if chain.state != "running":
+                continue
+            record, columns = chain.record, chain.planned.place.columns
+            error = record.get("held_out_error")
+            left = chain.seconds_left()
+            title = chain.planned.title if wide else _shortened(chain.planned.title, width - 52)
+            if chain.note:
+                table.add_row(title, chain.note if wide else "waits" if "waits" in chain.note else "starts")
+                continue
+            table.add_row(
+                title,
+                columns[chain.number],
+                f"{record.get('epoch', 0)}/{record.get('epochs', '?')}",
+                "" if error is None else f"{error:.2f}",
+                chain.gain(),
+                f"{record.get('images_per_second', 0):.0f}",
+                "" if left is None else duration(left),
+            )
+        return table
+
+
+def _shortened(text: str, width: int) -> str:
+    """The end of a text tells chains apart, so the middle goes."""
+    width = max(width, 12)
+    return text if len(text) <= width else f"{text[: width // 2 - 1]}…{text[-(width - width // 2) :]}"
+
+
+def duration(seconds: float) -> str:
+    """42 s, 7 min, 3.2 h or 5.1 d."""
+    for size, unit in ((86400, "d"), (3600, "h")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"

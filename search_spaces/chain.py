@@ -1,0 +1,48 @@
+"""One chain, no search: does self-distillation help this network on this data, and for how many generations?
+
+    python -m ban_ray.search --space chain --network densenet-bc-16-8
+    python -m ban_ray.search --space chain --network my_module:build --task folder --data DIR --image-size 32
+    python -m ban_ray.search --space chain --network torchvision:resnet18 --task cifar10 --data DIR --epochs 100
+
+The network is a paper's name, `torchvision:NAME`, or `module:function` of your own, called as
+`function(num_classes=..., in_channels=..., **arguments)`. Scale `laptop`: 30 epochs in batches of 32 with the papers'
+schedule; three seeds, since one says nothing about the next. On the embedded digits 30 % of the training labels are
+replaced (not the papers' setting) unless `--task` or `--label-noise` is given.
+"""
+
+from ban_ray.specs import Chain, Objective, Recipe, Scale, SearchSpace, Setting, born_again
+from ban_ray.specs.space import Configuration
+
+
+def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+    """A baseline and its born-again generations."""
+    assert setting.network is not None
+    return born_again(
+        setting.task,
+        setting.network.name,
+        setting.recipe,
+        setting.objective,
+        seed=seed,
+        generations=setting.generations_for(),
+        network_arguments=setting.network.arguments,
+        network_version=setting.network.version,
+    )
+
+
+SPACE = SearchSpace(
+    name="chain",
+    title="One chain of a network of your own or of the papers, on your data",
+    chain=chain,
+    takes_network=True,
+    scales={
+        "laptop": Scale(
+            task="digits",
+            label_noise=0.3,
+            recipe=Recipe(epochs=30, batch_size=32),
+            objective=Objective(name="ban+l"),
+            generations=2,
+            seeds=(0, 1, 2),
+            configurations=({},),
+        ),
+    },
+)
