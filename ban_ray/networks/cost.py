@@ -15,10 +15,10 @@ def multiply_accumulates(
     name: str,
     num_classes: int,
     in_channels: int,
-    size: int,
+    size: int | tuple[int, int],
     arguments: Mapping[str, object] | None = None,
 ) -> int:
-    """Multiply-accumulates of one forward pass of one image (in_channels, size, size).
+    """Multiply-accumulates of one forward pass of one image: (in_channels, size, size), or (in_channels, *size).
 
     Counted are the calls of convolution and linear layers, without biases. Not counted are products of two
     activations, as in attention, and weights that are used without calling such a layer.
@@ -27,10 +27,11 @@ def multiply_accumulates(
         UserError: no such network, or it does not take such images to logits (b, num_classes).
     """
     architecture = parse(name, arguments)
-    refused = f"network {architecture.name} cannot classify images of {in_channels} x {size} x {size}"
+    height, width = (size, size) if isinstance(size, int) else size
+    refused = f"network {architecture.name} cannot classify images of {in_channels} x {height} x {width}"
 
     def count(module: nn.Module) -> int:
-        total, logits = _forward(module, torch.zeros(1, in_channels, size, size))
+        total, logits = _forward(module, torch.zeros(1, in_channels, height, width))
         if not isinstance(logits, Tensor):
             raise UserError(f"{refused}: it returns a {type(logits).__name__}, where a tensor of logits is needed")
         if logits.shape != (1, num_classes):

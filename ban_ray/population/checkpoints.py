@@ -4,8 +4,8 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from ban_ray.population.read import folder
-from ban_ray.population.storage import Storage
+from ban_ray.population.places import folder
+from ban_ray.population.protocol import Storage
 
 KEPT = 2
 """Checkpoints that a run keeps: the newest, and the one before in case the newest cannot be read."""
@@ -30,9 +30,9 @@ def newest_first(storage: Storage, key: str) -> Iterator[tuple[int, bytes]]:
     """Epochs done and states under any claim, the most advanced first; damaged ones are passed over."""
     found = []
     for claim in storage.list(unfinished(key)):
-        for name in storage.list(f"{unfinished(key)}/{claim}"):
-            if match := _NAME.fullmatch(name):
-                found.append((int(match[1]), match[2], f"{unfinished(key)}/{claim}/{name}"))
+        place = f"{unfinished(key)}/{claim}"
+        matches = [match for name in storage.list(place) if (match := _NAME.fullmatch(name))]
+        found += [(int(match[1]), match[2], f"{place}/{match[0]}") for match in matches]
     for epoch, sha256, path in sorted(found, reverse=True):
         try:
             data = storage.read(path)

@@ -7,6 +7,7 @@ by its own monotonic clock how long the counter has stood still.
 
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -14,8 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ban_ray.population.read import folder
-from ban_ray.population.storage import Storage
+from ban_ray.population.places import folder
+from ban_ray.population.protocol import Storage
+
+_NAME = re.compile(r"[0-9]{6,18}\.json")
 
 RENEW_S = 5.0
 STALE_S = 45.0
@@ -44,15 +47,19 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str:
-    """Start time of a process in clock ticks since boot; empty where there is no such process."""
+    """Start time of a process in clock ticks since boot; empty where it has ended, reaped or not."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if fields[0] in ("Z", "X") else fields[19]
     except (OSError, IndexError):
         return ""
 
 
-def _surely_gone(owner: dict[str, Any]) -> bool:
+def _surely_gone(record: dict[str, Any]) -> bool:
     """True only where the owner lived on this boot of this host and its process has ended."""
+    owner = record.get("owner")
+    if not isinstance(owner, dict):
+        return False
     here = process_identity()
     same = bool(here["boot"]) and all(owner.get(field) == here[field] for field in ("host", "boot"))
     return same and (not isinstance(owner.get("pid"), int) or _started(owner["pid"]) != owner.get("started"))
@@ -105,14 +112,14 @@ class Claim:
 
 def holder(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:
     """The highest claim's number and record; (0, None) where there is none."""
-    names = [name for name in storage.list(_place(key)) if name[:-5].isdigit()]
+    names = [name for name in storage.list(_place(key)) if _NAME.fullmatch(name)]
     if not names:
         return 0, None
     try:
         record = json.loads(storage.read(f"{_place(key)}/{names[-1]}"))
     except FileNotFoundError:
         return 0, None
-    except ValueError:
+    except (ValueError, RecursionError):
         record = {}
     return int(names[-1][:-5]), record if isinstance(record, dict) else {}
 
@@ -130,7 +137,7 @@ def take(storage: Storage, key: str, run: str, *, stale: int = 0) -> Claim | Non
         or record.get("released") is True
         or record.get("run") == run
         or number <= stale
-        or _surely_gone(record.get("owner") or {})
+        or _surely_gone(record)
     )
     if not free:
         return None
@@ -150,7 +157,7 @@ def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float 
         number, record = holder(storage, key)
         if record is None or record.get("released") is True:
             return 0
-        if _surely_gone(record.get("owner") or {}):
+        if _surely_gone(record):
             return number
         if (number, record.get("counter")) != seen:
             seen, since = (number, record.get("counter")), time.monotonic()

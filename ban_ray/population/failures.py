@@ -4,8 +4,8 @@ import json
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ban_ray.population.read import folder
-from ban_ray.population.storage import Storage
+from ban_ray.population.places import folder
+from ban_ray.population.protocol import Storage
 
 
 class Failure(BaseModel):

@@ -4,14 +4,19 @@ import hashlib
 import json
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from ban_ray.errors import DamagedMember
+from ban_ray.population.imported import ImportedGeneration
 from ban_ray.specs import SEMANTICS_VERSION, Generation, canonical_json, digest
 
 FORMAT_VERSION = 1
+RECORD = "member.json"
+"""The file whose existence publishes a member."""
 MAX_RECORD_BYTES = 1 << 20
+MAX_DEPTH = 32
 
+_FILE_NAME = r"^((weights|predictions)-[0-9a-f]{64}\.safetensors|history-[0-9a-f]{64}\.parquet)$"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 History = list[dict[str, float | int | None]]
 """A record for each epoch: ``epoch`` from 1; ``learning_rate``; ``loss``, ``label_loss``, ``teacher_loss`` (nats,
@@ -25,8 +30,12 @@ class File(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^(weights|predictions|history)-[0-9a-f]{64}\.(safetensors|parquet)$")]
-    size: Annotated[int, Field(ge=0)]
+    name: Annotated[str, Field(pattern=_FILE_NAME)]
+    size: Annotated[int, Field(ge=0, lt=1 << 53)]
+
+    @property
+    def kind(self) -> str:
+        return self.name.partition("-")[0]
 
     @property
     def sha256(self) -> str:
@@ -65,16 +74,29 @@ class Member(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format_version: int
-    semantics_version: int
+    semantics_version: Annotated[int, Field(ge=1)]
     key: Sha256
-    generation: Generation
+    generation: Annotated[Generation | ImportedGeneration, Field(union_mode="left_to_right")]
     teachers: dict[Sha256, Sha256]
-    parameters: int
+    parameters: Annotated[int, Field(ge=0, lt=1 << 53)]
     metrics: Metrics
     weights: File
     predictions: File
     history: File
     provenance: dict[str, JsonValue]
+
+    @model_validator(mode="after")
+    def _files_are_in_their_places(self) -> Self:
+        for kind in ("weights", "predictions", "history"):
+            if getattr(self, kind).kind != kind:
+                raise ValueError(f"{getattr(self, kind).name} is not a file of {kind}")
+        if isinstance(self.generation, ImportedGeneration) and self.generation.imported.weights != self.weights.sha256:
+            raise ValueError("the weights are not the imported ones")
+        return self
+
+    @property
+    def files(self) -> tuple[File, File, File]:
+        return self.weights, self.predictions, self.history
 
     def to_bytes(self) -> bytes:
         """Canonical JSON with the SHA-256 of the same JSON without the field ``sha256``."""
@@ -93,32 +115,29 @@ class Member(BaseModel):
         plain = _parse(data, key)
         written = plain.pop("sha256", None)
         if plain.get("format_version") != FORMAT_VERSION:
+            version = repr(plain.get("format_version"))[:50]
             raise DamagedMember(
-                f"member {key}: format version {plain.get('format_version')!r} is not known; "
-                f"this version reads {FORMAT_VERSION}"
+                f"member {key}: format version {version} is not known; this version reads {FORMAT_VERSION}"
             )
-        if written != digest(plain) or canonical_json({**plain, "sha256": written}) != data:
+        try:
+            body = canonical_json(plain)
+        except ValueError as error:
+            raise DamagedMember(f"member {key}: member.json is not canonical JSON") from error
+        if written != hashlib.sha256(body).hexdigest() or _with_digest(plain, body, written) != data:
             raise DamagedMember(f"member {key}: member.json does not match its digest")
         try:
-            member = cls.model_validate(plain)
+            member = cls.model_validate_json(body, strict=True)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"]))
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))[:100]
             raise DamagedMember(f"member {key}: member.json has a bad field {place}: {first['msg']}") from error
-        stale = member.semantics_version != SEMANTICS_VERSION
-        if member.key != key or not (stale or member.generation.key == key):
+        if member.key != key or member._computed_key() != key:
             raise DamagedMember(f"member {key}: member.json is the record of another generation")
         return member
 
-
-def _parse(data: bytes, key: str) -> dict[str, Any]:
-    if len(data) > MAX_RECORD_BYTES:
-        raise DamagedMember(f"member {key}: member.json has {len(data)} bytes; at most {MAX_RECORD_BYTES} are read")
-    try:
-        plain = json.loads(data)
-        canonical_json(plain)
-    except (ValueError, RecursionError) as error:
-        raise DamagedMember(f"member {key}: member.json is not canonical JSON") from error
-    if not isinstance(plain, dict):
-        raise DamagedMember(f"member {key}: member.json holds no record")
-    return plain
+    def _computed_key(self) -> str:
+        if self.semantics_version == SEMANTICS_VERSION:
+            return self.generation.key
+        # A field that is younger than the record is at its default, which leaves it out.
+        spec = self.generation.model_dump(exclude_defaults=True)
+        return digest({"semantics_version": self.semantics_version, **spec})

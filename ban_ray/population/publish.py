@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from ban_ray.ensembles import error_percent, mean_log_likelihood
-from ban_ray.population.member import FORMAT_VERSION, File, History, Member, Metrics
-from ban_ray.population.read import Population, Predictions, folder
+from ban_ray.population.member import FORMAT_VERSION, RECORD, File, History, Member, Metrics
+from ban_ray.population.places import folder
+from ban_ray.population.read import Population, Predictions
 from ban_ray.specs import SEMANTICS_VERSION, Generation
 
 
@@ -54,7 +55,7 @@ def publish(
         provenance=dict(provenance),
         **files,
     )
-    if population.storage.create(f"{place}/member.json", member.to_bytes()):
+    if population.storage.create(f"{place}/{RECORD}", member.to_bytes()):
         return member
     first = population[generation.key]
     kept = {first.weights.name, first.predictions.name, first.history.name}
@@ -62,6 +63,11 @@ def publish(
         if file.name not in kept:
             population.storage.delete(f"{place}/{file.name}")
     return first
+
+
+def weights_file(weights: Mapping[str, NDArray[np.generic]]) -> File:
+    """The file that `publish` would make of these weights."""
+    return File.of("weights", "safetensors", _safetensors(weights))
 
 
 def measure(predictions: Predictions) -> Metrics:

@@ -1,32 +1,19 @@
 """Looking members up and reading what they hold; every byte is checked against its digest."""
 
 import hashlib
-import io
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-import numpy as np
+from numpy import generic
 from numpy.typing import NDArray
 
 from ban_ray.errors import DamagedMember
-from ban_ray.population.member import File, History, Member
-from ban_ray.population.storage import Storage
+from ban_ray.population import index
+from ban_ray.population.contents import Labels, LogProbabilities, Predictions, arrays_of, history_of, predictions_of
+from ban_ray.population.member import MAX_RECORD_BYTES, RECORD, File, History, Member
+from ban_ray.population.places import folder, is_key
+from ban_ray.population.protocol import NotAFile, Storage, TooLarge
 
-_KEY = re.compile(r"[0-9a-f]{64}")
-
-LogProbabilities = NDArray[np.float32]
-Labels = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Log-probabilities (n, classes) and the true labels (n,), clean, of both evaluated parts."""
-
-    held_out: LogProbabilities
-    held_out_labels: Labels
-    test: LogProbabilities
-    test_labels: Labels
+__all__ = ["Labels", "LogProbabilities", "Population", "Predictions", "folder"]
 
 
 class Population:
@@ -36,7 +23,7 @@ class Population:
         self.storage = storage
 
     def __contains__(self, key: str) -> bool:
-        return self.storage.exists(f"{folder(key)}/member.json")
+        return self.storage.exists(f"{folder(key)}/{RECORD}")
 
     def get(self, key: str) -> Member | None:
         """The member of a key, None where there is none.
@@ -45,9 +32,11 @@ class Population:
             DamagedMember: its record is not what was published.
         """
         try:
-            data = self.storage.read(f"{folder(key)}/member.json")
+            data = self.storage.read(f"{folder(key)}/{RECORD}", at_most=MAX_RECORD_BYTES)
         except FileNotFoundError:
             return None
+        except (TooLarge, NotAFile) as error:
+            raise DamagedMember(f"member {key}: {RECORD} {error.strerror}") from error
         return Member.from_bytes(data, key)
 
     def __getitem__(self, key: str) -> Member:
@@ -58,70 +47,52 @@ class Population:
 
     def keys(self) -> list[str]:
         """Keys of all published members, sorted."""
-        return [name for name in self.storage.list("population") if _KEY.fullmatch(name) and name in self]
+        return sorted(name for name in self.storage.marks("population", RECORD) if is_key(name))
 
     def __iter__(self) -> Iterator[Member]:
         """All members whose records can be read, by key; `verify` tells of the others."""
         for key in self.keys():
             try:
                 yield self[key]
-            except DamagedMember:
+            except (DamagedMember, KeyError):
+                # Damaged, or removed since its name was read.
                 continue
 
-    def weights(self, member: Member) -> dict[str, NDArray[np.generic]]:
+    def records(self) -> list[Member]:
+        """All members whose records can be read, by key, through the index: quick for thousands of members."""
+        return list(index.catalogue(self).members)
+
+    def weights(self, member: Member) -> dict[str, NDArray[generic]]:
         """Arrays by the network's own names.
 
         Raises:
             DamagedMember: the file is missing or not what was published.
         """
-        return _tensors(self._file(member, member.weights), member.key)
+        return arrays_of(self.file(member, member.weights), member.key)
 
     def predictions(self, member: Member) -> Predictions:
         """Raises DamagedMember: the file is missing or not what was published."""
-        tensors = _tensors(self._file(member, member.predictions), member.key)
-        try:
-            return Predictions(**tensors)  # type: ignore[arg-type]
-        except TypeError as error:
-            raise DamagedMember(f"member {member.key}: the predictions hold {sorted(tensors)}") from error
+        return predictions_of(self.file(member, member.predictions), member.key)
 
     def history(self, member: Member) -> History:
         """Raises DamagedMember: the file is missing or not what was published."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        return history_of(self.file(member, member.history), member.key)
 
-        try:
-            table = pq.read_table(io.BytesIO(self._file(member, member.history)))
-        except pa.ArrowException as error:
-            raise DamagedMember(f"member {member.key}: the history is not a Parquet file") from error
-        return list(table.to_pylist())
+    def file(self, member: Member, file: File) -> bytes:
+        """The checked bytes of a member's file.
 
-    def _file(self, member: Member, file: File) -> bytes:
-        path = f"{folder(member.key)}/{file.name}"
+        Raises:
+            DamagedMember: it is missing or not what was published.
+        """
+        wrong = f"member {member.key}: {file.name}"
         try:
-            data = self.storage.read(path)
+            data = self.storage.read(f"{folder(member.key)}/{file.name}", at_most=file.size)
         except FileNotFoundError as error:
-            raise DamagedMember(f"member {member.key}: {file.name} is missing") from error
+            raise DamagedMember(f"{wrong} is missing") from error
+        except NotAFile as error:
+            raise DamagedMember(f"{wrong} {error.strerror}") from error
+        except TooLarge as error:
+            raise DamagedMember(f"{wrong} does not match its digest: it {error.strerror}") from error
         if len(data) != file.size or hashlib.sha256(data).hexdigest() != file.sha256:
-            raise DamagedMember(f"member {member.key}: {file.name} does not match its digest")
+            raise DamagedMember(f"{wrong} does not match its digest")
         return data
-
-
-def folder(key: str) -> str:
-    """The folder of a key.
-
-    Raises:
-        ValueError: it is no key, so that nothing read from a file can name another place.
-    """
-    if not _KEY.fullmatch(key):
-        raise ValueError(f"{key!r} is no key; a key is 64 hexadecimal digits")
-    return f"population/{key}"
-
-
-def _tensors(data: bytes, key: str) -> dict[str, NDArray[np.generic]]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        return dict(load(data))
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise DamagedMember(f"member {key}: a tensor file cannot be read ({error})") from error

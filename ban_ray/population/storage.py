@@ -1,139 +1,120 @@
-"""Where bytes are kept: the few operations that everything else is built on."""
+"""Opening the storage that a path or a URL names."""
 
-import errno
 import os
+import re
 import secrets
-import shutil
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ban_ray.errors import UserError
+from ban_ray.population.local_storage import LocalStorage
+from ban_ray.population.object_storage import BucketMissing, ObjectStorage
+from ban_ray.population.protocol import Storage
+from ban_ray.population.retrying_storage import PATIENCE_S, RetryingStorage
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+__all__ = ["LocalStorage", "Storage", "absolute", "find_storage", "is_url", "open_storage"]
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_BUCKETS = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
+_FORMS = "a folder, s3://bucket/folder, gs://bucket/folder and az://container/folder are allowed"
+_CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "300s"}
+_RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20)}
 
 
-class Storage(Protocol):
-    """Paths are relative, with forward slashes, and cannot leave the storage."""
-
-    @property
-    def url(self) -> str: ...
-
-    def read(self, path: str) -> bytes:
-        """Raises FileNotFoundError where nothing is there."""
-        ...
-
-    def write(self, path: str, data: bytes) -> None:
-        """Whole or not at all, on disk when it returns; replaces what was there."""
-        ...
-
-    def create(self, path: str, data: bytes) -> bool:
-        """Like `write`, but False, and nothing changed, if the path exists already."""
-        ...
-
-    def exists(self, path: str) -> bool: ...
-
-    def list(self, path: str) -> list[str]:
-        """Sorted names directly below a folder; none where it is missing."""
-        ...
-
-    def delete(self, path: str) -> None:
-        """A file or a folder with all below it; nothing where it is missing."""
-        ...
+def is_url(storage: str) -> bool:
+    """Whether a storage is named by a URL, not by a path."""
+    return _URL.fullmatch(storage) is not None
 
 
-class LocalStorage:
-    """A folder on a local disk or a network file system that can make hard links."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    @property
-    def url(self) -> str:
-        return str(self._root)
-
-    def read(self, path: str) -> bytes:
-        return self._at(path).read_bytes()
-
-    def write(self, path: str, data: bytes) -> None:
-        target = self._at(path)
-        scratch = self._scratch(target, data)
-        try:
-            scratch.replace(target)
-        finally:
-            scratch.unlink(missing_ok=True)
-        _sync_folder(target.parent)
-
-    def create(self, path: str, data: bytes) -> bool:
-        target = self._at(path)
-        scratch = self._scratch(target, data)
-        try:
-            os.link(scratch, target)
-        except FileExistsError:
-            return False
-        finally:
-            scratch.unlink(missing_ok=True)
-        _sync_folder(target.parent)
-        return True
-
-    def exists(self, path: str) -> bool:
-        return self._at(path).exists()
-
-    def list(self, path: str) -> list[str]:
-        try:
-            return sorted(name for name in os.listdir(self._at(path)) if not name.startswith("."))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-
-    def delete(self, path: str) -> None:
-        target = self._at(path)
-        if target.is_dir():
-            # Another process may be deleting the same folder.
-            shutil.rmtree(target, ignore_errors=True)
-        else:
-            target.unlink(missing_ok=True)
-
-    def _at(self, path: str) -> Path:
-        parts = PurePosixPath(path).parts
-        if not parts or parts[0] == "/" or ".." in parts:
-            raise ValueError(f"path {path!r} leaves the storage")
-        return self._root.joinpath(*parts)
-
-    def _scratch(self, target: Path, data: bytes) -> Path:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = target.parent / f".{target.name}.{secrets.token_hex(6)}"
-        try:
-            with scratch.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            scratch.unlink(missing_ok=True)
-            raise
-        return scratch
+def absolute(storage: str) -> str:
+    """The name by which a process in another folder finds the same storage."""
+    return storage if is_url(storage) else str(Path(storage).expanduser().absolute())
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a new name last through a power cut, where the file system knows how."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(handle)
+def open_storage(url: str, *, patience_s: float = PATIENCE_S) -> Storage:
+    """The storage at a path or a URL for writing; a folder that is missing is made.
 
+    A bucket's credentials and server come from the variables of its vendor's own tools, such as
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.
 
-def open_storage(url: str) -> Storage:
-    """The storage at an absolute path.
+    Args:
+        patience_s: seconds for which each later operation is tried again while the storage is gone.
 
     Raises:
-        UserError: it cannot be made or written, or its file system has no hard links.
+        UserError: it cannot be made, reached or written, or cannot create a file exclusively.
     """
-    root = Path(url).expanduser().absolute()
-    storage = LocalStorage(root)
+    storage = _at(url)
     probe = f".probe-{secrets.token_hex(6)}"
     try:
-        storage.create(probe, b"")
+        first, second = storage.create(probe, b""), storage.create(probe, b"")
         storage.delete(probe)
     except OSError as error:
-        raise UserError(f"--storage {url!r} cannot be written: {error.strerror or error}") from error
+        raise UserError(f"--storage {url!r} cannot be written: {_reason(error, url)}") from error
+    if not first or second:
+        raise UserError(
+            f"--storage {url!r} cannot be used: its server creates an object that exists already, where "
+            "conditional writes (If-None-Match) are needed"
+        )
+    return RetryingStorage(storage, patience_s=patience_s)
+
+
+def find_storage(url: str, *, patience_s: float = 0.0) -> Storage:
+    """The storage at a path or a URL that exists; nothing is made or written.
+
+    Args:
+        patience_s: seconds for which this and each later operation is tried again while the storage is gone.
+
+    Raises:
+        UserError: it is not there or cannot be reached.
+    """
+    inner = _at(url)
+    storage = RetryingStorage(inner, patience_s=patience_s)
+    try:
+        if isinstance(inner, LocalStorage):
+            storage.again(lambda _: inner.require())
+        else:
+            storage.exists("population")
+    except OSError as error:
+        raise UserError(f"--storage {url!r} cannot be read: {_reason(error, url)}") from error
     return storage
+
+
+def _at(url: str) -> Storage:
+    match = _URL.fullmatch(url)
+    if match is None or match[1] == "file":
+        path = url if match is None else match[2]
+        if not path:
+            raise UserError(f"--storage {url!r} is empty; {_FORMS}")
+        return LocalStorage(Path(absolute(path)))
+    if match[1] not in _BUCKETS:
+        raise UserError(f"--storage {url!r}: {match[1]}:// is not known; {_FORMS}")
+    from obstore.exceptions import BaseError
+    from obstore.store import from_url
+
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    client: ClientConfig = {**_CLIENT, "allow_http": endpoint.startswith("http://")}
+    try:
+        return ObjectStorage(from_url(url, client_options=client, retry_config=_RETRY), url)
+    except (BaseError, ValueError) as error:
+        raise UserError(f"--storage {url!r} cannot be used: {_first_line(error)}") from error
+
+
+def _reason(error: OSError, url: str) -> str:
+    """What to tell of an error, with what helps against it."""
+    reason = _first_line(error.strerror or error)
+    if isinstance(error, BucketMissing):
+        return f"{reason}; make it first"
+    if url.startswith("s3") and not os.environ.get("AWS_ACCESS_KEY_ID"):
+        return (
+            f"{reason}; AWS_ACCESS_KEY_ID is not set, and profiles in ~/.aws are not read "
+            '(eval "$(aws configure export-credentials --format env)" sets what a profile holds)'
+        )
+    return reason
+
+
+def _first_line(error: object) -> str:
+    return str(error).partition("\n")[0]

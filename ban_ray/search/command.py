@@ -15,7 +15,9 @@ from ban_ray.errors import UserError
 from ban_ray.population import LocalStorage, Population, claims, failures, open_storage
 from ban_ray.search import plan as plans
 from ban_ray.search import record, show
+from ban_ray.search.cost import Cost
 from ban_ray.search.ledger import Ledger
+from ban_ray.search.near_misses import near_misses
 from ban_ray.search.progress import follow
 from ban_ray.search.request import Options, Planned, Request, absolute_storage, resolve
 from ban_ray.search.study import Study, grid
@@ -77,8 +79,10 @@ def search(choices: Choices) -> Finished | None:
             _ledger(plan, population, url, name)
             failed: list[tuple[Planned, str]] = []
         else:
-            if choices.scale == "paper" and not choices.yes:
-                _confirm(console)
+            if choices.scale == "paper":
+                _expect(plan, population, console)
+                if not choices.yes:
+                    _confirm(console)
             failed = _train(choices, plan, population, url, name, console)
         result = summarise(request, population, failed)
     show.show(result, console)
@@ -100,8 +104,20 @@ def _plan(choices: Choices, request: Request, url: str, console: Console) -> Non
     found = Population(LocalStorage(Path(url))) if Path(url).is_dir() else None
     plan = plans.make(request, found)
     plans.show(plan, console)
+    cost, misses = _expect(plan, found, console)
     if choices.as_json:
-        _emit(plans.as_json(plan))
+        _emit(plans.as_json(plan, cost, misses))
+
+
+def _expect(plan: plans.Plan, population: Population | None, console: Console) -> tuple[Cost | None, list[str]]:
+    """Print and return the cost of what is missing, and members that nearly serve."""
+    misses = near_misses(plan.missing, population) if population is not None else []
+    for phrase in misses:
+        console.print(phrase, highlight=False)
+    cost = plans.estimated(plan)
+    if cost is not None:
+        plans.show_cost(cost, os.cpu_count() or 1, console)
+    return cost, misses
 
 
 def _ledger(plan: plans.Plan, population: Population, url: str, name: str) -> Ledger:

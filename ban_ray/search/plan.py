@@ -1,12 +1,14 @@
 """What a search will do, before it does it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from rich.console import Console
 
 from ban_ray.networks import names
 from ban_ray.population import Population
+from ban_ray.search.cost import Cost, estimate
+from ban_ray.search.live import duration
 from ban_ray.search.request import Planned, Request
 from ban_ray.search.tables import new_table
 from ban_ray.specs import Generation
@@ -63,6 +65,30 @@ def show(plan: Plan, console: Console) -> None:
     )
 
 
+def estimated(plan: Plan) -> Cost | None:
+    """What the missing generations cost, from one measured step of each kind."""
+    request = plan.request
+    known = {g.key: g for planned in request.chains for g in planned.chain.generations}
+    return estimate(
+        plan.missing,
+        known,
+        num_classes=request.decoded.num_classes,
+        image_shape=request.decoded.image_shape,
+        training_images=request.training_images,
+    )
+
+
+def show_cost(cost: Cost, concurrent_devices: int, console: Console) -> None:
+    """Print what is to be expected."""
+    console.print(
+        f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {duration(cost.seconds)} on {cost.device}, "
+        f"with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind takes here; "
+        f"on {concurrent_devices} at once {duration(cost.seconds / concurrent_devices)}, and some 10 s to start a chain",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
 def by_row(chains: Sequence[Planned]) -> dict[str, list[Planned]]:
     """Chains grouped by their row, in order of appearance."""
     groups: dict[str, list[Planned]] = {}
@@ -90,9 +116,11 @@ def count(number: int) -> str:
     return f"{number / 1e3:.1f} k" if number >= 1000 else str(number)
 
 
-def as_json(plan: Plan) -> dict[str, object]:
-    """The plan as JSON values."""
+def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, object]:
+    """The plan as JSON values; seconds of a device, bytes of one worker."""
     return {
+        "cost": None if cost is None else asdict(cost),
+        "near_misses": list(misses),
         "regime": plan.request.regime,
         "chains": [
             {

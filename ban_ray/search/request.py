@@ -127,7 +127,10 @@ def resolve(options: Options) -> Request:
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {','.join(map(str, seeds))!r}: different whole numbers from 0 are needed")
 
-    decoded = open_source(source)
+    try:
+        decoded = open_source(source)
+    except OSError as error:
+        raise UserError(f"the data of task {source.name} cannot be kept: {error}") from error
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
     task = _task(source.name, decoded.fingerprint, options, scale, noise)

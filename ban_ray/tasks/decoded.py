@@ -28,13 +28,28 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """A data set as it was read, in any order; `class_names` are empty where the files hold none."""
+
+    train: Part
+    test: Part
+    num_classes: int
+    class_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Decoded:
-    """A data set in canonical order: sorted by the hash of each sample's pixels, then by label."""
+    """A data set in canonical order: sorted by the hash of each sample's pixels, then by label.
+
+    Attributes:
+        class_names: by label, as the first files with these pixels called them; empty where they hold none.
+    """
 
     fingerprint: str
     num_classes: int
     train: Part
     test: Part
+    class_names: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -59,12 +74,12 @@ def fingerprint(train: Part, test: Part, num_classes: int) -> str:
     total = hashlib.sha256(f"{num_classes}".encode())
     for part in (train, test):
         total.update(f"{part.images.shape}".encode())
-        total.update(part.images.tobytes())
+        total.update(np.ascontiguousarray(part.images).data)
         total.update(part.labels.astype("<i8").tobytes())
     return total.hexdigest()
 
 
-def keep(train: Part, test: Part, num_classes: int) -> Decoded:
+def keep(train: Part, test: Part, num_classes: int, class_names: tuple[str, ...] = ()) -> Decoded:
     """Sort, hash and write a data set under its fingerprint, unless it is there already."""
     train, test = canonical(train), canonical(test)
     name = fingerprint(train, test, num_classes)
@@ -77,7 +92,7 @@ def keep(train: Part, test: Part, num_classes: int) -> Decoded:
             arrays: tuple[Pixels | Labels, ...] = (train.images, train.labels, test.images, test.labels)
             for file, array in zip(_ARRAYS, arrays, strict=True):
                 np.save(scratch / f"{file}.npy", array)
-            (scratch / "meta.json").write_text(json.dumps({"num_classes": num_classes}))
+            (scratch / "meta.json").write_text(json.dumps({"num_classes": num_classes, "class_names": class_names}))
             try:
                 scratch.rename(final)
             except OSError:
@@ -98,4 +113,5 @@ def load(name: str) -> Decoded:
     folder = cache_root() / name
     meta = json.loads((folder / "meta.json").read_text())
     arrays = [np.load(folder / f"{file}.npy", mmap_mode="r") for file in _ARRAYS]
-    return Decoded(name, meta["num_classes"], Part(arrays[0], arrays[1]), Part(arrays[2], arrays[3]))
+    train, test = Part(arrays[0], arrays[1]), Part(arrays[2], arrays[3])
+    return Decoded(name, meta["num_classes"], train, test, tuple(meta.get("class_names", ())))

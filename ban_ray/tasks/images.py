@@ -127,7 +127,7 @@ def load_images(task: Task, decoded: Decoded, device: torch.device) -> ImageData
         held_out=to_set(decoded.train.images[parts.held_out], decoded.train.labels[parts.held_out]),
         test=to_set(decoded.test.images, decoded.test.labels),
         num_classes=decoded.num_classes,
-        pad=kind.pad,
+        pad=kind.padding(*decoded.image_shape[:2]),
         flip=kind.flip,
         scale=per_channel(1 / deviation),
         shift=per_channel(-mean / deviation),

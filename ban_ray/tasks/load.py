@@ -1,12 +1,22 @@
 """From a source to a decoded data set; decoding happens once a node."""
 
+import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
-from ban_ray.tasks import digits, parquet
-from ban_ray.tasks.decoded import Decoded, Part, cache_root, keep, load
+from ban_ray.errors import UserError
+from ban_ray.tasks import digits, folder, idx, parquet, pickled_cifar
+from ban_ray.tasks.decoded import Contents, Decoded, cache_root, keep, load
+from ban_ray.tasks.lock import one_at_a_time
+from ban_ray.tasks.routes import Route, begun, complete, is_there, refusal
 from ban_ray.tasks.source import Source
+
+DECODING = 1
+"""Raised by hand when the same files are decoded to other pixels, so that what was decoded before is not taken."""
+
+_CIFAR_CLASSES = {"cifar10": 10, "cifar100": 100}
 
 
 def open_source(source: Source, fingerprint: str | None = None) -> Decoded:
@@ -16,39 +26,112 @@ def open_source(source: Source, fingerprint: str | None = None) -> Decoded:
         fingerprint: of the data wanted, where known; then the files need not be looked at.
 
     Raises:
-        UserError: the files are not what the task needs, or differ from `fingerprint`.
+        UserError: the files are not what the task needs, or differ from `fingerprint`; a download failed.
+        OSError: the cache cannot be written.
     """
     if fingerprint is not None and (cache_root() / fingerprint).is_dir():
         return load(fingerprint)
-    note = cache_root() / "sources" / f"{_identity(source)}.json"
-    if note.is_file():
-        name = json.loads(note.read_text())["fingerprint"]
-        if (cache_root() / name).is_dir():
-            return load(name)
-    decoded = keep(*_read(source))
+    route = _route(source)
+    note = cache_root() / "sources" / f"{_identity(source, route.files)}.json"
+    decoded = _noted(note)
+    if decoded is None:
+        with one_at_a_time(str(note)):
+            decoded = _noted(note) or _decode(route, note)
+    if fingerprint is not None and decoded.fingerprint != fingerprint:
+        raise UserError(
+            f"the files of task {source.name} in {source.data or route.files[0]} have fingerprint "
+            f"{decoded.fingerprint[:12]}, not {fingerprint[:12]} as when the search was planned; "
+            "they have changed, or differ between the nodes"
+        )
+    return decoded
+
+
+def _route(source: Source) -> Route:
+    """How a source is read; its files are downloaded where that is asked for and none are there."""
+    if source.data is None:
+        return Route("scikit-learn's own", (digits.file(),), lambda: Contents(*digits.read()))
+    data = Path(source.data)
+    if source.image_size is not None:
+        size, tree = source.image_size, folder.scan(data)
+        return Route("images", tree.files, lambda: folder.read(tree, size))
+    found = complete(routes := _routes(source, data))
+    if found is None and source.download and not begun(routes):
+        from ban_ray.tasks.download import download
+
+        with one_at_a_time(f"download {source.name} {data}"):
+            if complete(_routes(source, data)) is None:
+                download(source.name, data)
+        found = complete(routes := _routes(source, data))
+    if found is None:
+        raise refusal(routes, data, source.name)
+    return found
+
+
+def _routes(source: Source, data: Path) -> list[Route]:
+    """All ways in which the files of a public data set may lie in a folder, the preferred one first."""
+    if source.name == "fashion_mnist":
+        return [_idx(place) for place in (data / "FashionMNIST" / "raw", data)]
+    columns = _parquet(data, source)
+    return [columns, *(_pickled(place, source) for place in (data / pickled_cifar.FOLDERS[source.name], data))]
+
+
+def _parquet(data: Path, source: Source) -> Route:
+    classes = _CIFAR_CLASSES[source.name]
+    return Route(
+        " and ".join(parquet.FILES),
+        tuple(data / name for name in parquet.FILES),
+        lambda: Contents(*parquet.read(data, classes, 32, source.label_column)),
+    )
+
+
+def _pickled(place: Path, source: Source) -> Route:
+    train, test = (tuple(place / name for name in names) for names in pickled_cifar.FILES[source.name])
+    classes = _CIFAR_CLASSES[source.name]
+    return Route(
+        f"{', '.join(file.name for file in (*train, *test))} as in torchvision's {pickled_cifar.FOLDERS[source.name]}",
+        (*train, *test),
+        lambda: Contents(*pickled_cifar.read(train, test, classes, source.label_column)),
+    )
+
+
+def _idx(place: Path) -> Route:
+    packed = ((place / name, place / f"{name}.gz") for name in idx.FILES)
+    files = tuple(gz if is_there(gz) and not is_there(plain) else plain for plain, gz in packed)
+    return Route(
+        f"{', '.join(idx.FILES)}, with or without .gz, in it or in FashionMNIST/raw",
+        files,
+        lambda: Contents(*idx.read(files, 10, 28)),
+    )
+
+
+def _identity(source: Source, files: Sequence[Path]) -> str:
+    """Changes whenever a file's name, size or time of change does, or another file takes its place."""
+    told = source.model_copy(update={"download": False}).to_json()
+    total = hashlib.sha256(f"{DECODING} {told}".encode())
+    for file in files:
+        try:
+            status = file.stat()
+            mark = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
+        except OSError:
+            # Reading it will tell the reason.
+            mark = "unreadable"
+        total.update(os.fsencode(file) + f"\0{mark}\0".encode())
+    return total.hexdigest()
+
+
+def _noted(note: Path) -> Decoded | None:
+    """What was decoded from the same files before, if it is still there."""
+    if not note.is_file():
+        return None
+    name = json.loads(note.read_text())["fingerprint"]
+    return load(name) if (cache_root() / name).is_dir() else None
+
+
+def _decode(route: Route, note: Path) -> Decoded:
+    contents = route.read()
+    decoded = keep(contents.train, contents.test, contents.num_classes, contents.class_names)
     note.parent.mkdir(parents=True, exist_ok=True)
     scratch = note.with_suffix(f".{os.getpid()}")
     scratch.write_text(json.dumps({"fingerprint": decoded.fingerprint}))
     scratch.replace(note)
     return decoded
-
-
-def _files(source: Source) -> list[Path]:
-    if source.data is None:
-        return [digits.file()]
-    return [Path(source.data) / name for name in parquet.FILES]
-
-
-def _identity(source: Source) -> str:
-    """Changes whenever a file's size or time of change does."""
-    from ban_ray.specs import digest
-
-    stats = [file.stat() if file.exists() else None for file in _files(source)]
-    marks = [(stat.st_size, stat.st_mtime_ns, stat.st_ino) if stat else None for stat in stats]
-    return digest([source.to_json(), [str(file) for file in _files(source)], marks])
-
-
-def _read(source: Source) -> tuple[Part, Part, int]:
-    if source.data is None:
-        return digits.read()
-    return parquet.read(Path(source.data), {"cifar10": 10, "cifar100": 100}[source.name], 32, source.label_column)

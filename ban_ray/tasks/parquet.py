@@ -39,24 +39,22 @@ def _part(file: Path, num_classes: int, side: int, label_column: str | None) -> 
         table = pq.ParquetFile(file)
         columns = table.schema_arrow.names
         image = _choose(file, columns, IMAGE_COLUMNS, "image")
-        label = _choose(file, columns, (label_column,) if label_column else LABEL_COLUMNS, "label")
+        label = _choose(file, columns, LABEL_COLUMNS if label_column is None else (label_column,), "label")
         data = table.read(columns=[image, label])
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{file} cannot be read as Parquet: {' '.join(str(error).split())}") from error
     if not data.num_rows:
         raise UserError(f"{file} holds no images; at least one is needed")
+    # Before the images, which take longer.
+    labels = _labels(file, label, data.column(label).to_pylist())
     rows = data.column(image).to_pylist()
     images = np.stack([_decode(file, row, content, side) for row, content in enumerate(rows)])
-    try:
-        labels: NDArray[np.int64] = np.asarray(data.column(label).to_pylist(), dtype=np.int64)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{file}: column {label!r} must hold integers without gaps") from error
-    if labels.min() < 0 or labels.max() >= num_classes:
+    if min(labels) < 0 or max(labels) >= num_classes:
         raise UserError(
-            f"{file}: labels of column {label!r} run from {labels.min()} to {labels.max()}; "
+            f"{file}: labels of column {label!r} run from {min(labels)} to {max(labels)}; "
             f"allowed are 0 to {num_classes - 1}"
         )
-    return Part(images, labels)
+    return Part(images, np.asarray(labels, dtype=np.int64))
 
 
 def _choose(file: Path, columns: list[str], wanted: tuple[str, ...], what: str) -> str:
@@ -68,16 +66,21 @@ def _choose(file: Path, columns: list[str], wanted: tuple[str, ...], what: str) 
     return found[0]
 
 
+def _labels(file: Path, column: str, values: list[object]) -> list[int]:
+    labels = [int(value) for value in values if isinstance(value, int | float) and value == value // 1]
+    if len(labels) < len(values):
+        raise UserError(f"{file}: column {column!r} must hold integers without gaps")
+    return labels
+
+
 def _decode(file: Path, row: int, content: object, side: int) -> NDArray[np.uint8]:
-    from PIL import Image
+    from ban_ray.tasks.encoded import opened
 
     encoded = content.get("bytes") if isinstance(content, dict) else content
     if not isinstance(encoded, bytes):
         raise UserError(f"{file}: row {row} holds no encoded image")
-    try:
-        pixels = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{file}: the image in row {row} is corrupt ({error})") from error
+    with opened(io.BytesIO(encoded), f"{file}: the image in row {row}") as image:
+        pixels = np.asarray(image.convert("RGB"))
     if pixels.shape != (side, side, 3):
         height, width = pixels.shape[:2]
         raise UserError(f"{file}: the image in row {row} is {width}x{height}; {side}x{side} is needed")

@@ -1,71 +1,142 @@
-"""Where a task's pixels come from, and what is fixed by the task's name."""
+"""Where a task's pixels come from."""
 
-from dataclasses import dataclass
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ban_ray.errors import UserError
 from ban_ray.specs.base import Spec
+from ban_ray.tasks.kinds import KINDS, Kind
+
+__all__ = ["KINDS", "MAX_SIDE", "MIN_SIDE", "Kind", "Source", "parse_size"]
+
+MIN_SIDE = 8
+"""Pixels: networks halve the image twice, and two pixels must be left."""
+
+MAX_SIDE = 1024
+"""Pixels: a whole data set lies in a device's memory, and one picture of this size takes 3 MB."""
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What a task's name decides beside its data.
-
-    Attributes:
-        pad: pixels of reflection padding before the random crop.
-        flip: whether half of the images are mirrored.
-        held_out_share: of the training images, kept out under the search protocol.
-        needs_data: whether `--data` must be given.
-    """
-
-    description: str
-    pad: int
-    flip: bool
-    held_out_share: float
-    needs_data: bool
-
-
-KINDS = {
-    "digits": Kind("scikit-learn's 1,797 digits of 8x8 pixels, embedded", 1, False, 0.25, False),
-    "cifar10": Kind("CIFAR-10: --data DIR with train.parquet and test.parquet", 4, True, 0.1, True),
-    "cifar100": Kind("CIFAR-100: --data DIR with train.parquet and test.parquet", 4, True, 0.1, True),
-}
+Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 
 
 class Source(Spec):
     """Where to read a task; provenance, never part of a key.
 
+    However it is made, an unknown task, a missing option and one without use raise `UserError`.
+
     Attributes:
         name: the task's.
         data: absolute folder, None for embedded data.
-        label_column: of Parquet files, None to find it by name.
+        label_column: of Parquet files, or the key in torchvision's CIFAR files; None to find it by name.
+        image_size: (height, width) in pixels that a folder's images are brought to.
+        download: whether files that are not in `data` may be fetched from the network.
     """
 
     name: str
     data: Annotated[str, Field(min_length=1)] | None = None
     label_column: str | None = None
+    image_size: tuple[Side, Side] | None = None
+    download: bool = False
+
+    @model_validator(mode="after")
+    def _options_fit_the_task(self) -> Self:
+        _check(self.name, self.data, self.label_column, self.image_size, self.download)
+        return self
 
     @classmethod
-    def of(cls, name: str, data: str | None = None, label_column: str | None = None) -> "Source":
-        """Check the name and the folder, and make the path absolute.
+    def of(
+        cls,
+        name: str,
+        data: str | None = None,
+        label_column: str | None = None,
+        image_size: str | int | tuple[int, int] | None = None,
+        download: bool = False,
+    ) -> "Source":
+        """Check what was typed, find the default folder, and make the path absolute.
+
+        Args:
+            image_size: ``"32"``, ``"48x64"`` (height x width), or numbers.
 
         Raises:
-            UserError: unknown task, a missing `--data`, a folder that is not there, an option without use.
+            UserError: unknown task, a missing option, a folder that is not there, an option without use, an
+                image size that is none or outside of `MIN_SIDE` to `MAX_SIDE`.
         """
-        if name not in KINDS:
-            raise UserError(f"unknown task {name!r}; allowed are {', '.join(KINDS)}")
-        kind = KINDS[name]
-        if not kind.needs_data:
-            for option, value in (("--data", data), ("--label-column", label_column)):
-                if value is not None:
-                    raise UserError(f"{option} {value!r} is of no use: task {name} is embedded and reads no files")
-            return cls(name=name)
+        kind = KINDS.get(name)
+        if kind and kind.default_data and data is None and not download and Path(kind.default_data).is_dir():
+            data = kind.default_data
+        _check(name, data, label_column, image_size, download)
+        for option, value in (("--data", data), ("--label-column", label_column)):
+            # Sources travel to the workers as JSON; Python keeps bytes that are no text as surrogates.
+            if value is not None and any("\ud800" <= character <= "\udfff" for character in value):
+                raise UserError(f"{option} {value!r} is not in UTF-8, which is needed")
         if data is None:
-            raise UserError(f"task {name} needs --data DIR ({kind.description})")
+            return cls(name=name)
+        return cls(
+            name=name,
+            data=_folder(data, name, download),
+            label_column=label_column,
+            image_size=None if image_size is None else parse_size(image_size),
+            download=download,
+        )
+
+
+def parse_size(value: str | int | tuple[int, int]) -> tuple[int, int]:
+    """(height, width) in pixels from ``"32"``, ``"48x64"``, 32 or (48, 64).
+
+    Raises:
+        UserError: anything else, or a side outside of `MIN_SIDE` to `MAX_SIDE`.
+    """
+    text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    match = re.fullmatch(r"([0-9]{1,9})(?:x([0-9]{1,9}))?", text)
+    if match is None:
+        raise UserError(f"--image-size {text!r} is no size; N or HEIGHTxWIDTH in pixels is needed, such as 32 or 48x64")
+    size = int(match[1]), int(match[2] or match[1])
+    if min(size) < MIN_SIDE or max(size) > MAX_SIDE:
+        raise UserError(f"--image-size {text!r}: sides from {MIN_SIDE} to {MAX_SIDE} pixels are allowed")
+    return size
+
+
+def _check(name: str, data: str | None, label_column: object, image_size: object, download: bool) -> None:
+    """Whether the options fit the task; the only place that decides it."""
+    if name not in KINDS:
+        raise UserError(f"unknown task {name!r}; allowed are {', '.join(KINDS)}")
+    kind = KINDS[name]
+    given = {"label_column": label_column, "image_size": image_size, "download": download or None}
+    typed: list[tuple[str, object]] = [("--data", data)] if not kind.needs_data else []
+    typed += [(_option(field), value) for field, value in given.items() if field not in kind.options]
+    for option, value in typed:
+        if value is not None:
+            shown = option if value is True else f"{option} {value!r}"
+            why = f"has no use for it ({kind.description})" if kind.needs_data else "is embedded and reads no files"
+            raise UserError(f"{shown} is of no use: task {name} {why}")
+    if kind.needs_data and data is None:
+        if download:
+            raise UserError(f"--download needs --data DIR, the folder for the files of task {name}")
+        absent = f"; {kind.default_data} is not there" if kind.default_data else ""
+        raise UserError(f"task {name} needs --data DIR ({kind.description}){absent}")
+    for field in sorted(kind.needs):
+        if given[field] is None:
+            raise UserError(f"task {name} needs {_option(field)} ({kind.description})")
+
+
+def _option(field: str) -> str:
+    return "--" + field.replace("_", "-")
+
+
+def _folder(data: str, name: str, download: bool) -> str:
+    """The absolute path of a folder that is there, or that a download may make."""
+    problem = f"--data {data!r} is not a folder; task {name} needs {KINDS[name].description}"
+    if not data:
+        raise UserError(problem)
+    try:
         path = Path(data).expanduser().absolute()
-        if not path.is_dir():
-            raise UserError(f"--data {data!r} is not a folder; task {name} needs {kind.description}")
-        return cls(name=name, data=str(path), label_column=label_column)
+        if path.is_dir() or (download and not path.exists()):
+            return str(path)
+    except (OSError, RuntimeError) as error:
+        # A name that is too long, a folder that may not be entered, a ~user that does not exist.
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"--data {data!r} cannot be used as a folder ({reason})") from error
+    raise UserError(problem)

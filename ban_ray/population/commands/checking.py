@@ -1,0 +1,53 @@
+"""``verify``: whether everything is what was published."""
+
+import json
+from dataclasses import asdict
+
+import click
+from rich.progress import Progress
+
+from ban_ray.population.commands.common import clean, console, found, megabytes, resolve, storage_option
+from ban_ray.population.set_aside import set_aside
+from ban_ray.population.verify import verify
+
+
+@click.command("verify")
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@storage_option
+@click.option("--set-aside", "move", is_flag=True, help="Move damaged members to damaged/, to be trained again.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, move: bool, as_json: bool) -> None:
+    """Read every file of all members, or of those with the given KEYs, and tell what is not as it was published.
+
+    The exit status is 1 where something was found that was not set aside.
+    """
+    population = found(storage)
+    chosen = [resolve(population, key) for key in keys] or None
+    err = console(stderr=True)
+    with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("reading", total=None)
+        report = verify(
+            population, keys=chosen, progress=lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    moved = {}
+    if move:
+        for key in dict.fromkeys(finding.key for finding in report.findings if finding.what == "damaged"):
+            if (target := set_aside(population, key)) is not None:
+                moved[key] = target
+    left = [finding for finding in report.findings if not (finding.what == "damaged" and finding.key in moved)]
+    if as_json:
+        findings = [asdict(finding) for finding in report.findings]
+        result = {"members": report.members, "bytes": report.bytes_read, "findings": findings, "set_aside": moved}
+        click.echo(json.dumps(result))
+    else:
+        out = console()
+        for finding in report.findings:
+            out.print(f"{finding.what}: {clean(finding.sentence)}", markup=False, soft_wrap=True)
+        for target in moved.values():
+            out.print(f"set aside as {target}; it is trained again when a search needs it", soft_wrap=True)
+        out.print(
+            f"{report.members} members read, {megabytes(report.bytes_read)}, {len(report.findings)} findings",
+            soft_wrap=True,
+        )
+    context.exit(1 if left else 0)

@@ -1,0 +1,78 @@
+"""``export``: a member as a folder that can be given away."""
+
+from pathlib import Path
+
+import click
+
+from ban_ray.errors import UserError
+from ban_ray.population.card import CARD, LOADER, RECORD_COPY, WEIGHTS, Inputs, card, loader
+from ban_ray.population.commands.common import console, found, resolve, storage_option
+from ban_ray.population.lineage import lineage
+from ban_ray.population.member import Member
+from ban_ray.population.read import Population
+from ban_ray.tasks.source import Source
+
+
+@click.command()
+@click.argument("key")
+@click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
+@storage_option
+def export(key: str, folder: Path, storage: str) -> None:
+    """Write a member's weights, a card and a loader into DIR, which must be new or empty."""
+    population = found(storage)
+    member = population[resolve(population, key)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise UserError(f"{folder} is not empty; a new or empty folder is needed")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror or error}") from error
+    export_member(population, member, folder)
+    console().print(f"exported {member.key} to {folder}; {folder / LOADER} loads it", markup=False, soft_wrap=True)
+
+
+def export_member(population: Population, member: Member, folder: Path) -> None:
+    """Write the files of an export.
+
+    Raises:
+        DamagedMember: the weights or predictions are not what was published.
+    """
+    data = population.file(member, member.weights)
+    classes = int(population.predictions(member).test.shape[1])
+    inputs = _inputs(member, classes)
+    (folder / WEIGHTS).write_bytes(data)
+    (folder / RECORD_COPY).write_bytes(member.to_bytes())
+    (folder / LOADER).write_text(loader(member, inputs), encoding="utf-8")
+    (folder / CARD).write_text(card(member, lineage(population, member), inputs), encoding="utf-8")
+
+
+def _inputs(member: Member, classes: int) -> Inputs:
+    """What the network takes: read off its data where they are at hand, else off its parameters."""
+    import torch
+
+    from ban_ray.tasks.images import load_images
+    from ban_ray.tasks.load import open_source
+
+    task, recorded = member.generation.task, member.provenance.get("source")
+    try:
+        source = Source.model_validate(recorded).model_copy(update={"download": False})
+        images = load_images(task, open_source(source, task.fingerprint), torch.device("cpu"))
+    except (UserError, OSError, ValueError):
+        # The data may be on another machine; the card says that the scale is not known.
+        return Inputs(classes, _channels(member, classes), None, None)
+    scale, shift = (tuple(float(value) for value in part.flatten()) for part in (images.scale, images.shift))
+    return Inputs(classes, images.in_channels, scale, shift)
+
+
+def _channels(member: Member, classes: int) -> int:
+    from ban_ray.networks.names import parse
+
+    recorded = member.provenance.get("in_channels")
+    if isinstance(recorded, int):
+        return recorded
+    spec = member.generation
+    architecture = parse(spec.network, spec.network_arguments or None)
+    for channels in (3, 1, 2, 4):
+        if architecture.parameters(classes, channels) == member.parameters:
+            return channels
+    raise UserError(f"the number of channels of {spec.network[:100]}'s images is not known")

@@ -1,0 +1,78 @@
+"""``ls``: the members of a population, a line each."""
+
+import json
+from fnmatch import fnmatchcase
+
+import click
+
+from ban_ray.population.commands.common import SHORT, console, found, moment, percent, storage_option, table
+from ban_ray.population.imported import ImportedGeneration
+from ban_ray.population.index import catalogue
+from ban_ray.population.member import Member
+
+_COLUMNS = ("key", "task", "network", "objective", "generation", "parameters", "held-out %", "test %", "finished")
+_NUMBERS = ("generation", "parameters", "held-out %", "test %")
+
+
+@click.command("ls")
+@storage_option
+@click.option("--network", metavar="PATTERN", help="Only networks of this name; * and ? stand for any letters.")
+@click.option("--task", metavar="NAME", help="Only members of this task.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def ls(storage: str, network: str | None, task: str | None, as_json: bool) -> None:
+    """List the members."""
+    population = found(storage)
+    everything = catalogue(population)
+    members = [
+        member
+        for member in everything.members
+        if (network is None or fnmatchcase(member.generation.network, network))
+        and (task is None or member.generation.task.name == task)
+    ]
+    if as_json:
+        click.echo(json.dumps([_record(member) for member in members]))
+    else:
+        out = console()
+        out.print(table(_COLUMNS, [_row(member) for member in members], _NUMBERS))
+        console(stderr=True).print(f"{len(members)} members in {population.storage.url}", markup=False, soft_wrap=True)
+    if everything.damaged:
+        console(stderr=True).print(
+            f"{len(everything.damaged)} members have damaged records; verify names them", soft_wrap=True
+        )
+
+
+def objective(member: Member) -> str:
+    """The objective as it is typed; an imported network's is not known."""
+    return "imported" if isinstance(member.generation, ImportedGeneration) else str(member.generation.objective)
+
+
+def _row(member: Member) -> tuple[str, ...]:
+    generation, number = member.generation, member.provenance.get("generation_number")
+    return (
+        member.key[:SHORT],
+        generation.task.name,
+        generation.network,
+        objective(member),
+        str(number) if isinstance(number, int) else "",
+        f"{member.parameters:,}",
+        percent(member.metrics.held_out_error),
+        percent(member.metrics.test_error),
+        moment(member.provenance.get("finished_at")),
+    )
+
+
+def _record(member: Member) -> dict[str, object]:
+    generation = member.generation
+    return {
+        "key": member.key,
+        "task": generation.task.name,
+        "network": generation.network,
+        "objective": objective(member),
+        "seed": generation.seed,
+        "teachers": list(generation.teachers),
+        "imported": isinstance(generation, ImportedGeneration),
+        "parameters": member.parameters,
+        **member.metrics.model_dump(),
+        "bytes": sum(file.size for file in member.files),
+        "finished_at": member.provenance.get("finished_at"),
+    }

@@ -1,0 +1,88 @@
+"""``rm`` and ``gc``: what deletes."""
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from ban_ray.errors import UserError
+from ban_ray.population.checkpoints import clear
+from ban_ray.population.commands.common import SHORT, clean, console, found, megabytes, resolve, storage_option
+from ban_ray.population.garbage import ABANDONED_S, find_garbage
+from ban_ray.population.lineage import taught_by
+from ban_ray.population.member import RECORD
+from ban_ray.population.places import folder
+
+_DAY_S = 86_400.0
+
+
+@click.command()
+@click.argument("keys", nargs=-1, required=True, metavar="KEY...")
+@storage_option
+@click.option("--force", is_flag=True, help="Also remove members that other members were taught by.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
+    """Remove members for good."""
+    population = found(storage)
+    chosen = list(dict.fromkeys(resolve(population, key) for key in keys))
+    if not force:
+        for teacher, students in taught_by(population, chosen).items():
+            others = [student for student in students if student not in chosen]
+            if others:
+                raise UserError(
+                    f"member {teacher[:SHORT]} taught {len(others)} others, such as {others[0][:SHORT]}, whose lineage "
+                    "would be lost; --force removes it all the same"
+                )
+    _confirm(f"Remove {len(chosen)} members from {population.storage.url}?", yes)
+    for key in chosen:
+        # Without its record it is no member, whatever happens to the rest.
+        population.storage.delete(f"{folder(key)}/{RECORD}")
+        population.storage.delete(folder(key))
+        clear(population.storage, key)
+    console().print(f"removed {len(chosen)} members", soft_wrap=True)
+
+
+@click.command()
+@storage_option
+@click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
+@click.option(
+    "--older-than",
+    type=click.FloatRange(min=1),
+    default=ABANDONED_S / _DAY_S,
+    show_default=True,
+    metavar="DAYS",
+    help="Give up checkpoints that nobody went on from for so long.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def gc(storage: str, dry_run: bool, older_than: float, as_json: bool) -> None:
+    """Delete abandoned checkpoints, old claims, and files that no record names."""
+    population = found(storage)
+    garbage = []
+    for one in find_garbage(population, abandoned_s=older_than * _DAY_S):
+        if not dry_run:
+            population.storage.delete(one.path)
+        garbage.append(one)
+    size = sum(one.size for one in garbage)
+    if as_json:
+        click.echo(json.dumps({"deleted": not dry_run, "bytes": size, "garbage": [asdict(one) for one in garbage]}))
+        return
+    out = console()
+    for one in garbage:
+        out.print(f"{one.path} {one.why}, {megabytes(one.size)}", markup=False, soft_wrap=True)
+    out.print(f"{len(garbage)} {'to delete' if dry_run else 'deleted'}, {megabytes(size)}", soft_wrap=True)
+
+
+def _confirm(question: str, yes: bool) -> None:
+    """Ask on the terminal.
+
+    Raises:
+        UserError: the answer is not yes, or there is no terminal to ask on.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError("rm asks before it removes; without a terminal to ask on, --yes is needed")
+    click.echo(f"{clean(question)} Type yes to go on: ", nl=False)
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise UserError("not confirmed; nothing was removed")

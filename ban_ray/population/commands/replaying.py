@@ -1,0 +1,88 @@
+"""``replay``: train a member again and compare bits."""
+
+import json
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+
+from ban_ray.errors import UserError
+from ban_ray.population.commands.common import SHORT, console, found, resolve, storage_option
+from ban_ray.population.imported import ImportedGeneration
+from ban_ray.population.member import Member
+from ban_ray.population.read import Population
+from ban_ray.tasks.source import Source
+
+
+@click.command()
+@click.argument("key")
+@storage_option
+@click.option("--data", metavar="DIR", help="Folder with the task's files, where they are not as recorded.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.pass_context
+def replay(context: click.Context, key: str, storage: str, data: str | None, as_json: bool) -> None:
+    """Train a member again from its spec, with the same teachers, and compare the bits; nothing is published.
+
+    The exit status is 1 where weights or predictions differ.
+    """
+    population = found(storage)
+    member = population[resolve(population, key)]
+    source = _source(member, data)
+    _check(population, member)
+    from ban_ray.population.commands.retraining import compare, train_again
+
+    err = console(stderr=True)
+
+    def tell(epoch: int, epochs: int) -> None:
+        err.print(f"epoch {epoch} of {epochs}", end="\r" if err.is_terminal else "\n")
+
+    with train_again(population, member, source, tell) as again:
+        result = compare(population, member, *again)
+    if as_json:
+        click.echo(json.dumps({"key": member.key, "same_bits": result.same, "differences": result.lines}))
+    else:
+        _tell(console(), member, result.same, result.lines)
+    context.exit(0 if result.same else 1)
+
+
+def _tell(out: Console, member: Member, same: bool, lines: list[str]) -> None:
+    verdict = "the same bits" if same else "other bits"
+    out.print(f"member {member.key[:SHORT]} trained again: {verdict} of weights and predictions", soft_wrap=True)
+    for line in lines:
+        out.print(f"  {line}", markup=False, soft_wrap=True)
+
+
+def _source(member: Member, data: str | None) -> Source:
+    """Where the member's data are: as recorded, or in the folder that was typed."""
+    recorded = member.provenance.get("source")
+    try:
+        source = Source.model_validate(recorded if recorded is not None else {"name": member.generation.task.name})
+    except (ValidationError, UserError) as error:
+        if data is None:
+            reason = str(error).partition("\n")[0]
+            raise UserError(
+                f"member {member.key[:SHORT]}'s data cannot be found ({reason}); --data names them"
+            ) from error
+        source = None
+    if data is not None:
+        size, column = (source.image_size, source.label_column) if source else (None, None)
+        return Source.of(member.generation.task.name, data, column, size)
+    assert source is not None
+    return source.model_copy(update={"download": False})
+
+
+def _check(population: Population, member: Member) -> None:
+    """Raises UserError: the member cannot be trained again as it was."""
+    if isinstance(member.generation, ImportedGeneration):
+        raise UserError(
+            f"member {member.key[:SHORT]} was imported; only members that were trained here can be replayed"
+        )
+    for teacher, weights in member.teachers.items():
+        present = population.get(teacher)
+        if present is None:
+            raise UserError(f"its teacher {teacher[:SHORT]} is not in the population, so it cannot be trained again")
+        if present.weights.sha256 != weights:
+            raise UserError(
+                f"its teacher {teacher[:SHORT]} has other weights now than those that taught it, so it cannot be trained "
+                "again as it was"
+            )

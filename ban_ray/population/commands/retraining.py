@@ -1,0 +1,143 @@
+"""A member trained again in processes of this machine, without Ray, into a storage that is thrown away."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ban_ray.errors import UserError
+from ban_ray.order import Order, Outcome
+from ban_ray.population.local_storage import LocalStorage
+from ban_ray.population.member import RECORD, Member
+from ban_ray.population.places import folder
+from ban_ray.population.read import Population
+from ban_ray.tasks.source import Source
+from ban_ray.worker import work
+
+_TIMES = ("seconds", "images_per_second")
+_COMPARED = ("versions", "hardware", "threads")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether weights and predictions have the same bits, and what differs, a sentence each."""
+
+    same: bool
+    lines: list[str]
+
+
+@contextmanager
+def train_again(
+    population: Population, member: Member, source: Source, tell: Callable[[int, int], None]
+) -> Iterator[tuple[Population, Member]]:
+    """The member trained again, in a population that exists as long as the context.
+
+    Args:
+        tell: called with the epoch, from 1, and the number of epochs.
+
+    Raises:
+        UserError: the training failed.
+    """
+    threads = member.provenance.get("threads")
+    with tempfile.TemporaryDirectory(prefix="ban_ray-replay-") as place:
+        again = Population(LocalStorage(Path(place) / "storage"))
+        for teacher in member.generation.teachers:
+            _copy(population, again, population[teacher])
+        order = Order(
+            storage=again.storage.url,
+            source=source,
+            generations=(member.generation,),
+            first=0,
+            chain_seed=0,
+            run="replay",
+            search="replay",
+            threads=threads if isinstance(threads, int) and threads > 0 else 1,
+        )
+        outcome = _train(order, member, Path(place), tell)
+        if outcome.status != "done":
+            raise UserError(f"the replay failed: {outcome.sentence}")
+        yield again, again[member.key]
+
+
+def compare(population: Population, member: Member, again: Population, trained: Member) -> Comparison:
+    """Compare a member with the same generation trained again."""
+    lines: list[str] = []
+    same = True
+    for kind, old, new in (
+        ("weights", population.weights(member), again.weights(trained)),
+        ("predictions", vars(population.predictions(member)), vars(again.predictions(trained))),
+    ):
+        different = _different(old, new)
+        if different:
+            same = False
+            lines.append(f"{kind}: {different}")
+    if _without_times(population, member) != _without_times(again, trained):
+        lines.append("history: other numbers in columns that do not measure time")
+    for name in _COMPARED:
+        lines += _changes(name, member.provenance.get(name), trained.provenance.get(name))
+    return Comparison(same, lines)
+
+
+def _train(order: Order, member: Member, place: Path, tell: Callable[[int, int], None]) -> Outcome:
+    hardware = member.provenance.get("hardware")
+    on_gpu = isinstance(hardware, dict) and hardware.get("device") == "cuda" and torch.cuda.is_available()
+    workers = member.generation.recipe.workers
+    if workers == 1:
+
+        def report(record: dict[str, Any]) -> None:
+            if "epoch" in record:
+                tell(int(record["epoch"]), int(record["epochs"]))
+
+        return work(order, torch.device("cuda" if on_gpu else "cpu"), report)
+    torch.multiprocessing.spawn(
+        _work_in_group, args=(workers, on_gpu, order.model_dump_json(exclude_defaults=True), str(place)), nprocs=workers
+    )
+    return Outcome.model_validate_json((place / "outcome.json").read_bytes())
+
+
+def _work_in_group(rank: int, workers: int, on_gpu: bool, order: str, place: str) -> None:
+    """A worker of a group that meets in a file; rank 0 leaves the outcome beside it."""
+    torch.distributed.init_process_group(
+        "nccl" if on_gpu else "gloo", init_method=f"file://{place}/meeting", rank=rank, world_size=workers
+    )
+    device = torch.device("cuda", rank % torch.cuda.device_count()) if on_gpu else torch.device("cpu")
+    outcome = work(Order.model_validate_json(order), device, lambda _: None)
+    if rank == 0:
+        (Path(place) / "outcome.json").write_text(outcome.model_dump_json())
+    torch.distributed.destroy_process_group()
+
+
+def _copy(population: Population, target: Population, member: Member) -> None:
+    for file in member.files:
+        target.storage.write(f"{folder(member.key)}/{file.name}", population.file(member, file))
+    target.storage.create(f"{folder(member.key)}/{RECORD}", member.to_bytes())
+
+
+def _different(old: Mapping[str, NDArray[Any]], new: Mapping[str, NDArray[Any]]) -> str:
+    """What differs between arrays by name; empty where no bit does."""
+    if old.keys() != new.keys() or any(old[name].shape != new[name].shape for name in old):
+        return "other names or shapes"
+    names = [name for name in old if old[name].tobytes() != new[name].tobytes()]
+    if not names:
+        return ""
+    largest = max(float(np.abs(old[name].astype(np.float64) - new[name].astype(np.float64)).max()) for name in names)
+    return f"{len(names)} of {len(old)} arrays differ, such as {names[0]}, by up to {largest:.3g}"
+
+
+def _without_times(population: Population, member: Member) -> list[dict[str, float | int | None]]:
+    return [
+        {name: value for name, value in record.items() if name not in _TIMES} for record in population.history(member)
+    ]
+
+
+def _changes(name: str, old: object, new: object) -> list[str]:
+    """Lines on what differs between two values of a provenance."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [line for key in sorted(old | new) for line in _changes(f"{name}.{key}", old.get(key), new.get(key))]
+    return [] if old == new else [f"provenance: {name} was {old} and is {new}"]

@@ -1,0 +1,87 @@
+"""``show``: all that is recorded of one member."""
+
+import json
+
+import click
+
+from ban_ray.population.commands.common import SHORT, console, found, megabytes, percent, resolve, storage_option, table
+from ban_ray.population.commands.listing import objective
+from ban_ray.population.imported import ImportedGeneration
+from ban_ray.population.lineage import Ancestor, lineage
+from ban_ray.population.member import Member
+
+
+@click.command()
+@click.argument("key")
+@storage_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(key: str, storage: str, as_json: bool) -> None:
+    """Show a member's spec, lineage, metrics and provenance; KEY may be the first digits of a key."""
+    population = found(storage)
+    member = population[resolve(population, key)]
+    line = lineage(population, member)
+    if as_json:
+        record = json.loads(member.to_bytes())
+        ancestors = [{"key": one.key, "note": one.note} for one in line]
+        click.echo(json.dumps({"record": record, "lineage": ancestors}))
+        return
+    out = console()
+    for heading, lines in (
+        ("spec", _spec(member)),
+        ("metrics", _metrics(member)),
+        ("files", [(file.kind, f"{file.name}, {megabytes(file.size)}") for file in member.files]),
+        ("provenance", _flat(member.provenance)),
+    ):
+        out.print(heading, style="bold")
+        out.print(table(("", " "), lines))
+    out.print("lineage, from the root", style="bold")
+    out.print(table(("key", "network", "objective", "taught by", "test %", ""), [ancestor_row(one) for one in line]))
+
+
+def ancestor_row(one: Ancestor) -> tuple[str, ...]:
+    if one.member is None:
+        return one.key[:SHORT], "", "", "", "", one.note
+    spec = one.member.generation
+    return (
+        one.key[:SHORT],
+        spec.network,
+        objective(one.member),
+        ", ".join(teacher[:SHORT] for teacher in spec.teachers),
+        percent(one.member.metrics.test_error),
+        one.note,
+    )
+
+
+def _spec(member: Member) -> list[tuple[str, str]]:
+    spec = member.generation
+    known = spec.model_dump(mode="json", exclude={"recipe", "objective", "teachers"}, exclude_defaults=True)
+    lines = [("key", member.key), *_flat(known)]
+    if not isinstance(spec, ImportedGeneration):
+        lines += [("objective", str(spec.objective)), *_flat(spec.recipe.model_dump(mode="json"), "recipe.")]
+    return [*lines, ("parameters", f"{member.parameters:,}")]
+
+
+def _metrics(member: Member) -> list[tuple[str, str]]:
+    metrics = member.metrics
+    lines = [
+        ("test error", f"{percent(metrics.test_error)} %"),
+        ("test log-likelihood", f"{metrics.test_log_likelihood:.4f} nats"),
+    ]
+    if metrics.held_out_error is None or metrics.held_out_log_likelihood is None:
+        return [*lines, ("held-out", "none was kept out of training")]
+    return [
+        *lines,
+        ("held-out error", f"{percent(metrics.held_out_error)} %"),
+        ("held-out log-likelihood", f"{metrics.held_out_log_likelihood:.4f} nats"),
+    ]
+
+
+def _flat(values: object, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested records as lines of ``a.b`` and a value."""
+    if isinstance(values, dict):
+        return [
+            line
+            for name, value in values.items()
+            for line in _flat(value, f"{prefix}{name}." if prefix else f"{name}.")
+        ]
+    return [(prefix.rstrip("."), str(values))]

@@ -1,0 +1,70 @@
+"""A user's file of weights, read without running anything that is in it, and put into a network."""
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_safetensors
+from torch import Tensor, nn
+
+from ban_ray.errors import UserError
+
+_WRAPPERS = ("state_dict", "model", "model_state_dict")
+"""Names under which training scripts save a state dict beside other things."""
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, or of a state dict saved by torch.
+
+    Raises:
+        UserError: it is neither, or holds more than tensors and plain values.
+    """
+    try:
+        if _is_safetensors(path):
+            return dict(load_safetensors(path.read_bytes()))
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        reason = str(error).strip().partition("\n")[0][:200]
+        raise UserError(
+            f"{path} cannot be read as weights: {reason}; a safetensors file, or torch.save of a state dict is needed"
+        ) from error
+    for name in _WRAPPERS:
+        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
+            found = found[name]
+            break
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise UserError(f"{path} holds no state dict, that is tensors by name")
+    tensors = {str(name): value for name, value in found.items()}
+    # Training on several devices wraps the network in a module of its own.
+    if tensors and all(name.startswith("module.") for name in tensors):
+        tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
+    return tensors
+
+
+def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, name: str) -> None:
+    """Give a network its weights; all of them must be there and fit.
+
+    Raises:
+        UserError: the first that is missing, too many, or of another shape.
+    """
+    wanted = network.state_dict()
+    for problem, names in (
+        ("lacks", [key for key in wanted if key not in tensors]),
+        ("holds what the network has not:", [key for key in tensors if key not in wanted]),
+        (
+            "has another shape for",
+            [key for key in wanted if key in tensors and wanted[key].shape != tensors[key].shape],
+        ),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise UserError(f"{path} does not fit {name}: it {problem} {names[0][:100]}{more}")
+    network.load_state_dict(dict(tensors))
+
+
+def _is_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(9)
+    return len(head) == 9 and head[8:] == b"{" and int.from_bytes(head[:8], "little") < path.stat().st_size

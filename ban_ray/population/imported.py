@@ -1,0 +1,47 @@
+"""Members whose weights were trained elsewhere, to be teachers here."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from ban_ray.specs import Generation, Objective, Recipe
+from ban_ray.specs.base import Spec
+
+_RECIPE = Recipe()
+_OBJECTIVE = Objective(name="label")
+
+
+class Imported(Spec):
+    """Where a network comes from that was not trained here.
+
+    Attributes:
+        weights: SHA-256 of the member's weights file.
+        split_declared: whether the user said which samples it was trained on.
+    """
+
+    weights: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    split_declared: bool
+
+
+class ImportedGeneration(Generation):
+    """A generation that is its weights; how they came about is not known.
+
+    Recipe, objective, seeds and teachers keep their defaults and mean nothing. Where the split was not declared the
+    task's protocol is ``paper``: as a network that may have seen every training sample it is refused wherever
+    held-out samples count. It cannot be trained, so no `Order` takes it: students name its key.
+    """
+
+    imported: Imported
+    recipe: Recipe = _RECIPE
+    objective: Objective = _OBJECTIVE
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _says_nothing_about_training(self) -> Self:
+        unknown = ("recipe", "objective", "seed", "augmentation_seed", "teachers", "shared_layers")
+        given = [name for name in unknown if getattr(self, name) != type(self).model_fields[name].default]
+        if given:
+            raise ValueError(f"{', '.join(given)} of an imported network cannot be known")
+        if not self.imported.split_declared and self.task.protocol != "paper":
+            raise ValueError("an imported network whose split is not declared has the protocol paper")
+        return self

@@ -1,0 +1,72 @@
+"""Who taught whom."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ban_ray.errors import DamagedMember
+from ban_ray.population.member import Member
+from ban_ray.population.read import Population
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """A member of a lineage.
+
+    Attributes:
+        member: None where it is missing or damaged.
+        note: what is wrong with it, empty where nothing is.
+    """
+
+    key: str
+    member: Member | None
+    note: str
+
+
+def lineage(population: Population, member: Member) -> tuple[Ancestor, ...]:
+    """A member and all that it descends from, each once and after its teachers, the member itself last."""
+    found: dict[str, Ancestor] = {}
+    waiting = [(member.key, False)]
+    seen: dict[str, Ancestor] = {member.key: Ancestor(member.key, member, "")}
+    while waiting:
+        key, teachers_done = waiting.pop()
+        if key in found:
+            continue
+        one = seen.get(key) or _look_up(population, key)
+        seen[key] = one
+        teachers = one.member.generation.teachers if one.member else ()
+        if teachers_done or not teachers:
+            found[key] = one
+        else:
+            waiting.append((key, True))
+            waiting += [(teacher, False) for teacher in reversed(teachers) if teacher not in seen]
+    return tuple(_with_note(one, found) for one in found.values())
+
+
+def taught_by(population: Population, keys: Collection[str]) -> dict[str, list[str]]:
+    """The students of each of the keys that has any, by the teacher's key."""
+    students: dict[str, list[str]] = {}
+    for member in population.records():
+        for teacher in member.generation.teachers:
+            if teacher in keys:
+                students.setdefault(teacher, []).append(member.key)
+    return students
+
+
+def _look_up(population: Population, key: str) -> Ancestor:
+    try:
+        member = population.get(key)
+    except DamagedMember as error:
+        return Ancestor(key, None, str(error))
+    return Ancestor(key, member, "" if member else "is not in the population")
+
+
+def _with_note(one: Ancestor, found: dict[str, Ancestor]) -> Ancestor:
+    if one.member is None:
+        return one
+    students = [
+        other.key[:12]
+        for other in found.values()
+        if other.member and other.member.teachers.get(one.key, one.member.weights.sha256) != one.member.weights.sha256
+    ]
+    note = f"has other weights than those that taught {', '.join(students)}" if students else ""
+    return Ancestor(one.key, one.member, note)

@@ -1,0 +1,55 @@
+"""Members that would have served, but for workers, precision or split."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ban_ray.population import Population
+from ban_ray.specs import Generation, digest
+
+FIELDS = (("recipe", "workers"), ("recipe", "precision"), ("task", "split_seed"))
+
+
+def near_misses(missing: Iterable[Generation], population: Population) -> list[str]:
+    """One phrase a difference, e.g. ``3 members differ only in workers = 4``.
+
+    A student's teacher differs in the same way as the student, so teachers are compared by what they are but for
+    these fields.
+    """
+    members = {member.key: member.generation for member in population}
+    wanted = {generation.key: generation for generation in missing}
+    known = {**members, **wanted}
+    cache: dict[str, str] = {}
+    by_blur: dict[str, list[Generation]] = {}
+    for generation in members.values():
+        by_blur.setdefault(_blurred(generation, known, cache), []).append(generation)
+    found: Counter[str] = Counter()
+    for generation in wanted.values():
+        for other in by_blur.get(_blurred(generation, known, cache), []):
+            difference = _difference(generation, other)
+            if difference:
+                found[difference] += 1
+    return [
+        f"{count} {'member differs' if count == 1 else 'members differ'} only in {difference}"
+        for difference, count in sorted(found.items())
+    ]
+
+
+def _blurred(generation: Generation, known: Mapping[str, Generation], cache: dict[str, str]) -> str:
+    """A digest that does not see `FIELDS`, here or in the teachers."""
+    if generation.key not in cache:
+        plain: dict[str, Any] = generation.model_dump(mode="json", exclude_defaults=True)
+        for part, field in FIELDS:
+            plain.get(part, {}).pop(field, None)
+        plain["teachers"] = [_blurred(known[key], known, cache) if key in known else key for key in generation.teachers]
+        cache[generation.key] = digest(plain)
+    return cache[generation.key]
+
+
+def _difference(wanted: Generation, there: Generation) -> str:
+    values = []
+    for part, field in FIELDS:
+        value = getattr(getattr(there, part), field)
+        if value != getattr(getattr(wanted, part), field):
+            values.append(f"{field.replace('_', ' ')} = {value}")
+    return " and ".join(values)

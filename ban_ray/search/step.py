@@ -1,0 +1,102 @@
+"""One training step, measured in a process of its own; torch is imported there and nowhere else in this room."""
+
+import json
+import resource
+import time
+from dataclasses import dataclass
+
+BUDGET_MULTIPLY_ACCUMULATES = 2e10
+"""A step on a CPU is measured on a part of its batch if the whole would take longer than this many."""
+
+WARM_UP, COUNTED = 1, 3
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What decides the cost of a step; arguments are JSON, the batch is one worker's."""
+
+    network: str
+    arguments: str
+    teachers: tuple[tuple[str, str], ...]
+    num_classes: int
+    image_shape: tuple[int, int, int]
+    batch: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of a step, its peak memory, and multiply-accumulates for one image (3 forward passes' worth for the
+    student, 1 for each teacher)."""
+
+    seconds: float
+    peak_bytes: int
+    multiply_accumulates: int
+    device: str
+
+
+def measure(shape: Shape) -> Measured:
+    """Time forward, backward and update of a student, with its teachers' forward passes."""
+    import torch
+
+    from ban_ray.networks.building import build
+    from ban_ray.networks.cost import multiply_accumulates
+    from ban_ray.specs import Recipe
+    from ban_ray.training import Teacher
+    from ban_ray.training.placement import to_device
+    from ban_ray.training.precision import autocast
+
+    torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    recipe = Recipe(precision=shape.precision)
+    height, width, channels = shape.image_shape
+
+    def work(network: str, arguments: str) -> int:
+        return multiply_accumulates(
+            network, shape.num_classes, channels, (height, width), json.loads(arguments) or None
+        )
+
+    macs = 3 * work(shape.network, shape.arguments) + sum(work(*teacher) for teacher in shape.teachers)
+    batch = shape.batch
+    if device.type == "cpu":
+        batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // macs)))
+
+    def network(name: str, arguments: str) -> torch.nn.Module:
+        return to_device(build(name, shape.num_classes, channels, json.loads(arguments) or None), device)
+
+    student = network(shape.network, shape.arguments)
+    teacher = Teacher([network(*each) for each in shape.teachers]) if shape.teachers else None
+    optimiser = torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9, nesterov=True, foreach=True)
+    images = torch.randn(batch, channels, height, width, device=device).to(memory_format=torch.channels_last)
+    labels = torch.randint(0, shape.num_classes, (batch,), device=device)
+    idle = _resident_bytes(device)
+    seconds = []
+    for _ in range(WARM_UP + COUNTED):
+        began = time.perf_counter()
+        with autocast(recipe, device):
+            if teacher is not None:
+                teacher(images)
+            logits = student(images).float()
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    grown = max(0, _resident_bytes(device) - idle)
+    return Measured(
+        seconds=min(seconds[WARM_UP:]) * shape.batch / batch,
+        peak_bytes=idle + int(grown * shape.batch / batch),
+        multiply_accumulates=macs,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "one CPU thread",
+    )
+
+
+def _resident_bytes(device: "torch.device") -> int:  # type: ignore[name-defined]  # noqa: F821
+    """Peak so far: of the GPU's allocator, else of this process."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
