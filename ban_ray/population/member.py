@@ -1,20 +1,20 @@
 """The record of a published generation, and the reading of it from bytes that anyone may have written."""
 
 import hashlib
-import json
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.imported import ImportedGeneration
-from ban_ray.specs import SEMANTICS_VERSION, Generation, canonical_json, digest
+from ban_ray.population.signed_json import FORMAT_VERSION, MAX_BYTES, NotSigned, sign, unsign
+from ban_ray.specs import SEMANTICS_VERSION, Generation, digest
 
-FORMAT_VERSION = 1
+__all__ = ["FORMAT_VERSION", "MAX_RECORD_BYTES", "RECORD", "File", "History", "Member", "Metrics"]
+
 RECORD = "member.json"
 """The file whose existence publishes a member."""
-MAX_RECORD_BYTES = 1 << 20
-MAX_DEPTH = 32
+MAX_RECORD_BYTES = MAX_BYTES
 
 _FILE_NAME = r"^((weights|predictions)-[0-9a-f]{64}\.safetensors|history-[0-9a-f]{64}\.parquet)$"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -102,7 +102,7 @@ class Member(BaseModel):
         """Canonical JSON with the SHA-256 of the same JSON without the field ``sha256``."""
         plain = self.model_dump(mode="json", exclude={"generation"})
         plain["generation"] = self.generation.model_dump(mode="json", exclude_defaults=True)
-        return canonical_json({**plain, "sha256": digest(plain)})
+        return sign(plain)
 
     @classmethod
     def from_bytes(cls, data: bytes, key: str) -> Self:
@@ -112,27 +112,16 @@ class Member(BaseModel):
             DamagedMember: the bytes are not what was published under this key, or are of a format or shape
                 that this version does not know.
         """
-        plain = _parse(data, key)
-        written = plain.pop("sha256", None)
-        if plain.get("format_version") != FORMAT_VERSION:
-            version = repr(plain.get("format_version"))[:50]
-            raise DamagedMember(
-                f"member {key}: format version {version} is not known; this version reads {FORMAT_VERSION}"
-            )
         try:
-            body = canonical_json(plain)
-        except ValueError as error:
-            raise DamagedMember(f"member {key}: member.json is not canonical JSON") from error
-        if written != hashlib.sha256(body).hexdigest() or _with_digest(plain, body, written) != data:
-            raise DamagedMember(f"member {key}: member.json does not match its digest")
-        try:
-            member = cls.model_validate_json(body, strict=True)
+            member = cls.model_validate_json(unsign(data), strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(map(str, first["loc"]))[:100]
-            raise DamagedMember(f"member {key}: member.json has a bad field {place}: {first['msg']}") from error
+            raise DamagedMember(f"member {key}: {RECORD} has a bad field {place}: {first['msg'][:300]}") from error
+        except NotSigned as error:
+            raise DamagedMember(f"member {key}: {RECORD} {error}") from error
         if member.key != key or member._computed_key() != key:
-            raise DamagedMember(f"member {key}: member.json is the record of another generation")
+            raise DamagedMember(f"member {key}: {RECORD} is the record of another generation")
         return member
 
     def _computed_key(self) -> str:

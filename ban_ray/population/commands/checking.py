@@ -6,12 +6,12 @@ from dataclasses import asdict
 import click
 from rich.progress import Progress
 
-from ban_ray.population.commands.common import clean, console, found, megabytes, resolve, storage_option
+from ban_ray.population.commands.common import clean, console, found, resolve, size, storage_option
 from ban_ray.population.set_aside import set_aside
 from ban_ray.population.verify import verify
 
 
-@click.command("verify")
+@click.command("verify", short_help="Check every byte and every teacher.")
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 @storage_option
 @click.option("--set-aside", "move", is_flag=True, help="Move damaged members to damaged/, to be trained again.")
@@ -47,7 +47,7 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
         for target in moved.values():
             out.print(f"set aside as {target}; it is trained again when a search needs it", soft_wrap=True)
         out.print(
-            f"{report.members} members read, {megabytes(report.bytes_read)}, {len(report.findings)} findings",
+            f"{report.members} members read, {size(report.bytes_read)}, {len(report.findings)} findings",
             soft_wrap=True,
         )
     context.exit(1 if left else 0)

@@ -55,7 +55,8 @@ def resolve(population: Population, prefix: str) -> str:
     if is_key(prefix):
         keys = [prefix] if prefix in population else []
     else:
-        keys = [key for key in population.keys() if key.startswith(prefix)]
+        published = population.keys()
+        keys = [key for key in published if key.startswith(prefix)]
     if len(keys) == 1:
         return keys[0]
     if not keys:
@@ -75,6 +76,18 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequen
     made = Table(box=SIMPLE_HEAD if sys.stdout.isatty() else None, pad_edge=False)
     for column in columns:
         made.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
+    return _filled(made, rows)
+
+
+def pairs(rows: Sequence[tuple[str, str]]) -> Table:
+    """Names with their values, indented."""
+    made = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
+    made.add_column(no_wrap=True)
+    made.add_column(overflow="fold")
+    return _filled(made, rows)
+
+
+def _filled(made: Table, rows: Sequence[Sequence[str]]) -> Table:
     for row in rows:
         made.add_row(*(Text(clean(cell)) for cell in row))
     return made
@@ -89,8 +102,12 @@ def percent(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
-def megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
+def size(count: int) -> str:
+    """Bytes in a unit that suits their number."""
+    for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"
 
 
 def moment(value: object) -> str:

@@ -13,7 +13,7 @@ from ban_ray.population.read import Population
 from ban_ray.tasks.source import Source
 
 
-@click.command()
+@click.command(short_help="Write a member into a folder.")
 @click.argument("key")
 @click.argument("folder", type=click.Path(path_type=Path), metavar="DIR")
 @storage_option

@@ -8,7 +8,7 @@ import click
 
 from ban_ray.errors import UserError
 from ban_ray.population.checkpoints import clear
-from ban_ray.population.commands.common import SHORT, clean, console, found, megabytes, resolve, storage_option
+from ban_ray.population.commands.common import SHORT, clean, console, found, resolve, size, storage_option
 from ban_ray.population.garbage import ABANDONED_S, find_garbage
 from ban_ray.population.lineage import taught_by
 from ban_ray.population.member import RECORD
@@ -43,7 +43,7 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
     console().print(f"removed {len(chosen)} members", soft_wrap=True)
 
 
-@click.command()
+@click.command(short_help="Delete what nothing needs.")
 @storage_option
 @click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
 @click.option(
@@ -63,14 +63,14 @@ def gc(storage: str, dry_run: bool, older_than: float, as_json: bool) -> None:
         if not dry_run:
             population.storage.delete(one.path)
         garbage.append(one)
-    size = sum(one.size for one in garbage)
+    total = sum(one.size for one in garbage)
     if as_json:
-        click.echo(json.dumps({"deleted": not dry_run, "bytes": size, "garbage": [asdict(one) for one in garbage]}))
+        click.echo(json.dumps({"deleted": not dry_run, "bytes": total, "garbage": [asdict(one) for one in garbage]}))
         return
     out = console()
     for one in garbage:
-        out.print(f"{one.path} {one.why}, {megabytes(one.size)}", markup=False, soft_wrap=True)
-    out.print(f"{len(garbage)} {'to delete' if dry_run else 'deleted'}, {megabytes(size)}", soft_wrap=True)
+        out.print(f"{one.path} {one.why}, {size(one.size)}", markup=False, soft_wrap=True)
+    out.print(f"{len(garbage)} {'to delete' if dry_run else 'deleted'}, {size(total)}", soft_wrap=True)
 
 
 def _confirm(question: str, yes: bool) -> None:

@@ -14,7 +14,7 @@ from ban_ray.population.read import Population
 from ban_ray.tasks.source import Source
 
 
-@click.command()
+@click.command(short_help="Train a member again and compare bits.")
 @click.argument("key")
 @storage_option
 @click.option("--data", metavar="DIR", help="Folder with the task's files, where they are not as recorded.")
@@ -83,6 +83,6 @@ def _check(population: Population, member: Member) -> None:
             raise UserError(f"its teacher {teacher[:SHORT]} is not in the population, so it cannot be trained again")
         if present.weights.sha256 != weights:
             raise UserError(
-                f"its teacher {teacher[:SHORT]} has other weights now than those that taught it, so it cannot be trained "
-                "again as it was"
+                f"its teacher {teacher[:SHORT]} has other weights now than those that taught it, so it cannot be "
+                "trained again as it was"
             )

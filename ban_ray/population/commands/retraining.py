@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.multiprocessing.spawn import ProcessException, spawn
 
 from ban_ray.errors import UserError
 from ban_ray.order import Order, Outcome
@@ -95,9 +96,12 @@ def _train(order: Order, member: Member, place: Path, tell: Callable[[int, int],
                 tell(int(record["epoch"]), int(record["epochs"]))
 
         return work(order, torch.device("cuda" if on_gpu else "cpu"), report)
-    torch.multiprocessing.spawn(
-        _work_in_group, args=(workers, on_gpu, order.model_dump_json(exclude_defaults=True), str(place)), nprocs=workers
-    )
+    text = order.model_dump_json(exclude_defaults=True)
+    try:
+        spawn(_work_in_group, args=(workers, on_gpu, text, str(place)), nprocs=workers)  # type: ignore[no-untyped-call]
+    except ProcessException as error:
+        lines = str(error).strip().splitlines() or ["no reason is known"]
+        raise UserError(f"the replay failed in a worker: {lines[-1]}") from error
     return Outcome.model_validate_json((place / "outcome.json").read_bytes())
 
 

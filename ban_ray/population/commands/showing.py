@@ -4,14 +4,26 @@ import json
 
 import click
 
-from ban_ray.population.commands.common import SHORT, console, found, megabytes, percent, resolve, storage_option, table
+from ban_ray.population.commands.common import (
+    SHORT,
+    console,
+    found,
+    pairs,
+    percent,
+    resolve,
+    size,
+    storage_option,
+    table,
+)
 from ban_ray.population.commands.listing import objective
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor, lineage
 from ban_ray.population.member import Member
 
+_LINEAGE = ("key", "network", "objective", "taught by", "test %", "")
 
-@click.command()
+
+@click.command(short_help="Show all that is known of a member.")
 @click.argument("key")
 @storage_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
@@ -29,16 +41,16 @@ def show(key: str, storage: str, as_json: bool) -> None:
     for heading, lines in (
         ("spec", _spec(member)),
         ("metrics", _metrics(member)),
-        ("files", [(file.kind, f"{file.name}, {megabytes(file.size)}") for file in member.files]),
+        ("files", [(file.kind, f"{file.name}, {size(file.size)}") for file in member.files]),
         ("provenance", _flat(member.provenance)),
     ):
         out.print(heading, style="bold")
-        out.print(table(("", " "), lines))
+        out.print(pairs(lines))
     out.print("lineage, from the root", style="bold")
-    out.print(table(("key", "network", "objective", "taught by", "test %", ""), [ancestor_row(one) for one in line]))
+    out.print(table(_LINEAGE, [_ancestor(one) for one in line], ("test %",)))
 
 
-def ancestor_row(one: Ancestor) -> tuple[str, ...]:
+def _ancestor(one: Ancestor) -> tuple[str, ...]:
     if one.member is None:
         return one.key[:SHORT], "", "", "", "", one.note
     spec = one.member.generation

@@ -1,0 +1,78 @@
+"""Greedy choice of an ensemble from a population, on held-out data."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from analysis.metrics import Metric, metric_of
+from ban_ray.ensembles import average, mean_log_likelihood
+from ban_ray.population import Member, Predictions
+from ban_ray.specs import Task
+
+if TYPE_CHECKING:
+    from analysis.study import Study
+
+COLUMNS = {
+    "step": "networks in the ensemble after it",
+    "key": "of the member that joined",
+    "network": "of that member",
+    "objective": "of that member",
+    "held_out_error": "of the ensemble, which was chosen by it; percent",
+    "test_error": "of the ensemble, which no choice has seen; percent",
+    "test_log_likelihood": "of the ensemble, nats a sample",
+}
+
+
+def greedy(study: "Study", task: Task, *, size: int = 5, candidates: int = 50) -> pd.DataFrame:
+    """Add the member that lowers the held-out error of the ensemble most, until none does or `size` is reached.
+
+    Without replacement, ties by held-out log-likelihood (after Caruana et al. 2004). Only members of this very task
+    compete, so none has trained on these held-out images.
+
+    Args:
+        candidates: members that compete: those with the lowest recorded held-out error.
+
+    Returns:
+        One row a step, with the columns `COLUMNS`; empty where nothing was held out.
+    """
+    metric = metric_of(task)
+    able = [member for member in study.records.values() if member.generation.task == task and _held_out(member)]
+    able.sort(key=lambda member: (metric.of(member, "held_out"), member.key))
+    read = {member.key: study.read_predictions(member.key) for member in able[:candidates]}
+    stored: dict[str, Predictions] = {key: one for key, one in read.items() if one is not None}
+    chosen: list[str] = []
+    rows = []
+    best = (float("inf"), float("inf"))
+    while len(chosen) < size:
+        scores = {key: _score(stored, [*chosen, key], metric) for key in stored if key not in chosen}
+        key = min(scores, key=lambda one: (scores[one], one), default=None)
+        if key is None or scores[key] >= best:
+            break
+        best = scores[key]
+        chosen.append(key)
+        together = average([stored[one].test for one in chosen])
+        labels = stored[key].test_labels
+        rows.append(
+            {
+                "step": len(chosen),
+                "key": key,
+                "network": study.records[key].generation.network,
+                "objective": str(study.records[key].generation.objective),
+                "held_out_error": metric.scale * best[0],
+                "test_error": metric.scale * float(np.mean(metric.losses(together, labels))),
+                "test_log_likelihood": mean_log_likelihood(together, labels),
+            }
+        )
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _held_out(member: Member) -> bool:
+    return member.metrics.held_out_error is not None
+
+
+def _score(stored: dict[str, Predictions], keys: list[str], metric: Metric) -> tuple[float, float]:
+    """Held-out loss and negative log-likelihood of an ensemble; lower is better."""
+    together = average([stored[key].held_out for key in keys])
+    labels = stored[keys[0]].held_out_labels
+    return float(np.mean(metric.losses(together, labels))), -mean_log_likelihood(together, labels)

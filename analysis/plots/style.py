@@ -1,0 +1,120 @@
+"""One look for all figures: colour-blind safe, readable in grey print, and at home on light and dark pages."""
+
+import io
+import re
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+INK = "#010203"
+"""Near black on its own; `to_svg` turns it into the colour of the text around the figure."""
+
+WIDTH, HEIGHT = 5.2, 3.6
+
+RC: Any = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.15,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 6,
+    "text.parse_math": False,
+    "svg.fonttype": "none",
+    **dict.fromkeys(
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
+    ),
+}
+
+
+class Look(NamedTuple):
+    """Colour, marker and line of a series: each alone tells series apart."""
+
+    colour: str
+    marker: str
+    line: str
+
+
+LOOKS = (
+    Look("#0072B2", "o", "-"),
+    Look("#D55E00", "s", "--"),
+    Look("#009E73", "^", "-."),
+    Look("#CC79A7", "D", ":"),
+    Look("#E69F00", "v", "-"),
+    Look("#56B4E9", "P", "--"),
+)
+"""Okabe and Ito's palette without its yellow, which white paper swallows, and its black, which a dark page does."""
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw with this look, whatever the caller's Matplotlib settings are."""
+
+    @wraps(draw)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with matplotlib.rc_context(RC):
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def new(xlabel: str, ylabel: str, *, note: str = "", height: float = HEIGHT) -> tuple[Figure, Axes]:
+    """An empty figure without pyplot's global state; the note stands above the axes."""
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    if note:
+        axes.set_title(_wrapped(note), fontsize=8.5, loc="left", fontweight="bold")
+    return figure, axes
+
+
+def legend(axes: Axes, *, columns: int = 2) -> None:
+    """Below the axes, so that it hides no data; nothing where no series has a name."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.figure.legend(handles, [shortened(label) for label in labels], loc="outside lower left", ncols=columns)
+
+
+def shortened(text: str, most: int = 44) -> str:
+    """A name that fits into a legend."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def to_svg(figure: Figure, name: str, description: str = "") -> str:
+    """An ``<svg>`` element: the same bytes for the same figure, no links, the page's own text colour.
+
+    Args:
+        name: unique on the page; begins every id.
+        description: read out in place of the figure.
+    """
+    buffer = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    with matplotlib.rc_context({**RC, "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{name}-', text)
+    text = text.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
+    text = text.replace(INK, "currentColor")
+    label = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).strip()
+
+
+def _wrapped(text: str, width: int = 54) -> str:
+    lines = [""]
+    for word in text.split():
+        if lines[-1] and len(lines[-1]) + len(word) >= width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return "\n".join(lines)

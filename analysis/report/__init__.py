@@ -1,0 +1,39 @@
+"""The page: an answer in words and numbers, then tables, figures, provenance and how to cite."""
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ban_ray.population import Storage
+
+__all__ = ["write_report"]
+
+
+def write_report(storage: "str | PathLike[str] | Storage", search: str | None = None) -> str:
+    """Write the page of a search, or of the whole population, into the storage.
+
+    Args:
+        storage: the folder that `--storage` named, or an opened storage.
+        search: a search's name; the page is then about its chains alone.
+
+    Returns:
+        Where it is: ``<storage>/searches/<name>/report/index.html`` or ``<storage>/report/index.html``.
+
+    Raises:
+        UserError: there is no such storage or search.
+        OSError: the page cannot be written.
+    """
+    # pandas and Matplotlib load when a page is made, not when this room is imported.
+    from analysis.report.content import gather
+    from analysis.report.page import render
+    from analysis.study import Study
+
+    study = Study.open(storage)
+    path = place(search)
+    study.storage.write(path, render(gather(study, search)).encode())
+    return f"{study.storage.url}/{path}"
+
+
+def place(search: str | None) -> str:
+    """Where in the storage the page is."""
+    return "report/index.html" if search is None else f"searches/{search}/report/index.html"

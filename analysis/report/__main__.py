@@ -1,0 +1,74 @@
+"""``python -m analysis.report STORAGE``: write the page, and tell the answer."""
+
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ban_ray.errors import UserError
+
+if TYPE_CHECKING:
+    from analysis.tables import Table
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("storage")
+@click.option("--search", metavar="NAME", help="Report on the chains of one search instead of the whole population.")
+@click.option(
+    "--tables",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also write every table as Markdown, LaTeX and CSV into DIR.",
+)
+@click.option("--open", "show", is_flag=True, help="Open the page in the browser.")
+def main(storage: str, search: str | None, folder: Path | None, show: bool) -> None:
+    """Report what born-again generations gained in STORAGE, a folder or URL, as one self-contained HTML page.
+
+    The page is written to STORAGE/report/index.html, with --search to STORAGE/searches/NAME/report/index.html.
+    """
+    try:
+        page = _report(storage, search, folder)
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        click.echo(f"Error: {error.filename or storage}: {error.strerror or error}", err=True)
+        sys.exit(2)
+    click.echo(f"Report: {page}")
+    if show:
+        webbrowser.open(page if "://" in page else Path(page).as_uri())
+
+
+def _report(storage: str, search: str | None, folder: Path | None) -> str:
+    # Imported here so that --help and bad input answer at once.
+    from analysis.storage import existing
+
+    opened = existing(storage)
+    from analysis.report import place
+    from analysis.report.content import gather
+    from analysis.report.page import render
+    from analysis.study import Study
+
+    content = gather(Study(opened), search)
+    path, page = place(search), render(content)
+    opened.write(path, page.encode())
+    if folder is not None:
+        _write_tables(folder, content.tables)
+    for text in (*content.warnings, content.answer.headline, *content.answer.remarks, *content.problems):
+        click.echo(text)
+    return f"{opened.url}/{path}"
+
+
+def _write_tables(folder: Path, tables: "tuple[Table, ...]") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for table in tables:
+        for suffix, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
+            (folder / f"{table.name}.{suffix}").write_text(text, encoding="utf-8")
+    click.echo(f"Tables: {folder}")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m analysis.report")

@@ -1,0 +1,119 @@
+"""The answer in words: the primary comparison first, then what it has to be seen beside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.gains.comparison import Comparison
+from analysis.gains.words import reliability, sentence
+from analysis.groups import Group
+from analysis.report.evidence import Evidence
+from analysis.searches import Search
+from analysis.study import Study
+from analysis.tables.cells import number, probability
+
+MOST_SENTENCES = 10
+LEVEL = 0.05
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was found.
+
+    Attributes:
+        headline: one sentence.
+        sentences: the other comparisons that matter.
+        remarks: how far all this can be trusted.
+    """
+
+    headline: str
+    sentences: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+def answer(found: Evidence) -> Answer:
+    """The comparisons in words; there is at least one."""
+    first = found.primary or found.comparisons[0]
+    several = len({one.group.name for one in found.comparisons}) > 1
+    rest = [one for one in found.comparisons if one is not first and _matters(one, first)]
+    told = [_told(one, several and (one.group is not first.group or first.kind == "pooled")) for one in rest]
+    told += _ensembles(found)
+    cut = [f"{len(told) - MOST_SENTENCES} more are in the tables."] if len(told) > MOST_SENTENCES else []
+    return Answer(
+        headline=_told(first, several and first.kind != "pooled"),
+        sentences=(*told[:MOST_SENTENCES], *cut),
+        remarks=tuple(_remarks(found, first)),
+    )
+
+
+def nothing_to_compare(study: Study, groups: Sequence[Group], search: Search | None) -> Answer:
+    """What can be said where no chain has a baseline and a generation after it."""
+    if search is not None and not search.chains:
+        return Answer("This search has recorded no chain yet.")
+    if not groups and search is not None:
+        return Answer("No generation of this search has been published yet.")
+    if not groups:
+        return Answer("The population is empty.")
+    sentences = []
+    for group in groups[:MOST_SENTENCES]:
+        found = [group.metric.of(member) for chain in group.chains for member in chain.members if member is not None]
+        errors = [error for error in found if error is not None]
+        which = f"{len(errors)} members, mean" if len(errors) > 1 else "one member,"
+        mean = number(sum(errors) / len(errors))
+        sentences.append(f"{group.name}: {which} test {group.metric.name} {mean} {group.metric.unit}.")
+    return Answer(
+        "There is nothing to compare yet: no chain has a baseline and a generation that was taught after it.",
+        tuple(sentences),
+    )
+
+
+def _matters(one: Comparison, first: Comparison) -> bool:
+    """The primary group's generations and controls, and the last generations of the others."""
+    return one.group is first.group or (one.kind == "generation" and one.generation == one.group.last)
+
+
+def _told(one: Comparison, with_group: bool) -> str:
+    prefix = f"{one.group.name}: " if with_group else ""
+    test = f"p = {probability(one.interval.p_value)}" if one.primary else f"Holm's p = {probability(one.p_holm)}"
+    corrected = one.p_holm is not None and one.p_holm >= LEVEL and one.interval.distinguishable
+    doubt = ", not distinguishable once corrected" if corrected else ""
+    return f"{prefix}{one} ({test.replace('= <', '<')}{doubt})."
+
+
+def _ensembles(found: Evidence) -> list[str]:
+    told = []
+    for one in found.of_chosen():
+        if not one.name.startswith("Ens*"):
+            continue
+        for control, what in ((one.same_size, "as many"), (one.same_cost, "equal training cost")):
+            if control and (what == "as many" or one.same_size is None or control.size != one.same_size.size):
+                against = f"{control.size} independent label-only networks ({what})"
+                told.append(f"{sentence(control.interval, one.name, against)}.")
+    return told
+
+
+def _remarks(found: Evidence, first: Comparison) -> list[str]:
+    interval, points = first.interval, first.group.metric.points
+    remarks = []
+    if interval.smallest_detectable:
+        remarks.append(
+            f"At this size a true difference of {number(interval.smallest_detectable)} {points} would be found in 80 % "
+            "of repetitions."
+        )
+    if interval.roots < interval.chains:
+        remarks.append(
+            f"The {interval.chains} chains descend from {interval.roots} root{'s' if interval.roots > 1 else ''}."
+        )
+    if text := reliability(interval):
+        remarks.append(text)
+    for group in {id(one.group): one.group for one in found.comparisons}.values():
+        missing = len(group.chains) - len(group.with_pair(group.last))
+        if missing and group.last:
+            name = group.column(group.last)
+            remarks.append(
+                f"{group.name}: {missing} of {len(group.chains)} chains lack {name} or a baseline and are left out."
+            )
+    beyond = [group.name for group in found.measured if max(group.specimens) > group.last > 0]
+    remarks += [
+        f"{name}: later generations, which less than half of the chains have, are not compared." for name in beyond
+    ]
+    return remarks

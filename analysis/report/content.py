@@ -1,0 +1,115 @@
+"""What the page says, gathered from a study; how it looks is the template's business."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from analysis.chains import linked, recorded
+from analysis.gains.comparisons import comparisons
+from analysis.groups import Group, from_links, from_search, primary
+from analysis.regime import noise_warning, regime
+from analysis.report.answer import Answer, answer, nothing_to_compare
+from analysis.report.evidence import evidence
+from analysis.report.figures import FigureText, figures
+from analysis.report.provenance import facts
+from analysis.report.sections import tables
+from analysis.searches import Search
+from analysis.study import Study
+from analysis.tables import Table
+
+MOST_MEMBERS = 4_000
+"""Members whose predictions a page reads; groups beyond them are shown by their records."""
+
+MOST_REGIMES = 5
+
+
+@dataclass(frozen=True)
+class Content:
+    """Everything on the page, as text, tables and figures.
+
+    Attributes:
+        regimes: settings of the groups, that of the primary comparison first.
+        warnings: what must stand beside every figure.
+        left_out: what the page does not show.
+        problems: files that could not be read.
+    """
+
+    title: str
+    subtitle: str
+    regimes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    answer: Answer
+    tables: tuple[Table, ...]
+    figures: tuple[FigureText, ...]
+    facts: tuple[tuple[str, str], ...]
+    left_out: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def gather(study: Study, name: str | None = None) -> Content:
+    """The content of the page of a search, or of the whole population.
+
+    Raises:
+        UserError: there is no such search, or its record cannot be read.
+    """
+    search = study.search(name) if name is not None else None
+    linked_groups = from_links(linked(study.records))
+    controls = linked_groups
+    if search is not None:
+        groups = from_search(recorded(study.records, search.chains))
+        known = {group.spec for group in groups}
+        # Label-only members of other searches serve as controls too.
+        controls = [*groups, *(group for group in linked_groups if not group.born_again and group.spec not in known)]
+    else:
+        groups = linked_groups
+    chosen = primary(groups)
+    leading = sorted(groups, key=lambda group: (group is not chosen, chosen is None or group.task != chosen.task))
+    detailed, left_out = _within_budget(leading)
+    found_comparisons = comparisons(study, detailed, controls, one_design=search is not None)
+    found_evidence = evidence(study, detailed, found_comparisons)
+    tasks = list({group.task.to_json(): group for group in reversed(leading)}.values())[::-1]
+    more = (f"and {len(tasks) - MOST_REGIMES} more settings",) if len(tasks) > MOST_REGIMES else ()
+    return Content(
+        title=_title(study, search),
+        subtitle=search.about.title if search else "",
+        regimes=(*(regime(study, group) for group in tasks[:MOST_REGIMES]), *more),
+        warnings=tuple(dict.fromkeys(warning for group in tasks if (warning := noise_warning(group.task)))),
+        answer=answer(found_evidence) if found_comparisons else nothing_to_compare(study, groups, search),
+        tables=tables(groups if search else leading, found_evidence, search),
+        figures=figures(leading, found_evidence),
+        facts=facts(study, groups, search),
+        left_out=tuple(left_out),
+        problems=(*study.damaged.values(), *_unreadable(search)),
+    )
+
+
+def _within_budget(groups: Sequence[Group]) -> tuple[list[Group], list[str]]:
+    """The first groups, and of the last of them the first chains, that have `MOST_MEMBERS` members together."""
+    detailed: list[Group] = []
+    left_out = []
+    budget = MOST_MEMBERS
+    for group in groups:
+        size = max(group.specimens) + 1
+        room = budget // size
+        if not room:
+            break
+        if len(group.chains) > room:
+            left_out.append(f"{group.name}: intervals rest on the first {room} of {len(group.chains)} chains.")
+        detailed.append(replace(group, chains=group.chains[:room]))
+        budget -= size * min(room, len(group.chains))
+    if len(detailed) < len(groups):
+        left_out.append(
+            f"Intervals are given for {len(detailed)} of {len(groups)} groups; the others are shown by their recorded "
+            "errors."
+        )
+    return detailed, left_out
+
+
+def _title(study: Study, search: Search | None) -> str:
+    if search is None:
+        count = len(study.records)
+        return f"Born-again generations: a population of {count:,} member{'' if count == 1 else 's'}"
+    return f"Born-again generations: {search.name}"
+
+
+def _unreadable(search: Search | None) -> list[str]:
+    return [f"chains/{name} is not a chain's record" for name in search.unreadable] if search else []

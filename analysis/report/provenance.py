@@ -1,0 +1,112 @@
+"""Where the figures come from, and how to cite."""
+
+import json
+from collections.abc import Iterable, Sequence
+from math import isnan
+
+from pydantic import JsonValue
+
+from analysis.frames import device_seconds
+from analysis.groups import Group
+from analysis.searches import Search
+from analysis.study import Study
+from ban_ray.population import Member
+
+MOST_VALUES = 4
+MOST_CHARACTERS = 400
+
+BIBTEX = """\
+@inproceedings{furlanello2017born,
+  title     = {Born Again Neural Networks},
+  author    = {Furlanello, Tommaso and Lipton, Zachary C. and Itti, Laurent and Anandkumar, Anima},
+  booktitle = {Metalearning Workshop at NIPS 2017},
+  year      = {2017}
+}
+
+@InProceedings{pmlr-v80-furlanello18a,
+  title     = {Born Again Neural Networks},
+  author    = {Furlanello, Tommaso and Lipton, Zachary and Tschannen, Michael and Itti, Laurent and Anandkumar, Anima},
+  booktitle = {Proceedings of the 35th International Conference on Machine Learning},
+  pages     = {1607--1616},
+  year      = {2018},
+  editor    = {Dy, Jennifer and Krause, Andreas},
+  volume    = {80},
+  series    = {Proceedings of Machine Learning Research},
+  month     = {10--15 Jul},
+  publisher = {PMLR},
+  url       = {https://proceedings.mlr.press/v80/furlanello18a.html}
+}"""
+
+RECORDED = {
+    "command": "Commands",
+    "versions": "Versions",
+    "hardware": "Hardware",
+    "threads": "Threads",
+}
+
+
+def facts(study: Study, groups: Sequence[Group], search: Search | None) -> tuple[tuple[str, str], ...]:
+    """Name and text of what is known about how the members came to be."""
+    members = _members(groups)
+    found = [("Storage", study.storage.url)]
+    if search is not None:
+        found += [
+            ("Search", f"{search.name}; space {search.about.space}; scale {search.about.scale or 'not recorded'}")
+        ]
+        if search.about.identity:
+            found.append(("Identity", _short(search.about.identity)))
+        chains = sum(chain.complete for group in groups for chain in group.chains)
+        found.append(("Chains", f"{len(search.chains)} recorded, {chains} complete"))
+    found.append(("Members", f"{len(members):,} shown of {len(study.records):,} in the population"))
+    if members:
+        found.append(("Semantics version", _values(member.semantics_version for member in members)))
+        found.append(("Recipes", _values(_recipe(member) for member in members)))
+    spent = [cost for member in members if not isnan(cost := device_seconds(member))]
+    if spent:
+        found.append(("Training", f"{sum(spent):,.0f} device-seconds over {len(spent):,} members"))
+    finished = sorted(str(text) for member in members if (text := member.provenance.get("finished_at")))
+    if finished:
+        found.append(("Finished", finished[0] if len(finished) == 1 else f"{finished[0]} to {finished[-1]}"))
+    for field, name in RECORDED.items():
+        noted = [member.provenance[field] for member in members if member.provenance.get(field) is not None]
+        if noted:
+            found.append((name, _values(noted)))
+    return tuple(found)
+
+
+def _members(groups: Sequence[Group]) -> list[Member]:
+    found = {
+        member.key: member
+        for group in groups
+        for chain in group.chains
+        for member in chain.members
+        if member is not None
+    }
+    return list(found.values())
+
+
+def _recipe(member: Member) -> str:
+    recipe = member.generation.recipe
+    changed = ", ".join(f"{name} {_short(value)}" for name, value in recipe.model_dump(exclude_defaults=True).items())
+    return f"{changed or 'as in the papers'} (other fields as in the papers)"
+
+
+def _values(noted: Iterable[JsonValue]) -> str:
+    """The distinct values, the most frequent first."""
+    counts: dict[str, int] = {}
+    for value in noted:
+        text = _short(value)
+        counts[text] = counts.get(text, 0) + 1
+    ordered = sorted(counts, key=lambda text: (-counts[text], text))
+    more = len(ordered) - MOST_VALUES
+    return "; ".join(ordered[:MOST_VALUES]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _short(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        text = ", ".join(f"{name} {_short(item)}" for name, item in sorted(value.items()))
+    elif isinstance(value, list):
+        text = " ".join(map(_short, value))
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]}…"

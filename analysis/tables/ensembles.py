@@ -1,0 +1,100 @@
+"""Ensembles beside independent label-only networks, and the greedy choice."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.ensembles import EnsembleResult, frame
+from analysis.groups import Group
+from analysis.pool import Control
+from analysis.regime import noise_warning
+from analysis.tables import cells
+from analysis.tables.table import Table
+
+
+def ensemble_table(group: Group, results: Sequence[EnsembleResult]) -> Table:
+    """Every subset of a group's chains against as many label-only networks, and against equal training cost."""
+    metric = group.metric
+    rows = [
+        (
+            one.name + (" †" if one.which.filled else ""),
+            cells.with_spread(one.error, one.spread),
+            cells.number(one.held_out_error),
+            cells.number(one.log_likelihood, 3),
+            cells.number(one.diversity),
+            *_control(one.same_size),
+            *_control(one.same_cost),
+        )
+        for one in results
+    ]
+    networks = results[0].networks if results else 0
+    notes = [warning] if (warning := noise_warning(group.task)) else []
+    if any(one.which.filled for one in results):
+        notes.append("† BAN-k was not trained: the baseline is a member of this Ens*k.")
+    notes.append(
+        f"Label-only networks of the same spec apart from the seed: {networks} at hand. As many: as the ensemble has "
+        "members. Equal cost: as many as were trained for it, the baseline counted, which is k + 1 for Ens*k. Their "
+        "error is a mean over overlapping sets, the difference is over disjoint sets, one a chain (number of sets in "
+        "brackets; with one set it is conditional on these networks). Intervals are not corrected."
+    )
+    return Table(
+        name="ensembles",
+        caption=f"{group.name}: test {metric.name} in {metric.unit} of ensembles of generations and of independent "
+        f"label-only networks; differences in {metric.points}, negative where the generations are better",
+        headings=(
+            "Ensemble",
+            f"Test, {metric.unit}",
+            f"Held-out, {metric.unit}",
+            "Log-likelihood, nats",
+            "Diversity, %",
+            f"As many, {metric.unit}",
+            "Difference",
+            f"Equal cost, {metric.unit}",
+            "Difference",
+        ),
+        rows=tuple(rows),
+        data=frame(results).assign(label_noise=group.task.label_noise),
+        notes=tuple(notes),
+    )
+
+
+def greedy_table(steps: pd.DataFrame, group: Group) -> Table:
+    """The greedy ensemble of a task's members, step by step."""
+    metric = group.metric
+    warning = noise_warning(group.task)
+    return Table(
+        name="greedy",
+        caption=f"Greedy ensemble of the population's members, chosen on held-out images, reported on test; "
+        f"{metric.name} in {metric.unit}",
+        headings=(
+            "Networks",
+            "Joined",
+            "Objective",
+            "Key",
+            f"Held-out, {metric.unit}",
+            f"Test, {metric.unit}",
+            "Log-likelihood, nats",
+        ),
+        rows=tuple(
+            (
+                str(row["step"]),
+                str(row["network"]),
+                str(row["objective"]),
+                str(row["key"])[:12],
+                cells.number(row["held_out_error"]),
+                cells.number(row["test_error"]),
+                cells.number(row["test_log_likelihood"], 3),
+            )
+            for _, row in steps.iterrows()
+        ),
+        data=steps.assign(label_noise=group.task.label_noise),
+        notes=(*([warning] if warning else []), "The held-out figures chose the members and flatter them."),
+    )
+
+
+def _control(control: Control | None) -> tuple[str, str]:
+    if control is None:
+        return cells.NOTHING, cells.NOTHING
+    interval = control.interval
+    text = cells.interval(interval.estimate, interval.low, interval.high)
+    return cells.number(control.error), f"{text} ({interval.chains})"

@@ -1,0 +1,103 @@
+"""What else changes with the generations, and for which classes."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.groups import Group
+from analysis.regime import noise_warning
+from analysis.tables import cells
+from analysis.tables.table import Table
+
+MOST_CLASSES = 20
+
+
+def measure_table(groups: Sequence[Group], measures: pd.DataFrame) -> Table:
+    """Likelihood, calibration, agreement with the teacher, its saturation, diversity, beside the error.
+
+    Args:
+        measures: rows of `analysis.measures.by_generation` for these groups.
+    """
+    metric = groups[0].metric
+    rows = [
+        (
+            str(row["group"]),
+            str(row["name"]),
+            cells.with_spread(row["error"], row["error_spread"]),
+            cells.number(row["held_out_error"]),
+            cells.number(row["log_likelihood"], 3),
+            cells.number(row["calibration_error"]),
+            cells.number(row["confidence"], 3),
+            cells.number(row["entropy"], 3),
+            cells.number(row["agreement"], 1),
+            cells.number(row["teacher_confidence"], 3),
+            cells.number(row["teacher_entropy"], 3),
+            cells.number(row["diversity_in_chain"], 1),
+            cells.number(row["diversity_over_seeds"], 1),
+        )
+        for _, row in measures.iterrows()
+    ]
+    noise = {group.name: group.task.label_noise for group in groups}
+    return Table(
+        name="measures",
+        caption="What else changes with the generations, means over seeds on test",
+        headings=(
+            "Group",
+            "Generation",
+            f"Test, {metric.unit}",
+            f"Held-out, {metric.unit}",
+            "Log-likelihood, nats",
+            "Calibration error, %",
+            "Confidence",
+            "Entropy, nats",
+            "Agrees with teacher, %",
+            "Teacher's confidence",
+            "Teacher's entropy, nats",
+            "Differs in chain, %",
+            "Differs over seeds, %",
+        ),
+        rows=tuple(rows),
+        data=measures.assign(label_noise=measures["group"].map(noise)),
+        notes=(
+            *sorted({warning for group in groups if (warning := noise_warning(group.task))}),
+            "Calibration error: 15 equal bins. Teacher's confidence and entropy: on the training views of the last "
+            "epoch; a confidence near 1 means a saturated teacher that adds little to the labels. Differs: share of "
+            "test images on which two networks predict different classes.",
+        ),
+    )
+
+
+def class_table(group: Group, classes: pd.DataFrame) -> Table:
+    """The last generation against the baseline, class by class; of many classes the extreme ones."""
+    metric = group.metric
+    ordered = classes.sort_values("difference", kind="stable")
+    shown = ordered
+    notes = [warning] if (warning := noise_warning(group.task)) else []
+    if len(ordered) > MOST_CLASSES:
+        half = MOST_CLASSES // 2
+        shown = pd.concat([ordered.head(half), ordered.tail(half)])
+        notes.append(f"The {half} classes with the largest gains and the {half} with the largest losses.")
+    notes.append("Intervals are not corrected for their number.")
+    return Table(
+        name="classes",
+        caption=f"{group.name}: last generation against baseline by class, {metric.points}; negative is a gain",
+        headings=(
+            "Class",
+            "Images",
+            f"Baseline, {metric.unit}",
+            f"Last, {metric.unit}",
+            f"Difference, {metric.points}",
+        ),
+        rows=tuple(
+            (
+                str(int(row["label"])),
+                str(int(row["images"])),
+                cells.number(row["baseline_error"]),
+                cells.number(row["error"]),
+                cells.interval(row["difference"], row["low"], row["high"], 1),
+            )
+            for _, row in shown.iterrows()
+        ),
+        data=classes.assign(label_noise=group.task.label_noise),
+        notes=tuple(notes),
+    )

@@ -1,0 +1,101 @@
+"""A network's weights, trained elsewhere, published with what it predicts."""
+
+import platform
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import JsonValue
+from torch import Tensor
+
+from ban_ray import __version__
+from ban_ray.errors import UserError
+from ban_ray.networks import build
+from ban_ray.networks.names import parse
+from ban_ray.population.commands.weights import load_into, read_weights
+from ban_ray.population.imported import Imported, ImportedGeneration
+from ban_ray.population.member import Member
+from ban_ray.population.publish import publish, weights_file
+from ban_ray.population.read import Population, Predictions
+from ban_ray.specs import Task
+from ban_ray.tasks.images import load_images
+from ban_ray.tasks.load import open_source
+from ban_ray.tasks.source import Source
+from ban_ray.training.evaluation import log_probabilities
+
+
+def import_network(
+    population: Population,
+    path: Path,
+    source: Source,
+    network: str,
+    arguments: dict[str, JsonValue],
+    *,
+    network_version: str,
+    protocol: str | None,
+    split_seed: int,
+) -> tuple[Member, bool]:
+    """Publish a network's weights with its predictions; and whether they were new.
+
+    Args:
+        protocol: None where it is not known what the network was trained on.
+
+    Raises:
+        UserError: the file holds no weights of this network, or they predict no numbers.
+    """
+    name = parse(network, arguments or None).name
+    given = read_weights(path)
+    decoded = open_source(source)
+    task = Task(name=source.name, fingerprint=decoded.fingerprint, split_seed=split_seed, protocol=_protocol(protocol))
+    images = load_images(task, decoded, torch.device("cpu"))
+    module = build(network, images.num_classes, images.in_channels, arguments or None)
+    load_into(module, given, path, name)
+    kept = {key: _array(tensor) for key, tensor in module.state_dict().items()}
+    generation = ImportedGeneration(
+        task=task,
+        network=name,
+        network_arguments=arguments,
+        network_version=network_version,
+        imported=Imported(weights=weights_file(kept).sha256, split_declared=protocol is not None),
+    )
+    outputs = [log_probabilities(module, images, part, generation.recipe) for part in (images.held_out, images.test)]
+    if not all(bool(torch.isfinite(output).all()) for output in outputs):
+        raise UserError(f"{path} makes {name} predict what are no finite numbers")
+    is_new = generation.key not in population
+    member = publish(
+        population,
+        generation,
+        weights=kept,
+        predictions=Predictions(
+            held_out=outputs[0].numpy(),
+            held_out_labels=images.held_out.labels.numpy(),
+            test=outputs[1].numpy(),
+            test_labels=images.test.labels.numpy(),
+        ),
+        history=[],
+        teachers={},
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        provenance={
+            "imported_from": path.name,
+            "training_split": "unknown" if protocol is None else "declared by the user",
+            "num_classes": images.num_classes,
+            "in_channels": images.in_channels,
+            "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": {"ban_ray": __version__, "torch": torch.__version__, "python": platform.python_version()},
+            "host": platform.node(),
+            "source": source.model_dump(mode="json", exclude_defaults=True),
+            "command": shlex.join(["python", "-m", "ban_ray.population", *sys.argv[1:]]),
+        },
+    )
+    return member, is_new
+
+
+def _protocol(protocol: str | None) -> Any:
+    return "search" if protocol == "search" else "paper"
+
+
+def _array(tensor: Tensor) -> Any:
+    return tensor.detach().contiguous().numpy()

@@ -1,0 +1,71 @@
+"""Canonical JSON that carries its own SHA-256, read from bytes that anyone may have written."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ban_ray.specs import canonical_json, digest
+
+FORMAT_VERSION = 1
+MAX_BYTES = 1 << 20
+MAX_DEPTH = 32
+
+
+class NotSigned(ValueError):
+    """The bytes are not what was signed; the message says what `member.json` is instead."""
+
+
+def sign(plain: Mapping[str, object]) -> bytes:
+    """Canonical JSON with a field ``sha256``, the digest of the same JSON without it."""
+    return canonical_json({**plain, "sha256": digest(plain)})
+
+
+def unsign(data: bytes) -> bytes:
+    """The canonical JSON without its digest.
+
+    Raises:
+        NotSigned: it is too long or too deep, of another format version, not canonical, or its digest is another's.
+    """
+    if len(data) > MAX_BYTES:
+        raise NotSigned(f"has {len(data)} bytes; at most {MAX_BYTES} are read")
+    try:
+        plain = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise NotSigned("is not canonical JSON") from error
+    if _deeper_than(plain, MAX_DEPTH):
+        raise NotSigned(f"is nested more than {MAX_DEPTH} levels deep")
+    if not isinstance(plain, dict):
+        raise NotSigned("holds no record")
+    if plain.get("format_version") != FORMAT_VERSION:
+        version = repr(plain.get("format_version"))[:50]
+        raise NotSigned(f"has format version {version}, which is not known; this version reads {FORMAT_VERSION}")
+    written = plain.pop("sha256", None)
+    try:
+        body = canonical_json(plain)
+        signed = _with_digest(plain, body, written)
+    except ValueError as error:
+        raise NotSigned("is not canonical JSON") from error
+    if written != hashlib.sha256(body).hexdigest() or signed != data:
+        raise NotSigned("does not match its digest")
+    return body
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    layer = [value]
+    for _ in range(levels):
+        layer = [
+            item
+            for outer in layer
+            if isinstance(outer, dict | list)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not layer:
+            return False
+    return True
+
+
+def _with_digest(plain: dict[str, Any], body: bytes, sha256: object) -> bytes:
+    """The canonical JSON of `plain`, which is `body`, with the field ``sha256`` at its place in the order."""
+    later = canonical_json({name: plain[name] for name in plain if name > "sha256"})[1:]
+    return body[: len(body) - len(later)] + f'"sha256":"{sha256}",'.encode() + later

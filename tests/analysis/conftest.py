@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+from fabricated_population import Fabricator
+
+from analysis.study import Study
+from ban_ray.population import Population, Storage, open_storage
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Storage:
+    return open_storage(str(tmp_path / "runs"))
+
+
+@pytest.fixture
+def fabricator(storage: Storage) -> Fabricator:
+    return Fabricator(Population(storage))
+
+
+@pytest.fixture
+def study(storage: Storage) -> Study:
+    """Looks at the storage when first asked, so after the test has published."""
+    return Study(storage)

@@ -1,0 +1,84 @@
+"""What all tests share: one thread, a cache of their own, the embedded task."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+import torch
+
+from ban_ray.population import Population, open_storage
+from ban_ray.specs import Generation, Objective, Recipe, Task
+from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.images import ImageData, load_images
+from ban_ray.tasks.load import open_source
+from ban_ray.tasks.source import Source
+
+torch.set_num_threads(1)
+
+hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("repeatable")
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Decoded data of this run alone, so that no earlier run's files are read."""
+    folder = tmp_path_factory.mktemp("decoded")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(os.environ, "BAN_RAY_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Workers set the number of threads of their process, which here is the tests'."""
+    yield
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits(cache: Path) -> Decoded:
+    return open_source(Source(name="digits"))
+
+
+@pytest.fixture(scope="session")
+def task(digits: Decoded) -> Task:
+    return Task(name="digits", fingerprint=digits.fingerprint)
+
+
+@pytest.fixture(scope="session")
+def data(digits: Decoded, task: Task) -> ImageData:
+    """300 training, 100 held-out and 1,397 test images; nothing in it is ever written to."""
+    return load_images(task, digits, CPU)
+
+
+MakeGeneration = Callable[..., Generation]
+
+
+@pytest.fixture(scope="session")
+def make_generation(task: Task) -> MakeGeneration:
+    """A tiny generation: fields of the recipe, the objective and the generation itself by name."""
+
+    def make(objective: str = "label", **fields: object) -> Generation:
+        recipe = {name: fields.pop(name) for name in list(fields) if name in Recipe.model_fields}
+        return Generation.model_validate(
+            {
+                "task": task,
+                "network": "densenet-bc-10-4",
+                "recipe": Recipe.model_validate({"epochs": 2, "batch_size": 60, **recipe}),
+                "objective": Objective.parse(objective),
+                "seed": 1,
+                **fields,
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def population(tmp_path: Path) -> Population:
+    """An empty population in a storage of its own."""
+    return Population(open_storage(str(tmp_path / "storage")))

@@ -1,0 +1,69 @@
+"""Storages of every kind, and the command."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+
+from ban_ray.population import Storage, open_storage
+from ban_ray.population.__main__ import main
+from ban_ray.population.object_storage import ObjectStorage
+from tests.population_store.s3_server import make_bucket, serve
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    with serve() as url:
+        yield url
+
+
+@pytest.fixture
+def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of a folder in a new bucket, with the environment that leads to it."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": s3_server,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"bucket-{secrets.token_hex(4)}"
+    make_bucket(s3_server, bucket)
+    return f"s3://{bucket}/some/folder"
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    if request.param == "local":
+        return open_storage(str(tmp_path / "storage"))
+    if request.param == "memory":
+        return ObjectStorage(MemoryStore(), "memory://")
+    return open_storage(request.getfixturevalue("s3"))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished command."""
+
+    status: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run ``python -m ban_ray.population`` in this process."""
+
+    def run(*arguments: object) -> Run:
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        done = capsys.readouterr()
+        return Run(status, done.out, done.err)
+
+    return run

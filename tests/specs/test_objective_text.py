@@ -1,0 +1,90 @@
+"""Objectives as text: every field that a name uses, and no other."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ban_ray.specs import OBJECTIVES, Objective
+
+# From the equations: who reads the labels, who matches the teacher's whole distribution.
+USED = {
+    "label": {"label_weight", "label_smoothing"},
+    "ban": {"teacher_weight", "temperature"},
+    "ban+l": {"label_weight", "label_smoothing", "teacher_weight", "temperature"},
+    "cwtm": {"label_weight"},
+    "dkpp": {"teacher_weight"},
+}
+FIELDS = ("temperature", "label_weight", "teacher_weight", "label_smoothing")
+
+
+def test_the_table_of_this_test_is_whole() -> None:
+    assert set(USED) == set(OBJECTIVES)
+    assert {"name", *FIELDS} == set(Objective.model_fields)
+
+
+@st.composite
+def objectives(draw: st.DrawFn, numbers: st.SearchStrategy[float]) -> Objective:
+    name = draw(st.sampled_from(OBJECTIVES))
+    fields = {field: draw(numbers) for field in sorted(USED[name]) if draw(st.booleans())}
+    return Objective.model_validate({"name": name, **fields})
+
+
+@given(objectives(st.integers(1, 999).map(lambda number: number / 1000)))
+def test_text_and_back(objective: Objective) -> None:
+    assert Objective.parse(str(objective)) == objective
+
+
+@pytest.mark.xfail(strict=True, reason="the text keeps six digits, so that two objectives can have one name")
+@pytest.mark.parametrize("value", ["1.2345678", "0.30000000000000004", "1234567"])
+def test_text_keeps_every_digit(value: str) -> None:
+    objective = Objective.parse(f"ban:temperature={value}")
+    assert Objective.parse(str(objective)) == objective
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_defaults_are_the_name_alone(name: str) -> None:
+    assert str(Objective.parse(name)) == name
+    assert str(Objective(name=name, temperature=1, label_weight=1, teacher_weight=1, label_smoothing=0)) == name
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("field", FIELDS)
+def test_a_field_without_use_is_refused_and_named(name: str, field: str) -> None:
+    value = "0.5"
+    if field in USED[name]:
+        assert getattr(Objective.parse(f"{name}:{field}={value}"), field) == 0.5
+        assert getattr(Objective.model_validate({"name": name, field: value}), field) == 0.5
+        return
+    with pytest.raises(ValueError, match=field):
+        Objective.parse(f"{name}:{field}={value}")
+    with pytest.raises(ValueError, match=field):
+        Objective.model_validate({"name": name, field: value})
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("BAN", "BAN"),
+        ("kd", "kd"),
+        ("", "''"),
+        (" ban", "' ban'"),
+        ("ban:temperature", "temperature"),
+        ("ban:4", "4"),
+        ("ban:temperature=", "temperature"),
+        ("ban:temperature=hot", "hot"),
+        ("ban:temperature=0", "temperature"),
+        ("ban:temperature=-1", "temperature"),
+        ("ban:temperature=nan", "temperature"),
+        ("ban:temperature=inf", "temperature"),
+        ("label:label_smoothing=1", "label_smoothing"),
+        ("label:name=ban", "name"),
+        ("ban:tau=4", "tau"),
+    ],
+)
+def test_text_that_means_nothing(text: str, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
+        Objective.parse(text)
+
+
+def test_only_labels_need_no_teacher() -> None:
+    assert [name for name in OBJECTIVES if not Objective(name=name).needs_teacher] == ["label"]

@@ -1,0 +1,120 @@
+"""One of two processes that share generations over gloo: ``python -m tests.training.two_workers RANK FOLDER``.
+
+Reads ``orders.json`` and leaves what it saw in ``rank<RANK>.pt``.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from ban_ray.objectives import loss
+from ban_ray.order import Order
+from ban_ray.specs import Generation, Objective
+from ban_ray.tasks.images import load_images
+from ban_ray.tasks.load import open_source
+from ban_ray.tasks.source import Source
+from ban_ray.training import group, train
+from ban_ray.training.state import from_bytes, to_bytes
+from ban_ray.worker import work
+from tests.training.spies import CPU, a_teacher, watch_batches, without_times
+
+OBJECTIVES = ("label", "ban", "ban+l:temperature=2", "cwtm", "dkpp")
+SAMPLES, FEATURES, CLASSES, STEPS = 12, 6, 5, 3
+
+
+def without_batch_norm() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(FEATURES, 16), nn.Tanh(), nn.Linear(16, CLASSES))
+
+
+def batch() -> dict[str, torch.Tensor]:
+    """Samples that the teacher is less and less sure of, so that each worker's share of the weights differs."""
+    chance = torch.Generator().manual_seed(1)
+    logits = torch.randn(SAMPLES, CLASSES, generator=chance) * torch.linspace(9, 0.1, SAMPLES)[:, None]
+    return {
+        "inputs": torch.randn(SAMPLES, FEATURES, generator=chance),
+        "labels": torch.randint(0, CLASSES, (SAMPLES,), generator=chance),
+        "teacher": torch.log_softmax(logits, 1),
+        "keys": torch.rand(SAMPLES, CLASSES, generator=chance),
+    }
+
+
+def updated(text: str) -> dict[str, torch.Tensor]:
+    """The network's parameters after a few updates by however many workers there are."""
+    network = without_batch_norm()
+    model = DistributedDataParallel(network)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9, nesterov=True)
+    local = SAMPLES // group.size()
+    mine = slice(group.rank() * local, (group.rank() + 1) * local)
+    part = {name: tensor[mine] for name, tensor in batch().items()}
+    for _ in range(STEPS):
+        terms = loss(
+            Objective.parse(text),
+            model(part["inputs"]),
+            part["labels"],
+            part["teacher"],
+            keys=part["keys"],
+            workers=group.workers(),
+        )
+        optimiser.zero_grad()
+        terms.total.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def join(folder: Path, name: str, rank: int, size: int) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder / name}", rank=rank, world_size=size)
+
+
+def trained(generation: Generation) -> dict[str, Any]:
+    """A training, what it trained on, and the same training resumed after its first epoch."""
+    source = Source(name="digits")
+    data = load_images(generation.task, open_source(source), CPU)
+    teacher = a_teacher(data)
+    states: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patch:
+        batches = watch_batches(patch)
+        made = train(generation, teacher, data, CPU, after_epoch=lambda state: states.append(to_bytes(state)))
+    state = group.broadcast(states[0])
+    resumed = train(generation, teacher, data, CPU, state=from_bytes(state))  # type: ignore[arg-type]
+    return {
+        "weights": made.weights,
+        "held_out": made.held_out,
+        "test": made.test,
+        "history": without_times(made.history),
+        "indices": [batch.indices for batch in batches],
+        "draws": [torch.stack([batch.draws.down, batch.draws.right, batch.draws.mirror.long()]) for batch in batches],
+        "resumed": resumed.weights,
+        "resumed_test": resumed.test,
+    }
+
+
+def main(rank: int, folder: Path) -> None:
+    torch.set_num_threads(1)
+    seen: dict[str, Any] = {}
+    if rank == 0:
+        join(folder, "alone", 0, 1)
+        seen["one"] = {text: updated(text) for text in OBJECTIVES}
+        dist.destroy_process_group()
+    join(folder, "together", rank, 2)
+    seen["two"] = {text: updated(text) for text in OBJECTIVES}
+    orders = [Order.model_validate(order) for order in json.loads((folder / "orders.json").read_text())]
+    seen["train"] = trained(orders[0].generations[-1])
+    seen["work"] = []
+    for order in orders:
+        reports: list[dict[str, Any]] = []
+        outcome = work(order, CPU, reports.append)
+        seen["work"].append({"outcome": outcome.model_dump(), "reports": reports})
+    torch.save(seen, folder / f"rank{rank}.pt")
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), Path(sys.argv[2]))
