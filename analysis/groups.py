@@ -99,6 +99,11 @@ class Group:
             return "teacher"
         return generation_name(number, self.specimens[number].generation.objective)
 
+    @property
+    def begun(self) -> bool:
+        """Whether any chain has a member after generation 0, or none is meant to have one."""
+        return max(self.specimens) > 0 or all(len(chain.keys) == 1 for chain in self.chains)
+
     def having(self, *generations: int) -> list[Chain]:
         """The chains that have all of these generations."""
         return [chain for chain in self.chains if None not in map(chain.member, generations)]

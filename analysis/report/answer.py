@@ -108,10 +108,9 @@ def _remarks(found: Evidence, first: Comparison) -> list[str]:
     for group in {id(one.group): one.group for one in found.comparisons}.values():
         missing = len(group.chains) - len(group.with_pair(group.last))
         if missing and group.last:
-            name = group.column(group.last)
-            remarks.append(
-                f"{group.name}: {missing} of {len(group.chains)} chains lack {name} or a baseline and are left out."
-            )
+            lacking = f"{group.column(group.last)} or what it is compared with"
+            remarks.append(f"{group.name}: {missing} of {len(group.chains)} chains left out, without {lacking}.")
+    remarks += [f"{group.name}: no generation after the first yet." for group in found.measured if not group.begun]
     beyond = [group.name for group in found.measured if max(group.specimens) > group.last > 0]
     remarks += [
         f"{name}: later generations, which less than half of the chains have, are not compared." for name in beyond

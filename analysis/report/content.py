@@ -77,7 +77,7 @@ def gather(study: Study, name: str | None = None) -> Content:
         tables=tables(groups if search else leading, found_evidence, search),
         figures=figures(leading, found_evidence),
         facts=facts(study, groups, search),
-        left_out=tuple(left_out),
+        left_out=(*left_out, *found_evidence.left_out),
         problems=(*study.damaged.values(), *_unreadable(search)),
     )
 

@@ -1,7 +1,7 @@
 """All that was measured for one page, kept together for words, tables and figures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -17,6 +17,8 @@ from analysis.study import Study
 
 MOST_MEASURED = 12
 """Groups whose ensembles, calibration, agreement and diversity are measured."""
+MOST_CHAINS = 100
+"""Chains of a group on which these are measured."""
 MOST_PAIRS = 20
 
 
@@ -29,6 +31,7 @@ class Evidence:
         measured: groups with rows in `measures`.
         ensembles: Ens*k of measured groups, and every subset of the chosen one.
         classes, pairs, greedy, histories: of the chosen group, greedy of its task.
+        left_out: what was not measured.
     """
 
     chosen: Group | None
@@ -40,6 +43,7 @@ class Evidence:
     pairs: Sequence[Pair]
     greedy: pd.DataFrame
     histories: pd.DataFrame
+    left_out: tuple[str, ...]
 
     def of_chosen(self) -> list[EnsembleResult]:
         """The ensembles of the chosen group."""
@@ -53,22 +57,26 @@ class Evidence:
 
 def evidence(study: Study, groups: Sequence[Group], comparisons: Sequence[Comparison]) -> Evidence:
     """Measure what the page shows beside the comparisons of these groups."""
-    chosen = next((one.group for one in comparisons if one.primary), None)
-    measured = list(groups[:MOST_MEASURED])
+    primary = next((one.group for one in comparisons if one.primary), None)
+    chosen: Group | None = None
+    measured: list[Group] = []
     frames = []
     ensembles: list[EnsembleResult] = []
-    for group in measured:
-        frames.append(by_generation(study, group, Outcomes(study, group.metric)))
-        ensembles += of_group(study, group, papers_only=group is not chosen)
-    kept = [frame for frame in frames if len(frame)]
     empty = pd.DataFrame()
     classes, networks, steps, histories = empty, list[Pair](), empty, empty
-    if chosen is not None:
-        outcomes = Outcomes(study, chosen.metric)
-        classes = by_class(chosen, outcomes)
-        networks = pairs(chosen, outcomes, most=MOST_PAIRS)
-        steps = greedy(study, chosen.task)
-        histories = study.histories([key for keys in curve_keys(chosen).values() for key in keys])
+    for whole in groups[:MOST_MEASURED]:
+        group = whole if len(whole.chains) <= MOST_CHAINS else replace(whole, chains=whole.chains[:MOST_CHAINS])
+        measured.append(group)
+        outcomes = Outcomes(study, group.metric)
+        frames.append(by_generation(study, group, outcomes))
+        ensembles += of_group(study, group, papers_only=whole is not primary)
+        if whole is primary:
+            chosen = group
+            classes = by_class(group, outcomes)
+            networks = pairs(group, outcomes, most=MOST_PAIRS)
+            steps = greedy(study, group.task)
+            histories = study.histories([key for keys in curve_keys(group).values() for key in keys])
+    kept = [frame for frame in frames if len(frame)]
     return Evidence(
         chosen=chosen,
         comparisons=comparisons,
@@ -79,4 +87,15 @@ def evidence(study: Study, groups: Sequence[Group], comparisons: Sequence[Compar
         pairs=networks,
         greedy=steps,
         histories=histories,
+        left_out=_left_out(groups),
     )
+
+
+def _left_out(groups: Sequence[Group]) -> tuple[str, ...]:
+    what = "ensembles, calibration, agreement and diversity"
+    found = []
+    if len(groups) > MOST_MEASURED:
+        found.append(f"Measured for the first {MOST_MEASURED} of {len(groups)} groups: {what}.")
+    if any(len(group.chains) > MOST_CHAINS for group in groups[:MOST_MEASURED]):
+        found.append(f"Measured on the first {MOST_CHAINS} chains of a group: {what}, and gains by class.")
+    return tuple(found)

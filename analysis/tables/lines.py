@@ -107,6 +107,8 @@ def _fill(line: Line) -> None:
 
 def _objective(group: Group) -> str:
     label, told = group.chains[0].label, str(group.objective)
+    if label and not group.begun:
+        return label
     return told if not label or label == told else f"{told} ({label})"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ban_ray.population.disk import delete_folder, link, sync, written
 from ban_ray.population.protocol import Entry, NotAFile, TooLarge, parts_of
 
-_ATTEMPTS = 5
+_ATTEMPTS = 20
 """How often a file is placed whose folder another process deletes at the same moment."""
 
 
@@ -38,16 +38,16 @@ class LocalStorage:
             self._check()
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(target)) from error
         self._used = True
-        with os.fdopen(handle, "rb") as file:
+        try:
             status = os.fstat(handle)
             if not stat.S_ISREG(status.st_mode):
                 raise NotAFile(errno.EISDIR, "is no file", str(target))
-            if at_most is None:
-                return file.read()
-            data = file.read(at_most + 1)
-            if len(data) > at_most:
+            if at_most is not None and status.st_size > at_most:
                 raise TooLarge(errno.EFBIG, f"has {status.st_size} bytes, more than {at_most}", str(target))
-            return data
+            with os.fdopen(handle, "rb", closefd=False) as file:
+                return file.read()
+        finally:
+            os.close(handle)
 
     def write(self, path: str, data: bytes) -> None:
         self._place(path, data, os.replace)
@@ -104,10 +104,15 @@ class LocalStorage:
 
     def delete(self, path: str) -> None:
         target = self._at(path)
-        if target.is_dir() and not target.is_symlink():
+        try:
+            target.unlink()
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except (IsADirectoryError, PermissionError):
+            # Systems differ in what they say of a folder.
+            if not target.is_dir():
+                raise
             delete_folder(target)
-        else:
-            target.unlink(missing_ok=True)
         if len(parts_of(path)) == 1:
             self._used = self._has_names()
 

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny, ValidationError, model_validator
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.imported import ImportedGeneration
@@ -76,7 +76,7 @@ class Member(BaseModel):
     format_version: int
     semantics_version: Annotated[int, Field(ge=1)]
     key: Sha256
-    generation: Annotated[Generation | ImportedGeneration, Field(union_mode="left_to_right")]
+    generation: Annotated[SerializeAsAny[Generation | ImportedGeneration], Field(union_mode="left_to_right")]
     teachers: dict[Sha256, Sha256]
     parameters: Annotated[int, Field(ge=0, lt=1 << 53)]
     metrics: Metrics

@@ -85,11 +85,15 @@ def search(choices: Choices) -> Finished | None:
                     _confirm(console)
             failed = _train(choices, plan, population, url, name, console)
         result = summarise(request, population, failed)
+    from analysis.report import write_report
+
+    report = write_report(url, name)
     show.show(result, console)
+    console.print(f"report {report}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
     if choices.as_json:
         trained = sum(generation.key in population for generation in plan.missing)
-        _emit({"search": name, "storage": url, "trained": trained, **show.as_json(result)})
+        _emit({"search": name, "storage": url, "report": report, "trained": trained, **show.as_json(result)})
     return Finished(request, population, name, result, failed)
 
 

@@ -238,7 +238,7 @@ CLAIM = """
 import sys, time
 from pathlib import Path
 from ban_ray.population import claims
-from ban_ray.population.storage import LocalStorage
+from ban_ray.population.local_storage import LocalStorage
 
 claims.RENEW_S = 1000
 claim = claims.take(LocalStorage(Path(sys.argv[1])), sys.argv[2], "theirs")
@@ -327,10 +327,13 @@ def test_of_other_hosts_and_boots_nothing_is_known(storage: Storage, change: dic
         b"1" * 5000,
     ],
 )
-def test_a_damaged_claim_holds_until_it_is_stale(storage: Storage, data: bytes) -> None:
+def test_a_damaged_claim_holds_until_it_is_stale(
+    storage: Storage, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "STALE_S", 0.1)
     storage.write(f"claims/{KEY}/000002.json", data)
     assert claims.take(storage, KEY, "mine") is None
-    assert claims.wait(storage, KEY, never, poll_s=0.05) == 2
+    assert claims.wait(storage, KEY, never, poll_s=0.02) == 2
     claim = claims.take(storage, KEY, "mine", stale=2)
     assert claim is not None
     claim.end()
@@ -344,14 +347,14 @@ def test_a_hostile_claim_is_a_claim(storage: Storage, data: bytes) -> None:
 
 def test_claims_of_stopped_runs_are_released(storage: Storage) -> None:
     keys = [number * 64 for number in "345"]
-    taken = [claims.take(storage, key, run) for key, run in zip(keys, ("a-1", "a-2", "b-1"), strict=True)]
+    for key, run in zip(keys, ("a-1", "a-2", "b-1"), strict=True):
+        record = {"run": run, "owner": ELSEWHERE, "counter": 3, "released": False}
+        storage.write(f"claims/{key}/000002.json", json.dumps(record).encode())
     assert claims.release_of_runs(storage, [*keys, "6" * 64], lambda run: run.startswith("a-")) == 2
-    free = [claims.holder(storage, key)[1] for key in keys]
-    assert [record is not None and record["released"] for record in free] == [True, True, False]
+    held_by = [claims.holder(storage, key) for key in keys]
+    assert [number for number, _ in held_by] == [2, 2, 2]
+    assert [record is not None and record["released"] for _, record in held_by] == [True, True, False]
     assert claims.release_of_runs(storage, keys, lambda run: run.startswith("a-")) == 0, "once is enough"
-    for claim in taken:
-        assert claim is not None
-        claim.end()
 
 
 def test_a_renewal_that_fails_does_not_end_the_training(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

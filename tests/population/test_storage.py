@@ -8,10 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from obstore.store import MemoryStore
 
 from ban_ray.errors import UserError
 from ban_ray.population import checkpoints, claims, failures, open_storage
-from ban_ray.population.storage import LocalStorage
+from ban_ray.population.local_storage import LocalStorage
+from ban_ray.population.object_storage import ObjectStorage
+from ban_ray.population.protocol import Storage, TooLarge
+from ban_ray.population.retrying_storage import RetryingStorage
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -21,39 +25,70 @@ def storage(tmp_path: Path) -> LocalStorage:
     return LocalStorage(tmp_path / "inside")
 
 
+@pytest.fixture(params=["folder", "patient", "bucket"])
+def any_storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
+    """Every kind of storage, for what all of them promise."""
+    if request.param == "bucket":
+        return ObjectStorage(MemoryStore(), "memory://")
+    local = LocalStorage(tmp_path / "inside")
+    return RetryingStorage(local, patience_s=0) if request.param == "patient" else local
+
+
 def everything(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
-def test_write_read_replace_delete(storage: LocalStorage) -> None:
+def test_write_read_replace_delete(any_storage: Storage) -> None:
+    storage = any_storage
     storage.write("a/b/c", b"one")
     assert storage.read("a/b/c") == b"one"
     storage.write("a/b/c", b"two")
     assert storage.read("a/b/c") == b"two"
     assert storage.exists("a/b/c")
     assert storage.exists("a/b")
+    assert not storage.exists("a/b/x")
+    assert not storage.exists("a/b/c/d")
     assert storage.list("a") == ["b"]
+    storage.write("other", b"stays")
     storage.delete("a/b/c")
     storage.delete("a/b/c")
     assert not storage.exists("a/b/c")
     storage.write("a/b/d", b"")
+    storage.write("ab", b"stays")
     storage.delete("a")
     storage.delete("a")
     assert storage.list("a") == []
     assert storage.list("not/there") == []
+    assert storage.read("ab") == b"stays"
     with pytest.raises(FileNotFoundError):
         storage.read("a/b/d")
 
 
-def test_names_are_sorted_and_scratch_files_hidden(storage: LocalStorage) -> None:
+def test_names_are_sorted_and_scratch_files_hidden(any_storage: Storage) -> None:
     for name in ("b", "a", "c", ".scratch"):
-        storage.write(f"place/{name}", b"")
-    assert storage.list("place") == ["a", "b", "c"]
-    assert storage.list("place/a") == []
+        any_storage.write(f"place/{name}", b"")
+    assert any_storage.list("place") == ["a", "b", "c"]
+    assert any_storage.list("place/a") == []
+
+
+def test_create_is_once(any_storage: Storage) -> None:
+    assert any_storage.create("place/new", b"first")
+    assert not any_storage.create("place/new", b"second")
+    assert any_storage.read("place/new") == b"first"
+    any_storage.delete("place/new")
+    assert any_storage.create("place/new", b"third")
+
+
+def test_a_large_file_is_not_read(any_storage: Storage) -> None:
+    any_storage.write("file", b"12345")
+    assert any_storage.read("file", at_most=5) == b"12345"
+    with pytest.raises(TooLarge, match="5 bytes"):
+        any_storage.read("file", at_most=4)
 
 
 @pytest.mark.parametrize("path", ["", ".", "/", "/etc/x", "..", "../x", "a/../../x", "a/..", "../inside/x", "a/../b"])
-def test_nothing_leaves_the_storage(storage: LocalStorage, tmp_path: Path, path: str) -> None:
+def test_nothing_leaves_the_storage(any_storage: Storage, tmp_path: Path, path: str) -> None:
+    storage = any_storage
     (tmp_path / "x").write_bytes(b"mine")
     asks: list[Callable[[], object]] = [
         lambda: storage.read(path),
@@ -165,7 +200,8 @@ def test_a_reader_never_sees_a_part(storage: LocalStorage) -> None:
     assert seen
 
 
-def test_create_is_exclusive_among_threads(storage: LocalStorage) -> None:
+def test_create_is_exclusive_among_threads(any_storage: Storage) -> None:
+    storage = any_storage
     for attempt in range(10):
         barrier = threading.Barrier(8)
         made: list[tuple[int, bool]] = []
@@ -190,7 +226,7 @@ RACE = """
 import sys
 from pathlib import Path
 from ban_ray.population import claims
-from ban_ray.population.storage import LocalStorage
+from ban_ray.population.local_storage import LocalStorage
 
 number, root, key = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 storage = LocalStorage(root)
