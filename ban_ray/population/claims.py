@@ -152,16 +152,19 @@ def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float 
         The number of the claim that was found stale, 0 where it was released or has ended.
     """
     seen: tuple[int, object] | None = None
-    since = time.monotonic()
+    since = looked = time.monotonic()
     while not done():
         number, record = holder(storage, key)
         if record is None or record.get("released") is True:
             return 0
         if _surely_gone(record):
             return number
-        if (number, record.get("counter")) != seen:
-            seen, since = (number, record.get("counter")), time.monotonic()
-        elif time.monotonic() - since > STALE_S:
+        now = time.monotonic()
+        # While this process could not look, the storage may have been gone for the holder too.
+        could_look, looked = now - looked < STALE_S / 2, now
+        if (number, record.get("counter")) != seen or not could_look:
+            seen, since = (number, record.get("counter")), now
+        elif now - since > STALE_S:
             return number
         time.sleep(poll_s)
     return 0

@@ -10,7 +10,7 @@ from pathlib import Path
 from ban_ray.population.disk import delete_folder, link, sync, written
 from ban_ray.population.protocol import Entry, NotAFile, TooLarge, parts_of
 
-_ATTEMPTS = 20
+_ATTEMPTS = 5
 """How often a file is placed whose folder another process deletes at the same moment."""
 
 
@@ -97,10 +97,10 @@ class LocalStorage:
         before, after = self._at(source), self._at(target)
         if os.path.lexists(after):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(after))
-        self._make(after.parent)
+        new = self._make(after.parent)
         before.rename(after)
-        sync(before.parent)
-        sync(after.parent)
+        for folder in (before.parent, after.parent, *(one.parent for one in new)):
+            sync(folder)
 
     def delete(self, path: str) -> None:
         target = self._at(path)
@@ -158,7 +158,7 @@ class LocalStorage:
         target = self._at(path)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                self._make(target.parent)
+                new = self._make(target.parent)
                 scratch = written(target, data)
                 try:
                     place(scratch, target)
@@ -169,15 +169,18 @@ class LocalStorage:
                 if attempt == _ATTEMPTS:
                     raise
         self._used = True
-        sync(target.parent)
+        for folder in (target.parent, *(one.parent for one in new)):
+            sync(folder)
 
-    def _make(self, folder: Path) -> None:
-        """Make a folder whose name lasts; never the storage's own again, which would hide what is mounted later."""
+    def _make(self, folder: Path) -> tuple[Path, ...]:
+        """Make a folder, and return those that are new, the lowest first.
+
+        Never the storage's own again: that would hide what is mounted later.
+        """
         if folder.is_dir():
-            return
+            return ()
         self._check()
         below_root = (folder, *folder.parents)[: len(folder.relative_to(self._root).parts)]
-        new = [one for one in below_root if not one.is_dir()]
+        new = tuple(one for one in below_root if not one.is_dir())
         folder.mkdir(parents=True, exist_ok=True)
-        for one in reversed(new):
-            sync(one.parent)
+        return new

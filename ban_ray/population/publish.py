@@ -86,7 +86,7 @@ def measure(predictions: Predictions) -> Metrics:
 def _safetensors(tensors: Mapping[str, NDArray[np.generic]]) -> bytes:
     from safetensors.numpy import save
 
-    return bytes(save({name: np.ascontiguousarray(array) for name, array in tensors.items()}))
+    return bytes(save({name: np.asarray(array, order="C") for name, array in tensors.items()}))
 
 
 def _parquet(history: History) -> bytes:

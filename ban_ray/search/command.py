@@ -1,8 +1,10 @@
 """One search from its choices to its summary."""
 
+import hashlib
 import json
 import os
 import secrets
+import shutil
 import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
@@ -12,16 +14,18 @@ from rich.console import Console
 
 from ban_ray.chain import Trial
 from ban_ray.errors import UserError
-from ban_ray.population import LocalStorage, Population, claims, failures, open_storage
+from ban_ray.population import Population, claims, failures, open_storage
+from ban_ray.population.storage import absolute, find_storage, is_url
 from ban_ray.search import plan as plans
 from ban_ray.search import record, show
 from ban_ray.search.cost import Cost
 from ban_ray.search.ledger import Ledger
 from ban_ray.search.near_misses import near_misses
 from ban_ray.search.progress import follow
-from ban_ray.search.request import Options, Planned, Request, absolute_storage, resolve
+from ban_ray.search.request import Options, Planned, Request, resolve
 from ban_ray.search.study import Study, grid
 from ban_ray.search.summary import Summary, summarise
+from ban_ray.tasks.decoded import cache_root
 
 WIDE = 160
 
@@ -61,7 +65,7 @@ def search(choices: Choices) -> Finished | None:
     """
     console = _console(choices.as_json)
     request = resolve(choices)
-    url = absolute_storage(choices.storage)
+    url = absolute(choices.storage)
     console.print(f"{request.space.title}, scale {choices.scale}", style="bold", highlight=False)
     console.print(request.regime, highlight=False, markup=False, soft_wrap=True)
     if choices.plan_only:
@@ -71,7 +75,7 @@ def search(choices: Choices) -> Finished | None:
     storage = open_storage(url)
     population = Population(storage)
     name = record.settle(storage, request, choices.name)
-    with record.locked(url, name):
+    with record.locked(_side_folder(url), name):
         plan = plans.make(request, population)
         plans.show(plan, console)
         if not plan.open:
@@ -103,9 +107,18 @@ def _console(stderr: bool) -> Console:
     return console if console.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=WIDE)
 
 
+def _side_folder(url: str) -> Path:
+    """Where a search keeps what must be files: its lock, its study and Ray's own; beside the population, or, where
+    that is in an object store, in this machine's cache. All of it can be made again from the population."""
+    if is_url(url):
+        return cache_root() / "searches" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    return Path(url) / "searches"
+
+
 def _plan(choices: Choices, request: Request, url: str, console: Console) -> None:
     """Print what would be trained; writes nothing."""
-    found = Population(LocalStorage(Path(url))) if Path(url).is_dir() else None
+    there = is_url(url) or Path(url).is_dir()
+    found = Population(find_storage(url)) if there else None
     plan = plans.make(request, found)
     plans.show(plan, console)
     cost, misses = _expect(plan, found, console)
@@ -129,7 +142,7 @@ def _ledger(plan: plans.Plan, population: Population, url: str, name: str) -> Le
     request = plan.request
     record.write(population.storage, request, name)
     study = Study(
-        Path(url) / "searches" / name / "study.journal",
+        _side_folder(url) / name / "study.journal",
         f"{name}, {request.generations} generations, seeds {','.join(map(str, request.seeds))}",
         grid(request.scale.configurations),
     )
@@ -148,7 +161,7 @@ def _train(
 
     request = plan.request
     execution = f"{name}-{secrets.token_hex(4)}"
-    folder = f"{url}/searches/{name}/ray"
+    folder = _side_folder(url) / name / "ray"
     connected = cluster.connect(choices.address, namespace="ban_ray")
     try:
         fits = cluster.Group(request.setting.recipe.workers).fitting(connected)
@@ -166,7 +179,7 @@ def _train(
             for generation in plan.missing:
                 failures.forget(population.storage, generation.key)
         # What Tune and Train keep is never read again: the population remembers all that matters.
-        population.storage.delete(f"searches/{name}/ray")
+        shutil.rmtree(folder, ignore_errors=True)
         ledger = _ledger(plan, population, url, name)
         view = follow(console, plan.open, len(plan.missing))
 
@@ -190,12 +203,12 @@ def _train(
         desk = Desk(plan.open, make_trial, view.reported, ended)
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if choices.as_json else nullcontext(), view:
-            run(desk, concurrent=concurrent, folder=folder, name=execution)
+            run(desk, concurrent=concurrent, folder=str(folder), name=execution)
     finally:
         cluster.disconnect()
         keys = [generation.key for generation in plan.missing]
         claims.release_of_runs(population.storage, keys, lambda run: run.startswith(f"{execution}-"))
-    population.storage.delete(f"searches/{name}/ray")
+    shutil.rmtree(folder, ignore_errors=True)
     return desk.failed
 
 

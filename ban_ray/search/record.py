@@ -101,13 +101,12 @@ def chain_record(planned: Planned) -> dict[str, object]:
 
 
 @contextmanager
-def locked(url: str, name: str) -> Iterator[None]:
+def locked(folder: Path, name: str) -> Iterator[None]:
     """Hold the name against a second command of the same search.
 
     Raises:
         UserError: another process holds it.
     """
-    folder = Path(url) / "searches"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / f".{name}.lock", timeout=0):

@@ -3,7 +3,6 @@
 import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -241,8 +240,3 @@ def first_sentence(error: ValidationError | ValueError) -> str:
         return message
     option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
     return f"{option} {first['input']!r}: {message[0].lower()}{message[1:]}"
-
-
-def absolute_storage(path: str) -> str:
-    """A local path made absolute, since workers run in folders of their own."""
-    return str(Path(path).expanduser().absolute())

@@ -20,7 +20,7 @@ def normalise(value: object) -> object:
         return int(value) if value.is_integer() else value
     if isinstance(value, Mapping):
         return {str(key): normalise(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [normalise(item) for item in value]
     raise ValueError(f"{value!r} of type {type(value).__name__} has no canonical JSON")
 

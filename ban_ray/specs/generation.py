@@ -1,7 +1,8 @@
 """A generation: a recipe that names its teacher, keyed by a hash of its inputs."""
 
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -51,6 +52,12 @@ class Generation(Spec):
         if self.teachers and not self.objective.needs_teacher and self.shared_layers == "none":
             raise ValueError(f"objective {self.objective} reads no teacher but {len(self.teachers)} are named")
         return self
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with changes; its key is its own."""
+        copy = super().model_copy(update=update, deep=deep)
+        copy.__dict__.pop("key", None)
+        return copy
 
     @cached_property
     def key(self) -> str:

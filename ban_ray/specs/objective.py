@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from ban_ray.specs.base import Spec
+from ban_ray.specs.canonical import normalise
 
 OBJECTIVES = ("label", "ban", "ban+l", "cwtm", "dkpp")
 
@@ -72,5 +73,5 @@ class Objective(Spec):
     def __str__(self) -> str:
         given = self.model_dump(exclude_defaults=True)
         name = given.pop("name")
-        rest = ",".join(f"{field}={value:g}" for field, value in sorted(given.items()))
+        rest = ",".join(f"{field}={normalise(value)}" for field, value in sorted(given.items()))
         return f"{name}:{rest}" if rest else str(name)

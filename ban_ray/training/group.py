@@ -27,6 +27,11 @@ def sum_over_workers(tensor: Tensor) -> Tensor:
     return tensor
 
 
+def any_worker(flag: bool, device: torch.device) -> bool:
+    """Whether the flag is set on any worker; the same answer on each of them."""
+    return bool(sum_over_workers(torch.tensor(float(flag), device=device)).item())
+
+
 def workers() -> Workers:
     return Workers(size(), sum_over_workers) if size() > 1 else ALONE
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,7 +105,8 @@ def train(
     first = 0
     if state is not None:
         network.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
+        # The optimiser would go on writing into what it is given.
+        optimiser.load_state_dict(deepcopy(state["optimiser"]))
         history, first = list(state["history"]), state["epoch"]
     model = group.distribute(network)
     reads = teacher if objective.needs_teacher else None
@@ -168,11 +170,21 @@ def train(
                 }
             )
 
-    empty = torch.empty(0, data.num_classes)
+    held_out = test = torch.empty(0, data.num_classes)
+    if rank == 0:
+        held_out = log_probabilities(network, data, data.held_out, recipe)
+        test = log_probabilities(network, data, data.test, recipe)
+    # The last step's loss may be finite and the weights after it not.
+    if group.any_worker(not bool(test.isfinite().all() and held_out.isfinite().all()), device):
+        raise GenerationFailed(
+            "non-finite",
+            f"{generation.network} ({objective}) predicts numbers that are not finite after its last epoch; "
+            f"a smaller learning rate than {recipe.learning_rate:g} may help",
+        )
     return Trained(
         weights={name: tensor.detach().cpu() for name, tensor in network.state_dict().items()},
         parameters=parameters,
-        held_out=log_probabilities(network, data, data.held_out, recipe) if rank == 0 else empty,
-        test=log_probabilities(network, data, data.test, recipe) if rank == 0 else empty,
+        held_out=held_out,
+        test=test,
         history=history,
     )

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ban_ray.objectives import Terms
-from ban_ray.training.group import size, sum_over_workers
+from ban_ray.training.group import any_worker, size, sum_over_workers
 
 _NAMES = (
     "loss",
@@ -48,8 +48,7 @@ class Meters:
 
     def finite(self) -> bool:
         """Whether the loss has been finite on every worker so far; waits for the device."""
-        bad = (~torch.isfinite(self._sums[:1])).double()
-        return sum_over_workers(bad).item() == 0
+        return not any_worker(not bool(torch.isfinite(self._sums[0])), self._sums.device)
 
     def means(self) -> dict[str, float | None]:
         """Losses in nats, errors in percent, confidence in 0..1, entropy in nats."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from ban_ray.networks.building import build
 from ban_ray.order import Order, Outcome
 from ban_ray.population import Population, checkpoints, claims, failures, open_storage
-from ban_ray.specs import Generation
+from ban_ray.specs import Generation, Task
 from ban_ray.tasks.images import ImageData, load_images
 from ban_ray.tasks.load import open_source
 from ban_ray.training import State, Teacher, group, train
@@ -31,6 +31,7 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
     torch.set_num_threads(order.threads)
     population = Population(open_storage(order.storage))
     data: ImageData | None = None
+    task: Task | None = None
     for number, generation in enumerate(order.generations, order.first):
         claim: claims.Claim | None = None
         decision: Decision | None = None
@@ -42,7 +43,7 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
         if decision.what != "train":
             return Outcome(status=decision.what, key=generation.key, sentence=decision.sentence)
         try:
-            if data is None:
+            if data is None or task != generation.task:
                 task = generation.task
                 data = load_images(task, open_source(order.source, task.fingerprint), device)
             place = {"generation": number, "key": generation.key, "epochs": generation.recipe.epochs}
@@ -71,6 +72,8 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
             together = reason == "non-finite" or group.size() == 1
             if group.rank() == 0 or not together:
                 _remember(population, generation, reason, sentence, order)
+            if group.rank() == 0 and reason == "non-finite":
+                checkpoints.clear(population.storage, generation.key)
             if not together:
                 # The others wait in a collective call: only the end of this process frees them, and the next
                 # start of the group reads the record.

@@ -1,16 +1,19 @@
 """A storage that is gone for a while: waited for, never made again in its place, and told from a missing file."""
 
 import errno
+import json
+import os
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.population import LocalStorage, Storage, find_storage, open_storage
+from ban_ray.population import LocalStorage, Storage, claims, find_storage, local_storage, open_storage
 from ban_ray.population.local_storage import StorageGone
 from ban_ray.population.retrying_storage import RetryingStorage
 
@@ -158,8 +161,6 @@ def test_a_move_whose_answer_was_lost(root: Path) -> None:
 
 def test_a_link_whose_answer_was_lost(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """NFS repeats the request and then tells that the name exists."""
-    import os
-
     real = os.link
 
     def lost(source: Path, target: Path) -> None:
@@ -170,27 +171,41 @@ def test_a_link_whose_answer_was_lost(root: Path, monkeypatch: pytest.MonkeyPatc
     assert LocalStorage(root).create("a", b"mine")
 
 
-def test_a_folder_that_is_deleted_while_a_file_is_placed(root: Path) -> None:
-    storage, stop, deleted = LocalStorage(root), threading.Event(), []
-
-    def delete() -> None:
-        while not stop.is_set():
-            storage.delete("claims")
-            deleted.append(1)
-            time.sleep(0.0005)
-
+@pytest.mark.parametrize("step", ["written", "link"])
+def test_a_folder_that_is_deleted_while_a_file_is_placed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Another process ends the claims of the same key: before the file is begun, or before it has its name."""
+    storage, left = LocalStorage(root), [3]
     storage.write("other", b"")
-    thread = threading.Thread(target=delete)
-    thread.start()
-    try:
-        for number in range(100):
-            before = len(deleted)
-            storage.create(f"claims/key/{number}", b"")
-            while len(deleted) == before:
-                assert thread.is_alive()
-    finally:
-        stop.set()
-        thread.join()
+    real = getattr(local_storage, step)
+
+    def deletes_first(*arguments: object) -> object:
+        if left[0]:
+            left[0] -= 1
+            storage.delete("claims")
+        return real(*arguments)
+
+    monkeypatch.setattr(local_storage, step, deletes_first)
+    assert storage.create("claims/key/1", b"1")
+    assert left == [0]
+    assert storage.read("claims/key/1") == b"1"
+
+
+def test_many_delete_and_create_at_once(root: Path) -> None:
+    storage = LocalStorage(root)
+    storage.write("other", b"")
+
+    def churn(number: int) -> None:
+        for turn in range(20):
+            storage.create(f"claims/key/{number}-{turn}", b"")
+            if turn % 5 == 4:
+                storage.delete("claims")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(churn, range(4)))
+    storage.delete("claims")
+    assert storage.list("claims") == []
 
 
 def test_a_folder_that_may_not_be_deleted_is_told(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,3 +232,15 @@ def test_links_are_deleted_and_not_followed(root: Path, tmp_path: Path) -> None:
     storage.delete("direct")
     assert (outside / "file").read_bytes() == b"1"
     assert not (root / "direct").is_symlink()
+
+
+def test_a_waiter_that_could_not_look_does_not_take_over(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the storage is gone the holder cannot renew its claim either."""
+    key, clock, storage = "0" * 64, [0.0], LocalStorage(root)
+    record = {"run": "theirs", "owner": {}, "counter": 1, "released": False}
+    storage.write(f"claims/{key}/000001.json", json.dumps(record).encode())
+    looks = iter([1.0, 1.0, claims.STALE_S + 30, *([1.0] * 100)])
+    monkeypatch.setattr(claims.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(claims.time, "sleep", lambda _: clock.__setitem__(0, clock[0] + next(looks)))
+    assert claims.wait(storage, key, lambda: False) == 1
+    assert clock[0] > 2 + claims.STALE_S + 30 + claims.STALE_S, "the clock began again after the outage"

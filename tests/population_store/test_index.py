@@ -4,6 +4,7 @@ import shutil
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ban_ray.population import LocalStorage, Member, Population, Storage
@@ -11,8 +12,6 @@ from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.index import FILE, WORTH_WRITING, catalogue
 from ban_ray.population.publish import publish, weights_file
 from tests.population_store.fabricate import TASK, add, many, path, predictions
-
-import numpy as np  # isort: skip
 
 
 @pytest.fixture
@@ -35,9 +34,8 @@ def test_the_index_says_what_the_records_say(population: Population) -> None:
 def test_what_is_indexed_is_not_read_again(population: Population, monkeypatch: pytest.MonkeyPatch) -> None:
     records = population.records()
     new = add(population, 1000)
-    monkeypatch.setattr(
-        Population, "get", lambda self, key, real=Population.get: real(self, key) if key == new.key else pytest.fail(key)
-    )
+    real = Population.get
+    monkeypatch.setattr(Population, "get", lambda self, key: real(self, key) if key == new.key else pytest.fail(key))
     assert population.records() == sorted([*records, new], key=lambda member: member.key)
 
 

@@ -38,7 +38,9 @@ def test_of_many_creators_one_succeeds(storage: Storage) -> None:
     for attempt in range(5):
         barrier, won = threading.Barrier(6), []
 
-        def run(number: int, attempt: int = attempt, barrier: threading.Barrier = barrier, won: list[int] = won) -> None:
+        def run(
+            number: int, attempt: int = attempt, barrier: threading.Barrier = barrier, won: list[int] = won
+        ) -> None:
             barrier.wait()
             if storage.create(f"race/{attempt}", str(number).encode()):
                 won.append(number)

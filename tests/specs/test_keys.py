@@ -208,7 +208,6 @@ def test_a_generation_cannot_be_changed() -> None:
     assert made.model_copy(update={"seed": 3}).seed == 3
 
 
-@pytest.mark.xfail(strict=True, reason="a copy keeps the cached key of the original once that was read")
 def test_a_copy_has_a_key_of_its_own() -> None:
     made = Generation(task=DIGITS, network="densenet-bc-16-8", recipe=Recipe(), objective=LABEL, seed=1)
     first = made.key
@@ -226,9 +225,7 @@ def test_a_copy_has_a_key_of_its_own() -> None:
         -float("inf"),
         {1, 2},
         object(),
-        pytest.param(
-            b"bytes", marks=pytest.mark.xfail(strict=True, reason="bytes are written as a list of their numbers")
-        ),
+        b"bytes",
     ],
 )
 def test_what_json_cannot_hold_has_no_digest(value: object) -> None:

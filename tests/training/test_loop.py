@@ -323,7 +323,6 @@ def to_list(state: dict[str, object]) -> list[float]:
     return [record["loss"] for record in state["history"]]  # type: ignore[attr-defined]
 
 
-@pytest.mark.xfail(strict=True, reason="the loss is looked at before the step that spoils the weights")
 def test_weights_spoilt_by_the_very_last_step_are_found(data: ImageData, make_generation: MakeGeneration) -> None:
     """The loss of the only step is finite; the predictions after it are not."""
     with pytest.raises(GenerationFailed):

@@ -56,7 +56,6 @@ def test_a_resume_trains_only_what_is_left(
     assert not seen
 
 
-@pytest.mark.xfail(strict=True, reason="the optimiser goes on writing into the momenta of the state that it was given")
 def test_a_state_serves_twice(data: ImageData, make_generation: MakeGeneration) -> None:
     """The same arguments give the same bits, so an argument must not be written to."""
     generation = make_generation(epochs=2, batch_size=100)

@@ -112,7 +112,6 @@ def test_every_generation_is_published(
     json.dumps(reports)
 
 
-@pytest.mark.xfail(strict=True, reason="numbers without dimensions are published as arrays of one")
 def test_weights_are_published_in_their_own_shapes(
     finished: tuple[Population, Chain, list[dict[str, Any]]], data: ImageData
 ) -> None:
@@ -319,7 +318,6 @@ def test_a_loss_that_is_not_finite_is_recorded_for_everyone(
     assert not batches, "nobody trains into the same wall"
 
 
-@pytest.mark.xfail(strict=True, reason="its metrics are refused as not finite, with a reason of this search alone")
 def test_weights_spoilt_by_the_very_last_step_are_a_loss_that_is_not_finite(population: Population, task: Task) -> None:
     recipe = SMALL.model_copy(update={"learning_rate": 1e6, "epochs": 1, "batch_size": 300})
     chain = make(task, recipe=recipe, generations=0)
@@ -329,7 +327,6 @@ def test_weights_spoilt_by_the_very_last_step_are_a_loss_that_is_not_finite(popu
     assert failures.find(population.storage, chain.keys[0], "another search") is not None
 
 
-@pytest.mark.xfail(strict=True, reason="they stay, and nothing will ever read them")
 def test_checkpoints_of_a_generation_that_cannot_be_trained_are_dropped(population: Population, task: Task) -> None:
     recipe = SMALL.model_copy(update={"learning_rate": 1e6, "epochs": 3})
     chain = make(task, recipe=recipe, generations=0)
@@ -419,7 +416,6 @@ def test_a_damaged_teacher_is_named(population: Population, chain: Chain, part: 
     assert chain.keys[0] in refused(population, chain.generations[1])
 
 
-@pytest.mark.xfail(strict=True, reason="one data set is loaded for the first generation's task and kept for all")
 def test_each_generation_is_trained_on_its_own_task(
     population: Population, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
