@@ -330,7 +330,7 @@ def test_of_other_hosts_and_boots_nothing_is_known(storage: Storage, change: dic
 def test_a_damaged_claim_holds_until_it_is_stale(
     storage: Storage, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(claims, "STALE_S", 0.1)
+    monkeypatch.setattr(claims, "STALE_S", 0.25)
     storage.write(f"claims/{KEY}/000002.json", data)
     assert claims.take(storage, KEY, "mine") is None
     assert claims.wait(storage, KEY, never, poll_s=0.02) == 2

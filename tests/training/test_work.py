@@ -451,6 +451,18 @@ def test_several_teachers_teach(population: Population, task: Task, monkeypatch:
     assert set(population[student.key].teachers) == set(student.teachers)
 
 
+def test_a_users_own_network_teaches_with_its_arguments(population: Population, task: Task) -> None:
+    """Both the width of the student and that of its teacher come from the generations' arguments."""
+    own = {"task": task, "network": "tests.training.own_networks:small", "recipe": SMALL}
+    label = Objective(name="label")
+    teacher = Generation(**own, objective=label, seed=1, network_arguments={"width": 5})
+    student = Generation(**own, objective=BAN, seed=2, network_arguments={"width": 3}, teachers=(teacher.key,))
+    assert do(population, teacher, student).status == "done"
+    for generation, width in ((teacher, 5), (student, 3)):
+        weights = population.weights(population[generation.key])
+        assert weights["stem.weight"].shape == (width, 1, 3, 3)
+
+
 def test_who_loses_the_race_goes_on_from_the_winners_member(
     population: Population, chain: Chain, tmp_path: Path
 ) -> None:

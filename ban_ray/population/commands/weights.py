@@ -1,6 +1,7 @@
 """A user's file of weights, read without running anything that is in it, and put into a network."""
 
 import pickle
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +15,22 @@ from ban_ray.errors import UserError
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Names under which training scripts save a state dict beside other things."""
 
+# Torch's reader follows the opcodes that it finds in a file, and trips over nonsense in as many ways.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    SafetensorError,
+    pickle.UnpicklingError,
+    struct.error,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of a state dict saved by torch.
@@ -25,8 +42,8 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if _is_safetensors(path):
             return dict(load_safetensors(path.read_bytes()))
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0][:200]
+    except _UNREADABLE as error:
+        reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise UserError(
             f"{path} cannot be read as weights: {reason}; a safetensors file, or torch.save of a state dict is needed"
         ) from error
