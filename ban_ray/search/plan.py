@@ -82,8 +82,9 @@ def show_cost(cost: Cost, concurrent_devices: int, console: Console) -> None:
     """Print what is to be expected."""
     console.print(
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {duration(cost.seconds)} on {cost.device}, "
-        f"with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind takes here; "
-        f"on {concurrent_devices} at once {duration(cost.seconds / concurrent_devices)}, and some 10 s to start a chain",
+        f"with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind takes; "
+        f"on {concurrent_devices} at once {duration(cost.seconds / concurrent_devices)}, with 10 s or more to start a "
+        "chain",
         highlight=False,
         soft_wrap=True,
     )

@@ -2,8 +2,8 @@
 
     python tests/benchmarks/loop.py DIR [--rounds 5] [--steps 10]
 
-DIR holds train.parquet and test.parquet of CIFAR-100 images. DenseNet-BC-40-12, batch 64, one thread. Variants take turns
-within each round; printed are medians of the rounds, and ratios within a round.
+DIR holds train.parquet and test.parquet of CIFAR-100 images. DenseNet-BC-40-12, batch 64, one thread. Variants take
+turns within each round; printed are medians of the rounds, and ratios within a round.
 
 - bare: teacher forward, student forward and backward, update, on one fixed batch in the same memory format.
 - ours: `ban_ray.training.train`, with augmentation, normalisation, meters.
@@ -165,7 +165,8 @@ def main() -> None:
         return f"{statistics.median(pairs):.2f} [{min(pairs):.2f}, {max(pairs):.2f}]"
 
     print(
-        f"{NETWORK}, batch {BATCH}, {choice.rounds} rounds of {choice.steps} steps, one thread, torch {torch.__version__}"
+        f"{NETWORK}, batch {BATCH}, {choice.rounds} rounds of {choice.steps} steps, one thread, "
+        f"torch {torch.__version__}"
     )
     for (precision, name), values in speeds.items():
         print(f"{precision}  {name:<13} {statistics.median(values):8.1f} images/s")
