@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from ban_ray.ensembles import error_percent, mean_log_likelihood
+from ban_ray.errors import DamagedMember
 from ban_ray.population.member import FORMAT_VERSION, RECORD, File, History, Member, Metrics
 from ban_ray.population.places import folder
 from ban_ray.population.read import Population, Predictions
@@ -33,6 +34,10 @@ def publish(
 
     Returns:
         The published member: this one, or that of whoever was first.
+
+    Raises:
+        ValueError: the record could not be read back; nothing is written.
+        OSError: the storage cannot be written; nothing is published.
     """
     blobs = {
         "weights": _safetensors(weights),
@@ -41,9 +46,6 @@ def publish(
     }
     suffixes = {"weights": "safetensors", "predictions": "safetensors", "history": "parquet"}
     files = {kind: File.of(kind, suffixes[kind], data) for kind, data in blobs.items()}
-    place = folder(generation.key)
-    for kind, data in blobs.items():
-        population.storage.write(f"{place}/{files[kind].name}", data)
     member = Member(
         format_version=FORMAT_VERSION,
         semantics_version=SEMANTICS_VERSION,
@@ -55,7 +57,11 @@ def publish(
         provenance=dict(provenance),
         **files,
     )
-    if population.storage.create(f"{place}/{RECORD}", member.to_bytes()):
+    record = _readable(member)
+    place = folder(generation.key)
+    for kind, data in blobs.items():
+        population.storage.write(f"{place}/{files[kind].name}", data)
+    if population.storage.create(f"{place}/{RECORD}", record):
         return member
     first = population[generation.key]
     kept = {first.weights.name, first.predictions.name, first.history.name}
@@ -63,6 +69,16 @@ def publish(
         if file.name not in kept:
             population.storage.delete(f"{place}/{file.name}")
     return first
+
+
+def _readable(member: Member) -> bytes:
+    """The record as bytes; one that nobody can read would take its key for good."""
+    record = member.to_bytes()
+    try:
+        Member.from_bytes(record, member.key)
+    except DamagedMember as error:
+        raise ValueError(f"the record cannot be published: {error}") from error
+    return record
 
 
 def weights_file(weights: Mapping[str, NDArray[np.generic]]) -> File:

@@ -163,7 +163,6 @@ def deep(levels: int) -> object:
     return made
 
 
-@pytest.mark.xfail(strict=True, reason="the record is not read back, or only made, once the files are there")
 @pytest.mark.parametrize(
     "provenance",
     [{"a": deep(40)}, {"command": "x" * 2**21}, {"seconds": float("nan")}],
