@@ -1,13 +1,24 @@
 """A Ray Train run: a worker group trains a chain's missing generations in order."""
 
 import os
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, Group
 from ban_ray.order import Order, Outcome
 
+if TYPE_CHECKING:
+    import torch
+
+Report = Callable[[dict[str, Any]], None]
+
 MAX_WORKER_DEATHS = 8
 """Restarts of a worker group after the death of a process; each goes on from the newest checkpoint."""
+
+REPORT_EVERY_S = 1.0
+"""Epochs shorter than this are not all reported: a report costs several processes some milliseconds. Histories hold
+every epoch whatever was reported."""
 
 
 def run(order: Order, group: Group, *, name: str, folder: str) -> Outcome:
@@ -60,4 +71,21 @@ def _worker(config: dict[str, Any]) -> dict[str, Any]:
     from ban_ray.worker import work
 
     order = Order.model_validate_json(config["order"])
-    return work(order, get_device(), train.report).model_dump()
+    device = get_device()
+    return work(order, device, _sparingly(train.report, device)).model_dump()
+
+
+def _sparingly(report: Report, device: "torch.device") -> Report:
+    """Every publication, and epochs at most once in `REPORT_EVERY_S`; a report is all workers' or none's."""
+    from ban_ray.training import group
+
+    last = -REPORT_EVERY_S
+
+    def sparing(record: dict[str, Any]) -> None:
+        nonlocal last
+        due = group.rank() == 0 and ("published" in record or time.monotonic() - last >= REPORT_EVERY_S)
+        if group.any_worker(due, device):
+            last = time.monotonic()
+            report(record)
+
+    return sparing

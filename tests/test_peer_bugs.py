@@ -20,6 +20,7 @@ from ban_ray.tasks.source import Source
 from ban_ray.training import train
 from ban_ray.training.evaluation import EVALUATION_BATCH, error_percent, log_probabilities
 from ban_ray.training.placement import to_device
+from ban_ray.training.sgd import SGD
 from ban_ray.worker import work
 from tests.conftest import CPU, MakeGeneration
 from tests.training import literal
@@ -61,19 +62,19 @@ class TestKDLib:
         self, population: Population, task: Task, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """There, one object is both, so that it learns from itself."""
-        optimisers: list[torch.optim.Optimizer] = []
-        real_init = torch.optim.SGD.__init__
+        optimisers: list[SGD] = []
+        real_init = SGD.__init__
 
-        def init(self: torch.optim.SGD, *given: Any, **named: Any) -> None:
+        def init(self: SGD, *given: Any, **named: Any) -> None:
             real_init(self, *given, **named)
             optimisers.append(self)
 
-        monkeypatch.setattr(torch.optim.SGD, "__init__", init)
+        monkeypatch.setattr(SGD, "__init__", init)
         answers = watch_teachers(monkeypatch)
         chain = chain_of(task)
         assert do(population, *chain.generations).status == "done"
-        groups = [group for optimiser in optimisers for group in optimiser.param_groups]
-        trained = {id(parameter) for group in groups for parameter in group["params"]}
+        trained = {id(parameter) for optimiser in optimisers for parameter in optimiser.parameters}
+        assert trained
         assert answers
         for teacher, _, _ in answers:
             assert not {id(parameter) for parameter in teacher.parameters()} & trained

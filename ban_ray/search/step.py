@@ -45,6 +45,7 @@ def measure(shape: Shape) -> Measured:
     from ban_ray.training import Teacher
     from ban_ray.training.placement import to_device
     from ban_ray.training.precision import autocast
+    from ban_ray.training.sgd import SGD
 
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -66,7 +67,7 @@ def measure(shape: Shape) -> Measured:
 
     student = network(shape.network, shape.arguments)
     teacher = Teacher([network(*each) for each in shape.teachers]) if shape.teachers else None
-    optimiser = torch.optim.SGD(student.parameters(), lr=1e-3, momentum=0.9, nesterov=True, foreach=True)
+    optimiser = SGD(student.parameters(), recipe)
     images = torch.randn(batch, channels, height, width, device=device).to(memory_format=torch.channels_last)
     labels = torch.randint(0, shape.num_classes, (batch,), device=device)
     idle = _resident_bytes(device)
@@ -80,7 +81,7 @@ def measure(shape: Shape) -> Measured:
         loss = torch.nn.functional.cross_entropy(logits, labels)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
+        optimiser.step(1e-3)
         if device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from ban_ray.training.evaluation import error_percent, log_likelihood, log_proba
 from ban_ray.training.meters import Meters
 from ban_ray.training.placement import to_device
 from ban_ray.training.precision import autocast, set_precision
+from ban_ray.training.sgd import SGD
 from ban_ray.training.shared_layers import share_layers
 from ban_ray.training.teachers import Teacher
 
@@ -93,20 +93,12 @@ def train(
         share_layers(network, teacher, frozen=generation.shared_layers == "frozen")
     to_device(network, device)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    optimiser = torch.optim.SGD(
-        [parameter for parameter in network.parameters() if parameter.requires_grad],
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        nesterov=recipe.momentum > 0,
-        foreach=True,
-    )
+    optimiser = SGD(network.parameters(), recipe)
     history: list[Record] = []
     first = 0
     if state is not None:
         network.load_state_dict(state["model"])
-        # The optimiser would go on writing into what it is given.
-        optimiser.load_state_dict(deepcopy(state["optimiser"]))
+        optimiser.load_state_dict(state["optimiser"])
         history, first = list(state["history"]), state["epoch"]
     model = group.distribute(network)
     reads = teacher if objective.needs_teacher else None
@@ -114,8 +106,6 @@ def train(
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
         learning_rate = recipe.learning_rate_at(epoch)
-        for parameter_group in optimiser.param_groups:
-            parameter_group["lr"] = learning_rate
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
         order = torch.randperm(samples, generator=shuffle)
         meters = Meters(device, reads is not None)
@@ -135,7 +125,7 @@ def train(
             terms = loss(objective, logits, labels, dark, keys=keys, workers=workers)
             optimiser.zero_grad()
             terms.total.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            optimiser.step(learning_rate)
             meters.add(terms, logits, labels, dark)
             looked = (step + 1) % FINITE_CHECK_STEPS == 0 or step + 1 == steps
             if looked and not meters.finite():

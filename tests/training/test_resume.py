@@ -69,7 +69,7 @@ def test_every_part_of_a_state_is_needed(data: ImageData, make_generation: MakeG
     generation = make_generation(epochs=3, batch_size=100)
     whole, (state, *_) = train_with_states(generation, data)
     assert set(state) == {"epoch", "model", "optimiser", "history"}
-    still = {**state["optimiser"], "state": {}}
+    still = {"velocities": [torch.zeros_like(velocity) for velocity in state["optimiser"]["velocities"]]}
     assert not same_bits(whole.weights, train(generation, None, data, CPU, state={**state, "optimiser": still}).weights)
     reset = {
         name: torch.zeros_like(tensor) if "running_mean" in name else tensor for name, tensor in state["model"].items()
