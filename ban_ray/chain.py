@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from ban_ray.cluster import Group
 from ban_ray.distributed import run
 from ban_ray.order import Order, Outcome
-from ban_ray.population import Population, claims, failures, open_storage
+from ban_ray.population import Population, claims, failures
+from ban_ray.population.storage import PATIENCE_S, find_storage
 from ban_ray.specs import Chain
 from ban_ray.tasks.source import Source
 
@@ -55,7 +56,7 @@ def walk(config: dict[str, Any]) -> None:
 
 def follow(trial: Trial, report: Callable[[dict[str, Any]], None]) -> Outcome:
     """Walk the chain until nothing is missing, or one generation cannot be trained."""
-    population = Population(open_storage(trial.storage))
+    population = Population(find_storage(trial.storage, patience_s=PATIENCE_S))
     generations = trial.chain.generations
     group = Group(generations[0].recipe.workers, trial.cpus_per_worker, trial.gpus_per_worker)
     stale: dict[str, int] = {}

@@ -37,10 +37,17 @@ def run(order: Order, group: Group, *, name: str, folder: str) -> Outcome:
     from ray.train.torch import TorchConfig, TorchTrainer
     from ray.tune.integration.ray_train import TuneReportCallback
 
+    class Trainer(TorchTrainer):
+        """Without the actor that hands out Ray Data sets, of which there are none: a process less for each chain."""
+
+        def _create_default_callbacks(self) -> list[Any]:
+            callbacks = super()._create_default_callbacks()
+            return [callback for callback in callbacks if type(callback).__name__ != "DatasetsCallback"]
+
     resources: dict[str, float] = {"CPU": group.cpus_per_worker}
     if group.gpus_per_worker:
         resources["GPU"] = group.gpus_per_worker
-    trainer = TorchTrainer(
+    trainer = Trainer(
         _worker,
         train_loop_config={"order": order.model_dump_json(exclude_defaults=True)},
         scaling_config=train.ScalingConfig(

@@ -16,7 +16,7 @@ from ban_ray.population.retrying_storage import PATIENCE_S, RetryingStorage
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-__all__ = ["LocalStorage", "Storage", "absolute", "find_storage", "is_url", "open_storage"]
+__all__ = ["PATIENCE_S", "LocalStorage", "Storage", "absolute", "find_storage", "is_url", "open_storage"]
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _BUCKETS = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")

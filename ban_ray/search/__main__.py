@@ -48,6 +48,13 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16"]))
 @click.option("--seeds", callback=_seeds, metavar="0,1,2", help="Seeds of the chains.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that train one generation together.")
+@click.option("--cpus-per-worker", type=click.IntRange(1), default=1, show_default=True, help="Threads of a worker.")
+@click.option(
+    "--gpus-per-worker",
+    type=click.FloatRange(0, min_open=False),
+    metavar="N",
+    help="By default one where the cluster has GPUs; 0.25 packs four generations onto one.",
+)
 @click.option("--concurrent", type=click.IntRange(1), help="Chains at once; by default as many as fit.")
 @click.option("--storage", default="./ban_runs", show_default=True, metavar="DIR", help="Population and searches.")
 @click.option("--name", help="Name of the search; by default the space's.")

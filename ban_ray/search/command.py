@@ -37,6 +37,8 @@ class Choices(Options):
     plan_only: bool = False
     yes: bool = False
     concurrent: int | None = None
+    cpus_per_worker: int = 1
+    gpus_per_worker: float | None = None
     storage: str = "./ban_runs"
     name: str | None = None
     address: str | None = None
@@ -74,8 +76,7 @@ def search(choices: Choices) -> Finished | None:
 
     storage = open_storage(url)
     population = Population(storage)
-    name = record.settle(storage, request, choices.name)
-    with record.locked(_side_folder(url), name):
+    with record.held(storage, _side_folder(url), request, choices.name) as name:
         plan = plans.make(request, population)
         plans.show(plan, console)
         if not plan.open:
@@ -89,10 +90,10 @@ def search(choices: Choices) -> Finished | None:
                     _confirm(console)
             failed = _train(choices, plan, population, url, name, console)
         result = summarise(request, population, failed)
+    show.show(result, console)
     from analysis.report import write_report
 
     report = write_report(url, name)
-    show.show(result, console)
     console.print(f"report {report}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
     if choices.as_json:
@@ -164,7 +165,9 @@ def _train(
     folder = _side_folder(url) / name / "ray"
     connected = cluster.connect(choices.address, namespace="ban_ray")
     try:
-        fits = cluster.Group(request.setting.recipe.workers).fitting(connected)
+        recipe = request.setting.recipe
+        group = cluster.Group.on(connected, recipe, choices.cpus_per_worker, choices.gpus_per_worker)
+        fits = group.fitting(connected)
         concurrent = min(choices.concurrent or fits, len(plan.open))
         console.print(
             f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {concurrent} chains at once; "
@@ -197,6 +200,8 @@ def _train(
                 folder=f"{folder}/{execution}",
                 search=execution,
                 title=planned.slug,
+                cpus_per_worker=group.cpus_per_worker,
+                gpus_per_worker=group.gpus_per_worker,
                 command=choices.command,
             )
 

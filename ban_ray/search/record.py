@@ -44,7 +44,7 @@ def settle(storage: Storage, request: Request, name: str | None) -> str:
     if found is None or digest(found) == digest(mine):
         return choice
     if name is None:
-        return f"{choice}-{digest(mine)[:8]}"
+        return _suffixed(request)
     different = sorted(field for field in mine if digest(found.get(field)) != digest(mine[field]))
     raise UserError(f"--name {name!r} is taken by a search with another {' and '.join(different)}; choose another name")
 
@@ -101,17 +101,32 @@ def chain_record(planned: Planned) -> dict[str, object]:
 
 
 @contextmanager
-def locked(folder: Path, name: str) -> Iterator[None]:
-    """Hold the name against a second command of the same search.
+def held(storage: Storage, folder: Path, request: Request, name: str | None) -> Iterator[str]:
+    """Settle the search's name and hold it against other commands.
 
     Raises:
-        UserError: another process holds it.
+        UserError: the name cannot be used, or another process runs this search.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(folder / f".{name}.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise UserError(
-            f"search {name!r} is being run by another process; wait for it, or choose another --name"
-        ) from error
+    mine = digest(identity(request))
+    settled = settle(storage, request, name)
+    # The holder of a name may be another search that has not written itself down yet.
+    for choice in dict.fromkeys((settled, settled if name else _suffixed(request))):
+        # Beside the lock, which a second process that tries it empties.
+        holder = folder / f".{choice}.holder"
+        try:
+            with FileLock(folder / f".{choice}.lock", timeout=0):
+                holder.write_text(mine)
+                yield choice
+                return
+        except Timeout as error:
+            if name is None and holder.exists() and holder.read_text() != mine:
+                continue
+            raise UserError(
+                f"search {choice!r} is being run by another process; wait for it, or choose another --name"
+            ) from error
+    raise UserError(f"every name for this search is in use in {folder}; choose a --name")
+
+
+def _suffixed(request: Request) -> str:
+    return f"{request.space.name}-{digest(identity(request))[:8]}"

@@ -67,6 +67,8 @@ class Objective(Spec):
                 raise ValueError(
                     f"objective {text!r}: {item!r} is not one of {', '.join(sorted(_USED[name]))} with a value"
                 )
+            if field in fields:
+                raise ValueError(f"objective {text!r} gives {field} twice")
             fields[field] = value
         return cls.model_validate(fields)
 

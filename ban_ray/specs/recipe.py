@@ -40,7 +40,7 @@ class Recipe(Spec):
                 f"workers = {self.workers} do not divide the batch size {self.batch_size}; "
                 "the batch size is global and must be a multiple of the workers"
             )
-        if list(self.learning_rate_drops) != sorted(self.learning_rate_drops):
+        if list(self.learning_rate_drops) != sorted(set(self.learning_rate_drops)):
             raise ValueError(f"learning_rate_drops = {self.learning_rate_drops} must increase")
         return self
 

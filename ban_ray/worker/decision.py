@@ -55,7 +55,8 @@ def decide(population: Population, generation: Generation, order: Order) -> tupl
     except (DamagedMember, UserError) as error:
         if claim is not None:
             claim.release()
-        return Decision(what="failed", sentence=str(error)), None
+        advice = "; `verify --set-aside` moves it out of the way" if isinstance(error, DamagedMember) else ""
+        return Decision(what="failed", sentence=f"{error}{advice}"), None
     state = next((data for _, data in checkpoints.newest_first(storage, key)), None)
     return Decision(what="train", teachers=tuple(teachers), digests=digests, state=state), claim
 
@@ -64,10 +65,11 @@ def _teacher(population: Population, key: str, generation: Generation) -> Member
     member = population.get(key)
     if member is None:
         raise UserError(f"generation {generation.key[:12]} needs the teacher {key}, which is not in the population")
-    if generation.task.leaks_from(member.generation.task):
+    taught_on = member.generation.task
+    if generation.task.leaks_from(taught_on):
         raise UserError(
             f"teacher {key[:12]} of {generation.network} trained on another split (protocol "
-            f"{member.generation.task.protocol}, split seed {member.generation.task.split_seed}) and may have seen "
+            f"{taught_on.protocol}, split seed {taught_on.split_seed}) and may have seen "
             f"this task's held-out samples; only teachers of the same task, split and protocol are allowed"
         )
     return member

@@ -10,6 +10,8 @@ import torch
 from pydantic import JsonValue
 
 from ban_ray import __version__
+from ban_ray.errors import UserError
+from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.order import Order
 from ban_ray.population import Member, Population, Predictions, publish
 from ban_ray.specs import Generation
@@ -61,6 +63,8 @@ def _provenance(
         "held_out_images": len(data.held_out),
         "test_images": len(data.test),
         "num_classes": data.num_classes,
+        "in_channels": data.in_channels,
+        "multiply_accumulates": _multiply_accumulates(generation, data),
         "threads": order.threads,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
@@ -80,6 +84,16 @@ def _provenance(
         "search": order.search,
         "command": order.command,
     }
+
+
+def _multiply_accumulates(generation: Generation, data: ImageData) -> int | None:
+    """Of one image's forward pass; None where a network of the user's cannot be counted."""
+    _, height, width, channels = data.train.images.shape
+    arguments = generation.network_arguments or None
+    try:
+        return multiply_accumulates(generation.network, data.num_classes, channels, (height, width), arguments)
+    except UserError:
+        return None
 
 
 def _processor() -> str:

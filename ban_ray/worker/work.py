@@ -1,5 +1,6 @@
 """A worker's way through an order, top to bottom."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -8,7 +9,8 @@ from torch import Tensor
 
 from ban_ray.networks.building import build
 from ban_ray.order import Order, Outcome
-from ban_ray.population import Population, checkpoints, claims, failures, open_storage
+from ban_ray.population import Population, checkpoints, claims, failures
+from ban_ray.population.storage import PATIENCE_S, find_storage
 from ban_ray.specs import Generation, Task
 from ban_ray.tasks.images import ImageData, load_images
 from ban_ray.tasks.load import open_source
@@ -18,6 +20,8 @@ from ban_ray.training.state import from_bytes, to_bytes
 from ban_ray.worker.decision import Decision, decide
 from ban_ray.worker.failure import explain, is_lost_peer
 from ban_ray.worker.record import publish_trained
+
+_log = logging.getLogger(__name__)
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -29,7 +33,7 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
         report: given a record of JSON values after each epoch and each publication, on every worker.
     """
     torch.set_num_threads(order.threads)
-    population = Population(open_storage(order.storage))
+    population = Population(find_storage(order.storage, patience_s=PATIENCE_S))
     data: ImageData | None = None
     task: Task | None = None
     for number, generation in enumerate(order.generations, order.first):
@@ -67,6 +71,7 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
         except Exception as error:
             if is_lost_peer(error):
                 raise
+            _log.exception("generation %s (%s)", generation.key, generation.network)
             reason, sentence = explain(error, generation)
             # Every worker of a group meets a non-finite loss; any other error may be one worker's alone.
             together = reason == "non-finite" or group.size() == 1

@@ -78,6 +78,7 @@ def test_a_field_without_use_is_refused_and_named(name: str, field: str) -> None
         ("label:label_smoothing=1", "label_smoothing"),
         ("label:name=ban", "name"),
         ("ban:tau=4", "tau"),
+        ("ban:temperature=2,temperature=3", "gives temperature twice"),
     ],
 )
 def test_text_that_means_nothing(text: str, named: str) -> None:

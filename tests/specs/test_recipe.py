@@ -54,6 +54,7 @@ def test_workers_that_do_not_divide_the_batch_are_refused_with_both_numbers(work
         {"learning_rate": 0},
         {"learning_rate": float("nan")},
         {"learning_rate_drops": (0.6, 0.3)},
+        {"learning_rate_drops": (0.3, 0.3)},
         {"learning_rate_drops": (0.0,)},
         {"learning_rate_drops": (1.0,)},
         {"learning_rate_factor": 0},

@@ -1,0 +1,37 @@
+"""What a worker group asks of a cluster."""
+
+import pytest
+
+from ban_ray.cluster import Cluster, Group
+from ban_ray.errors import UserError
+from ban_ray.specs import Recipe
+
+LAPTOP = Cluster(cpus=2, gpus=0, dashboard="", started=True)
+SERVER = Cluster(cpus=64, gpus=8, dashboard="", started=False)
+
+
+def test_workers_take_one_gpu_each_where_there_are_any() -> None:
+    assert Group.on(LAPTOP, Recipe(), 1, None) == Group(1, 1, 0)
+    group = Group.on(SERVER, Recipe(workers=2), 4, None)
+    assert group == Group(2, 4, 1)
+    assert group.fitting(SERVER) == 4
+
+
+def test_a_part_of_a_gpu_packs_generations() -> None:
+    assert Group.on(SERVER, Recipe(), 1, 0.25).fitting(SERVER) == 32
+    assert Group.on(SERVER, Recipe(), 1, 0).fitting(SERVER) == 64
+
+
+@pytest.mark.parametrize(
+    ("recipe", "gpus", "cluster", "says"),
+    [
+        (Recipe(precision="tf32"), None, LAPTOP, "'tf32' needs GPUs"),
+        (Recipe(precision="tf32"), 0, SERVER, "'tf32' needs GPUs"),
+        (Recipe(workers=2), 0.5, SERVER, "--gpus-per-worker 0.5 needs --workers 1, not 2"),
+        (Recipe(workers=4), None, LAPTOP, "--workers 4 needs 4 CPUs and the cluster has 2 CPUs"),
+        (Recipe(), 1, LAPTOP, "needs 1 CPUs and 1 GPUs and the cluster has 2 CPUs and 0 GPUs"),
+    ],
+)
+def test_what_does_not_fit_is_told(recipe: Recipe, gpus: float | None, cluster: Cluster, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        Group.on(cluster, recipe, 1, gpus).fitting(cluster)

@@ -1,0 +1,25 @@
+"""Two commands that want one name at once."""
+
+from pathlib import Path
+
+import pytest
+
+from ban_ray.errors import UserError
+from ban_ray.population import open_storage
+from ban_ray.search import record
+from ban_ray.search.request import Options, resolve
+
+
+def test_another_search_with_the_default_name_takes_a_suffix(tmp_path: Path) -> None:
+    storage, folder = open_storage(str(tmp_path)), tmp_path / "searches"
+    one = resolve(Options(space="densenet_grid", epochs=1))
+    other = resolve(Options(space="densenet_grid", epochs=2))
+    with record.held(storage, folder, one, None) as name, record.held(storage, folder, other, None) as second:
+        assert name == "densenet_grid"
+        assert second.startswith("densenet_grid-")
+        with pytest.raises(UserError, match="is being run by another process"), record.held(storage, folder, one, None):
+            pass
+        with pytest.raises(UserError, match="is being run by another process"):
+            record.held(storage, folder, other, "densenet_grid").__enter__()
+    with record.held(storage, folder, one, None) as name:
+        assert name == "densenet_grid", "free again"
