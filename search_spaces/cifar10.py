@@ -12,7 +12,7 @@ Scale `paper`: 16 distinct generations of 200 epochs, about 85 GPU-hours at a su
 project. Scale `laptop`: noisy digits (not the papers' setting).
 """
 
-from ban_ray.specs import Chain, Objective, PaperRow, Recipe, Scale, SearchSpace, Setting, born_again
+from ban_ray.specs import Chain, PaperRow, SearchSpace, Setting, born_again, noisy_digits, papers
 from ban_ray.specs.space import Configuration
 
 PAPER = (
@@ -46,25 +46,9 @@ SPACE = SearchSpace(
     paper=PAPER,
     chain=chain,
     scales={
-        "laptop": Scale(
-            task="digits",
-            label_noise=0.3,
-            recipe=Recipe(epochs=30, batch_size=32),
-            objective=Objective(name="ban"),
-            generations=1,
-            seeds=(0, 1, 2),
-            configurations=tuple(
-                {"network": network} for network in ("wide-resnet-10-1", "wide-resnet-16-1", "densenet-bc-16-8")
-            ),
+        "laptop": noisy_digits(
+            "ban", [{"network": network} for network in ("wide-resnet-10-1", "wide-resnet-16-1", "densenet-bc-16-8")]
         ),
-        "paper": Scale(
-            task="cifar10",
-            recipe=Recipe(),
-            objective=Objective(name="ban"),
-            generations=1,
-            seeds=(0,),
-            protocol="paper",
-            configurations=tuple({"network": row.network} for row in PAPER),
-        ),
+        "paper": papers("cifar10", "ban", [{"network": row.network} for row in PAPER]),
     },
 )

@@ -17,7 +17,7 @@ there.
 14-1-3 has exactly half of the printed 80.5 M parameters by the rules that give the other six.
 """
 
-from ban_ray.specs import TEACHER, Chain, Objective, PaperRow, Place, Recipe, Scale, SearchSpace, Setting, born_again
+from ban_ray.specs import TEACHER, Chain, PaperRow, Place, SearchSpace, Setting, born_again, noisy_digits, papers
 from ban_ray.specs.space import Configuration
 
 PAPER = (
@@ -59,25 +59,10 @@ SPACE = SearchSpace(
     place=place,
     against=TEACHER,
     scales={
-        "laptop": Scale(
-            task="digits",
-            label_noise=0.3,
-            recipe=Recipe(epochs=30, batch_size=32),
-            objective=Objective(name="ban+l"),
-            generations=1,
-            seeds=(0, 1, 2),
-            configurations=tuple(
-                {"network": f"match-densenet-{shape}@densenet-bc-16-8"} for shape in ("1-1-2", "2-0.5-1", "4-1-2")
-            ),
+        "laptop": noisy_digits(
+            "ban+l",
+            [{"network": f"match-densenet-{shape}@densenet-bc-16-8"} for shape in ("1-1-2", "2-0.5-1", "4-1-2")],
         ),
-        "paper": Scale(
-            task="cifar100",
-            recipe=Recipe(),
-            objective=Objective(name="ban+l"),
-            generations=1,
-            seeds=(0,),
-            protocol="paper",
-            configurations=tuple({"network": row.network} for row in PAPER),
-        ),
+        "paper": papers("cifar100", "ban+l", [{"network": row.network} for row in PAPER]),
     },
 )

@@ -26,12 +26,12 @@ from ban_ray.specs import (
     Objective,
     PaperRow,
     Place,
-    Recipe,
-    Scale,
     SearchSpace,
     Setting,
     born_again,
     label_only,
+    noisy_digits,
+    papers,
 )
 from ban_ray.specs.space import Configuration
 
@@ -91,14 +91,9 @@ SPACE = SearchSpace(
     chain=chain,
     place=place,
     scales={
-        "laptop": Scale(
-            task="digits",
-            label_noise=0.3,
-            recipe=Recipe(epochs=30, batch_size=32),
-            objective=Objective(name="ban+l"),
-            generations=1,
-            seeds=(0, 1, 2),
-            configurations=(
+        "laptop": noisy_digits(
+            "ban+l",
+            (
                 *_rows(
                     ("match-pre-resnet-2-1@densenet-bc-16-8", "match-wide-resnet-1-0.5@densenet-bc-16-8"),
                     (LABELS, TAUGHT),
@@ -109,18 +104,14 @@ SPACE = SearchSpace(
                 ),
             ),
         ),
-        "paper": Scale(
-            task="cifar100",
-            recipe=Recipe(),
-            objective=Objective(name="ban+l"),
-            generations=1,
-            seeds=(0,),
-            protocol="paper",
-            configurations=tuple(
+        "paper": papers(
+            "cifar100",
+            "ban+l",
+            [
                 configuration
                 for row in PAPER
                 for configuration in _rows((row.network,), (LABELS, TAUGHT) if row.generations else (LABELS,))
-            ),
+            ],
         ),
     },
 )

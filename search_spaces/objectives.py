@@ -21,13 +21,13 @@ from ban_ray.specs import (
     Objective,
     PaperRow,
     Place,
-    Recipe,
-    Scale,
     SearchSpace,
     Setting,
     born_again,
     derive_seed,
     label_only,
+    noisy_digits,
+    papers,
 )
 from ban_ray.specs.space import Configuration
 
@@ -77,26 +77,15 @@ SPACE = SearchSpace(
     against=TEACHER,
     chooses=frozenset({"objective"}),
     scales={
-        "laptop": Scale(
-            task="digits",
-            label_noise=0.3,
-            recipe=Recipe(epochs=30, batch_size=32),
-            objective=Objective(name="ban"),
-            generations=1,
-            seeds=(0, 1, 2),
-            configurations=tuple(
+        "laptop": noisy_digits(
+            "ban",
+            [
                 {"network": "densenet-bc-16-8", "objective": learns}
                 for learns in (*STUDENTS, *CONTROLS, LONGER, f"{INDEPENDENT} 1", f"{INDEPENDENT} 2")
-            ),
+            ],
         ),
-        "paper": Scale(
-            task="cifar100",
-            recipe=Recipe(),
-            objective=Objective(name="ban"),
-            generations=1,
-            seeds=(0,),
-            protocol="paper",
-            configurations=tuple({"network": row.network, "objective": learns} for row in PAPER for learns in STUDENTS),
+        "paper": papers(
+            "cifar100", "ban", [{"network": row.network, "objective": learns} for row in PAPER for learns in STUDENTS]
         ),
     },
 )

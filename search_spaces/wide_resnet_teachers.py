@@ -11,7 +11,7 @@ Scale `paper`: 12 distinct generations of 200 epochs, about 35 GPU-hours at a su
 project. Scale `laptop`: noisy digits (not the papers' setting).
 """
 
-from ban_ray.specs import TEACHER, Chain, Objective, PaperRow, Place, Recipe, Scale, SearchSpace, Setting, born_again
+from ban_ray.specs import TEACHER, Chain, PaperRow, Place, SearchSpace, Setting, born_again, noisy_digits, papers
 from ban_ray.specs.space import Configuration
 
 # Columns of `generations`: the same network as a student, DenseNet-90-60 as a student.
@@ -57,23 +57,7 @@ SPACE = SearchSpace(
     place=place,
     against=TEACHER,
     scales={
-        "laptop": Scale(
-            task="digits",
-            label_noise=0.3,
-            recipe=Recipe(epochs=30, batch_size=32),
-            objective=Objective(name="ban"),
-            generations=1,
-            seeds=(0, 1, 2),
-            configurations=_configurations(("wide-resnet-10-1", "wide-resnet-16-1"), "densenet-bc-16-8"),
-        ),
-        "paper": Scale(
-            task="cifar100",
-            recipe=Recipe(),
-            objective=Objective(name="ban"),
-            generations=1,
-            seeds=(0,),
-            protocol="paper",
-            configurations=_configurations(tuple(row.network for row in PAPER), "densenet-bc-90-60"),
-        ),
+        "laptop": noisy_digits("ban", _configurations(("wide-resnet-10-1", "wide-resnet-16-1"), "densenet-bc-16-8")),
+        "paper": papers("cifar100", "ban", _configurations(tuple(row.network for row in PAPER), "densenet-bc-90-60")),
     },
 )

@@ -5,6 +5,7 @@ from ban_ray.specs.chain import Chain, born_again, label_only
 from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
 from ban_ray.specs.recipe import PRECISIONS, Recipe
+from ban_ray.specs.scales import noisy_digits, papers
 from ban_ray.specs.seeds import derive_seed
 from ban_ray.specs.space import BASELINE, TEACHER, Network, PaperRow, Place, Scale, SearchSpace, Setting, sequence
 from ban_ray.specs.task import PROTOCOLS, Task
@@ -32,5 +33,7 @@ __all__ = [
     "derive_seed",
     "digest",
     "label_only",
+    "noisy_digits",
+    "papers",
     "sequence",
 ]

@@ -1,0 +1,44 @@
+"""The two scales that most spaces have: small noisy digits, and what the papers ran."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from ban_ray.specs.objective import Objective
+from ban_ray.specs.recipe import Recipe
+from ban_ray.specs.space import Configuration, Scale
+
+
+def noisy_digits(objective: str, configurations: Sequence[Configuration], *, generations: int = 1) -> Scale:
+    """Scale `laptop`: the embedded digits with 30 % of the training labels replaced.
+
+    One recipe for every space, so that they find each other's teachers in the population. 45 epochs of batch 64 take
+    about as long as 30 of batch 32, and leave the baseline time to memorise noise that its students then do not.
+    """
+    return Scale(
+        task="digits",
+        label_noise=0.3,
+        recipe=Recipe(epochs=45, batch_size=64),
+        objective=Objective(name=objective),
+        generations=generations,
+        seeds=(0, 1, 2),
+        configurations=tuple(configurations),
+    )
+
+
+def papers(
+    task: Literal["cifar10", "cifar100"],
+    objective: str,
+    configurations: Sequence[Configuration],
+    *,
+    generations: int = 1,
+) -> Scale:
+    """Scale `paper`: the Wide-ResNet recipe, trained on everything, one seed."""
+    return Scale(
+        task=task,
+        recipe=Recipe(),
+        objective=Objective(name=objective),
+        generations=generations,
+        seeds=(0,),
+        protocol="paper",
+        configurations=tuple(configurations),
+    )
