@@ -26,6 +26,7 @@ class Trial(BaseModel):
         folder: for Ray's own files.
         search: this execution of the search command.
         title: readable, for the dashboard.
+        teacher_told: how the members that teach generation 0 were chosen.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,6 +40,7 @@ class Trial(BaseModel):
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0
     command: str = ""
+    teacher_told: str = ""
 
 
 def walk(config: dict[str, Any]) -> None:
@@ -78,6 +80,7 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None]) -> Outcome:
             stale=stale,
             threads=trial.cpus_per_worker,
             command=trial.command,
+            teacher_told=trial.teacher_told,
         )
         outcome = run(order, group, name=f"{trial.title}-{order.run[-8:]}", folder=trial.folder)
         if outcome.status == "failed":

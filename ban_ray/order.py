@@ -19,6 +19,7 @@ class Order(BaseModel):
         stale: by key, the number of a claim that was seen standing still.
         threads: of torch, in each process.
         command: what the user typed, for the records.
+        teacher_told: how the members that teach generation 0 were chosen, for its record.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,6 +34,7 @@ class Order(BaseModel):
     stale: dict[str, int] = Field(default_factory=dict)
     threads: int = 1
     command: str = ""
+    teacher_told: str = ""
 
 
 class Outcome(BaseModel):

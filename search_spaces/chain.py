@@ -26,6 +26,7 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
         generations=setting.generations_for(),
         network_arguments=setting.network.arguments,
         network_version=setting.network.version,
+        teachers=setting.teachers,
     )
 
 
@@ -34,6 +35,7 @@ SPACE = SearchSpace(
     title="One chain of a network of your own or of the papers, on your data",
     chain=chain,
     takes_network=True,
+    takes_teacher=True,
     scales={
         "laptop": noisy_digits("ban+l", ({},), generations=2),
     },

@@ -50,6 +50,7 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
         setting.objective,
         seed=seed,
         generations=setting.generations_for(paper_stop),
+        teachers=setting.teachers,
     )
 
 
@@ -59,6 +60,7 @@ SPACE = SearchSpace(
     source="Furlanello et al. 2017, workshop Table 1",
     paper=PAPER,
     chain=chain,
+    takes_teacher=True,
     scales={
         "laptop": noisy_digits(
             "ban+l", [{"depth": depth, "growth": growth} for depth in (16, 22) for growth in (8, 12)], generations=3

@@ -42,6 +42,13 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--epochs", type=click.IntRange(1))
 @click.option("--batch-size", type=click.IntRange(1), help="Global batch, shared by the workers.")
 @click.option("--objective", help="label, ban, ban+l, cwtm, dkpp, with fields: ban:temperature=4.")
+@click.option(
+    "--teacher",
+    default="parent",
+    show_default=True,
+    metavar="CHOICE",
+    help="Of each chain's first generation: parent (labels), KEY, generations:KEY, best, best:parameters=N.",
+)
 @click.option("--network", metavar="NAME", help="For --space chain: NAME, torchvision:NAME or module:function.")
 @click.option("--network-args", metavar="JSON", help="Arguments of module:function.")
 @click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; part of the key.")

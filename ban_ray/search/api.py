@@ -28,6 +28,7 @@ def train_chain(
     workers: int | None = None,
     network_args: Mapping[str, JsonValue] | None = None,
     network_version: str | None = None,
+    teacher: str = "parent",
     storage: str = "./ban_runs",
     concurrent: int | None = None,
     address: str | None = None,
@@ -74,6 +75,7 @@ def train_chain(
             storage=storage,
             concurrent=concurrent,
             address=address,
+            teacher=teacher,
         )
     )
     assert finished is not None

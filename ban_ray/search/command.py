@@ -23,8 +23,10 @@ from ban_ray.search.ledger import Ledger
 from ban_ray.search.near_misses import near_misses
 from ban_ray.search.progress import follow
 from ban_ray.search.request import Options, Planned, Request, resolve
+from ban_ray.search.room import require_room
 from ban_ray.search.study import Study, grid
 from ban_ray.search.summary import Summary, summarise
+from ban_ray.search.teachers import choose
 from ban_ray.tasks.decoded import cache_root
 
 WIDE = 160
@@ -77,6 +79,8 @@ def search(choices: Choices) -> Finished | None:
     storage = open_storage(url)
     population = Population(storage)
     with record.held(storage, _side_folder(url), request, choices.name) as name:
+        if request.teacher.kind != "parent":
+            request = _taught(request, population, name, console)
         plan = plans.make(request, population)
         plans.show(plan, console)
         if not plan.open:
@@ -102,6 +106,12 @@ def search(choices: Choices) -> Finished | None:
     return Finished(request, population, name, result, failed)
 
 
+def _taught(request: Request, population: Population, name: str, console: Console, *, note: bool = True) -> Request:
+    chosen = choose(population, name, request.teacher, request.setting.task, note=note)
+    console.print(f"Teacher: {chosen.how}", highlight=False, markup=False, soft_wrap=True)
+    return request.taught(chosen)
+
+
 def _console(stderr: bool) -> Console:
     """As wide as the terminal; where the output goes to a file, wide enough for every table."""
     console = Console(stderr=stderr)
@@ -120,6 +130,10 @@ def _plan(choices: Choices, request: Request, url: str, console: Console) -> Non
     """Print what would be trained; writes nothing."""
     there = is_url(url) or Path(url).is_dir()
     found = Population(find_storage(url)) if there else None
+    if request.teacher.kind != "parent":
+        if found is None:
+            raise UserError(f"--teacher {choices.teacher!r}: there is no population at {url} to take it from")
+        request = _taught(request, found, record.settle(found.storage, request, choices.name), console, note=False)
     plan = plans.make(request, found)
     plans.show(plan, console)
     cost, misses = _expect(plan, found, console)
@@ -169,6 +183,7 @@ def _train(
         group = cluster.Group.on(connected, recipe, choices.cpus_per_worker, choices.gpus_per_worker)
         fits = group.fitting(connected)
         concurrent = min(choices.concurrent or fits, len(plan.open))
+        require_room(url, plan, concurrent)
         console.print(
             f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {concurrent} chains at once; "
             f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)",
@@ -203,6 +218,7 @@ def _train(
                 cpus_per_worker=group.cpus_per_worker,
                 gpus_per_worker=group.gpus_per_worker,
                 command=choices.command,
+                teacher_told=request.teacher_told,
             )
 
         desk = Desk(plan.open, make_trial, view.reported, ended)

@@ -1,5 +1,6 @@
 """What a search will do, before it does it."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -63,6 +64,16 @@ def show(plan: Plan, console: Console) -> None:
         f"{len(plan.there)} already there",
         highlight=False,
     )
+    if taken := taken_teachers(plan):
+        told = ", ".join(f"{network} ({number} member{'s' * (number > 1)})" for network, number in taken.items())
+        console.print(f"Teachers taken from the population: {told}", highlight=False, markup=False, soft_wrap=True)
+
+
+def taken_teachers(plan: Plan) -> dict[str, int]:
+    """How many members of each network are there already and teach what is to be trained."""
+    wanted = {g.key: g for planned in plan.request.chains for g in planned.chain.generations}
+    keys = dict.fromkeys(key for generation in plan.missing for key in generation.teachers if key in plan.there)
+    return dict(Counter(wanted[key].network for key in keys))
 
 
 def estimated(plan: Plan) -> Cost | None:
@@ -135,5 +146,6 @@ def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, o
         ],
         "distinct_generations": plan.distinct,
         "to_train": len(plan.missing),
+        "teachers_taken": taken_teachers(plan),
         "already_there": len(plan.there),
     }

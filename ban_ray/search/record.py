@@ -19,7 +19,9 @@ _ALLOWED = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._
 def identity(request: Request) -> dict[str, object]:
     """What changes the values of a search; more generations or seeds only add to it."""
     setting = request.setting
+    taught = {} if request.teacher.kind == "parent" else {"teacher": vars(request.teacher)}
     return {
+        **taught,
         "space": request.space.name,
         "scale": setting.scale,
         "task": setting.task.model_dump(),

@@ -2,15 +2,18 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from ban_ray.errors import UserError
 from ban_ray.networks import names
 from ban_ray.search import spaces
+from ban_ray.search.teachers import Chosen
 from ban_ray.specs import BASELINE, Chain, Network, Objective, Place, Recipe, Scale, SearchSpace, Setting, Task
 from ban_ray.specs.space import Configuration
+from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.tasks.decoded import Decoded
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import KINDS, Source
@@ -41,6 +44,7 @@ class Options:
     network: str | None = None
     network_args: str | None = None
     network_version: str | None = None
+    teacher: str = "parent"
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,14 @@ class Request:
     chains: tuple[Planned, ...]
     training_images: int
     held_out_images: int
+    teacher: TeacherChoice
+    teacher_told: str = ""
+
+    def taught(self, teachers: Chosen) -> "Request":
+        """The same search with first generations taught by members."""
+        setting = replace(self.setting, teachers=teachers.keys)
+        chains = _chains(self.space, self.scale, setting, self.seeds)
+        return replace(self, setting=setting, chains=chains, teacher_told=teachers.how)
 
     @property
     def generations(self) -> int:
@@ -98,6 +110,8 @@ class Request:
             )
         if task.protocol == "paper":
             parts.append("paper protocol: trained on everything, last epoch on test")
+        if self.teacher_told:
+            parts.append(f"generation 0 taught by members: {self.teacher_told}")
         return "; ".join(parts)
 
 
@@ -139,9 +153,6 @@ def resolve(options: Options) -> Request:
             f"--batch-size {recipe.batch_size} is larger than the {len(parts.train)} training images of {task.name}"
         )
     setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations, network)
-    chains = tuple(
-        _planned(space, configuration, setting, seed) for configuration in scale.configurations for seed in seeds
-    )
     return Request(
         space=space,
         scale=scale,
@@ -149,9 +160,16 @@ def resolve(options: Options) -> Request:
         source=source,
         decoded=decoded,
         seeds=seeds,
-        chains=chains,
+        chains=_chains(space, scale, setting, seeds),
         training_images=len(parts.train),
         held_out_images=len(parts.held_out),
+        teacher=_teacher(options, space),
+    )
+
+
+def _chains(space: SearchSpace, scale: Scale, setting: Setting, seeds: Sequence[int]) -> tuple[Planned, ...]:
+    return tuple(
+        _planned(space, configuration, setting, seed) for configuration in scale.configurations for seed in seeds
     )
 
 
@@ -170,6 +188,16 @@ def _task_name(options: Options, scale: Scale) -> str:
     if name not in KINDS:
         raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(KINDS)}")
     return name
+
+
+def _teacher(options: Options, space: SearchSpace) -> TeacherChoice:
+    try:
+        choice = TeacherChoice.parse(options.teacher)
+    except ValueError as error:
+        raise UserError(f"--teacher {error}") from error
+    if choice.kind != "parent" and not space.takes_teacher:
+        raise UserError(f"--teacher {options.teacher!r} is of no use: space {space.name} has its own teachers")
+    return choice
 
 
 def _network(options: Options, space: SearchSpace) -> Network | None:

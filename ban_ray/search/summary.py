@@ -10,6 +10,7 @@ from ban_ray import ensembles
 from ban_ray.population import Population, Predictions
 from ban_ray.search.plan import by_row, parameters
 from ban_ray.search.request import Planned, Request
+from ban_ray.specs.space import STUDENT
 
 SIZES = (2, 3)
 
@@ -132,6 +133,8 @@ def _sentence(request: Request, table: _Table) -> str:
     reference = request.space.against
     differences, last = [], ""
     for cells in table.values():
+        # Where members of the population taught generation 0, there is no baseline to compare with.
+        reference = STUDENT if STUDENT in cells else request.space.against
         students = [column for column in cells if column != reference and not column.startswith("Ens*")]
         chosen = [column for column in students if column.startswith("BAN-")] or students
         if reference not in cells or not chosen:

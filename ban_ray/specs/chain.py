@@ -53,6 +53,7 @@ def born_again(
     shared_layers: SharedLayers = "none",
     network_arguments: Mapping[str, JsonValue] | None = None,
     network_version: str = "",
+    teachers: Sequence[str] = (),
 ) -> Chain:
     """A baseline on labels and `generations` students, each taught by the one before it.
 
@@ -64,6 +65,7 @@ def born_again(
         taught_by: ``all`` averages the probabilities of every generation before.
         shared_layers: of generations 1 and later.
         network_arguments, network_version: of a builder of the user's, for every generation.
+        teachers: keys of members that teach generation 0, by the same objective; it is then no baseline.
 
     Raises:
         ValueError: an objective without a teacher has no students, or the networks are not one a generation.
@@ -81,9 +83,9 @@ def born_again(
                 task=task,
                 network=network,
                 recipe=recipe,
-                objective=objective if number else LABEL,
+                objective=objective if number or teachers else LABEL,
                 seed=derive_seed(seed, "generation", number),
-                teachers=before if taught_by == "all" else before[-1:],
+                teachers=(before if taught_by == "all" else before[-1:]) if number else tuple(teachers),
                 shared_layers=shared_layers if number else "none",
                 network_arguments=dict(network_arguments or {}),
                 network_version=network_version,

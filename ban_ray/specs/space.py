@@ -12,6 +12,8 @@ from ban_ray.specs.task import Task
 
 BASELINE = "baseline"
 TEACHER = "teacher"
+STUDENT = "student"
+"""Column of a generation 0 that a member of the population taught."""
 
 Value = int | float | str
 Configuration = Mapping[str, Value]
@@ -64,6 +66,7 @@ class Setting:
     Attributes:
         generations: the number asked for on the command line, None for the space's own.
         network: the one asked for on the command line, for spaces that take one.
+        teachers: keys of the members that teach generation 0, for spaces that take them; else it learns from labels.
     """
 
     scale: str
@@ -73,6 +76,7 @@ class Setting:
     default_generations: int
     generations: int | None = None
     network: Network | None = None
+    teachers: tuple[str, ...] = ()
 
     def generations_for(self, at_most: int | None = None) -> int:
         """Generations after the baseline: the command line's, else the scale's up to a row's own cap."""
@@ -97,7 +101,8 @@ class Place:
 
 
 def sequence(chain: Chain, first: str = BASELINE) -> Place:
-    """The chain's network as the row; baseline, BAN-1, BAN-2, ... as the columns."""
+    """The chain's network as the row; baseline (student, where members taught it), BAN-1, BAN-2, ... as the columns."""
+    first = STUDENT if chain.generations[0].teachers else first
     return Place(chain.network, (first, *(f"BAN-{k}" for k in range(1, len(chain.generations)))))
 
 
@@ -117,6 +122,7 @@ class SearchSpace:
         chooses: options of the command line that the space decides itself.
         takes_network: whether the network comes from the command line; the scales' configurations are then one,
             without parameters.
+        takes_teacher: whether members of the population may teach generation 0.
     """
 
     name: str
@@ -129,3 +135,4 @@ class SearchSpace:
     against: str = BASELINE
     chooses: frozenset[str] = frozenset()
     takes_network: bool = False
+    takes_teacher: bool = False

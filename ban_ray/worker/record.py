@@ -83,6 +83,7 @@ def _provenance(
         "source": order.source.model_dump(exclude_defaults=True),
         "search": order.search,
         "command": order.command,
+        **({"teacher_chosen": order.teacher_told} if order.teacher_told and not number else {}),
     }
 
 

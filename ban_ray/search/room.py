@@ -1,0 +1,46 @@
+"""Whether what a search will publish has room where it goes, asked before anything is trained."""
+
+import shutil
+
+from ban_ray.errors import UserError
+from ban_ray.networks import names
+from ban_ray.population.checkpoints import KEPT
+from ban_ray.population.storage import is_url
+from ban_ray.search.plan import Plan
+from ban_ray.specs import Generation
+
+_FLOAT_BYTES = 4
+_STATE = 2
+"""Tensors of a network's size in a checkpoint: the weights and the optimiser's velocities."""
+_REST_BYTES = 64 * 2**10
+"""History, record and headers of a member."""
+
+
+def require_room(url: str, plan: Plan, concurrent: int) -> None:
+    """Raises UserError: a local storage has less space than the members and checkpoints of a plan take."""
+    if is_url(url):
+        # Object stores do not tell.
+        return
+    needed, free = needed_bytes(plan, concurrent), shutil.disk_usage(url).free
+    if needed > free:
+        raise UserError(
+            f"--storage {url} has {free / 2**20:,.0f} MiB free and this search needs about {needed / 2**20:,.0f} MiB: "
+            f"{len(plan.missing)} members, and checkpoints of {concurrent} chains"
+        )
+
+
+def needed_bytes(plan: Plan, concurrent: int) -> int:
+    """Bytes of all missing members, and of the checkpoints of as many of the largest as train at once."""
+    weights = sorted((_weight_bytes(plan, generation) for generation in plan.missing), reverse=True)
+    request = plan.request
+    images = request.held_out_images + len(request.decoded.test.labels)
+    predictions = images * request.decoded.num_classes * _FLOAT_BYTES
+    members = sum(weights) + len(weights) * (predictions + _REST_BYTES)
+    # A new checkpoint is whole before an old one goes.
+    return members + sum(weights[:concurrent]) * _STATE * (KEPT + 1)
+
+
+def _weight_bytes(plan: Plan, generation: Generation) -> int:
+    decoded = plan.request.decoded
+    architecture = names.parse(generation.network, generation.network_arguments or None)
+    return architecture.parameters(decoded.num_classes, decoded.image_shape[2]) * _FLOAT_BYTES

@@ -1,0 +1,149 @@
+"""Teachers from the population: the choice, its record, and what is refused."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ban_ray.errors import UserError
+from ban_ray.order import Order
+from ban_ray.population import Population, open_storage
+from ban_ray.search import plan as plans
+from ban_ray.search import room
+from ban_ray.search.request import Options, Request, resolve
+from ban_ray.search.teachers import choose
+from ban_ray.specs.teacher import TeacherChoice
+from ban_ray.worker import work
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Population, Request]:
+    """Two networks, each a baseline and two born-again generations of one epoch."""
+    population = Population(open_storage(str(tmp_path_factory.mktemp("population"))))
+    request = resolve(Options(space="densenet_grid", epochs=1, generations=2, seeds=(0,)))
+    for planned in request.chains[:2]:
+        train(population, request, planned.chain.generations)
+    return population, request
+
+
+def train(population: Population, request: Request, generations: tuple, told: str = "") -> None:
+    order = Order(
+        storage=population.storage.url,
+        source=request.source,
+        generations=generations,
+        first=0,
+        chain_seed=0,
+        run="run",
+        search="search",
+        teacher_told=told,
+    )
+    assert work(order, CPU, lambda _: None).status == "done"
+
+
+def test_the_best_member_is_the_one_of_lowest_held_out_error(trained: tuple[Population, Request]) -> None:
+    population, request = trained
+    task = request.setting.task
+    errors = {member.key: member.metrics.held_out_error for member in population}
+    best = choose(population, "a", TeacherChoice.parse("best"), task, note=False)
+    assert errors[best.keys[0]] == min(errors.values())
+    sizes = sorted({member.parameters for member in population})
+    small = choose(population, "b", TeacherChoice.parse(f"best:parameters={sizes[0]}"), task, note=False)
+    assert population[small.keys[0]].parameters == sizes[0]
+    assert f"{sizes[0]:,} parameters" in small.how
+    with pytest.raises(UserError, match="none of the 6 members"):
+        choose(population, "c", TeacherChoice.parse("best:parameters=1"), task, note=False)
+    with pytest.raises(UserError, match="protocol paper"):
+        choose(population, "d", TeacherChoice.parse("best"), task.model_copy(update={"protocol": "paper"}), note=False)
+
+
+def test_a_choice_is_written_down_and_stays(trained: tuple[Population, Request], tmp_path: Path) -> None:
+    population, request = trained
+    task = request.setting.task
+    chosen = choose(population, "noted", TeacherChoice.parse("best"), task)
+    # Whatever becomes the best later, this search goes on with its own.
+    assert choose(population, "noted", TeacherChoice.parse("best:parameters=1"), task) == chosen
+    population.storage.write("searches/noted/teachers.json", b"[")
+    with pytest.raises(UserError, match="damaged"):
+        choose(population, "noted", TeacherChoice.parse("best"), task)
+
+
+def test_a_named_member_and_its_generations(trained: tuple[Population, Request]) -> None:
+    population, request = trained
+    task, keys = request.setting.task, request.chains[0].chain.keys
+    assert choose(population, "e", TeacherChoice.parse(keys[1][:12]), task, note=False).keys == (keys[1],)
+    several = choose(population, "f", TeacherChoice.parse(f"generations:{keys[2]}"), task, note=False)
+    assert several.keys == keys[1:], "BAN-1 and BAN-2, without the baseline"
+    with pytest.raises(UserError, match="learned from labels"):
+        choose(population, "g", TeacherChoice.parse(f"generations:{keys[0]}"), task, note=False)
+    with pytest.raises(UserError, match="0 members"):
+        choose(population, "h", TeacherChoice.parse("f" * 64), task, note=False)
+    with pytest.raises(UserError, match="held-out samples"):
+        choose(population, "i", TeacherChoice.parse(keys[0]), task.model_copy(update={"split_seed": 1}), note=False)
+
+
+def test_generation_0_learns_from_the_chosen_and_says_so(trained: tuple[Population, Request]) -> None:
+    population, request = trained
+    teachers = choose(
+        population, "j", TeacherChoice.parse(f"generations:{request.chains[0].chain.keys[2]}"), request.setting.task
+    )
+    taught = request.taught(teachers)
+    assert teachers.how in taught.regime
+    first = taught.chains[0].chain.generations[0]
+    assert first.teachers == teachers.keys
+    assert str(first.objective) == "ban+l"
+    assert taught.chains[0].place.columns[0] == "student"
+    plan = plans.make(taught, population)
+    assert not plan.there
+    train(population, request, (first,), teachers.how)
+    member = population[first.key]
+    assert member.provenance["teacher_chosen"] == teachers.how
+    assert set(member.teachers) == set(teachers.keys)
+    assert member.provenance["multiply_accumulates"] > 0
+
+
+def test_what_is_taken_is_told(trained: tuple[Population, Request]) -> None:
+    population, _ = trained
+    deeper = resolve(Options(space="densenet_grid", epochs=1, generations=3, seeds=(0,)))
+    assert plans.taken_teachers(plans.make(deeper, population)) == {"densenet-bc-16-8": 1, "densenet-bc-16-12": 1}
+
+
+@pytest.mark.parametrize(
+    ("space", "text", "says"),
+    [
+        ("densenet_grid", "worst", "'worst' names no teacher; allowed are parent, KEY"),
+        ("densenet_grid", "abc", "at least its first 8 letters"),
+        ("densenet_grid", "best:parameters=0", "names no teacher"),
+        ("match_resnet", "best", "space match_resnet has its own teachers"),
+    ],
+)
+def test_what_names_no_teacher_is_refused(space: str, text: str, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        resolve(Options(space=space, teacher=text))
+
+
+def test_a_storage_without_room_is_refused(
+    trained: tuple[Population, Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    population, request = trained
+    plan = plans.make(request, population)
+    needed = room.needed_bytes(plan, 2)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
+    room.require_room(population.storage.url, plan, 2)
+    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    with pytest.raises(UserError, match="MiB free and this search needs about"):
+        room.require_room(population.storage.url, plan, 2)
+
+
+def test_the_needed_room_is_near_what_members_take(trained: tuple[Population, Request]) -> None:
+    population, request = trained
+    empty = plans.make(request, None)
+    taken = sum(
+        file.stat().st_size for file in (Path(population.storage.url) / "population").rglob("*") if file.is_file()
+    )
+    of_two_chains = plans.Plan(request, frozenset(), empty.missing[:6], empty.open[:2])
+    assert taken <= room.needed_bytes(of_two_chains, 1) <= 3 * taken
+    json.dumps(plans.as_json(empty, None, []))
