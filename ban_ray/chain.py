@@ -82,7 +82,7 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None]) -> Outcome:
             command=trial.command,
             teacher_told=trial.teacher_told,
         )
-        outcome = run(order, group, name=f"{trial.title}-{order.run[-8:]}", folder=trial.folder)
+        outcome = run(order, group, report, name=f"{trial.title}-{order.run[-8:]}", folder=trial.folder)
         if outcome.status == "failed":
             return outcome
         if outcome.status == "claimed":

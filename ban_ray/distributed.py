@@ -2,16 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, Group
 from ban_ray.order import Order, Outcome
+from ban_ray.reports import Inbox, Report, send
 
 if TYPE_CHECKING:
     import torch
-
-Report = Callable[[dict[str, Any]], None]
 
 MAX_WORKER_DEATHS = 8
 """Restarts of a worker group after the death of a process; each goes on from the newest checkpoint."""
@@ -21,10 +19,11 @@ REPORT_EVERY_S = 1.0
 every epoch whatever was reported."""
 
 
-def run(order: Order, group: Group, *, name: str, folder: str) -> Outcome:
-    """Run an order on a worker group, reporting every record to the Tune trial it is called in.
+def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -> Outcome:
+    """Run an order on a worker group.
 
     Args:
+        report: given the workers' records, from another thread while this one waits.
         name: of the Train run, readable on the dashboard.
         folder: for Train's own files, reachable from every node.
 
@@ -35,7 +34,15 @@ def run(order: Order, group: Group, *, name: str, folder: str) -> Outcome:
     os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
     from ray import train
     from ray.train.torch import TorchConfig, TorchTrainer
-    from ray.tune.integration.ray_train import TuneReportCallback
+
+    class Forward(train.UserCallback):
+        """Passes rank 0's records on to the driver."""
+
+        def __init__(self, address: str) -> None:
+            self._address = address
+
+        def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
+            send(self._address, metrics[0])
 
     class Trainer(TorchTrainer):
         """Without the actor that hands out Ray Data sets, of which there are none: a process less for each chain."""
@@ -47,24 +54,28 @@ def run(order: Order, group: Group, *, name: str, folder: str) -> Outcome:
     resources: dict[str, float] = {"CPU": group.cpus_per_worker}
     if group.gpus_per_worker:
         resources["GPU"] = group.gpus_per_worker
-    trainer = Trainer(
-        _worker,
-        train_loop_config={"order": order.model_dump_json(exclude_defaults=True)},
-        scaling_config=train.ScalingConfig(
-            num_workers=group.workers,
-            use_gpu=group.gpus_per_worker > 0,
-            resources_per_worker=resources,
-        ),
-        torch_config=TorchConfig(backend="nccl" if group.gpus_per_worker else "gloo"),
-        run_config=train.RunConfig(
-            name=name,
-            storage_path=folder,
-            failure_config=train.FailureConfig(max_failures=MAX_WORKER_DEATHS),
-            callbacks=[TuneReportCallback()],
-        ),
-    )
+
+    def trainer(address: str) -> Trainer:
+        return Trainer(
+            _worker,
+            train_loop_config={"order": order.model_dump_json(exclude_defaults=True)},
+            scaling_config=train.ScalingConfig(
+                num_workers=group.workers,
+                use_gpu=group.gpus_per_worker > 0,
+                resources_per_worker=resources,
+            ),
+            torch_config=TorchConfig(backend="nccl" if group.gpus_per_worker else "gloo"),
+            run_config=train.RunConfig(
+                name=name,
+                storage_path=folder,
+                failure_config=train.FailureConfig(max_failures=MAX_WORKER_DEATHS),
+                callbacks=[Forward(address)],
+            ),
+        )
+
     try:
-        return Outcome.model_validate(trainer.fit().return_value)
+        with Inbox(report) as inbox:
+            return Outcome.model_validate(trainer(inbox.address).fit().return_value)
     except train.TrainingFailedError as error:
         text = " ".join(str(error).split())
         sentence = f"its workers failed {MAX_WORKER_DEATHS + 1} times, the last time with: {text[-500:]}"
