@@ -2,6 +2,8 @@
 
 import logging
 import os
+import signal
+import threading
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -58,6 +60,7 @@ def connect(address: str | None, namespace: str) -> Cluster:
 
     for name in ("ray", "ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    terminated = signal.getsignal(signal.SIGTERM)
     try:
         context = ray.init(
             address=address,
@@ -73,6 +76,9 @@ def connect(address: str | None, namespace: str) -> Cluster:
         raise UserError(
             f"--address {address!r}: no Ray cluster answers ({' '.join(str(error).split())[:200]})"
         ) from error
+    if threading.current_thread() is threading.main_thread() and terminated is not None:
+        # Ray has put a handler of its own there, which prints a C++ trace and ends the process.
+        signal.signal(signal.SIGTERM, terminated)
     resources: dict[str, Any] = ray.cluster_resources()
     url = context.dashboard_url
     return Cluster(
