@@ -1,0 +1,169 @@
+"""Random command lines: each ends in a plan, a run, or one sentence with status 2."""
+
+import random
+import subprocess
+import sys
+from contextlib import chdir
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from ban_ray.search import plan as plans
+from ban_ray.search.__main__ import main
+
+SPACES = [
+    *("densenet_grid", "match_resnet", "match_densenet", "objectives", "cifar10", "wide_resnet_teachers", "chain"),
+    *("nothing", "", "../secrets", "no.py", "-1", "é"),
+]
+NETWORKS = [
+    *("densenet-bc-10-4", "wide-resnet-10-1", "match-wide-resnet-1-1@densenet-bc-16-8", "densenet-bc-9-4", "resnet"),
+    *("densenet-bc-100000-4", "densenet-bc-10-0", "os:getcwd", "no_module:build", "torchvision:none", ":", "a:b:c"),
+]
+VALUES: dict[str, list[str]] = {
+    "--space": SPACES,
+    "--scale": ["laptop", "paper", "huge"],
+    "--task": ["digits", "cifar100", "folder", "fashion_mnist", "mnist", ""],
+    "--data": [".", "/nowhere", "", "/etc/hostname"],
+    "--image-size": ["8", "8x8", "0", "x", "-3", "999999"],
+    "--label-column": ["label", ""],
+    "--label-noise": ["0", "0.3", "1", "1.1", "-0.1", "nan", "x"],
+    "--split-seed": ["0", "7", "-1", "1e3", "99999999999999999999"],
+    "--protocol": ["search", "paper", "none"],
+    "--generations": ["0", "1", "3", "-1", "1.5", "200"],
+    "--epochs": ["1", "2", "0", "-5", "1000000", "ten"],
+    "--batch-size": ["1", "7", "64", "0", "300", "301", "1000000"],
+    "--objective": ["ban", "ban+l", "cwtm", "dkpp", "label", "ban:temperature=4", "ban:temperature=0", "kd", "ban:"],
+    "--network": NETWORKS,
+    "--network-args": ["{}", '{"width": 2}', "[]", "{", "null"],
+    "--network-version": ["1", ""],
+    "--teacher": ["parent", "best", "best:parameters=5", "0123456789ab", "generations:0123456789ab", "worst"],
+    "--precision": ["fp32", "bf16", "tf32", "fp8"],
+    "--seeds": ["0", "0,1", "0,0", "-1", "", "a", "1,", "99999999999999999999999"],
+    "--workers": ["1", "2", "3", "0", "64"],
+    "--cpus-per-worker": ["1", "0"],
+    "--gpus-per-worker": ["0", "0.25", "-1", "nan", "inf"],
+    "--concurrent": ["1", "0"],
+    "--name": ["mine", "../up", "", ".hidden", "a b", "x" * 200],
+    "--storage": ["runs", "/proc/nothing", "", "s3://", "ftp://x/y", "file.txt"],
+}
+USABLE: dict[str, list[str]] = {
+    "--label-noise": ["0", "0.3"],
+    "--split-seed": ["0", "7"],
+    "--protocol": ["search", "paper"],
+    "--generations": ["0", "1", "3"],
+    "--epochs": ["1", "2"],
+    "--batch-size": ["6", "60"],
+    "--precision": ["fp32", "bf16"],
+    "--seeds": ["0", "0,1"],
+    "--workers": ["1", "2", "3"],
+    "--concurrent": ["1"],
+    "--name": ["mine"],
+    "--storage": ["runs"],
+}
+FLAGS = ["--json", "--yes", "--download", "--retry-failed", "--no-such-option"]
+
+choices = st.fixed_dictionaries(
+    {"--space": st.sampled_from(SPACES)},
+    optional={option: st.sampled_from(values) for option, values in VALUES.items() if option != "--space"},
+)
+usable = st.fixed_dictionaries(
+    {"--space": st.sampled_from([*SPACES[:6], "densenet_grid"])},
+    optional={option: st.sampled_from(values) for option, values in USABLE.items()},
+)
+one_wrong = st.builds(
+    lambda chosen, wrong: {**chosen, wrong[0]: wrong[1]},
+    usable,
+    st.sampled_from([(option, value) for option, values in VALUES.items() for value in values]),
+)
+typed = st.one_of(
+    usable,
+    one_wrong,
+    choices,
+    st.fixed_dictionaries(
+        {"--space": st.sampled_from(SPACES[:7])},
+        optional={option: st.text(max_size=12) for option in ("--objective", "--seeds", "--name", "--teacher")},
+    ),
+)
+
+
+def check(arguments: list[str], status: int, out: str, err: str) -> None:
+    told = f"{arguments}\n{out}\n{err}"
+    assert "Traceback" not in out + err, told
+    if status == 0:
+        assert "to train" in out + err, told
+        return
+    assert status == 2, told
+    sentences = [line for line in err.splitlines() if line.startswith("Error: ")]
+    assert len(sentences) == 1, told
+    assert len(sentences[0]) > 20, told
+
+
+def plan_with(chosen: dict[str, str], flags: list[str], folder: Path) -> None:
+    arguments = ["--plan", *flags, *(part for option, value in chosen.items() for part in (option, value))]
+    (folder / "file.txt").write_text("not a folder")
+    with chdir(folder):
+        result = CliRunner().invoke(main, arguments)
+        event(f"exit status {result.exit_code}")
+        error: Any = result.exception
+        assert error is None or isinstance(error, SystemExit), f"{arguments}: {error!r}"
+        check(arguments, result.exit_code, result.stdout, result.stderr)
+        assert [path.name for path in Path.cwd().iterdir()] == ["file.txt"], f"{arguments} wrote something"
+
+
+@pytest.fixture
+def without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plan's cost takes a measured step of each network: seconds each, and tested elsewhere."""
+    monkeypatch.setattr(plans, "estimated", lambda plan: None)
+
+
+suppressed = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=suppressed)
+@given(chosen=typed, flags=st.lists(st.sampled_from(FLAGS), max_size=2, unique=True))
+def test_a_command_line_ends_in_a_plan_or_a_sentence(
+    chosen: dict[str, str], flags: list[str], tmp_path: Path, without_measuring: None
+) -> None:
+    plan_with(chosen, flags, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@settings(max_examples=2000, deadline=None, suppress_health_check=suppressed, derandomize=True)
+@given(chosen=typed, flags=st.lists(st.sampled_from(FLAGS), max_size=2, unique=True))
+def test_two_thousand_command_lines(
+    chosen: dict[str, str], flags: list[str], tmp_path: Path, without_measuring: None
+) -> None:
+    plan_with(chosen, flags, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+@pytest.mark.timeout(3600)
+def test_fifty_tiny_runs(tmp_path: Path, environment: dict[str, str]) -> None:
+    chance = random.Random(0)
+    ended = []
+    for _ in range(50):
+        chosen = {"--space": "chain", "--network": "densenet-bc-10-4", "--epochs": "1", "--generations": "1"}
+        chosen["--seeds"] = "0"
+        for option in chance.sample([o for o in VALUES if o not in ("--space", "--scale", "--storage")], 2):
+            chosen[option] = chance.choice(VALUES[option])
+        if chosen["--generations"] == "200" or chosen["--epochs"] == "1000000":
+            continue
+        arguments = [part for option, value in chosen.items() for part in (option, value)]
+        done = subprocess.run(
+            [sys.executable, "-m", "ban_ray.search", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        check(arguments, done.returncode, done.stdout, done.stderr)
+        ended.append(done.returncode)
+    assert {0, 2} <= set(ended)
