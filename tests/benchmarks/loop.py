@@ -1,12 +1,13 @@
 """The training loop beside the bare computation and a hand-written loop: a born-again generation, teacher online.
 
-    python tests/benchmarks/loop.py DIR [--rounds 5] [--steps 10]
+    python -m tests.benchmarks.loop DIR [--rounds 5] [--steps 10]
 
 DIR holds train.parquet and test.parquet of CIFAR-100 images. DenseNet-BC-40-12, batch 64, one thread. Variants take
 turns within each round; printed are medians of the rounds, and ratios within a round.
 
 - bare: teacher forward, student forward and backward, update, on one fixed batch in the same memory format.
 - ours: `ban_ray.training.train`, with augmentation, normalisation, meters.
+- ours under Ray: the same by `python -m ban_ray.search`, one worker; its images per second of the second epoch.
 - hand-written: what a tutorial does: DataLoader in this process, PIL crops and flips, NCHW, no grouping of updates.
 """
 
@@ -30,6 +31,7 @@ from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.training import Teacher, train
 from ban_ray.training.placement import to_device
+from tests.benchmarks import under_ray
 
 NETWORK, BATCH, CLASSES = "densenet-bc-40-12", 64, 100
 CPU = torch.device("cpu")
@@ -152,9 +154,17 @@ def main() -> None:
         "hand-written": hand_written,
     }
     speeds: dict[tuple[str, str], list[float]] = {}
+    data_folder: Path = choice.data
+
+    def ours_under_ray(precision: str, _: ImageData, steps: int) -> float:
+        return under_ray.speed(NETWORK, BATCH, precision, data_folder, steps)
+
+    variants["ours under Ray"] = ours_under_ray
     for number in range(choice.rounds + 1):
         for precision in ("fp32", "bf16"):
             for name, variant in variants.items():
+                if not number and variant is ours_under_ray:
+                    continue
                 speed = variant(precision, data, choice.steps)
                 if number:
                     # The first round warms up.
@@ -169,12 +179,16 @@ def main() -> None:
         f"torch {torch.__version__}"
     )
     for (precision, name), values in speeds.items():
-        print(f"{precision}  {name:<13} {statistics.median(values):8.1f} images/s")
+        print(f"{precision}  {name:<15} {statistics.median(values):8.1f} images/s")
     print(f"ours / bare, fp32: {ratio(('fp32', 'ours'), ('fp32', 'bare'))}")
     print(f"ours / bare, bf16: {ratio(('bf16', 'ours'), ('bf16', 'bare'))}")
+    print(f"ours under Ray / ours, fp32: {ratio(('fp32', 'ours under Ray'), ('fp32', 'ours'))}")
+    print(f"ours under Ray / ours, bf16: {ratio(('bf16', 'ours under Ray'), ('bf16', 'ours'))}")
     print(f"ours fp32 / hand-written fp32: {ratio(('fp32', 'ours'), ('fp32', 'hand-written'))}")
     print(f"ours bf16 / hand-written fp32: {ratio(('bf16', 'ours'), ('fp32', 'hand-written'))}")
     print(f"ours bf16 / hand-written bf16: {ratio(('bf16', 'ours'), ('bf16', 'hand-written'))}")
+    chain, further = under_ray.overheads()
+    print(f"Ray's seconds beside training: {chain:.1f} for a further chain, {further:.2f} for a further generation")
     print(f"input pipeline alone: {pipeline(data, 100):.0f} images/s")
 
 
