@@ -23,6 +23,8 @@ WORKER_ENVIRONMENT = {
 CALM = {
     # Trials report to our own progress lines; files a trial are not read by anyone.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Tune's newer output prints a table of its settings and a path even where it is told to be silent.
+    "RAY_AIR_NEW_OUTPUT": "0",
     # Ray's announcement of a change to come that asks nothing of us.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     # Drivers hold no CPU by design, so a small machine always runs more processes than Ray expects.

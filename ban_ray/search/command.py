@@ -185,7 +185,7 @@ def _train(
         concurrent = min(choices.concurrent or fits, len(plan.open))
         require_room(url, plan, concurrent)
         console.print(
-            f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {concurrent} chains at once; "
+            f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {plans.counted(concurrent, 'chain')} at once; "
             f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)",
             highlight=False,
             soft_wrap=True,

@@ -60,12 +60,12 @@ def show(plan: Plan, console: Console) -> None:
         )
     console.print(table)
     console.print(
-        f"{len(request.chains)} chains, {plan.distinct} distinct generations: {len(plan.missing)} to train, "
+        f"{counted(len(request.chains), 'chain')}, {plan.distinct} distinct generations: {len(plan.missing)} to train, "
         f"{len(plan.there)} already there",
         highlight=False,
     )
     if taken := taken_teachers(plan):
-        told = ", ".join(f"{network} ({number} member{'s' * (number > 1)})" for network, number in taken.items())
+        told = ", ".join(f"{network} ({counted(number, 'member')})" for network, number in taken.items())
         console.print(f"Teachers taken from the population: {told}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -119,6 +119,11 @@ def parameters(request: Request, row: Sequence[Planned]) -> int:
                 decoded.num_classes, decoded.image_shape[2]
             )
     return names.parse(network).parameters(decoded.num_classes, decoded.image_shape[2])
+
+
+def counted(number: int, noun: str) -> str:
+    """1 chain, 2 chains."""
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def count(number: int) -> str:

@@ -25,6 +25,8 @@ def test_a_search_grows_and_never_trains_twice(search: Command, tmp_path: Path) 
     assert first.status == 0, first.err
     assert first.json["trained"] == 4
     assert "not the papers' setting" in first.json["regime"]
+    assert "Search algorithm" not in first.err, "Tune's own table"
+    assert len(first.err.splitlines()) < 60, "calm"
     before = contents(tmp_path / "runs")
     assert len(before) == 8
 
