@@ -60,8 +60,10 @@ def connect(address: str | None, namespace: str) -> Cluster:
     os.environ.update({name: os.environ.get(name, value) for name, value in CALM.items()})
     import ray
 
-    for name in ("ray", "ray.tune", "ray.train", "ray.data"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    # What a trial failed of is in its row; that Tune could not write its own files, which nobody reads, is no news.
+    for name in ("ray.tune", "ray.train", "ray.data"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     terminated = signal.getsignal(signal.SIGTERM)
     try:
         context = ray.init(

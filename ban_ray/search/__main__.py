@@ -12,6 +12,7 @@ from ban_ray.errors import UserError
 
 EXIT_BAD_INPUT = 2
 EXIT_CHAINS_FAILED = 3
+EXIT_STORAGE = 4
 EXIT_INTERRUPTED = 130
 
 
@@ -84,6 +85,13 @@ def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_BAD_INPUT)
+    except OSError as error:
+        click.echo(
+            f"Error: a file could not be read or written: {error}; what was published stays, and the same command goes "
+            "on from here",
+            err=True,
+        )
+        sys.exit(EXIT_STORAGE)
     except KeyboardInterrupt:
         click.echo("Interrupted; what was published stays, and the same command goes on from here.", err=True)
         sys.exit(EXIT_INTERRUPTED)

@@ -10,7 +10,7 @@ import pytest
 from ban_ray.population import Population, open_storage
 from tests.search.conftest import write_space
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 CLUSTER = """
 import sys, ray

@@ -1,0 +1,108 @@
+"""Searches in a bucket, and on a disk that fills on the way."""
+
+import errno
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ban_ray.population import Population, open_storage
+from ban_ray.population.verify import verify
+from tests.population_store.s3_server import make_bucket, serve
+from tests.search.conftest import Command, contents, write_space
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+DISK_BYTES = 16 << 20
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
+    try:
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("there is no mount command")
+    if done.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def fill(place: Path) -> Path:
+    ballast = place / "ballast"
+    with ballast.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while True:
+                    file.write(bytes(size))
+            except OSError as error:
+                assert error.errno == errno.ENOSPC
+    return ballast
+
+
+@pytest.mark.timeout(600)
+def test_a_disk_that_fills_on_the_way(disk: Path, search: Command, tmp_path: Path, environment: dict[str, str]) -> None:
+    space = write_space(tmp_path, epochs=40)
+    arguments = ("--space", space, "--storage", str(disk / "runs"), "--seeds", "0")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ban_ray.search", *arguments],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list((disk / "runs").glob("unfinished/*/*/epoch-*")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    ballast = fill(disk)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode not in (0, 2), output
+    assert "No space left on device" in output
+    assert "Traceback" not in output, output
+    for path in (disk / "runs").glob("population/*"):
+        assert (path / "member.json").is_file() or "member.json" not in str(list(path.iterdir()))
+
+    ballast.unlink()
+    again = search(*arguments)
+    assert again.status == 0, again.err
+    quiet = search("--space", space, "--storage", "quiet", "--seeds", "0")
+    assert quiet.status == 0
+    assert contents(disk / "runs") == contents(tmp_path / "quiet")
+    assert verify(Population(open_storage(str(disk / "runs"))), grace_s=0).findings == ()
+
+
+@pytest.mark.timeout(600)
+def test_a_search_in_a_bucket(search: Command, tmp_path: Path, environment: dict[str, str]) -> None:
+    space = write_space(tmp_path)
+    with serve() as server:
+        make_bucket(server, "bucket")
+        environment_of_s3 = {
+            "AWS_ENDPOINT_URL": server,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-east-1",
+        }
+        before = dict(environment)
+        environment.update(environment_of_s3)
+        try:
+            first = search("--space", space, "--storage", "s3://bucket/runs", "--seeds", "0", "--json")
+            assert first.status == 0, first.err
+            assert first.json["trained"] == 4
+            again = search("--space", space, "--storage", "s3://bucket/runs", "--seeds", "0", "--json")
+            assert again.json["trained"] == 0
+            assert again.json["rows"] == first.json["rows"]
+        finally:
+            environment.clear()
+            environment.update(before)
+    local = search("--space", space, "--storage", "local", "--seeds", "0", "--json")
+    assert local.json["rows"] == first.json["rows"]
