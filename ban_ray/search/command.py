@@ -9,10 +9,13 @@ import sys
 from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from ban_ray.chain import Trial
+from ban_ray.cluster.metrics import Metrics
+from ban_ray.cluster.nodes import require_shared
 from ban_ray.errors import UserError
 from ban_ray.population import Population, claims, failures, open_storage
 from ban_ray.population.storage import absolute, find_storage, is_url
@@ -184,6 +187,7 @@ def _train(
         fits = group.fitting(connected)
         concurrent = min(choices.concurrent or fits, len(plan.open))
         require_room(url, plan, concurrent)
+        require_shared(url)
         console.print(
             f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {plans.counted(concurrent, 'chain')} at once; "
             f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)",
@@ -200,10 +204,17 @@ def _train(
         shutil.rmtree(folder, ignore_errors=True)
         ledger = _ledger(plan, population, url, name)
         view = follow(console, plan.open, len(plan.missing))
+        metrics = Metrics(name, taken=len(plan.there))
+
+        def reported(planned: Planned, report: dict[str, Any]) -> None:
+            view.reported(planned, report)
+            networks = tuple(generation.network for generation in planned.chain.generations)
+            metrics.reported(planned.title, networks, report)
 
         def ended(planned: Planned, failure: str) -> None:
             ledger.end(planned, failure)
             view.ended(planned, failure)
+            metrics.ended(planned.title, failure)
 
         def make_trial(planned: Planned) -> Trial:
             ledger.begin(planned)
@@ -221,7 +232,7 @@ def _train(
                 teacher_told=request.teacher_told,
             )
 
-        desk = Desk(plan.open, make_trial, view.reported, ended)
+        desk = Desk(plan.open, make_trial, reported, ended)
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if choices.as_json else nullcontext(), view:
             run(desk, concurrent=concurrent, folder=str(folder), name=execution)

@@ -1,14 +1,16 @@
-"""Connect to Ray or start it, calmly, and check that a worker group fits before anything starts."""
+"""Connect to Ray or start it, calmly."""
 
 import logging
 import os
 import signal
+import socket
 import threading
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 from ban_ray.errors import UserError
-from ban_ray.specs import Recipe
+
+ANSWER_S = 10
 
 WORKER_ENVIRONMENT = {
     # A worker group then starts in half the time, and reports do not wait for the next poll.
@@ -58,6 +60,8 @@ def connect(address: str | None, namespace: str) -> Cluster:
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.update({name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()})
     os.environ.update({name: os.environ.get(name, value) for name, value in CALM.items()})
+    if address is not None:
+        _require_answer(address)
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)
@@ -93,52 +97,21 @@ def connect(address: str | None, namespace: str) -> Cluster:
     )
 
 
+def _require_answer(address: str) -> None:
+    """Ray itself tries for minutes where nothing answers."""
+    host, colon, port = address.rpartition(":")
+    if "://" in address or address in ("auto", "local"):
+        return
+    if not colon or not port.isdigit():
+        raise UserError(f"--address {address!r}: auto or HOST:PORT is needed")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address!r}: nothing answers there ({error})") from error
+
+
 def disconnect() -> None:
     """End the connection, and Ray where this process started it."""
     import ray
 
     ray.shutdown()
-
-
-@dataclass(frozen=True)
-class Group:
-    """The resources of one generation's worker group: per worker its CPUs, and on a cluster with GPUs one of them or
-    a part."""
-
-    workers: int
-    cpus_per_worker: int = 1
-    gpus_per_worker: float = 0
-
-    @classmethod
-    def on(cls, cluster: Cluster, recipe: Recipe, cpus_per_worker: int, gpus_per_worker: float | None) -> Self:
-        """The group that trains a recipe; without `gpus_per_worker` one GPU a worker where the cluster has any.
-
-        Raises:
-            UserError: the recipe's precision or a part of a GPU does not suit the cluster or the number of workers.
-        """
-        gpus = gpus_per_worker if gpus_per_worker is not None else float(cluster.gpus > 0)
-        if recipe.precision == "tf32" and not gpus:
-            raise UserError("--precision 'tf32' needs GPUs and none are used here; allowed are fp32 and bf16")
-        if recipe.workers > 1 and gpus % 1:
-            raise UserError(
-                f"--gpus-per-worker {gpus:g} needs --workers 1, not {recipe.workers}: NCCL takes one process a GPU"
-            )
-        return cls(recipe.workers, cpus_per_worker, gpus)
-
-    def fitting(self, cluster: Cluster) -> int:
-        """How many such groups the cluster holds at once.
-
-        Raises:
-            UserError: not even one.
-        """
-        fits = int(cluster.cpus // (self.workers * self.cpus_per_worker))
-        if self.gpus_per_worker:
-            fits = min(fits, int(cluster.gpus // (self.workers * self.gpus_per_worker)))
-        if not fits:
-            need = f"{self.workers * self.cpus_per_worker} CPUs"
-            have = f"{cluster.cpus:g} CPUs"
-            if self.gpus_per_worker:
-                need += f" and {self.workers * self.gpus_per_worker:g} GPUs"
-                have += f" and {cluster.gpus:g} GPUs"
-            raise UserError(f"--workers {self.workers} needs {need} and the cluster has {have}")
-        return fits

@@ -1,0 +1,89 @@
+"""``python -m ban_ray.cluster doctor``: is this cluster ready for a search?"""
+
+import json
+import sys
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ban_ray.cluster.nodes import Node
+from ban_ray.errors import UserError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Look after the cluster that searches run on."""
+
+
+@main.command()
+@click.option("--address", metavar="auto|HOST:PORT", help="A running Ray cluster; by default Ray is started here.")
+@click.option("--storage", default="./ban_runs", show_default=True, metavar="DIR", help="Where a search would store.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def doctor(address: str | None, storage: str, as_json: bool) -> None:
+    """Nodes, GPUs, versions that differ, storage from every node, dashboard and metrics.
+
+    The exit status is 1 where something would keep a search from running.
+    """
+    from ban_ray import cluster
+    from ban_ray.cluster import nodes
+    from ban_ray.population.storage import absolute
+
+    console = Console(stderr=as_json)
+    try:
+        url = absolute(storage)
+        connected = cluster.connect(address, namespace="ban_ray")
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    try:
+        answers = nodes.ask(url)
+        ports = _metrics_ports()
+    except UserError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(2)
+    finally:
+        cluster.disconnect()
+    findings = _findings(answers)
+    table = Table("node", "CPUs", "GPUs", "metrics", "versions", "storage", box=None)
+    for node in answers:
+        versions = ", ".join(f"{name} {version}" for name, version in node.versions.items())
+        table.add_row(
+            node.address,
+            f"{node.cpus:g}",
+            f"{node.gpus:g}",
+            ports.get(node.address, ""),
+            versions,
+            node.storage or "seen",
+        )
+    console.print(table)
+    console.print(f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)", highlight=False)
+    for finding in findings or ["nothing stands in a search's way"]:
+        console.print(finding, highlight=False, markup=False, soft_wrap=True)
+    if as_json:
+        told = {"nodes": [nodes.as_json(node) for node in answers], "findings": findings}
+        click.echo(json.dumps({**told, "dashboard": connected.dashboard, "metrics": ports}))
+    sys.exit(1 if findings else 0)
+
+
+def _findings(answers: list[Node]) -> list[str]:
+    findings = [f"{node.address} does not see the storage: {node.storage}" for node in answers if node.storage]
+    for name in sorted({name for node in answers for name in node.versions}):
+        found = {node.versions.get(name, "unknown") for node in answers}
+        if len(found) > 1 or "missing" in found:
+            findings.append(f"{name} differs between nodes: {', '.join(sorted(found))}")
+    return findings
+
+
+def _metrics_ports() -> dict[str, str]:
+    """Prometheus address by node."""
+    import ray
+
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return {
+        node["NodeManagerAddress"]: f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in alive
+    }
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m ban_ray.cluster")

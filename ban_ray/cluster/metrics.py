@@ -1,0 +1,90 @@
+"""A search in Prometheus: gauges in an actor that lives as long as the search, on Ray's own metrics port."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+PREFIX = "ban_ray"
+CHAIN_TAGS = ("search", "chain", "generation", "network")
+GAUGES = {
+    "held_out_error": "Held-out error of the newest epoch, in percent",
+    "gain": "Held-out error of the published generation less its teacher's, in points: below 0 is better",
+    "epoch": "Epochs done of the generation in training",
+    "images_per_second": "Training speed of the newest epoch",
+}
+STATES = ("published", "taken", "waiting", "failed")
+GENERATIONS = "generations"
+"""Generations by state: published by this search, taken from the population, waited for, failed."""
+
+
+class Gauges:
+    """The actor's class; values stay on the port until the actor ends."""
+
+    def __init__(self, search: str) -> None:
+        from ray.util.metrics import Gauge
+
+        self._search = search
+        self._gauges = {
+            name: Gauge(f"{PREFIX}_{name}", description=text, tag_keys=CHAIN_TAGS) for name, text in GAUGES.items()
+        }
+        self._generations = Gauge(
+            f"{PREFIX}_{GENERATIONS}", description="Generations by state", tag_keys=("search", "state")
+        )
+
+    def chain(self, values: dict[str, float], tags: dict[str, str]) -> None:
+        for name, value in values.items():
+            self._gauges[name].set(value, tags={"search": self._search, **tags})
+
+    def generations(self, counts: dict[str, int]) -> None:
+        for state, count in counts.items():
+            self._generations.set(count, tags={"search": self._search, "state": state})
+
+
+@dataclass
+class Metrics:
+    """What the search tells the actor; nothing waits for it, and a lost actor loses its gauges alone.
+
+    Attributes:
+        taken: generations that were in the population when the search began.
+    """
+
+    search: str
+    taken: int
+    _counts: dict[str, int] = field(init=False)
+    _waiting: set[str] = field(init=False, default_factory=set)
+    _errors: dict[tuple[str, int], float] = field(init=False, default_factory=dict)
+    _actor: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        import ray
+
+        self._counts = dict.fromkeys(STATES, 0) | {"taken": self.taken}
+        actor = ray.remote(num_cpus=0, max_restarts=-1)(Gauges)
+        self._actor = actor.options(name=f"ban_ray metrics of {self.search}").remote(self.search)
+        self._tell()
+
+    def reported(self, chain: str, networks: tuple[str, ...], record: dict[str, Any]) -> None:
+        """A record of a chain; `networks` are its generations'."""
+        if "waiting_for" in record:
+            self._waiting.add(chain)
+        elif "generation" in record:
+            self._waiting.discard(chain)
+            number = int(record["generation"])
+            values = {name: float(record[name]) for name in GAUGES if record.get(name) is not None}
+            if record.get("published"):
+                self._counts["published"] += 1
+                error = record.get("held_out_error")
+                if error is not None:
+                    self._errors[chain, number] = error
+                    if (chain, number - 1) in self._errors:
+                        values["gain"] = error - self._errors[chain, number - 1]
+            tags = {"chain": chain, "generation": str(number), "network": networks[number]}
+            self._actor.chain.remote(values, tags)
+        self._tell()
+
+    def ended(self, chain: str, failure: str) -> None:
+        self._waiting.discard(chain)
+        self._counts["failed"] += bool(failure)
+        self._tell()
+
+    def _tell(self) -> None:
+        self._actor.generations.remote(self._counts | {"waiting": len(self._waiting)})

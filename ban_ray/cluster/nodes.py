@@ -1,0 +1,110 @@
+"""What every node of a cluster says of itself: versions, and whether it sees the same storage."""
+
+import importlib.metadata
+import platform
+import secrets
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ban_ray.errors import UserError
+from ban_ray.population.storage import find_storage, is_url, open_storage
+
+ANSWER_S = 120
+PACKAGES = ("ray", "torch", "ban-ray")
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node's answer.
+
+    Attributes:
+        versions: of Python and of packages, "missing" where one is not installed.
+        storage: empty where the node sees the storage, else what is wrong.
+    """
+
+    address: str
+    cpus: float
+    gpus: float
+    versions: dict[str, str]
+    storage: str
+
+
+def ask(url: str) -> list[Node]:
+    """Have each node that is alive look at the storage through a probe file, written here."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    storage = open_storage(url)
+    name, token = f".probe-{secrets.token_hex(6)}", secrets.token_bytes(16)
+    storage.write(name, token)
+    look = ray.remote(num_cpus=0, max_retries=0)(_look)
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    try:
+        asked = [
+            look.options(
+                name=f"look at the storage from {node['NodeManagerAddress']}",
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
+            ).remote(url, name, token)
+            for node in alive
+        ]
+        return [_node(node, answer) for node, answer in zip(alive, asked, strict=True)]
+    finally:
+        storage.delete(name)
+
+
+def _node(node: dict[str, Any], answer: Any) -> Node:
+    import ray
+
+    try:
+        versions, wrong = ray.get(answer, timeout=ANSWER_S)
+    except ray.exceptions.RayError as error:
+        versions, wrong = {}, f"no answer: {' '.join(str(error).split())[:200]}"
+    resources = node["Resources"]
+    return Node(
+        address=node["NodeManagerAddress"],
+        cpus=float(resources.get("CPU", 0)),
+        gpus=float(resources.get("GPU", 0)),
+        versions=versions,
+        storage=wrong,
+    )
+
+
+def _look(url: str, name: str, token: bytes) -> tuple[dict[str, str], str]:
+    """Versions, and what is wrong with the storage as this node sees it."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = "missing"
+    try:
+        if not is_url(url) and not Path(url).is_dir():
+            return versions, "no such folder"
+        return versions, "" if find_storage(url).read(name) == token else "another folder of the same name"
+    except FileNotFoundError:
+        return versions, "another folder of the same name"
+    except (OSError, UserError) as error:
+        return versions, str(error)
+
+
+def require_shared(url: str) -> None:
+    """Refuse a storage that some node of a cluster of several does not see.
+
+    Raises:
+        UserError: names the first such node.
+    """
+    import ray
+
+    if sum(bool(node["Alive"]) for node in ray.nodes()) < 2:
+        return
+    for node in ask(url):
+        if node.storage:
+            raise UserError(
+                f"--storage {url} is not the same place on every node: {node.address} finds {node.storage}; a path "
+                "that all nodes mount, or a bucket such as s3://bucket/folder, is needed"
+            )
+
+
+def as_json(node: Node) -> dict[str, object]:
+    return asdict(node)
