@@ -1,0 +1,90 @@
+"""Several nodes as processes of this machine, on shared storage."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ban_ray.population import Population, open_storage
+from tests.search.conftest import Command, contents, environment, search, write_space  # noqa: F401
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": True})
+nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+cluster.wait_for_nodes()
+print(cluster.address, flush=True)
+for line in sys.stdin:
+    node = nodes.pop()
+    cluster.remove_node(node, allow_graceful=False)
+    print("removed", flush=True)
+cluster.shutdown()
+"""
+
+
+@pytest.fixture
+def cluster(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:  # noqa: F811
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER],
+        env={**environment, "RAY_AUTH_MODE": "token"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        yield process
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def line(process: Any) -> str:
+    return str(process.stdout.readline().strip())
+
+
+@pytest.mark.timeout(900)
+def test_a_node_is_lost_on_the_way(
+    search: Command,  # noqa: F811
+    tmp_path: Path,
+    environment: dict[str, str],  # noqa: F811
+    cluster: "subprocess.Popen[str]",
+) -> None:
+    address = line(cluster)
+    environment["RAY_AUTH_MODE"] = "token"
+    space = write_space(tmp_path, epochs=60)
+    arguments = ("--space", space, "--seeds", "0,1")
+    running = subprocess.Popen(
+        [sys.executable, "-m", "ban_ray.search", *arguments, "--storage", "nodes", "--address", address],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    deadline = time.monotonic() + 300
+    while len(list((tmp_path / "nodes").glob("unfinished/*/*/epoch-*"))) < 3:
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.1)
+    assert cluster.stdin is not None
+    cluster.stdin.write("lose one\n")
+    cluster.stdin.flush()
+    assert line(cluster) == "removed"
+    output, _ = running.communicate(timeout=600)
+    assert running.returncode == 0, output
+    assert "3 CPUs" in output
+    quiet = search(*arguments, "--storage", "quiet")
+    assert quiet.status == 0, quiet.err
+    assert contents(tmp_path / "nodes") == contents(tmp_path / "quiet")
+    population = Population(open_storage(str(tmp_path / "nodes")))
+    for name in ("claims", "unfinished"):
+        assert population.storage.list(name) == []
