@@ -1,0 +1,38 @@
+"""The KubeRay file: its entry point is a command that the command line takes."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ban_ray
+from ban_ray.search.__main__ import main
+
+yaml = pytest.importorskip("yaml")
+
+
+@pytest.fixture
+def job() -> dict[str, Any]:
+    return dict(yaml.safe_load((Path(ban_ray.__file__).parent / "deploy" / "rayjob.yaml").read_text()))
+
+
+def test_its_entry_point_is_a_search(job: dict[str, Any]) -> None:
+    words = shlex.split(job["spec"]["entrypoint"])
+    assert words[:3] == ["python", "-m", "ban_ray.search"]
+    taken = main.make_context("search", words[3:]).params
+    assert taken["scale"] == "paper"
+    assert taken["yes"], "nobody is there to ask"
+    assert taken["address"] == "auto"
+
+
+def test_data_and_storage_are_on_a_volume_of_every_pod(job: dict[str, Any]) -> None:
+    taken = main.make_context("search", shlex.split(job["spec"]["entrypoint"])[3:]).params
+    cluster = job["spec"]["rayClusterSpec"]
+    groups = [cluster["headGroupSpec"], *cluster["workerGroupSpecs"]]
+    for group in groups:
+        (container,) = group["template"]["spec"]["containers"]
+        mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+        for path in (taken["data"], taken["storage"]):
+            assert any(path.startswith(f"{mount}/") for mount in mounts), path
+        assert container["resources"]["requests"] == container["resources"]["limits"]
