@@ -104,10 +104,19 @@ class Claim:
         while not self._ended.wait(RENEW_S):
             self._record["counter"] = int(str(self._record["counter"])) + 1
             try:
+                if self._released_by_the_search():
+                    return
                 self._storage.write(self.path, json.dumps(self._record).encode())
             except OSError:
                 # The training's own writes tell of a storage that is gone.
                 continue
+
+    def _released_by_the_search(self) -> bool:
+        """A search that ends releases the claims of its workers, the last of which may still be dying."""
+        try:
+            return json.loads(self._storage.read(self.path)).get("released") is True
+        except (FileNotFoundError, ValueError, AttributeError):
+            return False
 
 
 def holder(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:

@@ -374,3 +374,19 @@ def test_a_renewal_that_fails_does_not_end_the_training(storage: Storage, monkey
         assert time.monotonic() < until, "it goes on once there is space again"
         time.sleep(0.02)
     claim.end()
+
+
+def test_a_dying_worker_does_not_take_back_what_its_search_released(storage: Storage) -> None:
+    """Orphans of a search that was ended go on for a second, and would renew what has just been released."""
+    claim = held(storage)
+    deadline = time.monotonic() + 10
+    while (claims.holder(storage, KEY)[1] or {}).get("counter", 0) < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert claims.release_of_runs(storage, [KEY], lambda _: True) == 1
+    time.sleep(0.5)
+    number, record = claims.holder(storage, KEY)
+    assert record is not None
+    assert record["released"] is True
+    claim.end()
+    assert number == 1
