@@ -1,15 +1,19 @@
 """From the command line's choices to the chains of a search."""
 
 import json
+import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from ban_ray.errors import UserError
 from ban_ray.networks import names
+from ban_ray.search import policy as policies
 from ban_ray.search import spaces
+from ban_ray.search.policy import Policy
 from ban_ray.specs import BASELINE, Chain, Network, Objective, Place, Recipe, Scale, SearchSpace, Setting, Task
+from ban_ray.specs.parameters import draw, points
 from ban_ray.specs.space import Configuration
 from ban_ray.tasks.decoded import Decoded
 from ban_ray.tasks.load import open_source
@@ -41,6 +45,16 @@ class Options:
     network: str | None = None
     network_args: str | None = None
     network_version: str | None = None
+    sampler: str | None = None
+    samples: int | None = None
+    minimise: str | None = None
+    target: str | None = None
+    stopping: bool | None = None
+    patience: int | None = None
+    min_gain: float | None = None
+    time_budget: str | None = None
+    max_parameters: int | None = None
+    max_generations_trained: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,22 +81,42 @@ class Planned:
 
 @dataclass(frozen=True)
 class Request:
-    """A search, checked and ready to be planned."""
+    """A search, checked and ready to be planned.
+
+    Attributes:
+        chains: of a grid all of them, of a sampled search those that are known.
+        left_out: configurations of a grid that a limit keeps out, as sentences.
+    """
 
     space: SearchSpace
     scale: Scale
     setting: Setting
+    policy: Policy
     source: Source
     decoded: Decoded
     seeds: tuple[int, ...]
     chains: tuple[Planned, ...]
     training_images: int
     held_out_images: int
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def sampled(self) -> bool:
+        return self.policy.sampler != "grid"
 
     @property
     def generations(self) -> int:
         """Born-again generations of the longest chain."""
-        return max(len(planned.chain.generations) for planned in self.chains) - 1
+        longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
+        return self.setting.generations_for() if longest is None else longest
+
+    def planned(self, configuration: Configuration) -> tuple[Planned, ...]:
+        """A configuration's chains, one for each seed.
+
+        Raises:
+            UserError: the configuration makes no chain.
+        """
+        return tuple(_planned(self.space, configuration, self.setting, seed) for seed in self.seeds)
 
     @property
     def regime(self) -> str:
@@ -139,20 +173,55 @@ def resolve(options: Options) -> Request:
             f"--batch-size {recipe.batch_size} is larger than the {len(parts.train)} training images of {task.name}"
         )
     setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations, network)
-    chains = tuple(
-        _planned(space, configuration, setting, seed) for configuration in scale.configurations for seed in seeds
-    )
-    return Request(
+    request = Request(
         space=space,
         scale=scale,
         setting=setting,
+        policy=policies.resolve(options, space.name, scale, task.protocol),
         source=source,
         decoded=decoded,
         seeds=seeds,
-        chains=chains,
+        chains=(),
         training_images=len(parts.train),
         held_out_images=len(parts.held_out),
     )
+    if request.sampled:
+        # A space that cannot make chains is told of before anything starts.
+        request.planned(draw(scale.parameters, random.Random(0)))
+        return request
+    return _with_grid(request)
+
+
+def _with_grid(request: Request) -> Request:
+    """With the chains of every configuration that is not too large."""
+    chains: list[Planned] = []
+    left_out = []
+    for configuration in request.scale.configurations or points(request.scale.parameters):
+        if reason := refusal(request, configuration):
+            left_out.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
+        else:
+            chains.extend(request.planned(configuration))
+    if not chains:
+        raise UserError(
+            f"--max-parameters {request.policy.max_parameters} leaves no configuration of space {request.space.name}"
+        )
+    return replace(request, chains=tuple(chains), left_out=tuple(left_out))
+
+
+def refusal(request: Request, configuration: Configuration) -> str:
+    """Why a configuration is too large to be run; empty where it is not.
+
+    Raises:
+        UserError: the configuration makes no chain.
+    """
+    limit = request.policy.max_parameters
+    if limit is not None:
+        for generation in request.planned(configuration)[0].chain.generations:
+            architecture = names.parse(generation.network, generation.network_arguments or None)
+            count = architecture.parameters(request.decoded.num_classes, request.decoded.image_shape[2])
+            if count > limit:
+                return f"a network has more than {limit:,} parameters"
+    return ""
 
 
 def _planned(space: SearchSpace, configuration: Configuration, setting: Setting, seed: int) -> Planned:
