@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +25,7 @@ class Trial(BaseModel):
         storage: absolute path or URL of the population.
         folder: for Ray's own files.
         search: this execution of the search command.
+        number: of the chain within it.
         title: readable, for the dashboard.
         teacher_told: how the members that teach generation 0 were chosen.
     """
@@ -36,37 +37,55 @@ class Trial(BaseModel):
     storage: str
     folder: str
     search: str
+    number: int = 0
     title: str
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0
     command: str = ""
     teacher_told: str = ""
 
+    @property
+    def runs(self) -> str:
+        """What the names of all worker groups of this trial begin with."""
+        return f"{self.search}-{self.number}-"
 
-def walk(config: dict[str, Any]) -> None:
+
+class Run(Protocol):
+    """How an order is carried out: `ban_ray.distributed.run`, or what stands in for it."""
+
+    def __call__(
+        self, order: Order, group: Group, report: Callable[[dict[str, Any]], None], *, name: str, folder: str
+    ) -> Outcome: ...
+
+
+def walk(config: dict[str, Any], run: Run = run) -> None:
     """The function of a Tune trial: ends when every generation is published or one cannot be.
 
-    Reports ``{"generation": ..., ...}`` for each epoch and publication, ``{"waiting_for": key}`` where another run
-    trains what this chain needs, and at last ``{"ended": status}`` with a ``sentence`` where the chain failed.
+    Reports ``{"generation": ..., ...}`` for each epoch and publication and, with ``"taken": True``, for each member
+    that was there, ``{"waiting_for": key}`` where another run trains what this chain needs, and at last
+    ``{"ended": status}`` with a ``sentence`` where the chain failed.
     """
     from ray import tune
 
     trial = Trial.model_validate_json(config["trial"])
-    outcome = follow(trial, tune.report)
+    outcome = follow(trial, tune.report, run)
     tune.report({"ended": outcome.status, "sentence": outcome.sentence})
 
 
-def follow(trial: Trial, report: Callable[[dict[str, Any]], None]) -> Outcome:
+def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = run) -> Outcome:
     """Walk the chain until nothing is missing, or one generation cannot be trained."""
     population = Population(find_storage(trial.storage, patience_s=PATIENCE_S))
     generations = trial.chain.generations
     group = Group(generations[0].recipe.workers, trial.cpus_per_worker, trial.gpus_per_worker)
     stale: dict[str, int] = {}
+    keys, told = trial.chain.keys, 0
     while True:
-        first = next((k for k, key in enumerate(trial.chain.keys) if key not in population), None)
-        if first is None:
+        first = next((k for k, key in enumerate(keys) if key not in population), len(keys))
+        for k in range(told, first):
+            report({"generation": k, "key": keys[k], "taken": True})
+        if first == len(keys):
             return Outcome(status="done")
-        key = trial.chain.keys[first]
+        key = keys[first]
         if failure := failures.find(population.storage, key, trial.search):
             return Outcome(status="failed", key=key, sentence=failure.sentence)
         order = Order(
@@ -75,7 +94,7 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None]) -> Outcome:
             generations=generations[first:],
             first=first,
             chain_seed=trial.chain.seed,
-            run=f"{trial.search}-{secrets.token_hex(4)}",
+            run=f"{trial.runs}{secrets.token_hex(4)}",
             search=trial.search,
             stale=stale,
             threads=trial.cpus_per_worker,
@@ -85,6 +104,8 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None]) -> Outcome:
         outcome = run(order, group, report, name=f"{trial.title}-{order.run[-8:]}", folder=trial.folder)
         if outcome.status == "failed":
             return outcome
+        # The worker group has told of everything up to where it ended.
+        told = keys.index(outcome.key) if outcome.status == "claimed" else len(keys)
         if outcome.status == "claimed":
             report({"waiting_for": outcome.key})
             stale[outcome.key] = _wait(population, outcome.key, trial.search)

@@ -94,14 +94,18 @@ def _worker(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sparingly(report: Report, device: "torch.device") -> Report:
-    """Every publication, and epochs at most once in `REPORT_EVERY_S`; a report is all workers' or none's."""
+    """Every publication, every member taken, every epoch that chains are compared after, and the others at most once
+    in `REPORT_EVERY_S`; a report is all workers' or none's."""
     from ban_ray.training import group
+
+    def always(record: dict[str, Any]) -> bool:
+        return "published" in record or "taken" in record or ("rung" in record and record["rung"] == record["epoch"])
 
     last = -REPORT_EVERY_S
 
     def sparing(record: dict[str, Any]) -> None:
         nonlocal last
-        due = group.rank() == 0 and ("published" in record or time.monotonic() - last >= REPORT_EVERY_S)
+        due = group.rank() == 0 and (always(record) or time.monotonic() - last >= REPORT_EVERY_S)
         if group.any_worker(due, device):
             last = time.monotonic()
             report(record)

@@ -53,6 +53,20 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--network", metavar="NAME", help="For --space chain: NAME, torchvision:NAME or module:function.")
 @click.option("--network-args", metavar="JSON", help="Arguments of module:function.")
 @click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; part of the key.")
+@click.option("--sampler", metavar="NAME", help="grid, random, tpe, nsga2 or gp; by default grid for a list, else tpe.")
+@click.option("--samples", type=int, metavar="N", help="Configurations that the sampler makes.")
+@click.option("--minimise", metavar="error,parameters", help="Targets: error, parameters, multiply-accumulates.")
+@click.option(
+    "--target", metavar="last|best|ensemble", help="Whose held-out error a chain stands for; last by default."
+)
+@click.option(
+    "--stopping/--no-stopping", default=None, help="Stop chains across generations; by default unless a grid."
+)
+@click.option("--patience", type=int, metavar="N", help="Generations without a gain that end a chain; 2 or more.")
+@click.option("--min-gain", type=float, metavar="POINTS", help="Of held-out error; a gain is more.  [default: 0]")
+@click.option("--time-budget", metavar="TIME", help="Seconds, or 30m, 2h, 1d; what trains then, goes on next time.")
+@click.option("--max-parameters", type=int, metavar="N", help="Pass over larger networks.")
+@click.option("--max-generations-trained", type=int, metavar="N", help="Train no more; begin no chain beyond it.")
 @click.option("--precision", type=click.Choice(["fp32", "tf32", "bf16"]))
 @click.option("--seeds", callback=_seeds, metavar="0,1,2", help="Seeds of the chains.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that train one generation together.")
@@ -77,7 +91,8 @@ def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
             return
         if given["space"] is None:
             raise UserError("--space is missing; --list names the spaces")
-        from ban_ray.search.command import Choices, search
+        from ban_ray.search.choices import Choices
+        from ban_ray.search.command import search
 
         given["command"] = shlex.join(["python", "-m", "ban_ray.search", *sys.argv[1:]])
         finished = search(Choices(plan_only=plan_only, **given))

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from ban_ray.search.command import Choices, Finished, search
+from ban_ray.search.choices import Choices
+from ban_ray.search.command import Finished, search
 
 if TYPE_CHECKING:
     import pandas as pd

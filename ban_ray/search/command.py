@@ -3,53 +3,28 @@
 import hashlib
 import json
 import os
-import secrets
-import shutil
 import sys
-from contextlib import nullcontext, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from ban_ray.chain import Trial
-from ban_ray.cluster.metrics import Metrics
-from ban_ray.cluster.nodes import require_shared
+from ban_ray.chain import Run
 from ban_ray.errors import UserError
-from ban_ray.population import Population, claims, failures, open_storage
+from ban_ray.population import Population, open_storage
 from ban_ray.population.storage import absolute, find_storage, is_url
+from ban_ray.search import front, record, show, show_front
 from ban_ray.search import plan as plans
-from ban_ray.search import record, show
+from ban_ray.search.choices import Choices
 from ban_ray.search.cost import Cost
-from ban_ray.search.ledger import Ledger
+from ban_ray.search.execute import Place, execute
 from ban_ray.search.near_misses import near_misses
-from ban_ray.search.progress import follow
-from ban_ray.search.request import Options, Planned, Request, resolve
-from ban_ray.search.room import require_room
-from ban_ray.search.study import Study, grid
+from ban_ray.search.request import Planned, Request, resolve
 from ban_ray.search.summary import Summary, summarise
 from ban_ray.search.teachers import choose
 from ban_ray.tasks.decoded import cache_root
 
 WIDE = 160
-
-
-@dataclass(frozen=True)
-class Choices(Options):
-    """Everything that was typed."""
-
-    plan_only: bool = False
-    yes: bool = False
-    concurrent: int | None = None
-    cpus_per_worker: int = 1
-    gpus_per_worker: float | None = None
-    storage: str = "./ban_runs"
-    name: str | None = None
-    address: str | None = None
-    retry_failed: bool = False
-    as_json: bool = False
-    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,8 +38,12 @@ class Finished:
     failed: list[tuple[Planned, str]]
 
 
-def search(choices: Choices) -> Finished | None:
+def search(choices: Choices, train: Run | None = None) -> Finished | None:
     """Run a search; None where only its plan was asked for.
+
+    Args:
+        train: stands in for the training of a chain's generations, as in `ban_ray.chain.Run`; by default they are
+            trained.
 
     Raises:
         UserError: a choice cannot be used; nothing was started.
@@ -86,27 +65,37 @@ def search(choices: Choices) -> Finished | None:
             request = _taught(request, population, name, console)
         plan = plans.make(request, population)
         plans.show(plan, console)
-        if not plan.open:
-            console.print("Nothing to train: every generation is in the population.", highlight=False)
-            _ledger(plan, population, url, name)
-            failed: list[tuple[Planned, str]] = []
-        else:
-            if choices.scale == "paper":
-                _expect(plan, population, console)
-                if not choices.yes:
-                    _confirm(console)
-            failed = _train(choices, plan, population, url, name, console)
-        result = summarise(request, population, failed)
+        if choices.scale == "paper" and plan.open:
+            _expect(plan, population, console)
+            if not choices.yes:
+                _confirm(console)
+        place = Place(url, _side_folder(url) / name, name)
+        executed = execute(request, plan.open, choices, population, place, console, train)
+        request = replace(request, chains=executed.chains)
+        early = executed.books.ledger.stopped
+        result = summarise(request, population, executed.failed)
+        best = front.find(request, executed.books.study)
     show.show(result, console)
+    if best is not None:
+        show_front.show(best, console, always=request.sampled)
+    show_front.show_early(early, executed.left_out, console)
     from analysis.report import write_report
 
     report = write_report(url, name)
     console.print(f"report {report}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
     if choices.as_json:
-        trained = sum(generation.key in population for generation in plan.missing)
-        _emit({"search": name, "storage": url, "report": report, "trained": trained, **show.as_json(result)})
-    return Finished(request, population, name, result, failed)
+        _emit(
+            {
+                "search": name,
+                "storage": url,
+                "report": report,
+                "trained": executed.trained,
+                **show.as_json(result),
+                **show_front.as_json(best, early, executed.left_out),
+            }
+        )
+    return Finished(request, population, name, result, executed.failed)
 
 
 def _taught(request: Request, population: Population, name: str, console: Console, *, note: bool = True) -> Request:
@@ -153,95 +142,6 @@ def _expect(plan: plans.Plan, population: Population | None, console: Console) -
     if cost is not None:
         plans.show_cost(cost, os.cpu_count() or 1, console)
     return cost, misses
-
-
-def _ledger(plan: plans.Plan, population: Population, url: str, name: str) -> Ledger:
-    """Write the search down and open its study, with the configurations told that are finished already."""
-    request = plan.request
-    record.write(population.storage, request, name)
-    study = Study(
-        _side_folder(url) / name / "study.journal",
-        f"{name}, {request.generations} generations, seeds {','.join(map(str, request.seeds))}",
-        grid(request.scale.configurations),
-    )
-    ledger = Ledger(study, population, request.chains)
-    for planned in request.chains:
-        if planned not in plan.open:
-            ledger.end(planned)
-    return ledger
-
-
-def _train(
-    choices: Choices, plan: plans.Plan, population: Population, url: str, name: str, console: Console
-) -> list[tuple[Planned, str]]:
-    """Train what is missing; returns the chains that failed."""
-    from ban_ray import cluster
-
-    request = plan.request
-    execution = f"{name}-{secrets.token_hex(4)}"
-    folder = _side_folder(url) / name / "ray"
-    connected = cluster.connect(choices.address, namespace="ban_ray")
-    try:
-        recipe = request.setting.recipe
-        group = cluster.Group.on(connected, recipe, choices.cpus_per_worker, choices.gpus_per_worker)
-        fits = group.fitting(connected)
-        concurrent = min(choices.concurrent or fits, len(plan.open))
-        require_room(url, plan, concurrent)
-        require_shared(url)
-        console.print(
-            f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {plans.counted(concurrent, 'chain')} at once; "
-            f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)",
-            highlight=False,
-            soft_wrap=True,
-        )
-        # Ray reads its environment when it is imported, so this comes after the connection.
-        from ban_ray.search.run import Desk, run
-
-        if choices.retry_failed:
-            for generation in plan.missing:
-                failures.forget(population.storage, generation.key)
-        # What Tune and Train keep is never read again: the population remembers all that matters.
-        shutil.rmtree(folder, ignore_errors=True)
-        ledger = _ledger(plan, population, url, name)
-        view = follow(console, plan.open, len(plan.missing))
-        metrics = Metrics(name, taken=len(plan.there))
-
-        def reported(planned: Planned, report: dict[str, Any]) -> None:
-            view.reported(planned, report)
-            networks = tuple(generation.network for generation in planned.chain.generations)
-            metrics.reported(planned.title, networks, report)
-
-        def ended(planned: Planned, failure: str) -> None:
-            ledger.end(planned, failure)
-            view.ended(planned, failure)
-            metrics.ended(planned.title, failure)
-
-        def make_trial(planned: Planned) -> Trial:
-            ledger.begin(planned)
-            view.started(planned)
-            return Trial(
-                chain=planned.chain,
-                source=request.source,
-                storage=url,
-                folder=f"{folder}/{execution}",
-                search=execution,
-                title=planned.slug,
-                cpus_per_worker=group.cpus_per_worker,
-                gpus_per_worker=group.gpus_per_worker,
-                command=choices.command,
-                teacher_told=request.teacher_told,
-            )
-
-        desk = Desk(plan.open, make_trial, reported, ended)
-        # Ray prints to stdout whatever its own processes say, and there --json promises one object.
-        with redirect_stdout(sys.stderr) if choices.as_json else nullcontext(), view:
-            run(desk, concurrent=concurrent, folder=str(folder), name=execution)
-    finally:
-        cluster.disconnect()
-        keys = [generation.key for generation in plan.missing]
-        claims.release_of_runs(population.storage, keys, lambda run: run.startswith(f"{execution}-"))
-    shutil.rmtree(folder, ignore_errors=True)
-    return desk.failed
 
 
 def _confirm(console: Console) -> None:

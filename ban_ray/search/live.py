@@ -11,10 +11,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ban_ray.search.endings import Ending
 from ban_ray.search.request import Planned
 from ban_ray.search.tables import new_table
 
 REFRESH_PER_S = 2
+STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
 
 
 @dataclass
@@ -68,7 +70,7 @@ class Board:
         self._live.stop()
 
     def started(self, planned: Planned) -> None:
-        chain = self._chains[id(planned)]
+        chain = self._chains.setdefault(id(planned), _Progress(planned))
         chain.state, chain.note, chain.since = "running", "starting its workers", time.monotonic()
 
     def reported(self, planned: Planned, record: dict[str, Any]) -> None:
@@ -82,20 +84,20 @@ class Board:
             self._published += 1
             error = record.get("held_out_error")
             chain.errors[record["generation"]] = error if error is not None else record["test_error"]
-        else:
+        elif "epoch" in record:
             chain.record = record
 
-    def ended(self, planned: Planned, failure: str) -> None:
-        chain = self._chains[id(planned)]
-        chain.state = "failed" if failure else "done"
-        if failure:
-            self._console.print(f"FAILED {planned.title}: {failure}", highlight=False, markup=False, soft_wrap=True)
+    def ended(self, planned: Planned, ending: Ending) -> None:
+        chain = self._chains.setdefault(id(planned), _Progress(planned))
+        chain.state = ending.kind
+        if ending.kind == "failed":
+            self._console.print(
+                f"FAILED {planned.title}: {ending.sentence}", highlight=False, markup=False, soft_wrap=True
+            )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         states = [chain.state for chain in self._chains.values()]
-        counts = ", ".join(
-            f"{states.count(state)} {state}" for state in ("running", "queued", "done", "failed") if state in states
-        )
+        counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
         yield Text(f"{self._published} of {self._generations} generations published; chains: {counts}")
         yield self._table(options.max_width)
 

@@ -12,7 +12,8 @@ from ban_ray.search.cost import Cost, estimate
 from ban_ray.search.live import duration
 from ban_ray.search.request import Planned, Request
 from ban_ray.search.tables import new_table
-from ban_ray.specs import Generation
+from ban_ray.specs import Choice, FloatRange, Generation
+from ban_ray.specs.parameters import Parameter, described
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,11 @@ def make(request: Request, population: Population | None) -> Plan:
 
 
 def show(plan: Plan, console: Console) -> None:
-    """Print the plan: one row a configuration, then the totals."""
+    """Print the plan: one row a configuration, then the totals; of a sampled search its parameters."""
     request = plan.request
+    if request.sampled:
+        _show_parameters(request, console)
+        return
     table = new_table("network", "parameters", "seeds", "to train", "there")
     for row, group in by_row(request.chains).items():
         keys = {key for planned in group for key in planned.chain.keys}
@@ -74,6 +78,34 @@ def taken_teachers(plan: Plan) -> dict[str, int]:
     wanted = {g.key: g for planned in plan.request.chains for g in planned.chain.generations}
     keys = dict.fromkeys(key for generation in plan.missing for key in generation.teachers if key in plan.there)
     return dict(Counter(wanted[key].network for key in keys))
+
+
+def _show_parameters(request: Request, console: Console) -> None:
+    table = new_table("parameter", "values", "where")
+    for name, parameter in request.scale.parameters.items():
+        where = " and ".join(f"{other} is {' or '.join(map(str, values))}" for other, values in parameter.when.items())
+        table.add_row(name, values_text(parameter), where)
+    console.print(table)
+    policy = request.policy
+    samples = policy.samples or 0
+    limit = f", networks up to {policy.max_parameters:,} parameters" if policy.max_parameters else ""
+    console.print(
+        f"{samples} configurations by {policy.sampler}, seeds {','.join(map(str, request.seeds))}, up to "
+        f"{samples * len(request.seeds) * (request.generations + 1)} generations{limit}; "
+        f"minimised: {', '.join(policy.minimised)} ({policy.error_title}); "
+        f"stopping {'on' if policy.stopping else 'off'}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def values_text(parameter: Parameter) -> str:
+    """The values of a parameter in words."""
+    if isinstance(parameter, Choice):
+        return ", ".join(map(str, parameter.values))
+    step = f" by {parameter.step:g}" if parameter.step is not None else ""
+    scale = ", by its logarithm" if isinstance(parameter, FloatRange) and parameter.log else ""
+    return f"{parameter.low:g} to {parameter.high:g}{step}{scale}"
 
 
 def estimated(plan: Plan) -> Cost | None:
@@ -135,7 +167,12 @@ def count(number: int) -> str:
 
 def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, object]:
     """The plan as JSON values; seconds of a device, bytes of one worker."""
+    policy = plan.request.policy
     return {
+        "sampler": policy.sampler,
+        "samples": policy.samples,
+        "parameters": described(plan.request.scale.parameters),
+        "left_out": list(plan.request.left_out),
         "cost": None if cost is None else asdict(cost),
         "near_misses": list(misses),
         "regime": plan.request.regime,

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from rich.console import Console
 
+from ban_ray.search.endings import Ending
 from ban_ray.search.live import Board
 from ban_ray.search.request import Planned
 
@@ -33,6 +34,8 @@ class Lines:
 
     def started(self, planned: Planned) -> None:
         self._last[planned.title] = time.monotonic()
+        self._width = max(self._width, len(planned.title))
+        self._columns = max(self._columns, *map(len, planned.place.columns))
 
     def reported(self, planned: Planned, record: dict[str, Any]) -> None:
         if key := record.get("waiting_for"):
@@ -49,15 +52,21 @@ class Lines:
             self._errors[planned.title, number] = error if error is not None else record["test_error"]
             part = "held-out" if error is not None else "test"
             self._say(planned, number, self._result(planned, number, part))
-        elif now - self._last.setdefault(planned.title, now) > QUIET_S:
+        elif "epoch" in record and now - self._last.setdefault(planned.title, now) > QUIET_S:
             error = record.get("held_out_error")
             measured = f", held-out {error:.2f} %" if error is not None else ""
             rate = f"{record.get('images_per_second', 0):.0f} images/s"
             self._say(planned, number, f"epoch {record['epoch']} of {record['epochs']}{measured}, {rate}")
 
-    def ended(self, planned: Planned, failure: str) -> None:
-        if failure:
-            self._console.print(f"  {planned.title:<{self._width}}  FAILED: {failure}", highlight=False, markup=False)
+    def ended(self, planned: Planned, ending: Ending) -> None:
+        if ending.kind != "done":
+            kind = "FAILED" if ending.kind == "failed" else ending.kind
+            self._console.print(
+                f"  {planned.title:<{self._width}}  {kind}: {ending.sentence}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
 
     def _result(self, planned: Planned, number: int, part: str) -> str:
         error = self._errors[planned.title, number]
@@ -73,5 +82,6 @@ class Lines:
 
 
 def follow(console: Console, chains: Sequence[Planned], generations: int) -> Board | Lines:
-    """The live view in a terminal, plain lines elsewhere."""
+    """The live view in a terminal, plain lines elsewhere; `chains` are those known already, `generations` a number or,
+    where a sampler proposes chains, at most that many."""
     return Board(console, chains, generations) if console.is_terminal else Lines(console, chains, generations)

@@ -11,6 +11,7 @@ from ban_ray.errors import UserError
 from ban_ray.population import Storage
 from ban_ray.search.request import Planned, Request
 from ban_ray.specs import canonical_json, digest
+from ban_ray.specs.parameters import Configuration, Parameters, contains, described
 
 FORMAT_VERSION = 1
 _ALLOWED = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -29,6 +30,7 @@ def identity(request: Request) -> dict[str, object]:
         "objective": setting.objective.model_dump(),
         "network": None if setting.network is None else vars(setting.network),
         "configurations": [dict(configuration) for configuration in request.scale.configurations],
+        **({"parameters": described(request.scale.parameters)} if request.scale.parameters else {}),
     }
 
 
@@ -85,8 +87,28 @@ def write(storage: Storage, request: Request, name: str) -> None:
     }
     storage.create(f"searches/{name}/search.json", canonical_json(plan))
     for planned in request.chains:
-        chain = chain_record(planned)
-        storage.create(f"searches/{name}/chains/{digest(chain)}.json", canonical_json(chain))
+        write_chain(storage, planned, name)
+
+
+def write_chain(storage: Storage, planned: Planned, name: str) -> None:
+    """Write one chain of a search down, unless it is there."""
+    chain = chain_record(planned)
+    storage.create(f"searches/{name}/chains/{digest(chain)}.json", canonical_json(chain))
+
+
+def configurations(storage: Storage, parameters: Parameters) -> list[Configuration]:
+    """The configurations of all searches of a storage that the parameters take; files that cannot be read are passed
+    over."""
+    found: dict[str, Configuration] = {}
+    for name in storage.list("searches"):
+        for file in storage.list(f"searches/{name}/chains"):
+            try:
+                configuration = json.loads(storage.read(f"searches/{name}/chains/{file}"))["configuration"]
+                if contains(parameters, configuration):
+                    found[digest(configuration)] = configuration
+            except (ValueError, KeyError, TypeError, AttributeError, OSError):
+                continue
+    return list(found.values())
 
 
 def chain_record(planned: Planned) -> dict[str, object]:
@@ -109,9 +131,9 @@ def held(storage: Storage, folder: Path, request: Request, name: str | None) -> 
     Raises:
         UserError: the name cannot be used, or another process runs this search.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     mine = digest(identity(request))
     settled = settle(storage, request, name)
+    folder.mkdir(parents=True, exist_ok=True)
     # The holder of a name may be another search that has not written itself down yet.
     for choice in dict.fromkeys((settled, settled if name else _suffixed(request))):
         # Beside the lock, which a second process that tries it empties.

@@ -1,17 +1,20 @@
 """From the command line's choices to the chains of a search."""
 
 import json
+import random
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
 
 from ban_ray.errors import UserError
 from ban_ray.networks import names
+from ban_ray.search import policy as policies
 from ban_ray.search import spaces
+from ban_ray.search.policy import Policy
 from ban_ray.search.teachers import Chosen
 from ban_ray.specs import BASELINE, Chain, Network, Objective, Place, Recipe, Scale, SearchSpace, Setting, Task
+from ban_ray.specs.parameters import draw, points
 from ban_ray.specs.space import Configuration
 from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.tasks.decoded import Decoded
@@ -45,6 +48,16 @@ class Options:
     network_args: str | None = None
     network_version: str | None = None
     teacher: str = "parent"
+    sampler: str | None = None
+    samples: int | None = None
+    minimise: str | None = None
+    target: str | None = None
+    stopping: bool | None = None
+    patience: int | None = None
+    min_gain: float | None = None
+    time_budget: str | None = None
+    max_parameters: int | None = None
+    max_generations_trained: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,11 +84,17 @@ class Planned:
 
 @dataclass(frozen=True)
 class Request:
-    """A search, checked and ready to be planned."""
+    """A search, checked and ready to be planned.
+
+    Attributes:
+        chains: of a grid all of them, of a sampled search those that are known.
+        left_out: configurations of a grid that a limit keeps out, as sentences.
+    """
 
     space: SearchSpace
     scale: Scale
     setting: Setting
+    policy: Policy
     source: Source
     decoded: Decoded
     seeds: tuple[int, ...]
@@ -84,17 +103,30 @@ class Request:
     held_out_images: int
     teacher: TeacherChoice
     teacher_told: str = ""
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def sampled(self) -> bool:
+        return self.policy.sampler != "grid"
 
     def taught(self, teachers: Chosen) -> "Request":
         """The same search with first generations taught by members."""
-        setting = replace(self.setting, teachers=teachers.keys)
-        chains = _chains(self.space, self.scale, setting, self.seeds)
-        return replace(self, setting=setting, chains=chains, teacher_told=teachers.how)
+        taught = replace(self, setting=replace(self.setting, teachers=teachers.keys), teacher_told=teachers.how)
+        return taught if self.sampled else _with_grid(taught)
 
     @property
     def generations(self) -> int:
         """Born-again generations of the longest chain."""
-        return max(len(planned.chain.generations) for planned in self.chains) - 1
+        longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
+        return self.setting.generations_for() if longest is None else longest
+
+    def planned(self, configuration: Configuration) -> tuple[Planned, ...]:
+        """A configuration's chains, one for each seed.
+
+        Raises:
+            UserError: the configuration makes no chain.
+        """
+        return tuple(_planned(self.space, configuration, self.setting, seed) for seed in self.seeds)
 
     @property
     def regime(self) -> str:
@@ -153,24 +185,56 @@ def resolve(options: Options) -> Request:
             f"--batch-size {recipe.batch_size} is larger than the {len(parts.train)} training images of {task.name}"
         )
     setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations, network)
-    return Request(
+    request = Request(
         space=space,
         scale=scale,
         setting=setting,
+        policy=policies.resolve(options, space.name, scale, task.protocol),
         source=source,
         decoded=decoded,
         seeds=seeds,
-        chains=_chains(space, scale, setting, seeds),
+        chains=(),
         training_images=len(parts.train),
         held_out_images=len(parts.held_out),
         teacher=_teacher(options, space),
     )
+    if request.sampled:
+        # A space that cannot make chains is told of before anything starts.
+        request.planned(draw(scale.parameters, random.Random(0)))
+        return request
+    return _with_grid(request)
 
 
-def _chains(space: SearchSpace, scale: Scale, setting: Setting, seeds: Sequence[int]) -> tuple[Planned, ...]:
-    return tuple(
-        _planned(space, configuration, setting, seed) for configuration in scale.configurations for seed in seeds
-    )
+def _with_grid(request: Request) -> Request:
+    """With the chains of every configuration that is not too large."""
+    chains: list[Planned] = []
+    left_out = []
+    for configuration in request.scale.configurations or points(request.scale.parameters):
+        if reason := refusal(request, configuration):
+            left_out.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
+        else:
+            chains.extend(request.planned(configuration))
+    if not chains:
+        raise UserError(
+            f"--max-parameters {request.policy.max_parameters} leaves no configuration of space {request.space.name}"
+        )
+    return replace(request, chains=tuple(chains), left_out=tuple(left_out))
+
+
+def refusal(request: Request, configuration: Configuration) -> str:
+    """Why a configuration is too large to be run; empty where it is not.
+
+    Raises:
+        UserError: the configuration makes no chain.
+    """
+    limit = request.policy.max_parameters
+    if limit is not None:
+        for generation in request.planned(configuration)[0].chain.generations:
+            architecture = names.parse(generation.network, generation.network_arguments or None)
+            count = architecture.parameters(request.decoded.num_classes, request.decoded.image_shape[2])
+            if count > limit:
+                return f"a network has more than {limit:,} parameters"
+    return ""
 
 
 def _planned(space: SearchSpace, configuration: Configuration, setting: Setting, seed: int) -> Planned:

@@ -1,56 +1,121 @@
-"""The Optuna study behind a search, by ask and tell: one trial a configuration, told once."""
+"""The Optuna study behind a search: one trial a configuration, told once."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ban_ray.specs.space import Configuration
+from ban_ray.search.distributions import of_configuration
+from ban_ray.specs import digest
+from ban_ray.specs.parameters import Configuration
+
+INTERRUPTED = "interrupted"
 
 
 class Study:
     """A persistent study in a file of its own; `optuna-dashboard FILE` opens it."""
 
-    def __init__(self, file: Path, name: str, distributions: Mapping[str, BaseDistribution]) -> None:
+    def __init__(
+        self, file: Path, name: str, distributions: Mapping[str, BaseDistribution], targets: Sequence[str] = ("error",)
+    ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         file.parent.mkdir(parents=True, exist_ok=True)
-        storage = JournalStorage(JournalFileBackend(str(file)))
-        self._study = optuna.create_study(storage=storage, study_name=name, direction="minimize", load_if_exists=True)
+        self._storage = JournalStorage(JournalFileBackend(str(file)))
+        self._study = optuna.create_study(
+            storage=self._storage,
+            study_name=name,
+            directions=["minimize"] * len(targets),
+            load_if_exists=True,
+            sampler=optuna.samplers.RandomSampler(),
+        )
+        if len(targets) > 1 and not self._study.trials:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._study.set_metric_names(list(targets))
         self._distributions = dict(distributions)
         # The caller holds the lock on the search's name, so nobody else is running these.
-        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            self._study.tell(trial.number, state=TrialState.FAIL)
+        for trial in self._trials(TrialState.RUNNING):
+            self._tell(trial.number, TrialState.FAIL, notes={"reason": INTERRUPTED})
 
-    def told(self, configuration: Configuration) -> bool:
-        """Whether the configuration has its value."""
-        complete = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        return any(trial.params == dict(configuration) for trial in complete)
+    def finished(self) -> dict[str, FrozenTrial]:
+        """Trials that have ended with values or were stopped, by the digest of their configuration."""
+        return {digest(dict(t.params)): t for t in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
 
-    def ask(self, configuration: Configuration) -> optuna.Trial:
-        """Open a trial with the given parameters."""
-        self._study.enqueue_trial(dict(configuration))
-        return self._study.ask(self._distributions)
+    def failed(self) -> list[Configuration]:
+        """Configurations that were begun and have neither values nor were stopped, in the order of their trials."""
+        finished = self.finished()
+        failed = {digest(dict(trial.params)): trial.params for trial in self._trials(TrialState.FAIL)}
+        return [configuration for identity, configuration in failed.items() if identity not in finished]
 
-    def tell(self, trial: optuna.Trial, value: float, notes: Mapping[str, object]) -> None:
-        """Close a trial with its value."""
+    def earlier(self) -> list[Configuration]:
+        """Configurations that have values in other studies of this file, such as one of fewer seeds."""
+        found: dict[str, Configuration] = {}
+        for name in optuna.get_all_study_names(self._storage):
+            if name != self._study.study_name:
+                study = optuna.load_study(study_name=name, storage=self._storage)
+                for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+                    found.setdefault(digest(dict(trial.params)), trial.params)
+        return list(found.values())
+
+    def begin(self, configuration: Configuration) -> int:
+        """Open a trial; its number."""
+        return self._add(configuration, TrialState.RUNNING)
+
+    def complete(
+        self,
+        number: int,
+        values: Sequence[float],
+        notes: Mapping[str, object],
+        intermediate: Mapping[int, float] | None = None,
+    ) -> None:
+        """Close a trial with its values."""
+        self._tell(number, TrialState.COMPLETE, values=values, notes=notes, intermediate=intermediate)
+
+    def prune(self, number: int, notes: Mapping[str, object], intermediate: Mapping[int, float]) -> None:
+        """Close a trial that was stopped: it has no value, only what it had reached."""
+        self._tell(number, TrialState.PRUNED, notes=notes, intermediate=intermediate)
+
+    def fail(self, number: int, reason: str) -> None:
+        """Close a trial without a value."""
+        self._tell(number, TrialState.FAIL, notes={"reason": reason})
+
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=states)
+
+    def _add(self, configuration: Configuration, state: TrialState) -> int:
+        before = len(self._study.get_trials(deepcopy=False))
+        self._study.add_trial(
+            create_trial(
+                state=state,
+                params=dict(configuration),
+                distributions=of_configuration(configuration, self._distributions),
+            )
+        )
+        # The caller holds the lock on the search's name, so no other trial came between.
+        return before
+
+    def _tell(
+        self,
+        number: int,
+        state: TrialState,
+        *,
+        values: Sequence[float] | None = None,
+        notes: Mapping[str, object] | None = None,
+        intermediate: Mapping[int, float] | None = None,
+    ) -> None:
+        notes = dict(notes or {})
+        trial = optuna.Trial(self._study, self._study.get_trials(deepcopy=False)[number]._trial_id)
+        if intermediate and len(self._study.directions) > 1:
+            # Optuna refuses intermediate values in a study of several targets.
+            notes["held_out_error_by_step"] = {str(step): value for step, value in intermediate.items()}
+        else:
+            for step, value in (intermediate or {}).items():
+                trial.report(value, step)
         for name, note in notes.items():
             trial.set_user_attr(name, note)
-        self._study.tell(trial, value)
-
-    def fail(self, trial: optuna.Trial, reason: str) -> None:
-        """Close a trial without a value."""
-        trial.set_user_attr("reason", reason)
-        self._study.tell(trial, state=TrialState.FAIL)
-
-
-def grid(configurations: Sequence[Configuration]) -> dict[str, BaseDistribution]:
-    """Categorical distributions over the values that the configurations take."""
-    names = list(dict.fromkeys(name for configuration in configurations for name in configuration))
-    return {
-        name: CategoricalDistribution(list(dict.fromkeys(c[name] for c in configurations if name in c)))
-        for name in names
-    }
+        self._study.tell(number, values, state=state)

@@ -10,6 +10,7 @@ from ban_ray import ensembles
 from ban_ray.population import Population, Predictions
 from ban_ray.search.plan import by_row, parameters
 from ban_ray.search.request import Planned, Request
+from ban_ray.search.targets import find
 from ban_ray.specs.space import STUDENT
 
 SIZES = (2, 3)
@@ -97,15 +98,16 @@ def summarise(request: Request, population: Population, failures: Sequence[tuple
 
 
 def _read(request: Request, population: Population) -> _Table:
-    """Entries by row, column and seed; a chain that misses a generation has none."""
+    """Entries by row, column and seed; a chain that misses a generation has none, or, where chains are stopped, those
+    before it."""
     table: _Table = {}
     for planned in request.chains:
-        members = [population.get(key) for key in planned.chain.keys]
-        if any(member is None for member in members):
+        found = find(population, planned)
+        if not found.whole and not request.policy.stopping:
             continue
-        chain = [population.predictions(member) for member in members if member is not None]
+        chain = [population.predictions(member) for member in found.members]
         cells = table.setdefault(planned.place.row, {})
-        for column, predictions in zip(planned.place.columns, chain, strict=True):
+        for column, predictions in zip(planned.place.columns, chain, strict=False):
             cells.setdefault(column, {})[planned.seed] = _Entry((predictions,))
         for k in SIZES if planned.place.ensembles else ():
             if ensemble := ensembles.ens(k, len(chain) - 1):
@@ -132,6 +134,7 @@ def _sentence(request: Request, table: _Table) -> str:
     """The primary comparison: each row's last generation against the space's reference, on test data."""
     reference = request.space.against
     differences, last = [], ""
+    stopping = request.policy.stopping
     for cells in table.values():
         # Where members of the population taught generation 0, there is no baseline to compare with.
         reference = STUDENT if STUDENT in cells else request.space.against
@@ -141,6 +144,8 @@ def _sentence(request: Request, table: _Table) -> str:
             continue
         # A space with several students a row compares its first kind; the others stand in the table.
         last = chosen[-1] if chosen[-1].startswith("BAN-") else chosen[0]
+        if stopping and last != f"BAN-{request.generations}":
+            continue
         if set(cells[reference]) == set(cells[last]) == set(request.seeds):
             pairs = [(cells[last][seed], cells[reference][seed]) for seed in request.seeds]
             differences.append(np.stack([new.wrong("test") - old.wrong("test") for new, old in pairs]))
@@ -151,6 +156,7 @@ def _sentence(request: Request, table: _Table) -> str:
     from analysis.gains import difference_interval, reliability, sentence
 
     interval = difference_interval(np.mean(differences, axis=0))
-    averaged = f", averaged over {len(differences)} networks," if len(differences) > 1 else ""
+    which = " that were not stopped" if stopping else ""
+    averaged = f", averaged over {len(differences)} networks{which}," if len(differences) > 1 else ""
     # A chain's own baseline is its root here, so every seed is a root of its own.
     return " ".join(filter(None, [f"{sentence(interval, last + averaged, reference)}.", reliability(interval)]))

@@ -4,8 +4,9 @@ from ban_ray.specs.canonical import canonical_json, digest
 from ban_ray.specs.chain import Chain, born_again, label_only
 from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
+from ban_ray.specs.parameters import Choice, FloatRange, IntRange
 from ban_ray.specs.recipe import PRECISIONS, Recipe
-from ban_ray.specs.scales import noisy_digits, papers
+from ban_ray.specs.scales import noisy_digits, noisy_digits_sampled, papers
 from ban_ray.specs.seeds import derive_seed
 from ban_ray.specs.space import BASELINE, TEACHER, Network, PaperRow, Place, Scale, SearchSpace, Setting, sequence
 from ban_ray.specs.task import PROTOCOLS, Task
@@ -18,7 +19,10 @@ __all__ = [
     "SEMANTICS_VERSION",
     "TEACHER",
     "Chain",
+    "Choice",
+    "FloatRange",
     "Generation",
+    "IntRange",
     "Network",
     "Objective",
     "PaperRow",
@@ -34,6 +38,7 @@ __all__ = [
     "digest",
     "label_only",
     "noisy_digits",
+    "noisy_digits_sampled",
     "papers",
     "sequence",
 ]

@@ -1,5 +1,6 @@
 """How a generation is trained."""
 
+from math import ceil
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -43,6 +44,14 @@ class Recipe(Spec):
         if list(self.learning_rate_drops) != sorted(set(self.learning_rate_drops)):
             raise ValueError(f"learning_rate_drops = {self.learning_rate_drops} must increase")
         return self
+
+    @property
+    def rung_epoch(self) -> int | None:
+        """The first epoch, counted from 1, at the last learning rate; None where it is the last one or never comes."""
+        if not self.learning_rate_drops:
+            return None
+        epoch = ceil(round(self.learning_rate_drops[-1] * self.epochs, 9)) + 1
+        return epoch if epoch < self.epochs else None
 
     def learning_rate_at(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 0: dropped once `epoch >= part * epochs`."""

@@ -4,24 +4,42 @@ from collections.abc import Sequence
 from typing import Literal
 
 from ban_ray.specs.objective import Objective
+from ban_ray.specs.parameters import Parameters
 from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.space import Configuration, Scale
 
+LAPTOP_RECIPE = Recipe(epochs=45, batch_size=64)
+"""One recipe for every space, so that they find each other's teachers in the population. 45 epochs of batch 64 take
+about as long as 30 of batch 32, and leave the baseline time to memorise noise that its students then do not."""
+
 
 def noisy_digits(objective: str, configurations: Sequence[Configuration], *, generations: int = 1) -> Scale:
-    """Scale `laptop`: the embedded digits with 30 % of the training labels replaced.
-
-    One recipe for every space, so that they find each other's teachers in the population. 45 epochs of batch 64 take
-    about as long as 30 of batch 32, and leave the baseline time to memorise noise that its students then do not.
-    """
+    """Scale `laptop`: the embedded digits with 30 % of the training labels replaced."""
     return Scale(
         task="digits",
         label_noise=0.3,
-        recipe=Recipe(epochs=45, batch_size=64),
+        recipe=LAPTOP_RECIPE,
         objective=Objective(name=objective),
         generations=generations,
         seeds=(0, 1, 2),
         configurations=tuple(configurations),
+    )
+
+
+def noisy_digits_sampled(
+    objective: str, parameters: Parameters, *, samples: int, generations: int = 1, max_parameters: int | None = None
+) -> Scale:
+    """`noisy_digits` for a sampler, with one seed: it learns more from another configuration than from another seed."""
+    return Scale(
+        task="digits",
+        label_noise=0.3,
+        recipe=LAPTOP_RECIPE,
+        objective=Objective(name=objective),
+        generations=generations,
+        seeds=(0,),
+        parameters=parameters,
+        samples=samples,
+        max_parameters=max_parameters,
     )
 
 

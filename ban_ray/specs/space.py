@@ -7,16 +7,28 @@ from pydantic import JsonValue
 
 from ban_ray.specs.chain import Chain
 from ban_ray.specs.objective import Objective
+from ban_ray.specs.parameters import Configuration, Parameters, Value, check
 from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.task import Task
+
+__all__ = [
+    "BASELINE",
+    "TEACHER",
+    "Configuration",
+    "Network",
+    "PaperRow",
+    "Place",
+    "Scale",
+    "SearchSpace",
+    "Setting",
+    "Value",
+    "sequence",
+]
 
 BASELINE = "baseline"
 TEACHER = "teacher"
 STUDENT = "student"
 """Column of a generation 0 that a member of the population taught."""
-
-Value = int | float | str
-Configuration = Mapping[str, Value]
 
 
 @dataclass(frozen=True)
@@ -33,11 +45,18 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class Scale:
-    """What a space runs at one scale unless the command line says otherwise.
+    """What a space runs at one scale unless the command line says otherwise: a list of configurations, or parameters
+    from which a sampler makes them.
 
     Attributes:
         label_noise: set only for the task named here; another task starts at 0.
         generations: born-again generations after the baseline; a space may cap it for single rows.
+        parameters: by name; a condition names parameters that come before.
+        samples: configurations that a sampler makes of the parameters.
+        max_parameters: larger networks are passed over.
+
+    Raises:
+        ValueError: neither or both of a list and parameters, or a condition that can never hold.
     """
 
     task: str
@@ -45,9 +64,19 @@ class Scale:
     objective: Objective
     generations: int
     seeds: tuple[int, ...]
-    configurations: tuple[Configuration, ...]
+    configurations: tuple[Configuration, ...] = ()
     label_noise: float = 0.0
     protocol: str = "search"
+    parameters: Parameters = field(default_factory=dict)
+    samples: int = 0
+    max_parameters: int | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.configurations) == bool(self.parameters):
+            raise ValueError("a scale has either configurations or parameters")
+        if bool(self.parameters) != (self.samples > 0):
+            raise ValueError(f"samples = {self.samples}: a scale with parameters has at least 1, one without has 0")
+        check(self.parameters)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,8 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
     """Train, or take from the population, each generation of an order.
 
     Args:
-        report: given a record of JSON values after each epoch and each publication, on every worker.
+        report: given a record of JSON values after each epoch and each publication and for each member that was
+            taken, on every worker; ``rung`` is the epoch after which chains are compared.
     """
     torch.set_num_threads(order.threads)
     population = Population(find_storage(order.storage, patience_s=PATIENCE_S))
@@ -43,6 +44,7 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
             decision, claim = decide(population, generation, order)
         decision = cast(Decision, group.broadcast(decision))
         if decision.what == "taken":
+            report({"generation": number, "key": generation.key, "taken": True} if group.rank() == 0 else {})
             continue
         if decision.what != "train":
             return Outcome(status=decision.what, key=generation.key, sentence=decision.sentence)
@@ -50,7 +52,8 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
             if data is None or task != generation.task:
                 task = generation.task
                 data = load_images(task, open_source(order.source, task.fingerprint), device)
-            place = {"generation": number, "key": generation.key, "epochs": generation.recipe.epochs}
+            recipe = generation.recipe
+            place = {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
             trained = train(
                 generation,
                 _teacher(decision.teachers, data, device),

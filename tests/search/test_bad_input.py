@@ -23,7 +23,7 @@ CASES = [
     ((*GRID, "--task", "cifar10", "--data", "no/such/folder"), "no/such/folder"),
     ((*GRID, "--data", "."), "embedded"),
     ((*GRID, "--epochs", "0"), "x>=1"),
-    ((*GRID, "--workers", "3"), "32"),
+    ((*GRID, "--workers", "3"), "64"),
     ((*GRID, "--batch-size", "301"), "300"),
     ((*GRID, "--label-noise", "1.5"), "0<=x<=1"),
     ((*GRID, "--seeds", "0,0"), "different"),
@@ -32,6 +32,11 @@ CASES = [
     ((*GRID, "--storage", "/proc/nothing"), "/proc/nothing"),
     ((*GRID, "--name", "../elsewhere"), "letters"),
     ((*GRID, "--generations", "-1"), "x>=0"),
+    ((*GRID, "--sampler", "tpe"), "only grid is allowed"),
+    (("--space", "recipe_search", "--sampler", "gp"), "random, tpe, nsga2"),
+    (("--space", "densenet_search", "--patience", "1"), "at least 2"),
+    (("--space", "densenet_search", "--max-parameters", "10", "--sampler", "grid"), "leaves no configuration"),
+    (("--space", "densenet_search", "--protocol", "paper"), "only --sampler grid"),
 ]
 
 

@@ -1,0 +1,22 @@
+"""Everything that was typed."""
+
+from dataclasses import dataclass
+
+from ban_ray.search.request import Options
+
+
+@dataclass(frozen=True)
+class Choices(Options):
+    """Options of a search and of its execution."""
+
+    plan_only: bool = False
+    yes: bool = False
+    concurrent: int | None = None
+    cpus_per_worker: int = 1
+    gpus_per_worker: float | None = None
+    storage: str = "./ban_runs"
+    name: str | None = None
+    address: str | None = None
+    retry_failed: bool = False
+    as_json: bool = False
+    command: str = ""

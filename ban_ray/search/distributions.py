@@ -1,0 +1,40 @@
+"""A space's parameters as Optuna's distributions."""
+
+from collections.abc import Mapping, Sequence
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from ban_ray.specs.parameters import Choice, Configuration, IntRange, Parameter, Parameters
+
+
+def of_parameters(parameters: Parameters) -> dict[str, BaseDistribution]:
+    """A distribution for each parameter."""
+    return {name: of_parameter(parameter) for name, parameter in parameters.items()}
+
+
+def of_parameter(parameter: Parameter) -> BaseDistribution:
+    if isinstance(parameter, Choice):
+        return CategoricalDistribution(parameter.values)
+    if isinstance(parameter, IntRange):
+        # Optuna moves an upper end that no step reaches, and warns.
+        high = parameter.high - (parameter.high - parameter.low) % parameter.step
+        return IntDistribution(parameter.low, high, step=parameter.step)
+    every = parameter.every()
+    high_reached = float(every[-1]) if every else parameter.high
+    return FloatDistribution(parameter.low, high_reached, log=parameter.log, step=parameter.step)
+
+
+def of_list(configurations: Sequence[Configuration]) -> dict[str, BaseDistribution]:
+    """Categorical distributions over the values that the configurations take."""
+    names = list(dict.fromkeys(name for configuration in configurations for name in configuration))
+    return {
+        name: CategoricalDistribution(list(dict.fromkeys(c[name] for c in configurations if name in c)))
+        for name in names
+    }
+
+
+def of_configuration(
+    configuration: Configuration, distributions: Mapping[str, BaseDistribution]
+) -> dict[str, BaseDistribution]:
+    """Those that a configuration has values of."""
+    return {name: distribution for name, distribution in distributions.items() if name in configuration}

@@ -1,0 +1,49 @@
+"""The best configurations of a search, by its targets alone."""
+
+from dataclasses import dataclass
+
+from optuna.trial import TrialState
+
+from ban_ray.search.fronts import pareto_front
+from ban_ray.search.policy import ERROR
+from ban_ray.search.request import Request
+from ban_ray.search.study import Study
+from ban_ray.specs.parameters import Configuration
+
+
+@dataclass(frozen=True)
+class Front:
+    """Configurations that no other is better than in every target, by their error.
+
+    Attributes:
+        targets: names, the error first.
+        error_title: whose error, in words.
+        best: name of the row, configuration and values of each.
+        finished, stopped: numbers of configurations that have values, and that were stopped before.
+    """
+
+    targets: tuple[str, ...]
+    error_title: str
+    best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
+    finished: int
+    stopped: int
+
+
+def find(request: Request, study: Study) -> Front | None:
+    """The front; None under the paper protocol, which selects nothing."""
+    if request.setting.task.protocol == "paper":
+        return None
+    policy = request.policy
+    trials = list(study.finished().values())
+    # Optuna gives a pruned trial its last intermediate value.
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    chosen = pareto_front([trial.values or () for trial in complete])
+    if policy.minimised == (ERROR,):
+        # Ties are all best.
+        chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
+    best = []
+    for position in chosen:
+        trial = complete[position]
+        planned = request.planned(trial.params)[0]
+        best.append((planned.place.row, dict(trial.params), tuple(trial.values or ())))
+    return Front(policy.minimised, policy.error_title, tuple(best), len(complete), len(trials) - len(complete))

@@ -1,0 +1,124 @@
+"""Decides from chains' reports which of them end early; knows no Ray."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ban_ray.search.endings import Ending
+from ban_ray.search.request import Planned
+from ban_ray.search.rules import Rung, falls_behind, saturated
+from ban_ray.specs import Generation, digest
+
+
+@dataclass
+class _Entry:
+    """A configuration at a rung: the key of the generation and its error, by seed."""
+
+    keys: dict[int, str] = field(default_factory=dict)
+    errors: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def error(self) -> float:
+        return statistics.fmean(self.errors.values())
+
+
+class Judge:
+    """Compares configurations at rungs and looks for saturation; `Ending`s are its verdicts.
+
+    A configuration's error at a rung is the mean over its seeds that are there. The first of its chains that falls
+    behind ends all of them, since a mean over the others would flatter it.
+    """
+
+    def __init__(
+        self,
+        *,
+        patience: int,
+        min_gain: float,
+        sizes: Callable[[Planned], tuple[float, ...]],
+        history: Callable[[Generation], Sequence[Mapping[str, Any]]],
+    ) -> None:
+        """`sizes` are the targets after the error; `history` gives reports of a member's epochs and publication."""
+        self._patience, self._min_gain = patience, min_gain
+        self._sizes, self._history = sizes, history
+        self._rungs: dict[Rung, dict[str, _Entry]] = {}
+        self._size: dict[str, tuple[float, ...]] = {}
+        self._errors: dict[tuple[str, int], dict[int, float]] = {}
+        self._stopped: dict[str, Ending] = {}
+
+    def hear(self, planned: Planned, record: Mapping[str, Any]) -> Ending | None:
+        """Take a report in; a verdict where the chain ends by it.
+
+        Args:
+            record: of an epoch, of a publication, or ``{"generation": ..., "key": ..., "taken": True}`` of a
+                generation that is a member already: its history is replayed at the rungs.
+        """
+        identity = digest(dict(planned.configuration))
+        if verdict := self._stopped.get(identity):
+            return verdict
+        if record.get("taken"):
+            number = int(record["generation"])
+            for told in self._replayed(planned, number):
+                if verdict := self.hear(planned, told):
+                    return verdict
+            return None
+        rung = self._enter(planned, record)
+        return self._judge(planned, rung) if rung is not None else None
+
+    def told_of(self, planned: Planned) -> None:
+        """A chain of an earlier start or search: what it published stands at the rungs, and is not judged."""
+        for number in range(len(planned.chain.generations)):
+            for record in self._replayed(planned, number):
+                self._enter(planned, record)
+
+    def intermediate(self, planned: Planned) -> dict[int, float]:
+        """Errors of a configuration by the step of its rungs, means over its seeds."""
+        identity = digest(dict(planned.configuration))
+        return {
+            rung.step: entries[identity].error for rung, entries in sorted(self._rungs.items()) if identity in entries
+        }
+
+    def _replayed(self, planned: Planned, number: int) -> list[dict[str, Any]]:
+        generation = planned.chain.generations[number]
+        return [{**record, "generation": number, "key": generation.key} for record in self._history(generation)]
+
+    def _enter(self, planned: Planned, record: Mapping[str, Any]) -> Rung | None:
+        """The rung that a report is of, with its error entered; None where it is of none."""
+        error, identity = record.get("held_out_error"), digest(dict(planned.configuration))
+        if "generation" not in record or error is None:
+            return None
+        number = int(record["generation"])
+        if record.get("published"):
+            rung = Rung(number, "end")
+            self._errors.setdefault((identity, planned.seed), {})[number] = error
+        elif "rung" in record and record["rung"] == record.get("epoch"):
+            rung = Rung(number, "drop")
+        else:
+            return None
+        entry = self._rungs.setdefault(rung, {}).setdefault(identity, _Entry())
+        entry.keys[planned.seed], entry.errors[planned.seed] = str(record["key"]), error
+        if identity not in self._size:
+            self._size[identity] = self._sizes(planned)
+        return rung
+
+    def _judge(self, planned: Planned, rung: Rung) -> Ending | None:
+        identity = digest(dict(planned.configuration))
+        if rung == Rung(len(planned.chain.generations) - 1, "end"):
+            return None
+        entries = self._rungs[rung]
+        mine, keys = entries[identity], set(entries[identity].keys.values())
+        # Chains that share this very generation, such as one teacher, do not differ here.
+        others = {other: entry for other, entry in entries.items() if keys.isdisjoint(entry.keys.values())}
+        points = [(entry.error, *self._size[other]) for other, entry in others.items()]
+        if falls_behind((mine.error, *self._size[identity]), points):
+            verdict = Ending("stopped", f"behind the better half of {len(points) + 1} configurations {rung}")
+            self._stopped[identity] = verdict
+            return verdict
+        errors = self._errors.get((identity, planned.seed), {})
+        known = [errors[number] for number in sorted(errors)]
+        if rung.part == "end" and saturated(known, self._patience, self._min_gain):
+            gain = f" above {self._min_gain:g} points" if self._min_gain else ""
+            return Ending(
+                "saturated", f"no gain{gain} in the last {self._patience} generations up to {rung.generation}"
+            )
+        return None

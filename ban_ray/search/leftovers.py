@@ -1,0 +1,35 @@
+"""What chains that were stopped in training leave: claims, and checkpoints that would fill the disk."""
+
+import time
+
+from ban_ray.population import Population, checkpoints, claims
+from ban_ray.search.request import Planned
+
+LATE_WRITES_S = 10.0
+"""Workers of a stopped chain live on for about a second."""
+
+
+class Leftovers:
+    """Removes them once nobody writes them any more."""
+
+    def __init__(self, population: Population) -> None:
+        self._population = population
+        self._stopped: list[tuple[float, Planned, str]] = []
+
+    def add(self, planned: Planned, runs: str) -> None:
+        """A chain was stopped whose claims are named `runs...`."""
+        self._stopped.append((time.monotonic(), planned, runs))
+        claims.release_of_runs(self._population.storage, list(planned.chain.keys), lambda run: run.startswith(runs))
+
+    def sweep(self, older_s: float = LATE_WRITES_S) -> None:
+        """Remove the checkpoints of chains that were stopped longer ago than `older_s`."""
+        now = time.monotonic()
+        due = [entry for entry in self._stopped if now - entry[0] >= older_s]
+        self._stopped = [entry for entry in self._stopped if entry not in due]
+        for _, planned, runs in due:
+            for key in planned.chain.keys:
+                if key in self._population:
+                    continue
+                _, record = claims.holder(self._population.storage, key)
+                if record is None or record.get("released") is True or str(record.get("run")).startswith(runs):
+                    checkpoints.clear(self._population.storage, key)

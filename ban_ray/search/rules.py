@@ -1,0 +1,65 @@
+"""When a chain is not worth its next epochs; pure functions of errors.
+
+Successive halving by rungs, as ASHA does it (Li et al. 2020), with two differences: rungs are places in a chain, not
+counts of epochs, so that errors are compared at the same generation and the same learning rate; and a chain that has
+reached a rung late is compared with all that were there before it, whatever became of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+from ban_ray.search.fronts import Point, ranks
+
+KEPT = 0.5
+"""Part of the chains at a rung that go on."""
+COMPARED_FROM = 4
+"""Chains at a rung, from which on they are compared."""
+
+
+@dataclass(frozen=True, order=True)
+class Rung:
+    """A place in a chain: in a generation, after its last learning-rate drop (``drop``) or at its end."""
+
+    generation: int
+    part: Literal["drop", "end"]
+
+    @property
+    def step(self) -> int:
+        """Its number along a chain, for studies."""
+        return 2 * self.generation + (self.part == "end")
+
+    def __str__(self) -> str:
+        where = "after the last learning-rate drop" if self.part == "drop" else "at the end"
+        return f"{where} of generation {self.generation}"
+
+
+def falls_behind(mine: Point, others: Sequence[Point], kept: float = KEPT, compared_from: int = COMPARED_FROM) -> bool:
+    """Whether a chain is not among the kept part of those at its rung.
+
+    Args:
+        mine, others: targets at the rung, all to be minimised, ranked by dominance where there are several.
+    """
+    count = len(others) + 1
+    if count < compared_from:
+        return False
+    own, *their = ranks([mine, *others])
+    return sum(rank < own for rank in their) >= ceil(kept * count)
+
+
+def saturated(errors: Sequence[float], patience: int, min_gain: float) -> bool:
+    """Whether the last `patience` generations of a chain gained nothing on the best one before them.
+
+    Args:
+        errors: held-out errors in percent, by generation, the baseline first.
+        min_gain: points; a gain is more than this.
+    """
+    best, idle = float("inf"), 0
+    for error in errors:
+        # Small steps add up: the best moves only with a gain.
+        if error < best - min_gain:
+            best, idle = error, 0
+        else:
+            idle += 1
+    return idle >= patience

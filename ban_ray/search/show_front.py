@@ -1,0 +1,68 @@
+"""The best configurations, what was stopped and what was left out: in a terminal and as JSON."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from ban_ray.search.endings import Ending
+from ban_ray.search.front import Front
+from ban_ray.search.plan import count
+from ban_ray.search.policy import ERROR
+from ban_ray.search.request import Planned
+from ban_ray.search.tables import new_table
+
+SHOWN = 5
+"""Chains that were stopped and are named; the others are counted."""
+
+
+def show(front: Front, console: Console, *, always: bool) -> None:
+    """Print the front; with one plain target only where asked for, since a grid's table says it already."""
+    plain = front.targets == (ERROR,) and "last generation" in front.error_title
+    if not front.best or (plain and not always):
+        return
+    several = len(front.targets) > 1
+    stopped = f", {front.stopped} stopped before" if front.stopped else ""
+    what = f"Pareto front of {' and '.join(front.targets)}" if several else "Best"
+    console.print(
+        f"{what} of {front.finished} finished configurations{stopped}; error is the {front.error_title}; "
+        "the lowest of several is below what new data would show",
+        highlight=False,
+        soft_wrap=True,
+    )
+    table = new_table("configuration", *front.targets)
+    for row, _, values in front.best:
+        table.add_row(row, f"{values[0]:.2f}", *(count(int(value)) for value in values[1:]))
+    console.print(table)
+
+
+def show_early(early: Sequence[tuple[Planned, Ending]], left_out: Sequence[str], console: Console) -> None:
+    """Print which chains ended before their last generation, and what was left out."""
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    for planned, ending in early[:SHOWN]:
+        say(f"{ending.kind} {planned.title}: {ending.sentence}")
+    if len(early) > SHOWN:
+        say(f"and {len(early) - SHOWN} more chains ended early")
+    for sentence in left_out:
+        say(f"left out: {sentence}")
+
+
+def as_json(front: Front | None, early: Sequence[tuple[Planned, Ending]], left_out: Sequence[str]) -> dict[str, object]:
+    """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
+    return {
+        "targets": None if front is None else {"names": front.targets, "error_is": front.error_title},
+        "front": []
+        if front is None
+        else [
+            {"row": row, "configuration": dict(configuration), **dict(zip(front.targets, values, strict=True))}
+            for row, configuration, values in front.best
+        ],
+        "configurations_finished": 0 if front is None else front.finished,
+        "configurations_stopped": 0 if front is None else front.stopped,
+        "ended_early": [
+            {"chain": planned.title, "kind": ending.kind, "why": ending.sentence} for planned, ending in early
+        ],
+        "left_out": list(left_out),
+    }

@@ -1,0 +1,188 @@
+"""Parameters of a search space: what may be varied, declared without any sampler's library."""
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from math import exp, log
+
+Value = int | float | str
+Configuration = Mapping[str, Value]
+When = Mapping[str, tuple[Value, ...]]
+"""Values that earlier parameters must have for a parameter to exist; empty: it always does."""
+
+_DIGITS = 10
+"""Decimals that a stepped float keeps: 0.3, not 0.30000000000000004."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some values without an order."""
+
+    values: tuple[Value, ...]
+    when: When = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.values or len(set(self.values)) < len(self.values):
+            raise ValueError(f"the values {self.values} of a choice must differ, and there must be one")
+
+    def every(self) -> tuple[Value, ...] | None:
+        return self.values
+
+    def contains(self, value: object) -> bool:
+        return value in self.values
+
+    def snap(self, value: Value) -> Value:
+        return value
+
+    def draw(self, chance: random.Random) -> Value:
+        return chance.choice(self.values)
+
+
+@dataclass(frozen=True)
+class IntRange:
+    """Whole numbers `low`, `low + step`, ... up to `high`."""
+
+    low: int
+    high: int
+    step: int = 1
+    when: When = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.low > self.high or self.step < 1:
+            raise ValueError(f"whole numbers from {self.low} to {self.high} by {self.step} are none")
+
+    def every(self) -> tuple[Value, ...] | None:
+        return tuple(range(self.low, self.high + 1, self.step))
+
+    def contains(self, value: object) -> bool:
+        return isinstance(value, int) and value in range(self.low, self.high + 1, self.step)
+
+    def snap(self, value: Value) -> Value:
+        return value
+
+    def draw(self, chance: random.Random) -> Value:
+        return chance.randrange(self.low, self.high + 1, self.step)
+
+
+@dataclass(frozen=True)
+class FloatRange:
+    """Numbers from `low` to `high`: all of them, evenly or by their logarithm, or every `step`."""
+
+    low: float
+    high: float
+    step: float | None = None
+    log: bool = False
+    when: When = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.low > self.high or (self.step is not None and self.step <= 0):
+            raise ValueError(f"numbers from {self.low} to {self.high} by {self.step} are none")
+        if self.log and (self.low <= 0 or self.step is not None):
+            raise ValueError(f"numbers from {self.low} by their logarithm must be above 0 and have no step")
+
+    def every(self) -> tuple[Value, ...] | None:
+        if self.step is None:
+            return None
+        count = int((self.high - self.low) / self.step + 1e-9)
+        return tuple(round(self.low + number * self.step, _DIGITS) for number in range(count + 1))
+
+    def contains(self, value: object) -> bool:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return False
+        every = self.every()
+        return self.low <= value <= self.high if every is None else value in every
+
+    def snap(self, value: Value) -> Value:
+        """A stepped value without the binary tail that a sampler's arithmetic leaves, so that equal ones are equal."""
+        return value if self.step is None else round(float(value), _DIGITS)
+
+    def draw(self, chance: random.Random) -> Value:
+        if every := self.every():
+            return chance.choice(every)
+        if self.log:
+            return min(max(exp(chance.uniform(log(self.low), log(self.high))), self.low), self.high)
+        return chance.uniform(self.low, self.high)
+
+
+Parameter = Choice | IntRange | FloatRange
+Parameters = Mapping[str, Parameter]
+
+
+def check(parameters: Parameters) -> None:
+    """Refuse conditions that can never hold.
+
+    Raises:
+        ValueError: a condition names no earlier parameter, or a value that it does not take.
+    """
+    earlier: dict[str, Parameter] = {}
+    for name, parameter in parameters.items():
+        for other, values in parameter.when.items():
+            if other not in earlier or not values or not all(earlier[other].contains(value) for value in values):
+                raise ValueError(f"parameter {name} depends on {other} in {values}, which no earlier parameter takes")
+        earlier[name] = parameter
+
+
+def described(parameters: Parameters) -> list[dict[str, object]]:
+    """The parameters as JSON values, in their order."""
+    return [
+        {"name": name, "kind": type(parameter).__name__, **asdict(parameter)} for name, parameter in parameters.items()
+    ]
+
+
+def conditional(parameters: Parameters) -> bool:
+    """Whether some parameter exists in a part of the space only."""
+    return any(parameter.when for parameter in parameters.values())
+
+
+def applies(parameter: Parameter, configuration: Configuration) -> bool:
+    """Whether a parameter exists, given the values of the earlier ones."""
+    return all(configuration.get(name) in values for name, values in parameter.when.items())
+
+
+def continuous(parameters: Parameters) -> list[str]:
+    """Parameters that take more values than can be listed."""
+    return [name for name, parameter in parameters.items() if parameter.every() is None]
+
+
+def contains(parameters: Parameters, configuration: Mapping[str, object]) -> bool:
+    """Whether a configuration gives exactly the parameters that exist for it, each a value that it takes."""
+    known: dict[str, Value] = {}
+    for name, parameter in parameters.items():
+        if applies(parameter, known):
+            value = configuration.get(name)
+            if not isinstance(value, int | float | str) or not parameter.contains(value):
+                return False
+            known[name] = value
+    return set(known) == set(configuration)
+
+
+def draw(parameters: Parameters, chance: random.Random) -> Configuration:
+    """A configuration at random, each parameter evenly over its range."""
+    drawn: dict[str, Value] = {}
+    for name, parameter in parameters.items():
+        if applies(parameter, drawn):
+            drawn[name] = parameter.draw(chance)
+    return drawn
+
+
+def points(parameters: Parameters) -> Iterator[Configuration]:
+    """Every configuration, the last parameter changing fastest.
+
+    Raises:
+        ValueError: a parameter is continuous.
+    """
+    if unlisted := continuous(parameters):
+        raise ValueError(f"parameter {unlisted[0]} takes more values than can be listed")
+    return _points(list(parameters.items()), {})
+
+
+def _points(left: Sequence[tuple[str, Parameter]], known: Configuration) -> Iterator[Configuration]:
+    if not left:
+        yield known
+        return
+    (name, parameter), *others = left
+    if not applies(parameter, known):
+        yield from _points(others, known)
+        return
+    for value in parameter.every() or ():
+        yield from _points(others, {**known, name: value})

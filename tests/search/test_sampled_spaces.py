@@ -1,0 +1,65 @@
+"""The sampled spaces: every configuration makes a chain of networks that exist."""
+
+import random
+from dataclasses import replace
+
+import pytest
+
+from ban_ray.networks import names
+from ban_ray.search import spaces
+from ban_ray.specs import Setting, Task
+from ban_ray.specs.parameters import contains, draw
+
+SAMPLED = [name for name in spaces.names() if spaces.load(name).scales["laptop"].parameters]
+
+
+def test_there_are_three() -> None:
+    assert SAMPLED == ["densenet_search", "match_resnet_widths", "recipe_search"]
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_10000_samples_make_chains(name: str) -> None:
+    space = spaces.load(name)
+    scale = space.scales["laptop"]
+    setting = Setting("laptop", Task(name="digits", fingerprint="0" * 64), scale.recipe, scale.objective, 1)
+    chance = random.Random(0)
+    seen: dict[str, str] = {}
+    rows: set[str] = set()
+    for number in range(10_000):
+        configuration = draw(scale.parameters, chance)
+        assert contains(scale.parameters, configuration)
+        if number < 1000:
+            chain = space.chain(configuration, replace(setting, generations=1), 0)
+            assert len(chain.generations) == 2
+            place = space.place(configuration, chain)
+            assert len(place.columns) == 2
+            rows.add(place.row)
+            seen.setdefault(chain.network, str(dict(configuration)))
+    assert len(rows) > 100
+    for network, configuration in seen.items():
+        assert names.parse(network).name == network, configuration
+        assert names.parse(network).parameters(10, 1) > 0
+
+
+def test_widths_are_conditional_on_the_family() -> None:
+    parameters = spaces.load("match_resnet_widths").scales["laptop"].parameters
+    chance = random.Random(1)
+    for _ in range(10_000):
+        configuration = draw(parameters, chance)
+        wide = configuration["family"] == "match-wide-resnet"
+        assert ("wide_units" in configuration, "pre_units" in configuration) == (wide, not wide)
+        assert 0.25 <= float(configuration["width_ratio"]) <= 2
+
+
+def test_densenet_search_finds_the_chains_of_densenet_grid() -> None:
+    task = Task(name="digits", fingerprint="0" * 64, label_noise=0.3)
+    keys = []
+    for name, configuration in (
+        ("densenet_grid", {"depth": 16, "growth": 8}),
+        ("densenet_search", {"depth": 16, "growth": 8, "compression": 0.5}),
+    ):
+        space = spaces.load(name)
+        scale = space.scales["laptop"]
+        setting = Setting("laptop", task, scale.recipe, scale.objective, scale.generations)
+        keys.append(space.chain(configuration, setting, 0).keys)
+    assert keys[0] == keys[1]

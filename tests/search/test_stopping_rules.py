@@ -1,0 +1,256 @@
+"""Each stopping rule on hand-made reports."""
+
+import itertools
+
+import pytest
+
+from ban_ray.search.endings import Ending
+from ban_ray.search.fronts import pareto_front, ranks
+from ban_ray.search.judge import Judge
+from ban_ray.search.request import Planned
+from ban_ray.search.rules import Rung, falls_behind, saturated
+from ban_ray.specs import Generation, Objective, Recipe, Task, born_again, sequence
+
+TASK = Task(name="digits", fingerprint="0" * 64)
+RECIPE = Recipe(epochs=10, batch_size=50)
+NETWORKS = tuple(f"densenet-bc-10-{growth}" for growth in range(4, 20))
+
+
+def planned(number: int, seed: int = 0, generations: int = 3, teacher: str = "") -> Planned:
+    networks = [teacher or NETWORKS[number], *[NETWORKS[number]] * generations]
+    chain = born_again(TASK, networks, RECIPE, Objective(name="ban+l"), seed=seed, generations=generations)
+    return Planned({"number": number}, seed, chain, sequence(chain))
+
+
+def at_end(one: Planned, generation: int, error: float) -> dict[str, object]:
+    return {"generation": generation, "key": one.chain.keys[generation], "published": True, "held_out_error": error}
+
+
+def at_epoch(one: Planned, generation: int, epoch: int, error: float) -> dict[str, object]:
+    place = {"generation": generation, "key": one.chain.keys[generation], "epochs": 10, "rung": 9}
+    return {**place, "epoch": epoch, "held_out_error": error}
+
+
+def judge(
+    histories: dict[str, list[dict[str, object]]] | None = None,
+    sizes: dict[int, float] | None = None,
+    patience: int = 2,
+) -> Judge:
+    def history(generation: Generation) -> list[dict[str, object]]:
+        return (histories or {}).get(generation.key, [])
+
+    def size(one: Planned) -> tuple[float, ...]:
+        return () if sizes is None else (sizes[int(one.configuration["number"])],)
+
+    return Judge(patience=patience, min_gain=0, sizes=size, history=history)
+
+
+# The rung's place in a generation
+
+
+@pytest.mark.parametrize(
+    ("epochs", "drops", "rung"),
+    [(200, (0.3, 0.6, 0.8), 161), (10, (0.3, 0.6, 0.8), 9), (45, (0.3, 0.6, 0.8), 37), (10, (0.5,), 6), (10, (), None)],
+)
+def test_the_first_epoch_at_the_last_learning_rate(epochs: int, drops: tuple[float, ...], rung: int | None) -> None:
+    recipe = Recipe(epochs=epochs, learning_rate_drops=drops)
+    assert recipe.rung_epoch == rung
+    if rung is not None:
+        rates = [recipe.learning_rate_at(epoch) for epoch in range(epochs)]
+        assert rates.index(rates[-1]) + 1 == rung
+
+
+def test_a_rung_that_is_the_end_is_none() -> None:
+    for epochs in (1, 2, 3, 4, 5):
+        assert Recipe(epochs=epochs).rung_epoch is None
+    assert Recipe(epochs=6).rung_epoch is None
+    assert Recipe(epochs=10).rung_epoch == 9
+
+
+def test_rungs_are_in_the_order_of_a_chain() -> None:
+    rungs = [Rung(1, "drop"), Rung(0, "end"), Rung(1, "end"), Rung(0, "drop")]
+    assert [rung.step for rung in sorted(rungs)] == [0, 1, 2, 3]
+
+
+# Falling behind
+
+
+def test_the_better_half_goes_on() -> None:
+    others = [(10.0,), (11.0,), (12.0,)]
+    assert not falls_behind((9.0,), others)
+    assert not falls_behind((10.5,), others), "second of four"
+    assert falls_behind((11.5,), others), "third of four"
+    assert falls_behind((13.0,), others)
+
+
+def test_nobody_is_judged_among_few_or_equals() -> None:
+    assert not falls_behind((99.0,), [(1.0,), (2.0,)])
+    assert not falls_behind((10.0,), [(10.0,)] * 20)
+    assert not falls_behind((10.0,), [(10.0,)] * 20 + [(9.0,)] * 10), "a third is better"
+
+
+def test_several_targets_are_ranked_by_dominance() -> None:
+    points = [(10.0, 5.0), (11.0, 4.0), (12.0, 3.0), (12.0, 5.0), (13.0, 6.0), (12.0, 5.0)]
+    assert ranks(points) == [0, 0, 0, 1, 2, 1]
+    assert pareto_front(points) == [0, 1, 2]
+    assert not falls_behind((50.0, 1.0), points), "the smallest of all is on the front, whatever its error"
+    assert falls_behind((14.0, 7.0), points)
+    assert not falls_behind((12.0, 5.0), points), "three of seven are on a better front"
+
+
+def test_ranks_peel_fronts_as_the_definition_says() -> None:
+    points = [(float(a * 7 % 11), float(b * 5 % 13)) for a, b in itertools.product(range(6), range(6))]
+
+    def dominated(i: int, among: set[int]) -> bool:
+        return any(
+            all(x <= y for x, y in zip(points[j], points[i], strict=True)) and points[j] != points[i] for j in among
+        )
+
+    left, rank, expected = set(range(len(points))), 0, {}
+    while left:
+        front = {i for i in left if not dominated(i, left)}
+        expected |= dict.fromkeys(front, rank)
+        left, rank = left - front, rank + 1
+    assert ranks(points) == [expected[i] for i in range(len(points))]
+
+
+# Saturation
+
+
+def test_densenet_80_80_keeps_its_third_generation() -> None:
+    for baseline in (17.30, 17.16):
+        known = [baseline, 16.26, 16.30, 15.50]
+        assert not any(saturated(known[:count], patience=2, min_gain=0.0) for count in range(1, 5))
+        assert saturated(known[:3], patience=1, min_gain=0.0), "which is why a patience below 2 is refused"
+
+
+def test_saturation_counts_generations_without_a_gain() -> None:
+    assert not saturated([10, 9, 9.5], 2, 0)
+    assert saturated([10, 9, 9.5, 9], 2, 0), "equal is no gain"
+    assert not saturated([10, 9, 9.5, 9, 8], 2, 0)
+    assert saturated([10, 9.9, 9.8], 2, 0.5)
+    assert not saturated([10, 9.7, 9.4], 2, 0.5), "small steps add up to a gain"
+    assert not saturated([10], 2, 0)
+
+
+def test_the_judge_ends_a_saturated_chain_at_its_generations_end() -> None:
+    one, judging = planned(0), judge()
+    for generation, error in enumerate((10.0, 11.0)):
+        assert judging.hear(one, at_end(one, generation, error)) is None
+    assert judging.hear(one, at_epoch(one, 2, 9, 10.5)) is None
+    verdict = judging.hear(one, at_end(one, 2, 10.5))
+    assert verdict is not None
+    assert verdict.kind == "saturated"
+    assert "last 2 generations up to 2" in verdict.sentence
+    last = planned(1)
+    for generation, error in enumerate((10.0, 11.0, 9.0, 12.0)):
+        assert judging.hear(last, at_end(last, generation, error)) is None, "nothing is left to save at the end"
+
+
+# Rungs across chains
+
+
+def reach(judging: Judge, number: int, error: float, generation: int = 0, seed: int = 0) -> Ending | None:
+    one = planned(number, seed)
+    return judging.hear(one, at_end(one, generation, error))
+
+
+def test_chains_are_compared_within_a_generation_only() -> None:
+    judging = judge()
+    for number in range(4):
+        reach(judging, number, 5.0, generation=2)
+    assert reach(judging, 4, 50.0, generation=0) is None, "others are further, nobody is here"
+    assert reach(judging, 5, 50.0, generation=2) is not None
+
+
+def test_a_late_report_does_not_count_at_earlier_rungs() -> None:
+    """Errors fall along a chain; ASHA by a count of epochs would compare these."""
+    judging = judge()
+    assert all(reach(judging, number, 20.0 + number) is None for number in range(2))
+    one = planned(5)
+    assert judging.hear(one, at_end(one, 1, 1.0)) is None
+    assert reach(judging, 2, 19.0) is None
+
+
+def test_only_the_rungs_epoch_is_compared() -> None:
+    judging = judge()
+    for number in range(4):
+        one = planned(number)
+        assert judging.hear(one, at_epoch(one, 0, 9, 10.0 - number)) is None
+    one = planned(4)
+    for epoch in (1, 8, 10):
+        assert judging.hear(one, at_epoch(one, 0, epoch, 90.0)) is None
+    verdict = judging.hear(one, at_epoch(one, 0, 9, 90.0))
+    assert verdict is not None
+    assert "after the last learning-rate drop of generation 0" in verdict.sentence
+
+
+def test_members_replay_their_history() -> None:
+    taken = planned(7)
+    histories = {
+        key: [
+            {"epoch": 9, "rung": 9, "held_out_error": 30.0 - 5 * k},
+            {"published": True, "held_out_error": 29.0 - 5 * k},
+        ]
+        for k, key in enumerate(taken.chain.keys[:2])
+    }
+    judging = judge(histories)
+    for generation in range(2):
+        record = {"generation": generation, "key": taken.chain.keys[generation], "taken": True}
+        assert judging.hear(taken, record) is None
+    assert judging.intermediate(taken) == {0: 30.0, 1: 29.0, 2: 25.0, 3: 24.0}
+    for number in range(3):
+        one = planned(number)
+        verdict = judging.hear(one, at_epoch(one, 0, 9, 31.0 + number))
+        assert (verdict is not None) == (number == 2), "the fourth at this rung, with two that are better"
+
+
+def test_a_member_that_was_behind_stops_its_chain() -> None:
+    taken = planned(7)
+    judging = judge({taken.chain.keys[0]: [{"published": True, "held_out_error": 40.0}]})
+    for number in range(3):
+        reach(judging, number, 10.0)
+    verdict = judging.hear(taken, {"generation": 0, "key": taken.chain.keys[0], "taken": True})
+    assert verdict is not None
+    assert verdict.kind == "stopped"
+
+
+def test_whole_chains_stand_at_the_rungs_without_being_judged() -> None:
+    judging = judge({planned(n).chain.keys[0]: [{"published": True, "held_out_error": 5.0 + n}] for n in range(4)})
+    for number in range(4):
+        judging.told_of(planned(number))
+    assert reach(judging, 4, 50.0) is not None
+    assert reach(judging, 0, 5.0, generation=1) is None
+
+
+def test_a_shared_teacher_tells_nothing_apart() -> None:
+    """Students of one teacher have the same generation 0: by size alone they would be dominated there."""
+    judging = judge(sizes={number: 100.0 + number for number in range(16)})
+    for number in range(10):
+        one = planned(number, teacher="densenet-bc-10-40")
+        assert judging.hear(one, at_end(one, 0, 12.0)) is None
+    verdicts = []
+    for number in range(10):
+        one = planned(number, teacher="densenet-bc-10-40")
+        verdicts.append(judging.hear(one, at_end(one, 1, 12.0)))
+    assert any(verdicts), "with networks of their own they are compared"
+
+
+def test_a_configuration_is_compared_by_the_mean_over_its_seeds() -> None:
+    judging = judge()
+    for number in range(4):
+        reach(judging, number, 10.0 + number)
+    assert reach(judging, 5, 8.0, seed=0) is None
+    assert reach(judging, 5, 13.0, seed=1) is None, "the mean of 8 and 13 is second of five"
+    assert reach(judging, 6, 8.0, seed=0) is None
+    assert reach(judging, 6, 30.0, seed=1) is not None
+    other = planned(6, seed=0)
+    assert judging.hear(other, at_epoch(other, 1, 1, 0.0)) is not None, "its other seeds end with it"
+    assert judging.intermediate(planned(6)) == {1: 19.0}
+
+
+def test_reports_that_say_nothing_of_errors_are_passed_over() -> None:
+    one, judging = planned(0), judge()
+    for record in ({"waiting_for": "0" * 64}, {}, {**at_end(one, 0, 1.0), "held_out_error": None}):
+        assert judging.hear(one, record) is None
+    assert judging.intermediate(one) == {}

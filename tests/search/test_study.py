@@ -1,0 +1,102 @@
+"""States of the study's trials, as a search leaves them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial
+
+from ban_ray.search.distributions import of_list, of_parameters
+from ban_ray.search.study import INTERRUPTED, Study
+from ban_ray.specs import Choice, FloatRange, IntRange
+from ban_ray.specs.parameters import Parameters
+
+PARAMETERS: Parameters = {
+    "family": Choice(("a", "b")),
+    "units": IntRange(1, 8, 2, when={"family": ("a",)}),
+    "ratio": FloatRange(0.25, 2, 0.05),
+}
+ONE, TWO = {"family": "a", "units": 3, "ratio": 0.3}, {"family": "b", "ratio": 2.0}
+
+
+def study(folder: Path, name: str = "s", targets: Sequence[str] = ("error",)) -> Study:
+    return Study(folder / "study.journal", name, of_parameters(PARAMETERS), targets)
+
+
+def trials(folder: Path, name: str = "s") -> list[FrozenTrial]:
+    """As `optuna-dashboard` reads them."""
+    storage = JournalStorage(JournalFileBackend(str(folder / "study.journal")))
+    return optuna.load_study(study_name=name, storage=storage).trials
+
+
+def test_complete_stopped_and_failed(tmp_path: Path) -> None:
+    one = study(tmp_path)
+    numbers = [one.begin(configuration) for configuration in (ONE, TWO, {**TWO, "ratio": 1.0})]
+    assert numbers == [0, 1, 2]
+    assert [trial.state.name for trial in trials(tmp_path)] == ["RUNNING"] * 3
+    one.complete(0, [12.5], {"keys": ["k"]}, {0: 20.0, 1: 12.5})
+    one.prune(1, {"reason": "behind"}, {0: 30.0})
+    one.fail(2, "not finite")
+    found = trials(tmp_path)
+    assert [trial.state.name for trial in found] == ["COMPLETE", "PRUNED", "FAIL"]
+    assert found[0].value == 12.5
+    assert found[0].params == ONE
+    assert found[0].intermediate_values == {0: 20.0, 1: 12.5}
+    assert found[1].intermediate_values == {0: 30.0}
+    assert found[1].user_attrs["reason"] == "behind"
+    assert found[2].user_attrs["reason"] == "not finite"
+    assert all(trial.datetime_complete for trial in found)
+
+
+def test_stopped_with_several_targets_has_no_values(tmp_path: Path) -> None:
+    one = study(tmp_path, targets=("error", "parameters"))
+    one.complete(one.begin(ONE), [12.5, 1000.0], {}, {0: 20.0})
+    one.prune(one.begin(TWO), {"reason": "behind"}, {0: 30.0, 1: 29.0})
+    complete, pruned = trials(tmp_path)
+    assert complete.values == [12.5, 1000.0]
+    assert pruned.state.name == "PRUNED"
+    assert pruned.values is None
+    assert pruned.intermediate_values == {}
+    assert pruned.user_attrs["held_out_error_by_step"] == {"0": 30.0, "1": 29.0}
+    # Optuna's own sampler goes on with such a study.
+    storage = JournalStorage(JournalFileBackend(str(tmp_path / "study.journal")))
+    loaded = optuna.load_study(study_name="s", storage=storage, sampler=optuna.samplers.TPESampler(n_startup_trials=1))
+    loaded.ask().suggest_float("ratio", 0.25, 2, step=0.05)
+    assert loaded.metric_names == ["error", "parameters"]
+
+
+def test_a_killed_search_leaves_no_running_trial_and_begins_again_with_it(tmp_path: Path) -> None:
+    killed = study(tmp_path)
+    killed.complete(killed.begin(ONE), [1.0], {})
+    killed.begin(TWO)
+    again = study(tmp_path)
+    assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE", "FAIL"]
+    assert trials(tmp_path)[1].user_attrs["reason"] == INTERRUPTED
+    assert again.failed() == [TWO]
+    again.complete(again.begin(TWO), [2.0], {})
+    assert study(tmp_path).failed() == []
+    assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE", "FAIL", "COMPLETE"]
+    assert len(study(tmp_path).finished()) == 2
+
+
+def test_other_studies_of_the_file_tell_what_was_tried(tmp_path: Path) -> None:
+    one = study(tmp_path, "seeds 0")
+    one.complete(one.begin(ONE), [1.0], {})
+    one.prune(one.begin(TWO), {}, {0: 1.0})
+    assert study(tmp_path, "seeds 0,1").earlier() == [ONE], "what was stopped is not worth more seeds"
+
+
+def test_a_list_of_configurations_is_categorical(tmp_path: Path) -> None:
+    listed = [{"network": "a", "training": "labels"}, {"network": "b"}]
+    one = Study(tmp_path / "study.journal", "s", of_list(listed))
+    for configuration in listed:
+        one.complete(one.begin(configuration), [1.0], {})
+    assert [trial.params for trial in trials(tmp_path)] == listed
+
+
+def test_a_value_outside_of_the_space_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="ratio"):
+        study(tmp_path).begin({"family": "b", "ratio": 3.0})
