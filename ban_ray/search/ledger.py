@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from optuna import Trial
 
+from ban_ray.metrics import metric_of
 from ban_ray.population import Population
 from ban_ray.search.request import Planned
 from ban_ray.search.study import Study
@@ -44,8 +45,9 @@ class Ledger:
             self._study.fail(trial, "; ".join(self._failures[identity]))
             return
         members = [self._population[other.chain.keys[-1]] for other in self._all[identity]]
-        held_out = [member.metrics.held_out_error for member in members]
-        test = [member.metrics.test_error for member in members]
+        metric = metric_of(members[0].generation.task)
+        held_out = [metric.of(member, "held_out") for member in members]
+        test = [value for member in members if (value := metric.of(member)) is not None]
         kept = [error for error in held_out if error is not None]
         # Without held-out data nothing may be selected: the study then only lists what a grid found.
         value = statistics.fmean(kept) if kept else statistics.fmean(test)
@@ -53,9 +55,11 @@ class Ledger:
             trial,
             value,
             {
-                "value_is": "held-out error, %" if kept else "test error, % (paper protocol, not for selection)",
+                "value_is": f"held-out {metric.heading}"
+                if kept
+                else f"test {metric.heading} (paper protocol, not for selection)",
                 "seeds": [other.seed for other in self._all[identity]],
-                "held_out_error": held_out,
+                f"held_out_{metric.key}": held_out,
                 "keys": [other.chain.keys[-1] for other in self._all[identity]],
             },
         )

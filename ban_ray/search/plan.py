@@ -73,8 +73,9 @@ def estimated(plan: Plan) -> Cost | None:
         plan.missing,
         known,
         num_classes=request.decoded.num_classes,
-        image_shape=request.decoded.image_shape,
-        training_images=request.training_images,
+        in_channels=request.decoded.in_channels,
+        sample_shape=request.decoded.sample_shape,
+        training_samples=request.sizes.train,
     )
 
 
@@ -105,9 +106,9 @@ def parameters(request: Request, row: Sequence[Planned]) -> int:
     for generation in (generation for planned in row for generation in planned.chain.generations):
         if generation.network == network:
             return names.parse(network, generation.network_arguments or None).parameters(
-                decoded.num_classes, decoded.image_shape[2]
+                decoded.num_classes, decoded.in_channels
             )
-    return names.parse(network).parameters(decoded.num_classes, decoded.image_shape[2])
+    return names.parse(network).parameters(decoded.num_classes, decoded.in_channels)
 
 
 def count(number: int) -> str:

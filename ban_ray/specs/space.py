@@ -19,7 +19,7 @@ Configuration = Mapping[str, Value]
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One row of a paper's table; errors in percent on the test set, None where the paper prints '/'."""
+    """One row of a paper's table; errors in percent on the test set, or perplexities, None where it prints '/'."""
 
     network: str
     parameters_millions: float | None
@@ -115,6 +115,7 @@ class SearchSpace:
         place: where a chain stands in the table.
         against: the column that a row's last generation is compared with.
         chooses: options of the command line that the space decides itself.
+        data_task: the task where ``--data`` is given without ``--task``; empty for the scale's own.
         takes_network: whether the network comes from the command line; the scales' configurations are then one,
             without parameters.
     """
@@ -129,3 +130,4 @@ class SearchSpace:
     against: str = BASELINE
     chooses: frozenset[str] = frozenset()
     takes_network: bool = False
+    data_task: str = ""
