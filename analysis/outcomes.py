@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.chains import Chain
-from ban_ray.metrics import Metric
-from ban_ray.outputs import Labels, TokenOutputs, confidence, entropies, of_labels, predicted
+from ban_ray.metrics import Metric, Outputs
+from ban_ray.outputs import Labels, confidence, entropies, of_labels, predicted
 
 if TYPE_CHECKING:
     from analysis.study import Study
@@ -38,7 +38,7 @@ class Outcome:
     calibration_error: float
 
 
-def outcome(outputs: NDArray[np.floating] | TokenOutputs, labels: Labels, metric: Metric) -> Outcome:
+def outcome(outputs: Outputs, labels: Labels, metric: Metric) -> Outcome:
     """The outcome of a member's or an ensemble's outputs and true labels (n,)."""
     chosen, sure = predicted(outputs), confidence(outputs)
     return Outcome(

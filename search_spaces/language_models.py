@@ -34,9 +34,7 @@ PAPER = (
     PaperRow("cnn-lstm", 19, 80.05, (76.97,), note="validation 83.69, BAN-1 80.27"),
     PaperRow("lstm-2-1500", 52, 71.87, (68.56,), note="validation 75.11, BAN-1 71.19; named a single layer"),
 )
-SMALL = LSTM.model_copy(
-    update={"epochs": 12, "batch_size": 10, "learning_rate": 2.0, "learning_rate_factor": 0.5, "clip": 5.0}
-)
+SMALL = LSTM.model_copy(update={"epochs": 15, "batch_size": 20, "clip": 5.0})
 
 
 def recipe_of(network: str, setting: Setting) -> Recipe:

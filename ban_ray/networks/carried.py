@@ -42,7 +42,13 @@ class LSTMStack(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         for place, (layer, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
-            x, (hidden, cell) = layer(dropout(x), self._carried[place])
+            x = dropout(x)
+            if x.device.type == "cpu":
+                # Processors' LSTM kernels have no half precision in training.
+                with torch.autocast("cpu", enabled=False):
+                    x, (hidden, cell) = layer(x.float(), self._carried[place])
+            else:
+                x, (hidden, cell) = layer(x, self._carried[place])
             self._carried[place] = hidden.detach(), cell.detach()
         return x
 

@@ -69,7 +69,7 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class Lines:
+class ReadText:
     """Three texts as they were read: the tokens of each line, without its end."""
 
     train: Sequence[Sequence[str]]

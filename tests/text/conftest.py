@@ -14,7 +14,7 @@ from ban_ray.tasks.source import Source
 from ban_ray.tasks.text import TextData, load_text
 from tests.conftest import CPU
 
-WORDS = "the cat sat on a mat and saw its dog run by".split()
+WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "its", "dog", "run", "by"]
 
 
 def write(folder: Path, train: str, valid: str, test: str) -> Path:

@@ -35,7 +35,7 @@ def circle(tokens: int, seed: int) -> str:
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> TextData:
-    folder = write(tmp_path_factory.mktemp("source") / "circle", *(circle(n, n) for n in (24_000, 4_000, 8_000)))
+    folder = write(tmp_path_factory.mktemp("source") / "circle", *(circle(n, n) for n in (16_000, 1_600, 8_000)))
     corpus = corpus_of(folder)
     return load_text(text_task(corpus), corpus, CPU)
 
@@ -43,16 +43,25 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> TextData:
 def test_a_source_of_known_entropy(source: TextData, make_text: MakeText) -> None:
     """Learned, not told: right to three digits on a text that was not trained on."""
     generation = make_text(
-        task=text_task(source.corpus), network="lstm-1-16-d0", epochs=8, batch_size=20, learning_rate=2, plateau=0.01
+        task=text_task(source.corpus),
+        network="lstm-1-32-d0",
+        epochs=6,
+        batch_size=20,
+        unroll=10,
+        clip=2,
+        learning_rate_drops=(0.5, 0.75),
+        learning_rate_factor=0.2,
+        plateau=None,
     )
     made = train(generation, None, source, CPU)
-    outputs = source.stored(made.test)
-    labels = source.test.labels.numpy()
-    perplexity = PERPLEXITY.mean(PERPLEXITY.losses(outputs, labels))
-    assert perplexity == pytest.approx(TRUE, rel=5e-3)
-    assert f"{perplexity:.2f}" in ("3.36", "3.37")
-    assert BITS.mean(BITS.losses(outputs, labels)) == pytest.approx(1.75, abs=5e-3)
-    assert np.mean(outputs.predicted != labels) == pytest.approx(0.5, abs=0.01)
+    outputs, labels = source.stored(made.test), source.test.labels.numpy()
+    # The one end of a line is no part of the source, and a surprise.
+    within = labels != source.end
+    surprises = PERPLEXITY.losses(outputs, labels)[within]
+    assert PERPLEXITY.mean(surprises) == pytest.approx(TRUE, rel=1.5e-3)
+    assert BITS.mean(surprises) == pytest.approx(1.75, abs=2e-3)
+    assert PERPLEXITY.recorded(source.log_likelihood(made.test, source.test)) == pytest.approx(TRUE, rel=5e-3)
+    assert np.mean(outputs.predicted[within] != labels[within]) == pytest.approx(0.5, abs=0.01)
 
 
 class Clock(nn.Module):
@@ -85,7 +94,7 @@ def test_a_state_is_carried_through_an_evaluation() -> None:
     clock(torch.zeros(5, 2, dtype=torch.int64))
     for _ in range(2):
         outputs = evaluate(clock, data, data.test, Recipe())
-        assert data.log_likelihood(outputs, data.test) == pytest.approx(-math.log(2), rel=1e-9)
+        assert data.log_likelihood(outputs, data.test) == pytest.approx(-math.log(2), rel=1e-6)
         assert data.error_percent(outputs, data.test) == 0
         assert clock.step == 0, "nothing of the text is left for what comes next"
 

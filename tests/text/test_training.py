@@ -1,5 +1,6 @@
 """Training on text against a loop written out by hand; its states, its resume, its schedule."""
 
+import itertools
 import math
 
 import pytest
@@ -197,7 +198,7 @@ def test_the_rate_follows_the_held_out_text(text_data: TextData, make_text: Make
     made = train(make_text(epochs=5, plateau=0.3), None, text_data, CPU)
     perplexities = [math.exp(-float(record["held_out_log_likelihood"] or 0)) for record in made.history]
     rate, expected = 0.5, [0.5, 0.5]
-    for old, new in zip(perplexities, perplexities[1:], strict=False):
+    for old, new in itertools.pairwise(perplexities):
         rate *= 1 if old - new >= 0.3 else 0.5
         expected.append(rate)
     assert [record["learning_rate"] for record in made.history] == expected[:5]
@@ -221,6 +222,8 @@ def test_dropout_is_a_function_of_the_step(text_data: TextData, make_text: MakeT
         ({"network": "densenet-bc-10-4"}, "network densenet-bc-10-4 reads images, which task text does not have"),
     ],
 )
-def test_what_does_not_fit_a_text(text_data: TextData, make_text: MakeText, fields: dict[str, object], told: str) -> None:
+def test_what_does_not_fit_a_text(
+    text_data: TextData, make_text: MakeText, fields: dict[str, object], told: str
+) -> None:
     with pytest.raises(UserError, match=told):
         train(make_text(**fields), None, text_data, CPU)
