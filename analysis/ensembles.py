@@ -10,11 +10,12 @@ import pandas as pd
 
 from analysis.chains import Chain
 from analysis.groups import Group
-from analysis.metrics import Metric
 from analysis.naming import generation_name
 from analysis.outcomes import Outcome, disagreement, outcome
 from analysis.pool import Control, Pool
-from ban_ray.ensembles import Ensemble, average, ens
+from ban_ray.ensembles import Ensemble, ens, together
+from ban_ray.metrics import Metric
+from ban_ray.outputs import predicted
 from ban_ray.population import Predictions
 
 if TYPE_CHECKING:
@@ -153,19 +154,17 @@ def _of_chain(members: Sequence[Predictions], metric: Metric) -> _OfChain:
     labels, held_out_labels = members[0].test_labels, members[0].held_out_labels
     held_out = float("nan")
     if len(held_out_labels):
-        held_out = metric.scale * float(
-            metric.losses(average([one.held_out for one in members]), held_out_labels).mean()
-        )
+        held_out = metric.mean(metric.losses(together([one.held_out for one in members]), held_out_labels))
     return _OfChain(
-        test=outcome(average([one.test for one in members]), labels, metric),
+        test=outcome(together([one.test for one in members]), labels, metric),
         held_out=held_out,
-        diversity=disagreement([one.test.argmax(1) for one in members]),
+        diversity=disagreement([predicted(one.test) for one in members]),
     )
 
 
 def _result(group: Group, name: str, which: Ensemble, found: dict[Chain, _OfChain], pool: Pool) -> EnsembleResult:
     outcomes = {chain: one.test for chain, one in found.items()}
-    errors = [group.metric.scale * float(one.losses.mean()) for one in outcomes.values()]
+    errors = [group.metric.mean(one.losses) for one in outcomes.values()]
     return EnsembleResult(
         group=group,
         name=name,

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis.metrics import Metric, metric_of
-from ban_ray.ensembles import average, mean_log_likelihood
+from ban_ray.ensembles import mean_log_likelihood, together
+from ban_ray.metrics import Metric, metric_of
 from ban_ray.population import Member, Predictions
 from ban_ray.specs import Task
 
@@ -51,7 +51,7 @@ def greedy(study: "Study", task: Task, *, size: int = 5, candidates: int = 50) -
             break
         best = scores[key]
         chosen.append(key)
-        together = average([stored[one].test for one in chosen])
+        ensemble = together([stored[one].test for one in chosen])
         labels = stored[key].test_labels
         rows.append(
             {
@@ -59,9 +59,9 @@ def greedy(study: "Study", task: Task, *, size: int = 5, candidates: int = 50) -
                 "key": key,
                 "network": study.records[key].generation.network,
                 "objective": str(study.records[key].generation.objective),
-                "held_out_error": metric.scale * best[0],
-                "test_error": metric.scale * float(np.mean(metric.losses(together, labels))),
-                "test_log_likelihood": mean_log_likelihood(together, labels),
+                "held_out_error": metric.value(best[0]),
+                "test_error": metric.mean(metric.losses(ensemble, labels)),
+                "test_log_likelihood": mean_log_likelihood(ensemble, labels),
             }
         )
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -73,6 +73,6 @@ def _held_out(member: Member) -> bool:
 
 def _score(stored: dict[str, Predictions], keys: list[str], metric: Metric) -> tuple[float, float]:
     """Held-out loss and negative log-likelihood of an ensemble; lower is better."""
-    together = average([stored[key].held_out for key in keys])
+    ensemble = together([stored[key].held_out for key in keys])
     labels = stored[keys[0]].held_out_labels
-    return float(np.mean(metric.losses(together, labels))), -mean_log_likelihood(together, labels)
+    return float(np.mean(metric.losses(ensemble, labels))), -mean_log_likelihood(ensemble, labels)

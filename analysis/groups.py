@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from analysis.chains import Chain
-from analysis.metrics import Metric, metric_of
 from analysis.naming import flat, generation_name, spec_of
+from ban_ray.metrics import Metric, metric_of
 from ban_ray.population import Member
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.specs import Generation, Objective, Task, canonical_json

@@ -12,7 +12,8 @@ from analysis.clusters import distinct, rows
 from analysis.gains.crossed import crossed_interval
 from analysis.groups import Group
 from analysis.outcomes import Outcomes, agreement, disagreement, losses
-from ban_ray.ensembles import average
+from ban_ray.ensembles import together
+from ban_ray.outputs import predicted
 
 if TYPE_CHECKING:
     from analysis.study import Study
@@ -55,7 +56,7 @@ def by_generation(study: "Study", group: Group, outcomes: Outcomes) -> pd.DataFr
         if not chains:
             continue
         found = outcomes.of(chains, number)
-        errors = np.array([group.metric.scale * one.losses.mean() for one in found])
+        errors = np.array([group.metric.mean(one.losses) for one in found])
         held_out = [group.metric.of(member, "held_out") for chain in chains if (member := chain.member(number))]
         confidence, entropy = _teacher_on_training_views(study, [chain.keys[number] for chain in chains])
         records.append(
@@ -82,9 +83,13 @@ def by_generation(study: "Study", group: Group, outcomes: Outcomes) -> pd.DataFr
 
 
 def by_class(group: Group, outcomes: Outcomes) -> pd.DataFrame:
-    """The last generation against the baseline on each class's test images; the columns are `CLASS_COLUMNS`."""
+    """The last generation against the baseline on each class's test images; the columns are `CLASS_COLUMNS`.
+
+    Empty where the metric is not one of classes.
+    """
     records = []
-    usable = outcomes.usable(group.with_pair(group.last), 0, group.last) if group.last else []
+    compared = group.last and group.metric.classes
+    usable = outcomes.usable(group.with_pair(group.last), 0, group.last) if compared else []
     chains = distinct(usable, group.last)
     if chains:
         first, last = losses(outcomes.of(chains, 0)), losses(outcomes.of(chains, group.last))
@@ -140,7 +145,7 @@ def _taught_classes(study: "Study", outcomes: Outcomes, teachers: Sequence[str])
         return teacher.predicted if teacher else None
     read = [study.read_predictions(key) for key in teachers if key in study.records]
     stored = [one.test for one in read if one is not None]
-    return average(stored).argmax(1) if len(stored) == len(teachers) else None
+    return predicted(together(stored)) if len(stored) == len(teachers) else None
 
 
 def _teacher_on_training_views(study: "Study", keys: Sequence[str]) -> tuple[float, float]:

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.chains import Chain
-from analysis.metrics import Metric
-from ban_ray.ensembles import Labels
+from ban_ray.metrics import Metric, Outputs
+from ban_ray.outputs import Labels, confidence, entropies, of_labels, predicted
 
 if TYPE_CHECKING:
     from analysis.study import Study
 
-Losses = NDArray[np.int8]
+Losses = NDArray[Any]
 BINS = 15
 
 
@@ -25,11 +25,11 @@ class Outcome:
     Attributes:
         losses: (n,) of the metric. predicted, labels: (n,) classes.
         log_likelihoods: (n,) log-probability of the true class, nats.
-        confidence: mean largest probability. entropy: mean, nats.
+        confidence: mean largest probability. entropy: mean, nats; NaN where distributions were not kept whole.
         calibration_error: expected calibration error over 15 equal bins of confidence, percent.
     """
 
-    losses: NDArray[np.int8]
+    losses: Losses
     predicted: NDArray[np.int32]
     labels: Labels
     log_likelihoods: NDArray[np.float32]
@@ -38,21 +38,17 @@ class Outcome:
     calibration_error: float
 
 
-def outcome(log_probabilities: NDArray[np.floating], labels: Labels, metric: Metric) -> Outcome:
-    """The outcome of log-probabilities (n, classes) and true labels (n,)."""
-    probabilities = np.exp(log_probabilities.astype(np.float64))
-    predicted = log_probabilities.argmax(1)
-    confidence = probabilities[np.arange(len(labels)), predicted]
-    # 0 log 0 is 0, also where the logarithm was stored as -inf.
-    entropy = -np.where(probabilities > 0, probabilities * np.maximum(log_probabilities, -1e4), 0).sum(1)
+def outcome(outputs: Outputs, labels: Labels, metric: Metric) -> Outcome:
+    """The outcome of a member's or an ensemble's outputs and true labels (n,)."""
+    chosen, sure = predicted(outputs), confidence(outputs)
     return Outcome(
-        losses=metric.losses(log_probabilities, labels),
-        predicted=predicted.astype(np.int32),
+        losses=metric.losses(outputs, labels),
+        predicted=chosen.astype(np.int32),
         labels=labels,
-        log_likelihoods=log_probabilities[np.arange(len(labels)), labels].astype(np.float32),
-        confidence=float(confidence.mean()),
-        entropy=float(entropy.mean()),
-        calibration_error=calibration_error(confidence, predicted == labels),
+        log_likelihoods=of_labels(outputs, labels).astype(np.float32),
+        confidence=float(sure.mean()),
+        entropy=float(entropies(outputs).mean()),
+        calibration_error=calibration_error(sure, chosen == labels),
     )
 
 

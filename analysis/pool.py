@@ -12,7 +12,7 @@ from analysis.controls import independent_networks
 from analysis.gains.crossed import CrossedInterval, crossed_interval
 from analysis.groups import Group
 from analysis.outcomes import Outcome, outcome
-from ban_ray.ensembles import average
+from ban_ray.ensembles import together
 from ban_ray.population import Predictions
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class Pool:
 
     def _outcome(self, keys: Sequence[str]) -> Outcome:
         stored = [self._stored[key] for key in keys]
-        return outcome(average([one.test for one in stored]), stored[0].test_labels, self._metric)
+        return outcome(together([one.test for one in stored]), stored[0].test_labels, self._metric)
 
     def _error(self, size: int) -> float:
         if size not in self._errors:
@@ -75,7 +75,7 @@ class Pool:
             # A run as long as the circle is the same set wherever it starts.
             starts = range(len(self) if size < len(self) else 1)
             runs = [self._outcome(circle[start : start + size]) for start in starts]
-            self._errors[size] = float(np.mean([self._metric.scale * run.losses.mean() for run in runs]))
+            self._errors[size] = float(np.mean([self._metric.mean(run.losses) for run in runs]))
         return self._errors[size]
 
     def _disjoint(self, chains: Sequence[Chain], size: int) -> list[tuple[Chain, list[str]]]:

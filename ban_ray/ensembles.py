@@ -6,8 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LogProbabilities = NDArray[np.float32]
-Labels = NDArray[np.int64]
+from ban_ray.outputs import Labels, LogProbabilities, Outputs, TokenOutputs, of_labels, predicted
+
+__all__ = [
+    "Ensemble",
+    "Labels",
+    "LogProbabilities",
+    "average",
+    "average_tokens",
+    "ens",
+    "error_percent",
+    "mean_log_likelihood",
+    "together",
+]
 
 
 def average(members: Sequence[LogProbabilities]) -> NDArray[np.float64]:
@@ -25,14 +36,48 @@ def average(members: Sequence[LogProbabilities]) -> NDArray[np.float64]:
     return np.asarray(top + np.log(np.exp(stacked - top).mean(0)))
 
 
-def error_percent(log_probabilities: NDArray[np.floating], labels: Labels) -> float:
+def average_tokens(members: Sequence[TokenOutputs]) -> TokenOutputs:
+    """The same for tokens: exact for the token that came, and so for the perplexity.
+
+    What the ensemble would predict is not known from what is kept: it is taken to be the token for which most
+    probability is on record, with that share of it, a lower bound.
+
+    Raises:
+        ValueError: no member, or numbers of tokens that differ.
+    """
+    label = average([member.label for member in members])
+    predictions = np.stack([member.predicted for member in members])
+    tops = np.exp(np.stack([member.top for member in members]).astype(np.float64))
+    same = predictions[:, None] == predictions[None, :]
+    votes = np.where(same, tops[None, :], 0.0).sum(1)
+    best = votes.argmax(0)[None]
+    share = np.take_along_axis(votes, best, 0)[0] / len(members)
+    with np.errstate(divide="ignore"):
+        top = np.log(share).astype(np.float32)
+    return TokenOutputs(label.astype(np.float32), np.take_along_axis(predictions, best, 0)[0], top)
+
+
+def together(members: Sequence[Outputs]) -> NDArray[np.floating] | TokenOutputs:
+    """The ensemble of members of one task, in the form in which their predictions are kept.
+
+    Raises:
+        ValueError: no member, shapes or forms that differ.
+    """
+    tokens = [member for member in members if isinstance(member, TokenOutputs)]
+    distributions = [member for member in members if not isinstance(member, TokenOutputs)]
+    if tokens and distributions:
+        raise ValueError("members predict different things: some tokens, some distributions")
+    return average_tokens(tokens) if tokens else average(distributions)
+
+
+def error_percent(outputs: NDArray[np.floating] | TokenOutputs, labels: Labels) -> float:
     """Share of wrong argmax predictions (the first on ties), in percent."""
-    return float(100 * np.mean(log_probabilities.argmax(1) != labels))
+    return float(100 * np.mean(predicted(outputs) != labels))
 
 
-def mean_log_likelihood(log_probabilities: NDArray[np.floating], labels: Labels) -> float:
+def mean_log_likelihood(outputs: NDArray[np.floating] | TokenOutputs, labels: Labels) -> float:
     """Mean log-probability of the true class, in nats."""
-    return float(np.mean(log_probabilities[np.arange(len(labels)), labels].astype(np.float64)))
+    return float(np.mean(of_labels(outputs, labels).astype(np.float64)))
 
 
 @dataclass(frozen=True)

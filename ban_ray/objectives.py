@@ -2,6 +2,9 @@
 
 Student logits z and teacher log-probabilities log p are (b, C), labels y are (b,); q is the student's
 softmax. Arithmetic is in the inputs' precision, which is float32 or better.
+
+A network that is unrolled in time has t such mini-batches, one after the other in the rows: (t * b, C) and (t * b,).
+What is minimised is then averaged over each step's mini-batch and summed over the t steps.
 """
 
 from collections.abc import Callable
@@ -16,7 +19,8 @@ from ban_ray.specs import Objective
 
 @dataclass(frozen=True)
 class Terms:
-    """A loss and its unweighted parts; `total` is what is minimised."""
+    """A loss and its unweighted parts; `total` is what is minimised, summed over unrolled steps, the parts are means
+    over all rows."""
 
     total: Tensor
     label: Tensor | None
@@ -51,15 +55,15 @@ def teacher_loss(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> T
     return temperature**2 * F.kl_div(student, softened, reduction="batchmean", log_target=True)
 
 
-def cwtm_loss(logits: Tensor, labels: Tensor, teacher: Tensor, workers: Workers = ALONE) -> Tensor:
+def cwtm_loss(logits: Tensor, labels: Tensor, teacher: Tensor, workers: Workers = ALONE, steps: int = 1) -> Tensor:
     """Confidence weighted by teacher max: ``sum_s w_s (-log q_s[y_s])``, ``w_s = max p_s / sum_u max p_u``.
 
-    The weights sum to 1 over the whole batch of all workers. The local sum is multiplied by the number of
-    workers, since gradients are averaged over them.
+    The weights sum to 1 over the whole batch of all workers, at each unrolled step on its own; the result is the mean
+    over the steps. The local sum is multiplied by the number of workers, since gradients are averaged over them.
     """
-    confidence = teacher.max(1).values.exp()
-    weights = confidence / workers.total(confidence.sum())
-    return workers.count * (weights * F.cross_entropy(logits, labels, reduction="none")).sum()
+    confidence = teacher.max(1).values.exp().view(steps, -1)
+    weights = (confidence / workers.total(confidence.sum(1, keepdim=True))).view(-1)
+    return workers.count / steps * (weights * F.cross_entropy(logits, labels, reduction="none")).sum()
 
 
 def permute_dark_knowledge(teacher: Tensor, keys: Tensor) -> Tensor:
@@ -85,6 +89,7 @@ def loss(
     *,
     keys: Tensor | None = None,
     workers: Workers = ALONE,
+    steps: int = 1,
 ) -> Terms:
     """The loss of a worker's part of a mini-batch.
 
@@ -93,11 +98,12 @@ def loss(
         labels: (b,).
         teacher: (b, C) log-probabilities, None where the objective reads none.
         keys: (b, C) uniform draws for `dkpp`.
+        steps: unrolled in time, each with its own equal part of the rows.
 
     Raises:
         ValueError: the objective needs a teacher or draws that were not given.
     """
-    a, t = objective.label_weight, objective.teacher_weight
+    a, t = steps * objective.label_weight, steps * objective.teacher_weight
     if objective.name == "label":
         label = label_loss(logits, labels, objective.label_smoothing)
         return Terms(a * label, label, None)
@@ -111,7 +117,7 @@ def loss(
         matching = teacher_loss(logits, teacher, objective.temperature)
         return Terms(a * label + t * matching, label, matching)
     if objective.name == "cwtm":
-        label = cwtm_loss(logits, labels, teacher, workers)
+        label = cwtm_loss(logits, labels, teacher, workers, steps)
         return Terms(a * label, label, None)
     if keys is None:
         raise ValueError(f"objective {objective} needs uniform draws for its permutation")

@@ -15,10 +15,10 @@ from ban_ray.objectives import loss
 from ban_ray.order import Order, Outcome
 from ban_ray.population import Population
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
-from ban_ray.tasks.images import ImageData, ImageSet
+from ban_ray.tasks.images import EVALUATION_BATCH, ImageData, ImageSet
 from ban_ray.tasks.source import Source
 from ban_ray.training import train
-from ban_ray.training.evaluation import EVALUATION_BATCH, error_percent, log_probabilities
+from ban_ray.training.evaluation import evaluate
 from ban_ray.training.placement import to_device
 from ban_ray.training.sgd import SGD
 from ban_ray.worker import work
@@ -107,15 +107,15 @@ class TestKDLib:
         generation = make_generation(epochs=1)
         made = train(generation, None, data, CPU)
         right = sum(int(row.argmax() == label) for row, label in zip(made.test, data.test.labels.tolist(), strict=True))
-        assert error_percent(made.test, data.test.labels) == pytest.approx(100 * (1 - right / 1397))
+        assert data.error_percent(made.test, data.test) == pytest.approx(100 * (1 - right / 1397))
         for cut in (1, 255, 256, 257):
             part = ImageSet(data.test.images[:cut], data.test.labels[:cut])
             network = initial_network(generation, data)
             network.load_state_dict(made.weights)
-            said = log_probabilities(network, data, part, generation.recipe)
+            said = evaluate(network, data, part, generation.recipe)
             assert said.shape == (cut, 10)
             wrong = int((made.test[:cut].argmax(1) != part.labels).sum())
-            assert error_percent(said, part.labels) == pytest.approx(100 * wrong / cut)
+            assert data.error_percent(said, part) == pytest.approx(100 * wrong / cut)
 
     def test_the_ensemble_divides_by_its_members(self) -> None:
         """There, by a number that is not theirs."""

@@ -2,8 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.chains import Chain
 from analysis.clusters import rows
@@ -11,6 +14,7 @@ from analysis.gains.crossed import CrossedInterval, crossed_interval
 from analysis.gains.words import sentence
 from analysis.groups import Group
 from analysis.outcomes import Losses, Outcome, log_likelihoods, losses
+from ban_ray.metrics import Metric
 
 COLUMNS = {
     "group": "chains that are alike apart from seeds; of a pooled comparison the first of them",
@@ -25,9 +29,9 @@ COLUMNS = {
     "roots": "clusters of chains that share an ancestor",
     "images": "test images",
     "scope": "what the interval speaks about",
-    "against_error": "mean over chains, percent",
-    "error": "mean over chains, percent",
-    "difference": "points; negative is a gain",
+    "against_error": "the task's metric, of images the error in percent: mean over chains",
+    "error": "mean over chains",
+    "difference": "in the metric's points; negative is a gain",
     "low": "of the 95 % interval, points",
     "high": "of the 95 % interval, points",
     "standard_error": "points",
@@ -72,7 +76,7 @@ class Comparison:
     p_holm: float | None = None
 
     def __str__(self) -> str:
-        return sentence(self.interval, self.name, self.against)
+        return sentence(self.interval, self.name, self.against, self.group.metric.points)
 
 
 def compare(
@@ -97,12 +101,17 @@ def compare(
         generation=generation,
         interval=crossed_interval(errors.first, errors.second, roots=errors.roots, scale=scale),
         likelihood=crossed_interval(likely.first, likely.second, roots=likely.roots, scale=1.0),
-        error=scale * float(second.mean()),
-        against_error=scale * float(first.mean()),
+        error=mean_of(group.metric, second),
+        against_error=mean_of(group.metric, first),
         chains=chains,
         first=first,
         second=second,
     )
+
+
+def mean_of(metric: Metric, losses: NDArray[Any]) -> float:
+    """The metric of losses (chains, images), averaged over the chains."""
+    return float(np.mean([metric.mean(row) for row in losses]))
 
 
 def frame(found: Sequence[Comparison]) -> pd.DataFrame:

@@ -23,10 +23,14 @@ class Pair:
 def pairs(group: Group, outcomes: Outcomes, most: int | None = None) -> list[Pair]:
     """The last generation against the baseline of each chain on its own: these two networks on new images.
 
+    Empty where the losses are not errors of classes, for which alone McNemar's test is.
+
     Args:
         most: chains at most, the first in the order of their seeds.
     """
-    found = []
+    found: list[Pair] = []
+    if not group.metric.classes:
+        return found
     for chain in distinct(outcomes.usable(group.with_pair(group.last), 0, group.last), group.last)[:most]:
         (first,), (last,) = outcomes.of([chain], 0), outcomes.of([chain], group.last)
         low, high = paired_bootstrap(first.losses, last.losses)

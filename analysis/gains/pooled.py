@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.clusters import rows
-from analysis.gains.comparison import Comparison
+from analysis.gains.comparison import Comparison, mean_of
 from analysis.gains.crossed import crossed_interval
 
 
@@ -41,6 +41,6 @@ def pooled(parts: Sequence[Comparison]) -> Comparison | None:
         generation=lead.generation,
         interval=crossed_interval(pair.first, pair.second, roots=pair.roots, scale=scale),
         likelihood=None,
-        error=scale * float(second.mean()),
-        against_error=scale * float(first.mean()),
+        error=float(np.mean([mean_of(lead.group.metric, part) for part in seconds])),
+        against_error=float(np.mean([mean_of(lead.group.metric, part) for part in firsts])),
     )

@@ -7,11 +7,12 @@ COVERAGE_PERCENT = {2: (87, 98), 3: (92, 98), 4: (93, 98)}
 and residual variance; from 5 seeds on it covers 94-98 %."""
 
 
-def sentence(interval: CrossedInterval, name: str, against: str = "baseline") -> str:
+def sentence(interval: CrossedInterval, name: str, against: str = "baseline", unit: str = "points") -> str:
     """What was found, how sure it is, and what it rests on.
 
     Args:
         name, against: what is compared with what, e.g. ``"BAN-3"`` and ``"baseline"``.
+        unit: of the interval.
 
     Returns:
         For example ``BAN-3 against baseline: -5.0 points [-6.4, -3.7], 8 seeds`` or ``BAN-3 against baseline: no gain
@@ -21,15 +22,17 @@ def sentence(interval: CrossedInterval, name: str, against: str = "baseline") ->
         found = "" if interval.estimate < 0 else "worse, "
     else:
         found = "no gain distinguishable at this size: "
-    return f"{name} against {against}: {found}{interval_text(interval)}, {basis(interval)}"
+    return f"{name} against {against}: {found}{interval_text(interval, unit)}, {basis(interval)}"
 
 
 def interval_text(interval: CrossedInterval, unit: str = "points") -> str:
-    """For example ``-5.0 points [-6.4, -3.7]``; a second decimal where the first would hide the answer."""
+    """For example ``-5.0 points [-6.4, -3.7]``; more decimals where the first would hide the answer."""
     digits = 1
     shown = [interval.low, interval.high]
     if interval.high - interval.low < 1 or any(value and not round(value, 1) for value in shown):
         digits = 2
+    if interval.high - interval.low < 0.1:
+        digits = 3
     # Adding 0.0 turns a rounded -0.0 into 0.0.
     estimate, low, high = (round(value, digits) + 0.0 for value in (interval.estimate, *shown))
     return f"{estimate:.{digits}f}{' ' + unit if unit else ''} [{low:.{digits}f}, {high:.{digits}f}]"

@@ -49,7 +49,7 @@ def gain_against_cost(
     papers = [one for one in ensembles if one.name.startswith("Ens*") and max(one.which.generations) in costs]
     axes.plot(
         [costs[max(one.which.generations)] for one in papers],
-        [one.error - baseline for one in papers],
+        [metric.gap(one.error, baseline) for one in papers],
         color=together.colour,
         marker=together.marker,
         linestyle=together.line,
@@ -58,7 +58,7 @@ def gain_against_cost(
     sizes = {control.size: control.error for one in papers for control in (one.same_size, one.same_cost) if control}
     axes.plot(
         [costs[0] * size for size in sorted(sizes)],
-        [sizes[size] - baseline for size in sorted(sizes)],
+        [metric.gap(sizes[size], baseline) for size in sorted(sizes)],
         color=control.colour,
         marker=control.marker,
         linestyle=control.line,
@@ -69,7 +69,7 @@ def gain_against_cost(
     for one, look in zip(timed, style.LOOKS[3:], strict=False):
         axes.plot(
             one.control_cost,
-            one.against_error - baseline,
+            metric.gap(one.against_error, baseline),
             color=look.colour,
             marker=look.marker,
             linestyle="",

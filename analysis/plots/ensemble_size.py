@@ -13,7 +13,7 @@ from analysis.plots import style
 def ensemble_size(group: Group, results: Sequence[EnsembleResult], *, note: str = "") -> Figure:
     """Ens*k (hollow where the baseline fills in), other subsets of the chain, independent label-only networks."""
     metric = group.metric
-    figure, axes = style.new("networks averaged", f"test {metric.name}, {metric.unit}", note=note)
+    figure, axes = style.new("networks averaged", f"test {metric.heading}", note=note)
     ours, theirs, rest = style.LOOKS[:3]
     papers = [one for one in results if one.name.startswith("Ens*")]
     others = [one for one in results if one not in papers]

@@ -12,7 +12,7 @@ MOST_CHAINS = 20
 
 @style.styled
 def learning_curves(group: Group, histories: pd.DataFrame, *, note: str = "") -> Figure | None:
-    """Held-out error by epoch (training error where nothing was held out): mean over seeds, from lowest to highest.
+    """Held-out metric by epoch (training error where nothing was held out): mean over seeds, from lowest to highest.
 
     Args:
         histories: of the members of `curve_keys`.
@@ -20,15 +20,18 @@ def learning_curves(group: Group, histories: pd.DataFrame, *, note: str = "") ->
     Returns:
         None without a history.
     """
-    column = "held_out_error" if histories["held_out_error"].notna().any() else "train_error"
+    metric = group.metric
+    column = f"held_out_{metric.field}"
+    if metric.classes and not histories[column].notna().any():
+        column = "train_error"
     if not histories[column].notna().any():
         return None
-    what = "held-out" if column == "held_out_error" else "training"
-    figure, axes = style.new("epoch", f"{what} {group.metric.name}, {group.metric.unit}", note=note)
+    what = "training" if column == "train_error" else "held-out"
+    figure, axes = style.new("epoch", f"{what} {metric.heading}", note=note)
     keys = curve_keys(group)
     for number, look in zip(keys, style.LOOKS, strict=False):
         mine = histories[histories["key"].isin(keys[number])]
-        by_epoch = mine.groupby("epoch")[column]
+        by_epoch = mine[column].map(metric.recorded).groupby(mine["epoch"])
         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
         epochs = mean.index.to_numpy(dtype=float)
         name = group.column(number)

@@ -18,7 +18,7 @@ MANY = 400
 def error_against_parameters(groups: Sequence[Group], *, note: str = "") -> Figure:
     """Every group's baseline and last generation, means over seeds, and the front that none of them beats."""
     metric = groups[0].metric
-    figure, axes = style.new("trainable parameters", f"test {metric.name}, {metric.unit}", note=note)
+    figure, axes = style.new("trainable parameters", f"test {metric.heading}", note=note)
     baselines: list[tuple[float, float]] = []
     finals: list[tuple[float, float]] = []
     for group in groups:

@@ -59,7 +59,9 @@ def nothing_to_compare(study: Study, groups: Sequence[Group], search: Search | N
         errors = [error for error in found if error is not None]
         which = f"{len(errors)} members, mean" if len(errors) > 1 else "one member,"
         mean = number(sum(errors) / len(errors))
-        sentences.append(f"{group.name}: {which} test {group.metric.name} {mean} {group.metric.unit}.")
+        sentences.append(
+            f"{group.name}: {which} test {group.metric.name} {mean}{' %' if group.metric.unit == '%' else ''}."
+        )
     return Answer(
         "There is nothing to compare yet: no chain has a baseline and a generation that was taught after it.",
         tuple(sentences),
@@ -87,7 +89,7 @@ def _ensembles(found: Evidence) -> list[str]:
         for control, what in ((one.same_size, "as many"), (one.same_cost, "equal training cost")):
             if control and (what == "as many" or one.same_size is None or control.size != one.same_size.size):
                 against = f"{control.size} independent label-only networks ({what})"
-                told.append(f"{sentence(control.interval, one.name, against)}.")
+                told.append(f"{sentence(control.interval, one.name, against, one.group.metric.points)}.")
     return told
 
 
@@ -105,6 +107,8 @@ def _remarks(found: Evidence, first: Comparison) -> list[str]:
         )
     if text := reliability(interval):
         remarks.append(text)
+    if first.group.metric.caveat:
+        remarks.append(first.group.metric.caveat)
     for group in {id(one.group): one.group for one in found.comparisons}.values():
         missing = len(group.chains) - len(group.with_pair(group.last))
         if missing and group.last:

@@ -38,7 +38,7 @@ def figures(groups: Sequence[Group], found: Evidence) -> tuple[FigureText, ...]:
         return ()
     chosen = found.chosen
     lead = chosen or groups[0]
-    note = noise_warning(lead.task)
+    note, metric = noise_warning(lead.task), lead.metric.name
     alike = [group for group in groups if group.task == lead.task]
     drawn: list[tuple[str, Figure | None, str]] = []
     if chosen is not None and found.primary is not None:
@@ -49,7 +49,7 @@ def figures(groups: Sequence[Group], found: Evidence) -> tuple[FigureText, ...]:
                 "generations",
                 gains_by_generation(mine, note=note),
                 "Gains by generation: difference from the same chain's baseline on test, 95 % intervals over new seeds "
-                "and new images. Below zero is a gain." + _at_most(mine),
+                f"and new {lead.metric.samples}. Below zero is a gain." + _at_most(mine),
             ),
             (
                 "cost",
@@ -59,7 +59,7 @@ def figures(groups: Sequence[Group], found: Evidence) -> tuple[FigureText, ...]:
             (
                 "ensembles",
                 ensemble_size(chosen, found.of_chosen(), note=note) if found.of_chosen() else None,
-                f"{name}: test error of averaged networks, means over seeds; hollow: the baseline fills in.",
+                f"{name}: test {metric} of averaged networks, means over seeds; hollow: the baseline fills in.",
             ),
             (
                 "learning",
@@ -79,14 +79,14 @@ def figures(groups: Sequence[Group], found: Evidence) -> tuple[FigureText, ...]:
         (
             "parameters",
             error_against_parameters(alike, note=note),
-            "Test error against trainable parameters, means over seeds; the dotted line is the Pareto front.",
+            f"Test {metric} against trainable parameters, means over seeds; the dotted line is the Pareto front.",
         )
     )
     drawn.append(
         (
             "lineage",
             lineage_tree(lead, alike, note=note),
-            "Teachers and students, with test errors: a line a chain, baselines at the left.",
+            f"Teachers and students, with test {metric}: a line a chain, baselines at the left.",
         )
     )
     return tuple(

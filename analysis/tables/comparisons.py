@@ -50,10 +50,11 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     for scope in conditional:
         notes.append(f"Some intervals are {scope}: those with one root in the column chains / roots.")
     notes += sorted({text for one in comparisons if (text := reliability(one.interval))})
+    notes += sorted({one.group.metric.caveat for one in comparisons} - {""})
     return Table(
         name="comparisons",
         caption=f"Differences of test {metric.name if metric else 'error'} in {points} with 95 % intervals over new "
-        "seeds and new images; negative is a gain",
+        f"seeds and new {metric.samples if metric else 'images'}; negative is a gain",
         headings=(
             "Group",
             "Comparison",

@@ -39,7 +39,7 @@ def ensemble_table(group: Group, results: Sequence[EnsembleResult]) -> Table:
     )
     return Table(
         name="ensembles",
-        caption=f"{group.name}: test {metric.name} in {metric.unit} of ensembles of generations and of independent "
+        caption=f"{group.name}: test {metric.told} of ensembles of generations and of independent "
         f"label-only networks; differences in {metric.points}, negative where the generations are better",
         headings=(
             "Ensemble",
@@ -64,8 +64,8 @@ def greedy_table(steps: pd.DataFrame, group: Group) -> Table:
     warning = noise_warning(group.task)
     return Table(
         name="greedy",
-        caption=f"Greedy ensemble of the population's members, chosen on held-out images, reported on test; "
-        f"{metric.name} in {metric.unit}",
+        caption=f"Greedy ensemble of the population's members, chosen on held-out {metric.samples}, reported on test; "
+        f"{metric.told}",
         headings=(
             "Networks",
             "Joined",

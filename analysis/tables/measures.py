@@ -62,7 +62,7 @@ def measure_table(groups: Sequence[Group], measures: pd.DataFrame) -> Table:
             *sorted({warning for group in groups if (warning := noise_warning(group.task))}),
             "Calibration error: 15 equal bins. Teacher's confidence and entropy: on the training views of the last "
             "epoch; a confidence near 1 means a saturated teacher that adds little to the labels. Differs: share of "
-            "test images on which two networks predict different classes.",
+            f"test {metric.samples} on which two networks predict different classes.",
         ),
     )
 

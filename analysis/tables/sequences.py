@@ -49,7 +49,7 @@ def sequence_table(
             rows.append(_row(row, "paper", columns))
             data.append(_record(row, "paper", columns))
     metric = groups[0].metric if groups else None
-    what = f"Test {metric.name} in {metric.unit}" if metric else "Test results"
+    what = f"Test {metric.told}" if metric else "Test results"
     head = [column.capitalize() if column in REFERENCES else column for column in columns]
     return Table(
         name=name,

@@ -7,7 +7,9 @@ from torch import nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks import (
+    character_lstm,
     densenet,
+    lstm,
     match_densenet,
     match_resnet,
     own,
@@ -15,11 +17,14 @@ from ban_ray.networks import (
     torchvision_models,
     wide_resnet,
 )
+from ban_ray.networks.character_lstm import CharacterLanguageModel
 from ban_ray.networks.dense_unit import DenseUnit
 from ban_ray.networks.layers import initialise
 from ban_ray.networks.names import (
     Architecture,
+    CharacterNetwork,
     DenseNetBC,
+    LSTMNetwork,
     MatchDenseNet,
     MatchPreResNet,
     MatchWideResNet,
@@ -27,8 +32,11 @@ from ban_ray.networks.names import (
     PreResNet,
     TorchvisionNetwork,
     WideResNet,
+    check_fits,
     parse,
 )
+from ban_ray.tasks.data import TaskData
+from ban_ray.tasks.text import TextData
 
 _Builder = Callable[[Any, int, int], nn.Module]
 
@@ -40,7 +48,9 @@ _OURS: dict[type, _Builder] = {
     MatchWideResNet: match_resnet.build_wide,
     MatchPreResNet: match_resnet.build_pre,
 }
+_LANGUAGE: dict[type, _Builder] = {LSTMNetwork: lstm.build, CharacterNetwork: character_lstm.build}
 _FOREIGN: dict[type, _Builder] = {OwnNetwork: own.build, TorchvisionNetwork: torchvision_models.build}
+_INITIALISED = _LANGUAGE | _FOREIGN
 
 
 def build(
@@ -53,7 +63,9 @@ def build(
 ) -> nn.Module:
     """A freshly initialised network: (b, in_channels, h, w) to logits (b, num_classes).
 
-    Random numbers come from torch's global generator; on the meta device nothing is allocated.
+    A language model takes tokens (t, b) to logits (t * b, num_classes), step by step; `num_classes` is the size of its
+    vocabulary, whose words are spelled with `in_channels` characters. Random numbers come from torch's global
+    generator; on the meta device nothing is allocated.
 
     Args:
         name: one of the forms of `ban_ray.networks.names`.
@@ -78,11 +90,25 @@ def build_architecture(
             f"network {architecture.name} has no dense units to recompute; only densenet-bc-... and "
             "match-densenet-... can be recomputed"
         )
-    if kind in _FOREIGN:
-        return _FOREIGN[kind](architecture, num_classes, in_channels)
+    if kind in _INITIALISED:
+        return _INITIALISED[kind](architecture, num_classes, in_channels)
     module = _OURS[kind](architecture, num_classes, in_channels)
     initialise(module)
     for layer in module.modules():
         if isinstance(layer, DenseUnit):
             layer.recompute = recompute
     return module
+
+
+def build_for(data: TaskData, name: str, arguments: Mapping[str, object] | None = None) -> nn.Module:
+    """`build` for a task's data; a network that reads words by their characters is told how they are spelled.
+
+    Raises:
+        UserError: as `build` does, or the network does not read such data.
+    """
+    architecture = parse(name, arguments)
+    check_fits(architecture, data.task)
+    network = build_architecture(architecture, data.num_classes, data.in_channels)
+    if isinstance(data, TextData) and isinstance(network, CharacterLanguageModel):
+        network.words.spell(data.spellings())
+    return network

@@ -1,12 +1,14 @@
 """What a network costs, read off its module on the meta device, where nothing is allocated."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build_architecture
+from ban_ray.networks.carried import TiedOutput
 from ban_ray.networks.names import Architecture, parse
 from ban_ray.networks.shapes.foreign import ForeignNetwork, one_line
 
@@ -47,6 +49,48 @@ def multiply_accumulates(
         raise UserError(f"{refused}: {one_line(error)}") from error
 
 
+def of_token(name: str, num_classes: int, in_channels: int, arguments: Mapping[str, object] | None = None) -> int:
+    """Multiply-accumulates of one forward pass of one token, as `multiply_accumulates` counts them.
+
+    Raises:
+        UserError: no such network, or it does not take tokens (1, 1) to logits (1, num_classes).
+    """
+    architecture = parse(name, arguments)
+
+    def count(module: nn.Module) -> int:
+        total, logits = _forward(module, torch.zeros(1, 1, dtype=torch.int64))
+        if not isinstance(logits, Tensor) or logits.shape != (1, num_classes):
+            made = f"a tensor of {tuple(logits.shape)}" if isinstance(logits, Tensor) else type(logits).__name__
+            raise UserError(
+                f"network {architecture.name} cannot predict tokens: it makes {made} from one token, "
+                f"where {(1, num_classes)} is needed"
+            )
+        return total
+
+    try:
+        return _read(architecture, num_classes, in_channels, count)
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise UserError(f"network {architecture.name} cannot predict tokens: {one_line(error)}") from error
+
+
+def of_sample(
+    name: str,
+    num_classes: int,
+    in_channels: int,
+    sample_shape: Sequence[int],
+    arguments: Mapping[str, object] | None = None,
+) -> int:
+    """Multiply-accumulates of one forward pass of one image (height, width, channels), or of one token ().
+
+    Raises:
+        UserError: as for either of them.
+    """
+    if not sample_shape:
+        return of_token(name, num_classes, in_channels, arguments)
+    height, width, _ = sample_shape
+    return multiply_accumulates(name, num_classes, in_channels, (height, width), arguments)
+
+
 def built_parameters(architecture: Architecture, num_classes: int, in_channels: int) -> int:
     """Parameters of the built module, every one counted once.
 
@@ -73,23 +117,29 @@ def _forward(module: nn.Module, images: Tensor) -> tuple[int, object]:
     """The multiply-accumulates of one pass in evaluation mode, and what it returns."""
     total = 0
 
-    def add(layer: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor) -> None:
+    def add(layer: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Any) -> None:
         nonlocal total
         total += _of_layer(layer, inputs[0] if inputs else named["input"], output)
 
     for layer in module.modules():
-        if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd):
+        if isinstance(layer, nn.Linear | nn.modules.conv._ConvNd | nn.RNNBase | TiedOutput):
             layer.register_forward_hook(add, with_kwargs=True)
     with torch.no_grad():
         output = module.eval()(images)
     return total, output
 
 
-def _of_layer(layer: nn.Module, given: Tensor, output: Tensor) -> int:
+def _of_layer(layer: nn.Module, given: Tensor, output: Any) -> int:
     """Multiply-accumulates of one call: each element meets the weights of one filter."""
+    if isinstance(layer, nn.RNNBase):
+        # Each step of each sequence meets every matrix, the biases aside.
+        sequences = given.shape[:-1].numel()
+        return sequences * sum(weight.numel() for weight in layer.parameters() if weight.ndim == 2)
+    if isinstance(layer, TiedOutput):
+        return int(output.numel()) * given.shape[-1]
     if isinstance(layer, nn.Linear):
-        return output.numel() * layer.in_features
+        return int(output.numel()) * layer.in_features
     assert isinstance(layer, nn.modules.conv._ConvNd)
     # A transposed convolution spreads each element of its input; any other gathers each one of its output.
     elements = given if layer.transposed else output
-    return elements.numel() * layer.weight[0].numel()
+    return int(elements.numel()) * layer.weight[0].numel()

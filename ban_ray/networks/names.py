@@ -15,14 +15,25 @@ from ban_ray.networks.shapes.foreign import (
     as_text,
     parse_foreign,
 )
+from ban_ray.networks.shapes.language import (
+    CNN_DROPOUT,
+    LSTM_DROPOUT,
+    CharacterNetwork,
+    LanguageArchitecture,
+    LSTMNetwork,
+)
 from ban_ray.networks.shapes.match import TEACHER, MatchDenseNet
 from ban_ray.networks.shapes.match_resnet import MatchPreResNet, MatchWideResNet
 from ban_ray.networks.shapes.resnet import PreResNet, WideResNet
+from ban_ray.tasks.kinds import KINDS
 
 __all__ = [
     "FORMS",
     "Architecture",
+    "CharacterNetwork",
     "DenseNetBC",
+    "LSTMNetwork",
+    "LanguageArchitecture",
     "MatchDenseNet",
     "MatchPreResNet",
     "MatchWideResNet",
@@ -30,6 +41,7 @@ __all__ = [
     "PreResNet",
     "TorchvisionNetwork",
     "WideResNet",
+    "check_fits",
     "parse",
 ]
 
@@ -51,6 +63,10 @@ def _match_densenet(units: str, ratio_in: str, ratio_out: str, *target: str | No
     return MatchDenseNet(int(units), Decimal(ratio_in), Decimal(ratio_out), _target(*target))
 
 
+def _dropout(text: str | None, usual: Decimal) -> Decimal:
+    return Decimal(text) if text else usual
+
+
 _OURS: dict[str, tuple[str, Callable[..., Architecture]]] = {
     "densenet-bc-DEPTH-GROWTH[-cCOMPRESSION]": (_DENSENET, _densenet),
     "wide-resnet-DEPTH-WIDTH": (
@@ -70,9 +86,30 @@ _OURS: dict[str, tuple[str, Callable[..., Architecture]]] = {
         rf"match-pre-resnet-{_WHOLE}-{_DECIMAL}{_TARGET}",
         lambda units, ratio, *target: MatchPreResNet(int(units), Decimal(ratio), _target(*target)),
     ),
+    "lstm-LAYERS-UNITS[-dDROPOUT]": (
+        rf"lstm-{_WHOLE}-{_WHOLE}(?:-d{_DECIMAL})?",
+        lambda layers, units, dropout: LSTMNetwork(_dropout(dropout, LSTM_DROPOUT), int(layers), int(units)),
+    ),
+    "cnn-lstm[-UNITS][-dDROPOUT]": (
+        rf"cnn-lstm(?:-0*([1-9][0-9]{{0,3}}))?(?:-d{_DECIMAL})?",
+        lambda units, dropout: CharacterNetwork(_dropout(dropout, CNN_DROPOUT), int(units or 0)),
+    ),
 }
 FORMS = (*_OURS, OWN_FORM, TORCHVISION_FORM)
 """The forms that a name may have."""
+
+
+def check_fits(architecture: Architecture, task: str) -> None:
+    """Refuse a network of this package that reads images where there is text, or the other way round.
+
+    Raises:
+        UserError: it does; a network of the user's is taken at its word.
+    """
+    text = KINDS[task].text if task in KINDS else False
+    if isinstance(architecture, OwnNetwork) or isinstance(architecture, LanguageArchitecture) == text:
+        return
+    reads, allowed = ("images", "lstm-LAYERS-UNITS and cnn-lstm are") if text else ("text", "networks for images are")
+    raise UserError(f"network {architecture.name} reads {reads}, which task {task} does not have; {allowed} allowed")
 
 
 def parse(name: str, arguments: Mapping[str, object] | None = None) -> Architecture:
@@ -97,6 +134,6 @@ def parse(name: str, arguments: Mapping[str, object] | None = None) -> Architect
                 )
             return architecture
     raise UserError(
-        f"unknown network {name!r}; allowed are {', '.join(FORMS)}, where DEPTH, GROWTH, WIDTH and UNITS are "
-        "whole numbers up to 9999 and RIN, ROUT, RATIO and COMPRESSION decimals such as 0.5"
+        f"unknown network {name!r}; allowed are {', '.join(FORMS)}, where DEPTH, GROWTH, WIDTH, LAYERS and "
+        "UNITS are whole numbers up to 9999 and RIN, ROUT, RATIO, COMPRESSION and DROPOUT decimals such as 0.5"
     )

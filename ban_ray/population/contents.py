@@ -1,26 +1,37 @@
 """What a member's files hold, read from bytes that anyone may have written."""
 
 import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray.errors import DamagedMember
+from ban_ray.outputs import Labels, LogProbabilities, Outputs, array_names, from_arrays, to_arrays
 from ban_ray.population.member import History
 
-LogProbabilities = NDArray[np.float32]
-Labels = NDArray[np.int64]
+__all__ = ["Labels", "LogProbabilities", "Predictions", "arrays_of", "history_of", "predictions_of"]
+
+_PARTS = ("held_out", "test")
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Log-probabilities (n, classes) and the true labels (n,), clean, of both evaluated parts."""
+    """Outputs and the true labels (n,), clean, of both evaluated parts.
 
-    held_out: LogProbabilities
+    Attributes:
+        held_out, test: of images log-probabilities (n, classes), of text what is kept of each token.
+    """
+
+    held_out: Outputs
     held_out_labels: Labels
-    test: LogProbabilities
+    test: Outputs
     test_labels: Labels
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """By name, as they lie in a file."""
+        labels = {"held_out_labels": self.held_out_labels, "test_labels": self.test_labels}
+        return {**to_arrays("held_out", self.held_out), **to_arrays("test", self.test), **labels}
 
 
 def arrays_of(data: bytes, key: str) -> dict[str, NDArray[np.generic]]:
@@ -41,22 +52,14 @@ def arrays_of(data: bytes, key: str) -> dict[str, NDArray[np.generic]]:
 def predictions_of(data: bytes, key: str) -> Predictions:
     """Raises DamagedMember: they are not log-probabilities with a label for each."""
     arrays = arrays_of(data, key)
-    names = [field.name for field in fields(Predictions)]
-    if sorted(arrays) != sorted(names):
+    labels = frozenset(f"{part}_labels" for part in _PARTS)
+    if arrays.keys() not in [labels.union(*form) for form in zip(*map(array_names, _PARTS), strict=True)]:
         raise DamagedMember(f"member {key}: the predictions hold {str(sorted(arrays))[:100]}")
-    for part in ("held_out", "test"):
-        outputs, labels = arrays[part], arrays[f"{part}_labels"]
-        fit = outputs.dtype == np.float32 and labels.dtype == np.int64 and outputs.ndim == 2 and labels.ndim == 1
-        if not fit or len(outputs) != len(labels):
-            raise DamagedMember(
-                f"member {key}: the predictions on {part} are {outputs.dtype} {outputs.shape} with labels "
-                f"{labels.dtype} {labels.shape}; float32 (n, classes) with int64 (n,) is needed"
-            )
-        if len(labels) and not (labels.min() >= 0 and labels.max() < outputs.shape[1]):
-            raise DamagedMember(f"member {key}: a label on {part} is outside of 0 .. {outputs.shape[1] - 1}")
-        if np.isnan(outputs).any():
-            raise DamagedMember(f"member {key}: the predictions on {part} are not all numbers")
-    return Predictions(**arrays)  # type: ignore[arg-type]
+    try:
+        held_out, test = (from_arrays(part, arrays, arrays[f"{part}_labels"]) for part in _PARTS)
+    except ValueError as error:
+        raise DamagedMember(f"member {key}: {error}") from error
+    return Predictions(held_out, arrays["held_out_labels"], test, arrays["test_labels"])  # type: ignore[arg-type]
 
 
 def history_of(data: bytes, key: str) -> History:

@@ -41,7 +41,7 @@ def publish(
     """
     blobs = {
         "weights": _safetensors(weights),
-        "predictions": _safetensors(vars(predictions)),
+        "predictions": _safetensors(predictions.arrays()),
         "history": _parquet(history),
     }
     suffixes = {"weights": "safetensors", "predictions": "safetensors", "history": "parquet"}

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ban_ray.errors import UserError
+from ban_ray.tasks.kinds import KINDS
 
 EXIT_BAD_INPUT = 2
 EXIT_CHAINS_FAILED = 3
@@ -31,10 +32,11 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--plan", "plan_only", is_flag=True, help="Print what would be trained and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask before --scale paper.")
 @click.option("--scale", type=click.Choice(["laptop", "paper"]), default="laptop", show_default=True)
-@click.option("--task", help="digits (embedded), fashion_mnist, cifar10, cifar100 or folder.")
+@click.option("--task", help=f"{', '.join(KINDS)}; some are embedded.")
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
 @click.option("--image-size", metavar="N|HxW", help="Of --task folder, in pixels.")
 @click.option("--download", is_flag=True, help="Fetch the task's files into --data where they are missing.")
+@click.option("--tokens", type=click.Choice(["word", "char"]), help="How --task text is read.")
 @click.option("--label-column", help="Column of the labels in Parquet files.")
 @click.option("--label-noise", type=click.FloatRange(0, 1), metavar="P", help="Share of training labels replaced.")
 @click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the held-out data.")

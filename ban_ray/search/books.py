@@ -71,14 +71,14 @@ def replayed(population: Population, generation: Generation) -> list[dict[str, A
             return []
         rung = generation.recipe.rung_epoch
         epochs: list[dict[str, Any]] = [
-            {"epoch": rung, "rung": rung, "held_out_error": epoch["held_out_error"]}
+            {"epoch": rung, "rung": rung, **{k: v for k, v in epoch.items() if k.startswith("held_out_")}}
             for epoch in (population.history(member) if rung is not None else ())
             if epoch["epoch"] == rung
         ]
     except DamagedMember:
         # `verify` tells of it; without its history it is compared with nobody.
         return []
-    return [*epochs, {"published": True, "held_out_error": member.metrics.held_out_error}]
+    return [*epochs, {"published": True, **member.metrics.model_dump()}]
 
 
 def _grid(request: Request, population: Population, ledger: Ledger, judge: Judge | None) -> tuple[Planned, ...]:

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 
 from ban_ray.search.step import Measured, Shape, measure
 from ban_ray.specs import Generation, digest
-from ban_ray.tasks.decoded import cache_root
+from ban_ray.tasks.batches import steps_an_epoch
+from ban_ray.tasks.kept import cache_root
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ def estimate(
     known: dict[str, Generation],
     *,
     num_classes: int,
-    image_shape: tuple[int, int, int],
-    training_images: int,
+    in_channels: int,
+    sample_shape: tuple[int, ...],
+    training_samples: int,
 ) -> Cost | None:
     """The cost of the missing generations; None where there are none.
 
@@ -42,7 +44,7 @@ def estimate(
         known: specs by key, to find a student's teachers.
     """
     shapes: dict[Shape, int] = {}
-    images: dict[Shape, int] = {}
+    samples: dict[Shape, int] = {}
     for generation in missing:
         recipe = generation.recipe
         teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
@@ -51,18 +53,20 @@ def estimate(
             arguments=json.dumps(generation.network_arguments, sort_keys=True),
             teachers=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
             num_classes=num_classes,
-            image_shape=image_shape,
+            in_channels=in_channels,
+            sample_shape=sample_shape,
             batch=recipe.batch_size // recipe.workers,
+            unroll=recipe.unroll,
             precision=recipe.precision,
         )
-        steps = recipe.epochs * (training_images // recipe.batch_size)
+        steps = recipe.epochs * steps_an_epoch(generation.task.name, training_samples, recipe)
         shapes[shape] = shapes.get(shape, 0) + steps * recipe.workers
-        images[shape] = images.get(shape, 0) + steps * recipe.batch_size
+        samples[shape] = samples.get(shape, 0) + steps * recipe.batch_size * recipe.unroll
     if not shapes:
         return None
     found = {shape: _remembered(shape) for shape in shapes}
     return Cost(
-        multiply_accumulates=sum(found[shape].multiply_accumulates * count for shape, count in images.items()),
+        multiply_accumulates=sum(found[shape].multiply_accumulates * count for shape, count in samples.items()),
         seconds=sum(found[shape].seconds * count for shape, count in shapes.items()),
         peak_bytes=max(measured.peak_bytes for measured in found.values()),
         device=next(iter(found.values())).device,

@@ -46,4 +46,4 @@ def find(request: Request, study: Study) -> Front | None:
         trial = complete[position]
         planned = request.planned(trial.params)[0]
         best.append((planned.place.row, dict(trial.params), tuple(trial.values or ())))
-    return Front(policy.minimised, policy.error_title, tuple(best), len(complete), len(trials) - len(complete))
+    return Front(policy.minimised, request.minimised_title, tuple(best), len(complete), len(trials) - len(complete))

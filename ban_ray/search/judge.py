@@ -84,7 +84,7 @@ class Judge:
 
     def _enter(self, planned: Planned, record: Mapping[str, Any]) -> Rung | None:
         """The rung that a report is of, with its error entered; None where it is of none."""
-        error, identity = record.get("held_out_error"), digest(dict(planned.configuration))
+        error, identity = planned.metric.of_record(record, "held_out"), digest(dict(planned.configuration))
         if "generation" not in record or error is None:
             return None
         number = int(record["generation"])

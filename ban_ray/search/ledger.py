@@ -131,13 +131,14 @@ class Ledger:
     def _notes(self, chains: Sequence[Planned]) -> dict[str, object]:
         found = [targets.find(self._population, planned) for planned in chains]
         lasts = [one.members[-1] for one in found if one.members]
-        held_out = [member.metrics.held_out_error for member in lasts]
+        metric = self._request.metric
+        held_out = [metric.of(member, "held_out") for member in lasts]
         paper = any(error is None for error in held_out)
         return {
-            "value_is": "test error, % (paper protocol, not for selection)"
+            "value_is": f"test {metric.heading} (paper protocol, not for selection)"
             if paper
-            else self._request.policy.error_title,
+            else self._request.minimised_title,
             "seeds": [planned.seed for planned in chains],
-            "held_out_error": held_out,
+            f"held_out_{metric.key}": held_out,
             "keys": [member.key for member in lasts],
         }

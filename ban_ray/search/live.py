@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ban_ray.metrics import ERROR
 from ban_ray.search.endings import Ending
 from ban_ray.search.request import Planned
 from ban_ray.search.tables import new_table
@@ -58,6 +59,9 @@ class Board:
         self._chains = {id(planned): _Progress(planned) for planned in chains}
         self._generations = generations
         self._published = 0
+        metric = chains[0].metric if chains else ERROR
+        self._held_out = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
+        self._rate = f"{metric.samples}/s"
         self._live = Live(self, console=console, refresh_per_second=REFRESH_PER_S, transient=True)
 
     def __enter__(self) -> Self:
@@ -82,8 +86,9 @@ class Board:
         chain.note = ""
         if record.get("published"):
             self._published += 1
-            error = record.get("held_out_error")
-            chain.errors[record["generation"]] = error if error is not None else record["test_error"]
+            metric = chain.planned.metric
+            error = metric.of_record(record, "held_out")
+            chain.errors[record["generation"]] = error if error is not None else metric.of_record(record) or 0.0
         elif "epoch" in record:
             chain.record = record
 
@@ -103,12 +108,12 @@ class Board:
 
     def _table(self, width: int) -> Table:
         wide = width >= 110
-        table = new_table("chain", "training", "epoch", "held-out %", "gain", "images/s", "left")
+        table = new_table("chain", "training", "epoch", self._held_out, "gain", self._rate, "left")
         for chain in self._chains.values():
             if chain.state != "running":
                 continue
             record, columns = chain.record, chain.planned.place.columns
-            error = record.get("held_out_error")
+            error = chain.planned.metric.of_record(record, "held_out")
             left = chain.seconds_left()
             title = chain.planned.title if wide else _shortened(chain.planned.title, width - 52)
             if chain.note:

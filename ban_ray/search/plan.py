@@ -92,7 +92,7 @@ def _show_parameters(request: Request, console: Console) -> None:
     console.print(
         f"{samples} configurations by {policy.sampler}, seeds {','.join(map(str, request.seeds))}, up to "
         f"{samples * len(request.seeds) * (request.generations + 1)} generations{limit}; "
-        f"minimised: {', '.join(policy.minimised)} ({policy.error_title}); "
+        f"minimised: {', '.join(policy.minimised)} ({request.minimised_title}); "
         f"stopping {'on' if policy.stopping else 'off'}",
         highlight=False,
         soft_wrap=True,
@@ -116,8 +116,9 @@ def estimated(plan: Plan) -> Cost | None:
         plan.missing,
         known,
         num_classes=request.decoded.num_classes,
-        image_shape=request.decoded.image_shape,
-        training_images=request.training_images,
+        in_channels=request.decoded.in_channels,
+        sample_shape=request.decoded.sample_shape,
+        training_samples=request.sizes.train,
     )
 
 
@@ -148,9 +149,9 @@ def parameters(request: Request, row: Sequence[Planned]) -> int:
     for generation in (generation for planned in row for generation in planned.chain.generations):
         if generation.network == network:
             return names.parse(network, generation.network_arguments or None).parameters(
-                decoded.num_classes, decoded.image_shape[2]
+                decoded.num_classes, decoded.in_channels
             )
-    return names.parse(network).parameters(decoded.num_classes, decoded.image_shape[2])
+    return names.parse(network).parameters(decoded.num_classes, decoded.in_channels)
 
 
 def counted(number: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ban_ray.errors import UserError
+from ban_ray.metrics import Metric
 from ban_ray.specs import Scale
 from ban_ray.specs.parameters import conditional, continuous
 
@@ -69,14 +70,16 @@ class Policy:
     max_parameters: int | None = None
     max_generations_trained: int | None = None
 
-    @property
-    def error_title(self) -> str:
+    def error_title(self, metric: Metric) -> str:
         """What the error target is, in words."""
-        return {
-            "last": "held-out error of the last generation, %",
-            "best": "held-out error of the best generation, % (a minimum over generations, biased low)",
-            "ensemble": "held-out error of the ensemble of generations, %",
+        of = {
+            "last": "the last generation",
+            "best": "the best generation",
+            "ensemble": "the ensemble of generations",
         }[self.error_of]
+        unit = "" if metric.unit == metric.name or metric.unit in metric.name else f", {metric.unit}"
+        biased = " (a minimum over generations, biased low)" if self.error_of == "best" else ""
+        return f"held-out {metric.name} of {of}{unit}{biased}"
 
 
 def resolve(typed: Typed, space: str, scale: Scale, protocol: str) -> Policy:

@@ -48,14 +48,15 @@ class Lines:
         now = time.monotonic()
         if record.get("published"):
             self._published += 1
-            error = record.get("held_out_error")
-            self._errors[planned.title, number] = error if error is not None else record["test_error"]
+            metric = planned.metric
+            error = metric.of_record(record, "held_out")
+            self._errors[planned.title, number] = error if error is not None else metric.of_record(record) or 0.0
             part = "held-out" if error is not None else "test"
             self._say(planned, number, self._result(planned, number, part))
         elif "epoch" in record and now - self._last.setdefault(planned.title, now) > QUIET_S:
-            error = record.get("held_out_error")
-            measured = f", held-out {error:.2f} %" if error is not None else ""
-            rate = f"{record.get('images_per_second', 0):.0f} images/s"
+            error = planned.metric.of_record(record, "held_out")
+            measured = f", held-out {planned.metric.text(error)}" if error is not None else ""
+            rate = f"{record.get('images_per_second', 0):.0f} {planned.metric.samples}/s"
             self._say(planned, number, f"epoch {record['epoch']} of {record['epochs']}{measured}, {rate}")
 
     def ended(self, planned: Planned, ending: Ending) -> None:
@@ -72,7 +73,7 @@ class Lines:
         error = self._errors[planned.title, number]
         before = self._errors.get((planned.title, number - 1))
         gain = f" ({error - before:+.2f} against its teacher)" if before is not None else ""
-        return f"{part} error {error:.2f} %{gain}"
+        return f"{part} {planned.metric.name} {planned.metric.text(error)}{gain}"
 
     def _say(self, planned: Planned, number: int, text: str) -> None:
         self._last[planned.title] = time.monotonic()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pydantic import ValidationError
 
 from ban_ray.errors import UserError
+from ban_ray.metrics import Metric, metric_of
 from ban_ray.networks import names
 from ban_ray.search import policy as policies
 from ban_ray.search import spaces
@@ -17,10 +18,10 @@ from ban_ray.specs import BASELINE, Chain, Network, Objective, Place, Recipe, Sc
 from ban_ray.specs.parameters import draw, points
 from ban_ray.specs.space import Configuration
 from ban_ray.specs.teacher import TeacherChoice
-from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.batches import steps_an_epoch
+from ban_ray.tasks.data_set import DataSet, Sizes, sizes
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import KINDS, Source
-from ban_ray.tasks.splits import split
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Options:
     label_column: str | None = None
     image_size: str | None = None
     download: bool = False
+    tokens: str | None = None
     label_noise: float | None = None
     split_seed: int = 0
     protocol: str | None = None
@@ -70,6 +72,11 @@ class Planned:
     place: Place
 
     @property
+    def metric(self) -> Metric:
+        """What it is measured by."""
+        return metric_of(self.chain.generations[0].task)
+
+    @property
     def title(self) -> str:
         """The row, the column where that says more than the generation's number, and the seed."""
         column = self.place.columns[-1]
@@ -96,11 +103,10 @@ class Request:
     setting: Setting
     policy: Policy
     source: Source
-    decoded: Decoded
+    decoded: DataSet
     seeds: tuple[int, ...]
     chains: tuple[Planned, ...]
-    training_images: int
-    held_out_images: int
+    sizes: Sizes
     teacher: TeacherChoice
     teacher_told: str = ""
     left_out: tuple[str, ...] = ()
@@ -126,15 +132,25 @@ class Request:
         Raises:
             UserError: the configuration makes no chain.
         """
-        return tuple(_planned(self.space, configuration, self.setting, seed) for seed in self.seeds)
+        return tuple(_planned(self.space, configuration, self.setting, seed, self.sizes.train) for seed in self.seeds)
+
+    @property
+    def metric(self) -> Metric:
+        """What the chains are compared by."""
+        return metric_of(self.setting.task)
+
+    @property
+    def minimised_title(self) -> str:
+        """What the first target is, in words."""
+        return self.policy.error_title(self.metric)
 
     @property
     def regime(self) -> str:
         """One line that belongs beside every figure."""
         task = self.setting.task
         parts = [
-            f"{task.name}: {self.training_images:,} training, {self.held_out_images:,} held-out and "
-            f"{len(self.decoded.test.labels):,} test images"
+            f"{task.name}: {self.sizes.train:,} training, {self.sizes.held_out:,} held-out and "
+            f"{self.sizes.test:,} test {self.metric.samples}"
         ]
         if task.label_noise:
             parts.append(
@@ -161,7 +177,12 @@ def resolve(options: Options) -> Request:
         if getattr(options, option) is not None:
             raise UserError(f"--{option} {getattr(options, option)!r} is of no use: space {space.name} chooses it")
     source = Source.of(
-        _task_name(options, scale), options.data, options.label_column, options.image_size, options.download
+        _task_name(options, scale, space),
+        options.data,
+        options.label_column,
+        options.image_size,
+        options.download,
+        options.tokens,
     )
     network = _network(options, space)
     objective = _objective(options, scale)
@@ -178,12 +199,8 @@ def resolve(options: Options) -> Request:
         raise UserError(f"the data of task {source.name} cannot be kept: {error}") from error
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
-    task = _task(source.name, decoded.fingerprint, options, scale, noise)
-    parts = split(task, decoded.train.labels, decoded.num_classes)
-    if recipe.batch_size > len(parts.train):
-        raise UserError(
-            f"--batch-size {recipe.batch_size} is larger than the {len(parts.train)} training images of {task.name}"
-        )
+    task = _task(source, decoded.fingerprint, options, scale, noise)
+    counted = sizes(task, decoded)
     setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations, network)
     request = Request(
         space=space,
@@ -194,8 +211,7 @@ def resolve(options: Options) -> Request:
         decoded=decoded,
         seeds=seeds,
         chains=(),
-        training_images=len(parts.train),
-        held_out_images=len(parts.held_out),
+        sizes=counted,
         teacher=_teacher(options, space),
     )
     if request.sampled:
@@ -231,24 +247,26 @@ def refusal(request: Request, configuration: Configuration) -> str:
     if limit is not None:
         for generation in request.planned(configuration)[0].chain.generations:
             architecture = names.parse(generation.network, generation.network_arguments or None)
-            count = architecture.parameters(request.decoded.num_classes, request.decoded.image_shape[2])
+            count = architecture.parameters(request.decoded.num_classes, request.decoded.in_channels)
             if count > limit:
                 return f"a network has more than {limit:,} parameters"
     return ""
 
 
-def _planned(space: SearchSpace, configuration: Configuration, setting: Setting, seed: int) -> Planned:
+def _planned(space: SearchSpace, configuration: Configuration, setting: Setting, seed: int, samples: int) -> Planned:
     try:
         chain = space.chain(configuration, setting, seed)
     except (ValidationError, ValueError) as error:
         raise UserError(f"space {space.name} at {dict(configuration)}: {first_sentence(error)}") from error
     for generation in chain.generations:
-        names.parse(generation.network, generation.network_arguments or None)
+        architecture = names.parse(generation.network, generation.network_arguments or None)
+        names.check_fits(architecture, generation.task.name)
+        steps_an_epoch(generation.task.name, samples, generation.recipe)
     return Planned(configuration, seed, chain, space.place(configuration, chain))
 
 
-def _task_name(options: Options, scale: Scale) -> str:
-    name = options.task if options.task is not None else scale.task
+def _task_name(options: Options, scale: Scale, space: SearchSpace) -> str:
+    name = options.task or (space.data_task if options.data is not None else "") or scale.task
     if name not in KINDS:
         raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(KINDS)}")
     return name
@@ -309,14 +327,15 @@ def _recipe(options: Options, scale: Scale) -> Recipe:
         raise UserError(first_sentence(error)) from error
 
 
-def _task(name: str, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
+def _task(source: Source, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
     try:
         return Task(
-            name=name,
+            name=source.name,
             fingerprint=fingerprint,
             split_seed=options.split_seed,
             label_noise=noise,
             protocol=options.protocol or scale.protocol,
+            tokens=source.tokens or "word",
         )
     except ValidationError as error:
         raise UserError(first_sentence(error)) from error

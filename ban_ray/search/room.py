@@ -12,6 +12,8 @@ from ban_ray.specs import Generation
 _FLOAT_BYTES = 4
 _STATE = 2
 """Tensors of a network's size in a checkpoint: the weights and the optimiser's velocities."""
+_TOKEN = 4
+"""What is kept of a distribution over a vocabulary, in floats."""
 _REST_BYTES = 64 * 2**10
 """History, record and headers of a member."""
 
@@ -33,8 +35,8 @@ def needed_bytes(plan: Plan, concurrent: int) -> int:
     """Bytes of all missing members, and of the checkpoints of as many of the largest as train at once."""
     weights = sorted((_weight_bytes(plan, generation) for generation in plan.missing), reverse=True)
     request = plan.request
-    images = request.held_out_images + len(request.decoded.test.labels)
-    predictions = images * request.decoded.num_classes * _FLOAT_BYTES
+    samples = request.sizes.held_out + request.sizes.test
+    predictions = samples * (request.decoded.num_classes if request.metric.classes else _TOKEN) * _FLOAT_BYTES
     members = sum(weights) + len(weights) * (predictions + _REST_BYTES)
     # A new checkpoint is whole before an old one goes.
     return members + sum(weights[:concurrent]) * _STATE * (KEPT + 1)
@@ -43,4 +45,4 @@ def needed_bytes(plan: Plan, concurrent: int) -> int:
 def _weight_bytes(plan: Plan, generation: Generation) -> int:
     decoded = plan.request.decoded
     architecture = names.parse(generation.network, generation.network_arguments or None)
-    return architecture.parameters(decoded.num_classes, decoded.image_shape[2]) * _FLOAT_BYTES
+    return architecture.parameters(decoded.num_classes, decoded.in_channels) * _FLOAT_BYTES

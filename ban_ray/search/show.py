@@ -9,7 +9,7 @@ from ban_ray.search.plan import count
 from ban_ray.search.summary import Cell, Row, Summary
 from ban_ray.search.tables import new_table
 
-PARTS = (("test", "Test error, %"), ("held_out", "Held-out error, %"))
+PARTS = (("test", "Test"), ("held_out", "Held-out"))
 
 
 def show(summary: Summary, console: Console) -> None:
@@ -24,7 +24,7 @@ def show(summary: Summary, console: Console) -> None:
         if not seeds:
             continue
         spread = f", mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""
-        say(f"{title}{spread}; students by {summary.objective}")
+        say(f"{title} {summary.metric.heading}{spread}; students by {summary.objective}")
         console.print(_table(summary, part, console.width))
     if any(cell.filled for row in summary.rows for cell in row.test.values()):
         say("* with the baseline as a member, since that generation was not trained")
@@ -36,7 +36,7 @@ def show(summary: Summary, console: Console) -> None:
 
 
 def as_json(summary: Summary) -> dict[str, object]:
-    """The summary as JSON values; errors in percent, by seed."""
+    """The summary as JSON values; the task's metric, of images the error in percent, by seed."""
     return {
         "regime": summary.regime,
         "objective": summary.objective,
@@ -47,7 +47,7 @@ def as_json(summary: Summary) -> dict[str, object]:
                 "parameters": row.parameters,
                 "failures": list(row.failures),
                 **{
-                    f"{part}_error": {
+                    f"{part}_{summary.metric.key}": {
                         column: {"errors": cell.errors, "with_baseline": cell.filled}
                         for column, cell in _cells(row, part).items()
                     }

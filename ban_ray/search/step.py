@@ -19,14 +19,16 @@ class Shape:
     arguments: str
     teachers: tuple[tuple[str, str], ...]
     num_classes: int
-    image_shape: tuple[int, int, int]
+    in_channels: int
+    sample_shape: tuple[int, ...]
     batch: int
+    unroll: int
     precision: str
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of a step, its peak memory, and multiply-accumulates for one image (3 forward passes' worth for the
+    """Seconds of a step, its peak memory, and multiply-accumulates for one sample (3 forward passes' worth for the
     student, 1 for each teacher)."""
 
     seconds: float
@@ -40,8 +42,10 @@ def measure(shape: Shape) -> Measured:
     import torch
 
     from ban_ray.networks.building import build
-    from ban_ray.networks.cost import multiply_accumulates
+    from ban_ray.networks.carried import forget
+    from ban_ray.networks.cost import of_sample
     from ban_ray.specs import Recipe
+    from ban_ray.tasks.example import example
     from ban_ray.training import Teacher
     from ban_ray.training.placement import to_device
     from ban_ray.training.precision import autocast
@@ -50,34 +54,33 @@ def measure(shape: Shape) -> Measured:
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     recipe = Recipe(precision=shape.precision)
-    height, width, channels = shape.image_shape
 
     def work(network: str, arguments: str) -> int:
-        return multiply_accumulates(
-            network, shape.num_classes, channels, (height, width), json.loads(arguments) or None
-        )
+        decoded = json.loads(arguments) or None
+        return of_sample(network, shape.num_classes, shape.in_channels, shape.sample_shape, decoded)
 
     macs = 3 * work(shape.network, shape.arguments) + sum(work(*teacher) for teacher in shape.teachers)
     batch = shape.batch
     if device.type == "cpu":
-        batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // macs)))
+        batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * shape.unroll))))
 
     def network(name: str, arguments: str) -> torch.nn.Module:
-        return to_device(build(name, shape.num_classes, channels, json.loads(arguments) or None), device)
+        return to_device(build(name, shape.num_classes, shape.in_channels, json.loads(arguments) or None), device)
 
     student = network(shape.network, shape.arguments)
     teacher = Teacher([network(*each) for each in shape.teachers]) if shape.teachers else None
     optimiser = SGD(student.parameters(), recipe)
-    images = torch.randn(batch, channels, height, width, device=device).to(memory_format=torch.channels_last)
-    labels = torch.randint(0, shape.num_classes, (batch,), device=device)
+    inputs, labels = example(shape.sample_shape, shape.num_classes, batch, shape.unroll, device)
     idle = _resident_bytes(device)
     seconds = []
     for _ in range(WARM_UP + COUNTED):
+        forget(student)
+        forget(teacher)
         began = time.perf_counter()
         with autocast(recipe, device):
             if teacher is not None:
-                teacher(images)
-            logits = student(images).float()
+                teacher(inputs)
+            logits = student(inputs).float()
         loss = torch.nn.functional.cross_entropy(logits, labels)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray import ensembles
+from ban_ray.metrics import Metric
 from ban_ray.population import Population, Predictions
 from ban_ray.search.plan import by_row, parameters
 from ban_ray.search.request import Planned, Request
@@ -18,7 +19,7 @@ SIZES = (2, 3)
 
 @dataclass(frozen=True)
 class Cell:
-    """Errors in percent by seed; `filled` where the baseline stands in for a missing generation."""
+    """The task's metric by seed; `filled` where the baseline stands in for a missing generation."""
 
     errors: dict[int, float]
     filled: bool = False
@@ -44,6 +45,7 @@ class Summary:
         sentence: whether there is a gain beyond noise.
     """
 
+    metric: Metric
     regime: str
     objective: str
     columns: tuple[str, ...]
@@ -58,16 +60,13 @@ class _Entry:
     members: tuple[Predictions, ...]
     filled: bool = False
 
-    def log_probabilities(self, part: str) -> NDArray[np.floating]:
-        members: list[ensembles.LogProbabilities] = [getattr(member, part) for member in self.members]
-        return ensembles.average(members)
+    def losses(self, metric: Metric, part: str) -> NDArray[np.float64]:
+        """(n,), of the members' averaged probabilities."""
+        together = ensembles.together([getattr(member, part) for member in self.members])
+        return metric.losses(together, self.labels(part)).astype(np.float64)
 
     def labels(self, part: str) -> NDArray[np.int64]:
         return np.asarray(getattr(self.members[0], f"{part}_labels"))
-
-    def wrong(self, part: str) -> NDArray[np.float64]:
-        """(n,) 0 or 1."""
-        return np.asarray(self.log_probabilities(part).argmax(1) != self.labels(part), dtype=np.float64)
 
 
 _Table = dict[str, dict[str, dict[int, _Entry]]]
@@ -88,13 +87,13 @@ def summarise(request: Request, population: Population, failures: Sequence[tuple
             Row(
                 name=name,
                 parameters=parameters(request, group),
-                test=_cells(cells, "test"),
-                held_out=_cells(cells, "held_out"),
+                test=_cells(cells, request.metric, "test"),
+                held_out=_cells(cells, request.metric, "held_out"),
                 failures=tuple(reasons.get(name, ())),
             )
         )
     objective = "their own objectives" if "objective" in request.space.chooses else str(request.setting.objective)
-    return Summary(request.regime, objective, tuple(columns), tuple(rows), _sentence(request, table))
+    return Summary(request.metric, request.regime, objective, tuple(columns), tuple(rows), _sentence(request, table))
 
 
 def _read(request: Request, population: Population) -> _Table:
@@ -116,11 +115,11 @@ def _read(request: Request, population: Population) -> _Table:
     return table
 
 
-def _cells(cells: dict[str, dict[int, _Entry]], part: str) -> dict[str, Cell]:
+def _cells(cells: dict[str, dict[int, _Entry]], metric: Metric, part: str) -> dict[str, Cell]:
     return {
         column: Cell(
             {
-                seed: ensembles.error_percent(entry.log_probabilities(part), entry.labels(part))
+                seed: metric.mean(entry.losses(metric, part))
                 for seed, entry in entries.items()
                 if len(entry.labels(part))
             },
@@ -132,7 +131,7 @@ def _cells(cells: dict[str, dict[int, _Entry]], part: str) -> dict[str, Cell]:
 
 def _sentence(request: Request, table: _Table) -> str:
     """The primary comparison: each row's last generation against the space's reference, on test data."""
-    reference = request.space.against
+    reference, metric = request.space.against, request.metric
     differences, last = [], ""
     stopping = request.policy.stopping
     for cells in table.values():
@@ -148,15 +147,19 @@ def _sentence(request: Request, table: _Table) -> str:
             continue
         if set(cells[reference]) == set(cells[last]) == set(request.seeds):
             pairs = [(cells[last][seed], cells[reference][seed]) for seed in request.seeds]
-            differences.append(np.stack([new.wrong("test") - old.wrong("test") for new, old in pairs]))
+            differences.append(
+                np.stack([new.losses(metric, "test") - old.losses(metric, "test") for new, old in pairs])
+            )
     if not request.generations:
         return "No born-again generation was asked for, so there is no gain to speak of."
     if not differences:
         return "No row has all its seeds, so nothing is said about the gain."
     from analysis.gains import difference_interval, reliability, sentence
 
-    interval = difference_interval(np.mean(differences, axis=0))
+    interval = difference_interval(np.mean(differences, axis=0), scale=metric.scale)
     which = " that were not stopped" if stopping else ""
     averaged = f", averaged over {len(differences)} networks{which}," if len(differences) > 1 else ""
     # A chain's own baseline is its root here, so every seed is a root of its own.
-    return " ".join(filter(None, [f"{sentence(interval, last + averaged, reference)}.", reliability(interval)]))
+    return " ".join(
+        filter(None, [f"{sentence(interval, last + averaged, reference, metric.points)}.", reliability(interval)])
+    )

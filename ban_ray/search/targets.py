@@ -53,19 +53,20 @@ def sizes(request: Request, generations: Sequence[Generation]) -> tuple[float, .
 
 def held_out_error(policy: Policy, population: Population, found: Found) -> tuple[float, tuple[Member, ...]]:
     """A chain's error in percent and the members that make it; without held-out data, of the last one on test."""
-    errors = [member.metrics.held_out_error for member in found.members]
+    metric = found.planned.metric
+    errors = [metric.of(member, "held_out") for member in found.members]
     kept = [error for error in errors if error is not None]
     if len(kept) < len(errors):
         # Nothing may be selected by it: the study then only lists what a grid found.
-        return found.members[-1].metrics.test_error, found.members[-1:]
+        return metric.of(found.members[-1]) or 0.0, found.members[-1:]
     if policy.error_of == "best":
         best = kept.index(min(kept))
         return kept[best], (found.members[best],)
     if policy.error_of == "ensemble":
-        together = found.members[1:] or found.members
-        predictions = [population.predictions(member) for member in together]
-        average = ensembles.average([one.held_out for one in predictions])
-        return ensembles.error_percent(average, predictions[0].held_out_labels), together
+        members = found.members[1:] or found.members
+        predictions = [population.predictions(member) for member in members]
+        average = ensembles.together([one.held_out for one in predictions])
+        return metric.mean(metric.losses(average, predictions[0].held_out_labels)), members
     return kept[-1], found.members[-1:]
 
 
@@ -76,15 +77,15 @@ def _of_chain(request: Request, population: Population, found: Found) -> tuple[f
 
 
 def _size(request: Request, target: str, generation: Generation) -> int:
-    classes, (height, width, channels) = request.decoded.num_classes, request.decoded.image_shape
+    classes, channels = request.decoded.num_classes, request.decoded.in_channels
     if target == PARAMETERS:
         return names.parse(generation.network, generation.network_arguments or None).parameters(classes, channels)
-    return _multiply_accumulates(generation.network, classes, channels, (height, width))
+    return _multiply_accumulates(generation.network, classes, channels, request.decoded.sample_shape)
 
 
 @cache
-def _multiply_accumulates(network: str, classes: int, channels: int, size: tuple[int, int]) -> int:
+def _multiply_accumulates(network: str, classes: int, channels: int, shape: tuple[int, ...]) -> int:
     # Torch is imported where this target is asked for, and only there.
-    from ban_ray.networks.cost import multiply_accumulates
+    from ban_ray.networks.cost import of_sample
 
-    return multiply_accumulates(network, classes, channels, size)
+    return of_sample(network, classes, channels, shape, None)

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from ban_ray.errors import UserError
+from ban_ray.metrics import metric_of
 from ban_ray.population import Member, Population
 from ban_ray.population.lineage import lineage
 from ban_ray.specs import Task, canonical_json
@@ -62,23 +63,24 @@ def _resolve(population: Population, choice: TeacherChoice, task: Task) -> Chose
 def _best(population: Population, choice: TeacherChoice, task: Task) -> Chosen:
     if task.protocol == "paper":
         raise UserError("--teacher best selects on held-out data, which --protocol paper trains on; name a KEY")
-    of_task = [
-        member
+    metric = metric_of(task)
+    of_task = {
+        member.key: (value, member)
         for member in population.records()
-        if member.generation.task == task and member.metrics.held_out_error is not None
-    ]
+        if member.generation.task == task and (value := metric.of(member, "held_out")) is not None
+    }
     limit = choice.max_parameters
-    among = [member for member in of_task if limit is None or member.parameters <= limit]
+    among = [(value, one) for value, one in of_task.values() if limit is None or one.parameters <= limit]
     if not among:
         bound = f" with at most {limit:,} parameters" if limit else ""
         raise UserError(
             f"--teacher best: none of the {len(of_task)} members of this task and split{bound} in "
             f"{population.storage.url}; train some first"
         )
-    best = min(among, key=lambda member: (member.metrics.held_out_error, member.parameters, member.key))
+    value, best = min(among, key=lambda found: (found[0], found[1].parameters, found[1].key))
     bound = f" with at most {limit:,} parameters" if limit else ""
-    error = best.metrics.held_out_error
-    return Chosen((best.key,), f"lowest held-out error ({error:.2f} %) of {len(among)} members{bound}: {_told(best)}")
+    how = f"lowest held-out {metric.name} ({metric.text(value)}) of {len(among)} members{bound}: {_told(best)}"
+    return Chosen((best.key,), how)
 
 
 def _named(population: Population, key: str, task: Task) -> Member:

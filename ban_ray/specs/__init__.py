@@ -6,13 +6,15 @@ from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
 from ban_ray.specs.parameters import Choice, FloatRange, IntRange
 from ban_ray.specs.recipe import PRECISIONS, Recipe
-from ban_ray.specs.scales import noisy_digits, noisy_digits_sampled, papers
+from ban_ray.specs.scales import CNN_LSTM, LSTM, noisy_digits, noisy_digits_sampled, papers, papers_recipe
 from ban_ray.specs.seeds import derive_seed
 from ban_ray.specs.space import BASELINE, TEACHER, Network, PaperRow, Place, Scale, SearchSpace, Setting, sequence
 from ban_ray.specs.task import PROTOCOLS, Task
 
 __all__ = [
     "BASELINE",
+    "CNN_LSTM",
+    "LSTM",
     "OBJECTIVES",
     "PRECISIONS",
     "PROTOCOLS",
@@ -40,5 +42,6 @@ __all__ = [
     "noisy_digits",
     "noisy_digits_sampled",
     "papers",
+    "papers_recipe",
     "sequence",
 ]

@@ -1,5 +1,7 @@
 """How a generation is trained."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from math import ceil
 from typing import Annotated, Literal, Self
 
@@ -11,10 +13,11 @@ PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 class Recipe(Spec):
-    """Wide-ResNet's recipe, the one both papers use on CIFAR (Zagoruyko and Komodakis 2016).
+    """By default Wide-ResNet's recipe, the one both papers use on CIFAR (Zagoruyko and Komodakis 2016).
 
     SGD with Nesterov momentum, no dampening, weight decay on every parameter; the learning rate is
-    multiplied by `learning_rate_factor` when the given parts of the epochs have passed.
+    multiplied by `learning_rate_factor` when the given parts of the epochs have passed. Language models drop it by
+    what the held-out data say, unroll in time, and clip their gradients (ICML 2018, Penn Treebank).
 
     Attributes:
         batch_size: global; N workers take ``batch_size / N`` samples each.
@@ -22,6 +25,10 @@ class Recipe(Spec):
         precision: ``fp32`` is true fp32 on a GPU too; ``tf32`` is for GPUs; ``bf16`` is autocast with
             parameters, batch-norm statistics and losses in fp32.
         workers: processes that share each batch.
+        unroll: steps of truncated backpropagation through time; the steps' losses are summed. 1 for images.
+        clip: the gradient's norm over all parameters is brought down to this; None to leave it.
+        plateau: where given, the learning rate is also multiplied by `learning_rate_factor` after every epoch whose
+            held-out perplexity is not below that of the epoch before, by at least this much.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 200
@@ -33,6 +40,9 @@ class Recipe(Spec):
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     workers: Annotated[int, Field(ge=1)] = 1
+    unroll: Annotated[int, Field(ge=1)] = 1
+    clip: Annotated[float, Field(gt=0)] | None = None
+    plateau: Annotated[float, Field(ge=0)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -53,8 +63,14 @@ class Recipe(Spec):
         epoch = ceil(round(self.learning_rate_drops[-1] * self.epochs, 9)) + 1
         return epoch if epoch < self.epochs else None
 
-    def learning_rate_at(self, epoch: int) -> float:
-        """The learning rate of an epoch, counted from 0: dropped once `epoch >= part * epochs`."""
+    def learning_rate_at(self, epoch: int, perplexities: Sequence[float] = ()) -> float:
+        """The learning rate of an epoch, counted from 0: dropped once `epoch >= part * epochs`, and by `plateau`.
+
+        Args:
+            perplexities: held-out, of the epochs before; read where there is a `plateau`.
+        """
         # Exact arithmetic on the rounded product: 0.3 * 200 must be 60, not 60.000000000000004.
         drops = sum(epoch >= round(part * self.epochs, 9) for part in self.learning_rate_drops)
+        if self.plateau is not None:
+            drops += sum(not (new < old and old - new >= self.plateau) for old, new in pairwise(perplexities[:epoch]))
         return float(self.learning_rate * self.learning_rate_factor**drops)

@@ -1,4 +1,4 @@
-"""The two scales that most spaces have: small noisy digits, and what the papers ran."""
+"""The two scales that most spaces have: small noisy digits, and what the papers ran; the papers' recipes."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,6 +11,30 @@ from ban_ray.specs.space import Configuration, Scale
 LAPTOP_RECIPE = Recipe(epochs=45, batch_size=64)
 """One recipe for every space, so that they find each other's teachers in the population. 45 epochs of batch 64 take
 about as long as 30 of batch 32, and leave the baseline time to memorise noise that its students then do not."""
+LSTM = Recipe(
+    epochs=40,
+    batch_size=32,
+    learning_rate=1.0,
+    learning_rate_drops=(),
+    learning_rate_factor=0.25,
+    momentum=0.0,
+    weight_decay=0.0,
+    unroll=35,
+    clip=10.0,
+    plateau=0.0,
+)
+"""Of the LSTM on Penn Treebank (ICML 2018, Table 6)."""
+
+CNN_LSTM = LSTM.model_copy(
+    update={"batch_size": 20, "learning_rate": 2.0, "learning_rate_factor": 0.5, "clip": 5.0, "plateau": 0.5}
+)
+"""Of the CNN-LSTM there: Kim et al. 2016's, for 40 epochs."""
+
+
+def papers_recipe(network: str) -> Recipe:
+    """What the papers train a network of this family with."""
+    families = {"lstm-": LSTM, "cnn-lstm": CNN_LSTM}
+    return next((recipe for family, recipe in families.items() if network.startswith(family)), Recipe())
 
 
 def noisy_digits(objective: str, configurations: Sequence[Configuration], *, generations: int = 1) -> Scale:

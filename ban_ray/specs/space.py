@@ -33,7 +33,7 @@ STUDENT = "student"
 
 @dataclass(frozen=True)
 class PaperRow:
-    """One row of a paper's table; errors in percent on the test set, None where the paper prints '/'."""
+    """One row of a paper's table; errors in percent on the test set, or perplexities, None where it prints '/'."""
 
     network: str
     parameters_millions: float | None
@@ -149,6 +149,7 @@ class SearchSpace:
         place: where a chain stands in the table.
         against: the column that a row's last generation is compared with.
         chooses: options of the command line that the space decides itself.
+        data_task: the task where ``--data`` is given without ``--task``; empty for the scale's own.
         takes_network: whether the network comes from the command line; the scales' configurations are then one,
             without parameters.
         takes_teacher: whether members of the population may teach generation 0.
@@ -165,3 +166,4 @@ class SearchSpace:
     chooses: frozenset[str] = frozenset()
     takes_network: bool = False
     takes_teacher: bool = False
+    data_task: str = ""

@@ -15,11 +15,13 @@ class Task(Spec):
     Preprocessing and augmentation follow from `name`; pixels and labels from `fingerprint`.
 
     Attributes:
-        name: ``digits``, ``cifar10``, ``cifar100``, ...
-        fingerprint: SHA-256 of the decoded pixels and labels in canonical order.
+        name: ``digits``, ``cifar10``, ``cifar100``, ``text``, ...
+        fingerprint: SHA-256 of the decoded pixels and labels in canonical order, or of a text's tokens.
         split_seed: chooses the held-out samples, together with the fingerprint and nothing else.
         label_noise: share of the training labels replaced by one drawn uniformly over all classes.
-        protocol: ``search`` keeps held-out samples out of training; ``paper`` trains on everything.
+        protocol: ``search`` keeps held-out samples out of training; ``paper`` trains on everything. A text's
+            validation file is out of the training in both.
+        tokens: of a text: words or characters.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Task(Spec):
     split_seed: Annotated[int, Field(ge=0)] = 0
     label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
     protocol: Literal["search", "paper"] = "search"
+    tokens: Literal["word", "char"] = "word"
 
     def leaks_from(self, teacher: "Task") -> bool:
         """Whether a teacher of another task or split may have trained on this task's held-out samples.

@@ -1,17 +1,15 @@
 """A data set decoded once: memory-mapped arrays under the hash of what they hold."""
 
 import hashlib
-import json
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
-import platformdirs
 from numpy.typing import NDArray
+
+from ban_ray.tasks.kept import cache_root, keep_arrays, kept_arrays
+
+__all__ = ["Contents", "Decoded", "Labels", "Part", "Pixels", "cache_root", "canonical", "fingerprint", "keep", "load"]
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -36,6 +34,10 @@ class Contents:
     num_classes: int
     class_names: tuple[str, ...] = ()
 
+    def keep(self) -> "Decoded":
+        """Keep it in canonical order, under its fingerprint."""
+        return keep(self.train, self.test, self.num_classes, self.class_names)
+
 
 @dataclass(frozen=True)
 class Decoded:
@@ -56,10 +58,14 @@ class Decoded:
         """(height, width, channels)"""
         return cast(tuple[int, int, int], self.train.images.shape[1:])
 
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one image."""
+        return self.image_shape
 
-def cache_root() -> Path:
-    """``$BAN_RAY_CACHE`` or the platform's cache folder."""
-    return Path(os.environ.get("BAN_RAY_CACHE") or platformdirs.user_cache_dir("ban_ray"))
+    @property
+    def in_channels(self) -> int:
+        return self.image_shape[2]
 
 
 def canonical(part: Part) -> Part:
@@ -83,24 +89,10 @@ def keep(train: Part, test: Part, num_classes: int, class_names: tuple[str, ...]
     """Sort, hash and write a data set under its fingerprint, unless it is there already."""
     train, test = canonical(train), canonical(test)
     name = fingerprint(train, test, num_classes)
-    root = cache_root()
-    root.mkdir(parents=True, exist_ok=True)
-    final = root / name
-    if not final.is_dir():
-        scratch = Path(tempfile.mkdtemp(prefix=".decoding-", dir=root))
-        try:
-            arrays: tuple[Pixels | Labels, ...] = (train.images, train.labels, test.images, test.labels)
-            for file, array in zip(_ARRAYS, arrays, strict=True):
-                np.save(scratch / f"{file}.npy", array)
-            (scratch / "meta.json").write_text(json.dumps({"num_classes": num_classes, "class_names": class_names}))
-            try:
-                scratch.rename(final)
-            except OSError:
-                # Another process wrote the same bytes first.
-                if not final.is_dir():
-                    raise
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+    arrays: dict[str, Pixels | Labels] = dict(
+        zip(_ARRAYS, (train.images, train.labels, test.images, test.labels), strict=True)
+    )
+    keep_arrays(name, arrays, {"num_classes": num_classes, "class_names": class_names})
     return load(name)
 
 
@@ -110,8 +102,6 @@ def load(name: str) -> Decoded:
     Raises:
         FileNotFoundError: it was not decoded on this node.
     """
-    folder = cache_root() / name
-    meta = json.loads((folder / "meta.json").read_text())
-    arrays = [np.load(folder / f"{file}.npy", mmap_mode="r") for file in _ARRAYS]
+    arrays, meta = kept_arrays(name, _ARRAYS)
     train, test = Part(arrays[0], arrays[1]), Part(arrays[2], arrays[3])
     return Decoded(name, meta["num_classes"], train, test, tuple(meta.get("class_names", ())))

@@ -1,15 +1,20 @@
 """Images on the training device: one tensor of bytes, whole batches augmented at once."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ban_ray.specs import Task, derive_seed
+from ban_ray.outputs import LogProbabilities
+from ban_ray.specs import Generation, Task, derive_seed
+from ban_ray.tasks.batches import steps_an_epoch
 from ban_ray.tasks.decoded import Decoded
 from ban_ray.tasks.source import KINDS
 from ban_ray.tasks.splits import split
+
+EVALUATION_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class ImageData:
         held_out: empty under the paper protocol.
         scale, shift: (channels, 1, 1); pixels times scale plus shift have the training set's mean 0 and
             standard deviation 1 in each channel.
+        task: the name.
     """
 
     train: ImageSet
@@ -42,10 +48,16 @@ class ImageData:
     flip: bool
     scale: Tensor
     shift: Tensor
+    task: str = "folder"
 
     @property
     def in_channels(self) -> int:
         return int(self.train.images.shape[3])
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """(height, width, channels)"""
+        return tuple(self.train.images.shape[1:])
 
     def normalise(self, images: Tensor) -> Tensor:
         """(b, h, w, c) bytes to (b, c, h, w) floats whose memory is in channels-last order."""
@@ -54,6 +66,47 @@ class ImageData:
     def training_batch(self, indices: Tensor, draws: "Draws") -> tuple[Tensor, Tensor]:
         """Augmented, normalised images (b, c, h, w) and labels (b,) of the given training samples."""
         return self.normalise(augment(self.train.images, indices, draws, self.pad)), self.train.labels[indices]
+
+    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[tuple[Tensor, Tensor]]:
+        """Augmented images (b, c, h, w) and labels (b,) of each step, in an order of the epoch's own.
+
+        What does not fill a last batch is dropped.
+        """
+        batch_size, seed, device = generation.recipe.batch_size, generation.seed, self.train.images.device
+        augmentation_seed = seed if generation.augmentation_seed is None else generation.augmentation_seed
+        shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
+        order = torch.randperm(len(self.train), generator=shuffle)
+        for step in range(steps_an_epoch(self.task, len(self.train), generation.recipe)):
+            batch = order[step * batch_size : (step + 1) * batch_size][mine].to(device)
+            draws = draw(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[mine]
+            yield self.training_batch(batch, draws.to(device))
+
+    def clean(self, part: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalised images (b, c, h, w) and labels (b,) of a whole part."""
+        for start in range(0, len(part), EVALUATION_BATCH):
+            chosen = slice(start, start + EVALUATION_BATCH)
+            yield self.normalise(part.images[chosen]), part.labels[chosen]
+
+    def kept(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+        """The whole distribution of each image."""
+        return log_probabilities
+
+    def joined(self, kept: Sequence[Tensor], part: ImageSet) -> Tensor:
+        """(n, classes) float32 on the CPU."""
+        return torch.cat([*kept]).cpu() if kept else torch.empty(0, self.num_classes)
+
+    def error_percent(self, outputs: Tensor, part: ImageSet) -> float:
+        """Share of wrong argmax predictions, in percent."""
+        return 100 * (outputs.argmax(1) != part.labels.cpu()).double().mean().item()
+
+    def log_likelihood(self, outputs: Tensor, part: ImageSet) -> float:
+        """Mean log-probability of the true class, in nats."""
+        return outputs.gather(1, part.labels.cpu()[:, None]).double().mean().item()
+
+    def stored(self, outputs: Tensor) -> LogProbabilities:
+        """What a member keeps: everything."""
+        array: LogProbabilities = outputs.numpy()
+        return array
 
 
 @dataclass(frozen=True)
@@ -131,4 +184,5 @@ def load_images(task: Task, decoded: Decoded, device: torch.device) -> ImageData
         flip=kind.flip,
         scale=per_channel(1 / deviation),
         shift=per_channel(-mean / deviation),
+        task=task.name,
     )

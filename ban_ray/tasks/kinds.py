@@ -10,8 +10,11 @@ class Kind:
     Attributes:
         pad: pixels of reflection padding before the random crop; None for an eighth of the shorter side.
         flip: whether half of the images are mirrored.
-        held_out_share: of the training images, kept out under the search protocol.
+        held_out_share: of the training samples, kept out under the search protocol.
         needs_data: whether files are read, so that `--data` must be given unless `default_data` is there.
+        papers_use: data of the papers' tables of such tasks. papers_own: whether this is it.
+        samples: what they are called.
+        text: whether they are tokens, one after the other.
         options: fields of `Source` that the task has a use for, beside `data`.
         needs: those of them that must be given.
         default_data: folder that is read where `--data` is not given.
@@ -22,6 +25,10 @@ class Kind:
     flip: bool
     held_out_share: float
     needs_data: bool
+    papers_use: str = "CIFAR"
+    papers_own: bool = False
+    samples: str = "images"
+    text: bool = False
     options: frozenset[str] = frozenset()
     needs: frozenset[str] = frozenset()
     default_data: str | None = None
@@ -29,6 +36,22 @@ class Kind:
     def padding(self, height: int, width: int) -> int:
         """Pixels of padding for images of this size."""
         return min(height, width) // 8 if self.pad is None else self.pad
+
+
+def _text(description: str, *, tokens: bool = False, needs_data: bool = True, papers_own: bool = False) -> Kind:
+    """Its validation text is held out, nothing is augmented."""
+    return Kind(
+        description,
+        pad=0,
+        flip=False,
+        held_out_share=0.0,
+        needs_data=needs_data,
+        papers_use="Penn Treebank",
+        papers_own=papers_own,
+        samples="tokens",
+        text=True,
+        options=frozenset({"tokens"} if tokens else ()),
+    )
 
 
 _CIFAR = frozenset({"label_column", "download"})
@@ -49,6 +72,7 @@ KINDS = {
         flip=True,
         held_out_share=0.1,
         needs_data=True,
+        papers_own=True,
         options=_CIFAR,
     ),
     "cifar100": Kind(
@@ -57,6 +81,7 @@ KINDS = {
         flip=True,
         held_out_share=0.1,
         needs_data=True,
+        papers_own=True,
         options=_CIFAR,
     ),
     "folder": Kind(
@@ -68,4 +93,9 @@ KINDS = {
         options=frozenset({"image_size"}),
         needs=frozenset({"image_size"}),
     ),
+    "text": _text("your own text: --data DIR with train.txt, valid.txt and test.txt in UTF-8", tokens=True),
+    "ptb": _text(
+        "Mikolov's Penn Treebank: --data DIR with ptb.train.txt, ptb.valid.txt and ptb.test.txt", papers_own=True
+    ),
+    "python_docs": _text("the language reference that ships with Python, embedded", tokens=True, needs_data=False),
 }

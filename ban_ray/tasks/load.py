@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ban_ray.errors import UserError
-from ban_ray.tasks import digits, folder, idx, parquet, pickled_cifar
-from ban_ray.tasks.decoded import Contents, Decoded, cache_root, keep, load
+from ban_ray.tasks import digits, folder, idx, parquet, pickled_cifar, python_docs, text_files
+from ban_ray.tasks.corpus import Corpus, load_corpus
+from ban_ray.tasks.decoded import Contents, Decoded, load
+from ban_ray.tasks.kept import cache_root, kept_meta
 from ban_ray.tasks.lock import one_at_a_time
 from ban_ray.tasks.routes import Route, begun, complete, is_there, refusal
 from ban_ray.tasks.source import Source
@@ -19,7 +21,7 @@ DECODING = 1
 _CIFAR_CLASSES = {"cifar10": 10, "cifar100": 100}
 
 
-def open_source(source: Source, fingerprint: str | None = None) -> Decoded:
+def open_source(source: Source, fingerprint: str | None = None) -> Decoded | Corpus:
     """The data set of a source, from the cache where its files have not changed since.
 
     Args:
@@ -30,7 +32,7 @@ def open_source(source: Source, fingerprint: str | None = None) -> Decoded:
         OSError: the cache cannot be written.
     """
     if fingerprint is not None and (cache_root() / fingerprint).is_dir():
-        return load(fingerprint)
+        return _load(fingerprint)
     route = _route(source)
     note = cache_root() / "sources" / f"{_identity(source, route.files)}.json"
     decoded = _noted(note)
@@ -48,6 +50,8 @@ def open_source(source: Source, fingerprint: str | None = None) -> Decoded:
 
 def _route(source: Source) -> Route:
     """How a source is read; its files are downloaded where that is asked for and none are there."""
+    if source.data is None and source.name == "python_docs":
+        return Route("Python's own", (python_docs.file(),), lambda: python_docs.read(source.tokens or "word"))
     if source.data is None:
         return Route("scikit-learn's own", (digits.file(),), lambda: Contents(*digits.read()))
     data = Path(source.data)
@@ -71,8 +75,18 @@ def _routes(source: Source, data: Path) -> list[Route]:
     """All ways in which the files of a public data set may lie in a folder, the preferred one first."""
     if source.name == "fashion_mnist":
         return [_idx(place) for place in (data / "FashionMNIST" / "raw", data)]
+    if source.name == "text":
+        return [_text(data, source)]
+    if source.name == "ptb":
+        files = tuple(data / name for name in text_files.PTB_FILES)
+        return [Route(" and ".join(text_files.PTB_FILES), files, lambda: text_files.read_ptb(files))]
     columns = _parquet(data, source)
     return [columns, *(_pickled(place, source) for place in (data / pickled_cifar.FOLDERS[source.name], data))]
+
+
+def _text(data: Path, source: Source) -> Route:
+    files = tuple(data / name for name in text_files.FILES)
+    return Route(" and ".join(text_files.FILES), files, lambda: text_files.read(files, source.tokens or "word"))
 
 
 def _parquet(data: Path, source: Source) -> Route:
@@ -119,17 +133,20 @@ def _identity(source: Source, files: Sequence[Path]) -> str:
     return total.hexdigest()
 
 
-def _noted(note: Path) -> Decoded | None:
+def _load(name: str) -> Decoded | Corpus:
+    return load_corpus(name) if "vocabulary" in kept_meta(name) else load(name)
+
+
+def _noted(note: Path) -> Decoded | Corpus | None:
     """What was decoded from the same files before, if it is still there."""
     if not note.is_file():
         return None
     name = json.loads(note.read_text())["fingerprint"]
-    return load(name) if (cache_root() / name).is_dir() else None
+    return _load(name) if (cache_root() / name).is_dir() else None
 
 
-def _decode(route: Route, note: Path) -> Decoded:
-    contents = route.read()
-    decoded = keep(contents.train, contents.test, contents.num_classes, contents.class_names)
+def _decode(route: Route, note: Path) -> Decoded | Corpus:
+    decoded = route.read().keep()
     note.parent.mkdir(parents=True, exist_ok=True)
     scratch = note.with_suffix(f".{os.getpid()}")
     scratch.write_text(json.dumps({"fingerprint": decoded.fingerprint}))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ban_ray.errors import UserError
+from ban_ray.tasks.corpus import ReadText
 from ban_ray.tasks.decoded import Contents
 
 
@@ -20,7 +21,7 @@ class Route:
 
     description: str
     files: tuple[Path, ...]
-    read: Callable[[], Contents]
+    read: Callable[[], Contents | ReadText]
 
 
 def complete(routes: Sequence[Route]) -> Route | None:

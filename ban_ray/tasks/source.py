@@ -1,8 +1,8 @@
-"""Where a task's pixels come from."""
+"""Where a task's samples come from."""
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -33,6 +33,7 @@ class Source(Spec):
         label_column: of Parquet files, or the key in torchvision's CIFAR files; None to find it by name.
         image_size: (height, width) in pixels that a folder's images are brought to.
         download: whether files that are not in `data` may be fetched from the network.
+        tokens: whether a text is read by words, as it is by default, or by characters.
     """
 
     name: str
@@ -40,10 +41,11 @@ class Source(Spec):
     label_column: str | None = None
     image_size: tuple[Side, Side] | None = None
     download: bool = False
+    tokens: Literal["word", "char"] | None = None
 
     @model_validator(mode="after")
     def _options_fit_the_task(self) -> Self:
-        _check(self.name, self.data, self.label_column, self.image_size, self.download)
+        _check(self.name, self.data, self.label_column, self.image_size, self.download, self.tokens)
         return self
 
     @classmethod
@@ -54,6 +56,7 @@ class Source(Spec):
         label_column: str | None = None,
         image_size: str | int | tuple[int, int] | None = None,
         download: bool = False,
+        tokens: str | None = None,
     ) -> "Source":
         """Check what was typed, find the default folder, and make the path absolute.
 
@@ -67,19 +70,22 @@ class Source(Spec):
         kind = KINDS.get(name)
         if kind and kind.default_data and data is None and not download and Path(kind.default_data).is_dir():
             data = kind.default_data
-        _check(name, data, label_column, image_size, download)
+        _check(name, data, label_column, image_size, download, tokens)
+        if tokens not in (None, "word", "char"):
+            raise UserError(f"--tokens {tokens!r} is unknown; word and char are allowed")
         for option, value in (("--data", data), ("--label-column", label_column)):
             # Sources travel to the workers as JSON; Python keeps bytes that are no text as surrogates.
             if value is not None and any("\ud800" <= character <= "\udfff" for character in value):
                 raise UserError(f"{option} {value!r} is not in UTF-8, which is needed")
         if data is None:
-            return cls(name=name)
+            return cls(name=name, tokens=tokens)
         return cls(
             name=name,
             data=_folder(data, name, download),
             label_column=label_column,
             image_size=None if image_size is None else parse_size(image_size),
             download=download,
+            tokens=tokens,
         )
 
 
@@ -99,18 +105,21 @@ def parse_size(value: str | int | tuple[int, int]) -> tuple[int, int]:
     return size
 
 
-def _check(name: str, data: str | None, label_column: object, image_size: object, download: bool) -> None:
+def _check(
+    name: str, data: str | None, label_column: object, image_size: object, download: bool, tokens: object
+) -> None:
     """Whether the options fit the task; the only place that decides it."""
     if name not in KINDS:
         raise UserError(f"unknown task {name!r}; allowed are {', '.join(KINDS)}")
     kind = KINDS[name]
-    given = {"label_column": label_column, "image_size": image_size, "download": download or None}
+    given = {"label_column": label_column, "image_size": image_size, "download": download or None, "tokens": tokens}
     typed: list[tuple[str, object]] = [("--data", data)] if not kind.needs_data else []
     typed += [(_option(field), value) for field, value in given.items() if field not in kind.options]
     for option, value in typed:
         if value is not None:
             shown = option if value is True else f"{option} {value!r}"
-            why = f"has no use for it ({kind.description})" if kind.needs_data else "is embedded and reads no files"
+            embedded = option == "--data" and not kind.needs_data
+            why = "is embedded and reads no files" if embedded else f"has no use for it ({kind.description})"
             raise UserError(f"{shown} is of no use: task {name} {why}")
     if kind.needs_data and data is None:
         if download:

@@ -1,36 +1,27 @@
-"""Log-probabilities of a network on clean images."""
+"""What a network predicts of samples that are not augmented."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ban_ray.networks.carried import forget
 from ban_ray.specs import Recipe
-from ban_ray.tasks.images import ImageData, ImageSet
+from ban_ray.tasks.data import Part, TaskData
 from ban_ray.training.precision import autocast
-
-EVALUATION_BATCH = 256
 
 
 @torch.no_grad()
-def log_probabilities(model: nn.Module, data: ImageData, part: ImageSet, recipe: Recipe) -> Tensor:
-    """(n, classes) float32 on the CPU, in eval mode; the model's mode is put back afterwards."""
+def evaluate(model: nn.Module, data: TaskData, part: Part, recipe: Recipe) -> Tensor:
+    """The outputs of a part (n, ...) on the CPU, of images log-probabilities (n, classes) float32.
+
+    In eval mode, from the beginning of the part; the model's mode is put back afterwards, and it has forgotten what it
+    read.
+    """
     training = model.training
     model.eval()
-    with autocast(recipe, part.images.device):
-        outputs = [
-            F.log_softmax(model(data.normalise(images)).float(), 1)
-            for images in torch.split(part.images, EVALUATION_BATCH)
-            if len(images)
-        ]
+    forget(model)
+    with autocast(recipe, part.labels.device):
+        kept = [data.kept(F.log_softmax(model(inputs).float(), 1), labels) for inputs, labels in data.clean(part)]
+    forget(model)
     model.train(training)
-    return torch.cat(outputs).cpu() if outputs else torch.empty(0, data.num_classes)
-
-
-def error_percent(log_probabilities: Tensor, labels: Tensor) -> float:
-    """Share of wrong argmax predictions, in percent."""
-    return 100 * (log_probabilities.argmax(1) != labels.cpu()).double().mean().item()
-
-
-def log_likelihood(log_probabilities: Tensor, labels: Tensor) -> float:
-    """Mean log-probability of the true class, in nats."""
-    return log_probabilities.gather(1, labels.cpu()[:, None]).double().mean().item()
+    return data.joined(kept, part)

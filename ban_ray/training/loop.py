@@ -1,20 +1,24 @@
 """The training of one generation, top to bottom."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 
 from ban_ray.errors import GenerationFailed, UserError
-from ban_ray.networks.building import build
+from ban_ray.networks.building import build_for
+from ban_ray.networks.carried import forget
 from ban_ray.objectives import loss
 from ban_ray.specs import Generation, derive_seed
-from ban_ray.tasks.images import ImageData, draw
+from ban_ray.tasks.batches import steps_an_epoch
+from ban_ray.tasks.data import TaskData
 from ban_ray.training import group
-from ban_ray.training.evaluation import error_percent, log_likelihood, log_probabilities
+from ban_ray.training.evaluation import evaluate
 from ban_ray.training.meters import Meters
 from ban_ray.training.placement import to_device
 from ban_ray.training.precision import autocast, set_precision
@@ -37,7 +41,8 @@ class Trained:
 
     Attributes:
         weights: state dict on the CPU; batch-norm statistics are rank 0's.
-        held_out, test: log-probabilities (n, classes) float32; empty where the part is.
+        held_out, test: outputs (n, ...) as the task keeps them, of images log-probabilities (n, classes) float32;
+            empty where the part is.
         parameters: all of the network's, frozen ones included.
         history: a record for each epoch.
     """
@@ -52,7 +57,7 @@ class Trained:
 def train(
     generation: Generation,
     teacher: Teacher | None,
-    data: ImageData,
+    data: TaskData,
     device: torch.device,
     *,
     state: State | None = None,
@@ -73,22 +78,18 @@ def train(
     """
     recipe, objective, seed = generation.recipe, generation.objective, generation.seed
     rank, workers = group.rank(), group.workers()
-    samples = len(data.train)
-    steps = samples // recipe.batch_size
-    if not steps:
-        raise UserError(
-            f"batch size {recipe.batch_size} is larger than the {samples} training images; allowed are 1 to {samples}"
-        )
+    steps = steps_an_epoch(data.task, len(data.train), recipe)
     if workers.count != recipe.workers:
         raise UserError(f"the recipe asks for {recipe.workers} workers and {workers.count} run")
     local = recipe.batch_size // workers.count
     mine = slice(rank * local, (rank + 1) * local)
-    augmentation_seed = seed if generation.augmentation_seed is None else generation.augmentation_seed
+    if recipe.plateau is not None and not len(data.held_out):
+        raise UserError(f"plateau = {recipe.plateau:g} needs held-out data, of which protocol paper leaves none here")
 
     set_precision(recipe, device)
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        network = build(generation.network, data.num_classes, data.in_channels, generation.network_arguments or None)
+        network = build_for(data, generation.network, generation.network_arguments or None)
     if generation.shared_layers != "none":
         share_layers(network, teacher, frozen=generation.shared_layers == "frozen")
     to_device(network, device)
@@ -105,26 +106,26 @@ def train(
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
-        learning_rate = recipe.learning_rate_at(epoch)
-        shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
-        order = torch.randperm(samples, generator=shuffle)
+        learning_rate = recipe.learning_rate_at(epoch, [_perplexity(record) for record in history])
         meters = Meters(device, reads is not None)
         model.train()
-        for step in range(steps):
-            batch = order[step * recipe.batch_size : (step + 1) * recipe.batch_size][mine].to(device)
-            draws = draw(augmentation_seed, epoch, step, recipe.batch_size, data.pad, data.flip)[mine]
-            images, labels = data.training_batch(batch, draws.to(device))
+        forget(network)
+        forget(reads)
+        for step, (inputs, labels) in enumerate(data.epoch(generation, epoch, mine)):
             torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
             with autocast(recipe, device):
-                dark = reads(images) if reads is not None else None
-                logits = model(images).float()
+                dark = reads(inputs) if reads is not None else None
+                logits = model(inputs).float()
             keys = None
             if objective.name == "dkpp":
                 generator = torch.Generator().manual_seed(derive_seed(seed, "permutation", epoch, step))
-                keys = torch.rand(recipe.batch_size, data.num_classes, generator=generator)[mine].to(device)
-            terms = loss(objective, logits, labels, dark, keys=keys, workers=workers)
+                drawn = torch.rand(recipe.unroll, recipe.batch_size, data.num_classes, generator=generator)
+                keys = drawn[:, mine].flatten(0, 1).to(device)
+            terms = loss(objective, logits, labels, dark, keys=keys, workers=workers, steps=recipe.unroll)
             optimiser.zero_grad()
             terms.total.backward()  # type: ignore[no-untyped-call]
+            if recipe.clip is not None:
+                clip_grad_norm_(optimiser.parameters, recipe.clip)
             optimiser.step(learning_rate)
             meters.add(terms, logits, labels, dark)
             looked = (step + 1) % FINITE_CHECK_STEPS == 0 or step + 1 == steps
@@ -142,12 +143,15 @@ def train(
             **meters.means(),
             "held_out_error": None,
             "held_out_log_likelihood": None,
-            "images_per_second": steps * recipe.batch_size / trained_s,
+            "images_per_second": steps * recipe.batch_size * recipe.unroll / trained_s,
         }
         if rank == 0 and len(data.held_out):
-            outputs = log_probabilities(network, data, data.held_out, recipe)
-            record["held_out_error"] = error_percent(outputs, data.held_out.labels)
-            record["held_out_log_likelihood"] = log_likelihood(outputs, data.held_out.labels)
+            outputs = evaluate(network, data, data.held_out, recipe)
+            record["held_out_error"] = data.error_percent(outputs, data.held_out)
+            record["held_out_log_likelihood"] = data.log_likelihood(outputs, data.held_out)
+        if recipe.plateau is not None:
+            # Every worker's next learning rate follows from it.
+            record["held_out_log_likelihood"] = cast(float, group.broadcast(record["held_out_log_likelihood"]))
         record["seconds"] = time.perf_counter() - began
         history.append(record)
         if after_epoch is not None:
@@ -162,8 +166,8 @@ def train(
 
     held_out = test = torch.empty(0, data.num_classes)
     if rank == 0:
-        held_out = log_probabilities(network, data, data.held_out, recipe)
-        test = log_probabilities(network, data, data.test, recipe)
+        held_out = evaluate(network, data, data.held_out, recipe)
+        test = evaluate(network, data, data.test, recipe)
     # The last step's loss may be finite and the weights after it not.
     if group.any_worker(not bool(test.isfinite().all() and held_out.isfinite().all()), device):
         raise GenerationFailed(
@@ -178,3 +182,9 @@ def train(
         test=test,
         history=history,
     )
+
+
+def _perplexity(record: Record) -> float:
+    """Held-out, of an epoch; NaN where nothing was held out."""
+    log_likelihood = record["held_out_log_likelihood"]
+    return math.nan if log_likelihood is None else math.exp(min(-log_likelihood, 700.0))

@@ -11,11 +11,12 @@ from pydantic import JsonValue
 
 from ban_ray import __version__
 from ban_ray.errors import UserError
-from ban_ray.networks.cost import multiply_accumulates
+from ban_ray.networks.cost import of_sample
 from ban_ray.order import Order
 from ban_ray.population import Member, Population, Predictions, publish
 from ban_ray.specs import Generation
-from ban_ray.tasks.images import ImageData
+from ban_ray.tasks.batches import steps_an_epoch
+from ban_ray.tasks.data import TaskData
 from ban_ray.training import Trained
 from ban_ray.worker.decision import Decision
 
@@ -25,7 +26,7 @@ def publish_trained(
     generation: Generation,
     number: int,
     trained: Trained,
-    data: ImageData,
+    data: TaskData,
     decision: Decision,
     order: Order,
     device: torch.device,
@@ -36,9 +37,9 @@ def publish_trained(
         generation,
         weights={name: tensor.contiguous().numpy() for name, tensor in trained.weights.items()},
         predictions=Predictions(
-            held_out=trained.held_out.numpy(),
+            held_out=data.stored(trained.held_out),
             held_out_labels=data.held_out.labels.cpu().numpy(),
-            test=trained.test.numpy(),
+            test=data.stored(trained.test),
             test_labels=data.test.labels.cpu().numpy(),
         ),
         history=trained.history,
@@ -49,7 +50,7 @@ def publish_trained(
 
 
 def _provenance(
-    generation: Generation, number: int, trained: Trained, data: ImageData, order: Order, device: torch.device
+    generation: Generation, number: int, trained: Trained, data: TaskData, order: Order, device: torch.device
 ) -> dict[str, JsonValue]:
     recipe = generation.recipe
     seconds = sum(float(record["seconds"] or 0) for record in trained.history)
@@ -58,7 +59,10 @@ def _provenance(
         "generation_number": number,
         "seconds": seconds,
         "device_seconds": seconds * recipe.workers,
-        "images_seen": recipe.epochs * (len(data.train) // recipe.batch_size) * recipe.batch_size,
+        "images_seen": recipe.epochs
+        * steps_an_epoch(data.task, len(data.train), recipe)
+        * recipe.batch_size
+        * recipe.unroll,
         "training_images": len(data.train),
         "held_out_images": len(data.held_out),
         "test_images": len(data.test),
@@ -87,12 +91,11 @@ def _provenance(
     }
 
 
-def _multiply_accumulates(generation: Generation, data: ImageData) -> int | None:
-    """Of one image's forward pass; None where a network of the user's cannot be counted."""
-    _, height, width, channels = data.train.images.shape
+def _multiply_accumulates(generation: Generation, data: TaskData) -> int | None:
+    """Of one sample's forward pass; None where a network of the user's cannot be counted."""
     arguments = generation.network_arguments or None
     try:
-        return multiply_accumulates(generation.network, data.num_classes, channels, (height, width), arguments)
+        return of_sample(generation.network, data.num_classes, data.in_channels, data.sample_shape, arguments)
     except UserError:
         return None
 

@@ -7,12 +7,12 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from ban_ray.networks.building import build
+from ban_ray.networks.building import build_for
 from ban_ray.order import Order, Outcome
 from ban_ray.population import Population, checkpoints, claims, failures
 from ban_ray.population.storage import PATIENCE_S, find_storage
 from ban_ray.specs import Generation, Task
-from ban_ray.tasks.images import ImageData, load_images
+from ban_ray.tasks.data import TaskData, load_data
 from ban_ray.tasks.load import open_source
 from ban_ray.training import State, Teacher, group, train
 from ban_ray.training.placement import to_device
@@ -35,7 +35,7 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
     """
     torch.set_num_threads(order.threads)
     population = Population(find_storage(order.storage, patience_s=PATIENCE_S))
-    data: ImageData | None = None
+    data: TaskData | None = None
     task: Task | None = None
     for number, generation in enumerate(order.generations, order.first):
         claim: claims.Claim | None = None
@@ -51,7 +51,7 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
         try:
             if data is None or task != generation.task:
                 task = generation.task
-                data = load_images(task, open_source(order.source, task.fingerprint), device)
+                data = load_data(task, open_source(order.source, task.fingerprint), device)
             recipe = generation.recipe
             place = {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
             trained = train(
@@ -106,11 +106,11 @@ def _after_epoch(
 
 
 def _teacher(
-    specs: tuple[tuple[Generation, dict[str, Tensor]], ...], data: ImageData, device: torch.device
+    specs: tuple[tuple[Generation, dict[str, Tensor]], ...], data: TaskData, device: torch.device
 ) -> Teacher | None:
     networks = []
     for generation, weights in specs:
-        network = build(generation.network, data.num_classes, data.in_channels, generation.network_arguments or None)
+        network = build_for(data, generation.network, generation.network_arguments or None)
         network.load_state_dict(weights)
         networks.append(network)
     return to_device(Teacher(networks), device) if networks else None

@@ -36,7 +36,7 @@ def test_publish_and_read_back(population: Population) -> None:
     for name, array in weights.items():
         assert array.dtype == expected["weights"][name].dtype
         assert np.array_equal(array, expected["weights"][name])
-    for name, array in vars(population.predictions(member)).items():
+    for name, array in population.predictions(member).arrays().items():
         assert array.dtype == getattr(expected["predictions"], name).dtype
         assert np.array_equal(array, getattr(expected["predictions"], name))
     assert population.history(member) == expected["history"]

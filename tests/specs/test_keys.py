@@ -103,7 +103,7 @@ def test_defaults_are_left_out() -> None:
 class LaterRecipe(Recipe):
     """As a later version might have it."""
 
-    clip: float = 0.0
+    ascent: float = 0.0
 
 
 class LaterGeneration(Generation):
@@ -118,7 +118,7 @@ def test_a_new_field_at_its_default_keeps_every_key() -> None:
         later = LaterGeneration.model_validate(golden["generation"])
         assert later.key == golden["key"], name
     plain = GOLDEN["generations"]["small baseline"]["generation"]
-    changed = {**plain, "recipe": {**plain["recipe"], "clip": 1}}
+    changed = {**plain, "recipe": {**plain["recipe"], "ascent": 1}}
     assert LaterGeneration.model_validate(changed).key != GOLDEN["generations"]["small baseline"]["key"]
     assert LaterGeneration.model_validate({**plain, "frozen_layers": ["stem"]}).key != later.key
 
@@ -129,6 +129,7 @@ CHANGES: dict[str, object] = {
     "task__split_seed": 1,
     "task__label_noise": 0.3,
     "task__protocol": "paper",
+    "task__tokens": "char",
     "network": "densenet-bc-16-9",
     "network_arguments": {"width": 1},
     "network_version": "2",
@@ -142,6 +143,9 @@ CHANGES: dict[str, object] = {
     "recipe__weight_decay": 1e-4,
     "recipe__precision": "bf16",
     "recipe__workers": 4,
+    "recipe__unroll": 35,
+    "recipe__clip": 10,
+    "recipe__plateau": 0,
     "objective__name": "ban",
     "objective__temperature": 2,
     "objective__label_weight": 2,

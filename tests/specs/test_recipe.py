@@ -34,6 +34,27 @@ def test_without_drops_the_rate_stays() -> None:
     assert {Recipe(epochs=9, learning_rate_drops=()).learning_rate_at(epoch) for epoch in range(9)} == {0.1}
 
 
+@pytest.mark.parametrize(
+    ("plateau", "perplexities", "drops"),
+    [
+        (0, [], 0),
+        (0, [9], 0),
+        (0, [9, 8, 7], 0),
+        (0, [9, 9], 1),
+        (0, [9, 10, 9.5, 9.4], 1),
+        (0, [9, float("inf"), float("inf"), 8], 2),
+        (0.5, [9, 8.5, 8, 7.6], 1),
+        (0.5, [9, 8.75, 8, 8], 2),
+    ],
+)
+def test_the_language_models_schedule(plateau: float, perplexities: list[float], drops: int) -> None:
+    """A drop for each epoch that did not fall, or by less than it should, against the one before it."""
+    recipe = Recipe(learning_rate=2, learning_rate_drops=(), learning_rate_factor=0.5, plateau=plateau)
+    assert recipe.learning_rate_at(len(perplexities), perplexities) == 2 * 0.5**drops
+    # What came later, as a resume has it, changes no earlier epoch.
+    assert recipe.learning_rate_at(1, perplexities) == 2
+
+
 @pytest.mark.parametrize("workers", [1, 2, 4, 64, 128])
 def test_workers_that_divide_the_batch(workers: int) -> None:
     assert Recipe(workers=workers).workers == workers
@@ -58,6 +79,9 @@ def test_workers_that_do_not_divide_the_batch_are_refused_with_both_numbers(work
         {"learning_rate_drops": (0.0,)},
         {"learning_rate_drops": (1.0,)},
         {"learning_rate_factor": 0},
+        {"unroll": 0},
+        {"clip": 0},
+        {"plateau": -1},
         {"momentum": 1},
         {"weight_decay": -1e-9},
         {"precision": "fp16"},

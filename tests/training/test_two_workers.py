@@ -16,7 +16,7 @@ from ban_ray.population import Population, failures, open_storage
 from ban_ray.specs import Chain, Objective, Recipe, Task, born_again
 from ban_ray.tasks.images import ImageData, draw
 from ban_ray.tasks.source import Source
-from ban_ray.training.evaluation import log_probabilities
+from ban_ray.training.evaluation import evaluate
 from tests.training import literal
 from tests.training.spies import initial_network, same_bits
 from tests.training.two_workers import OBJECTIVES, SAMPLES, STEPS, batch, without_batch_norm
@@ -56,6 +56,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, task: Task) -> Seen:
         ).model_dump(mode="json")
         for number, made in enumerate((chain, failing, chain))
     ]
+    open_storage(str(folder / "storage"))
     (folder / "orders.json").write_text(json.dumps(orders))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OMP_NUM_THREADS": "1"}
     processes = [
@@ -147,7 +148,7 @@ def test_parameters_agree_and_statistics_are_rank_0s(seen: Seen, data: ImageData
         assert torch.equal(zero[name], one[name]) == (name not in statistics), name
     network = initial_network(seen.chain.generations[-1], data)
     network.load_state_dict(zero)
-    made = log_probabilities(network, data, data.test, Recipe())
+    made = evaluate(network, data, data.test, Recipe())
     torch.testing.assert_close(seen.zero["train"]["test"], made, rtol=1e-5, atol=1e-6)
     assert seen.zero["train"]["test"].shape == (1397, 10)
     assert len(seen.one["train"]["test"]) == 0, "rank 0 alone evaluates"

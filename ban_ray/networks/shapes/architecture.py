@@ -13,7 +13,12 @@ class Architecture(Protocol):
         ...
 
     def parameters(self, num_classes: int, in_channels: int) -> int:
-        """The number of parameters, every one counted; equal to the built module's."""
+        """The number of parameters, every one counted; equal to the built module's.
+
+        Args:
+            num_classes: of images, or tokens of a vocabulary.
+            in_channels: of images, or characters that a vocabulary's words are spelled with.
+        """
         ...
 
 

@@ -16,6 +16,11 @@ def linear(inputs: int, outputs: int) -> int:
     return (inputs + 1) * outputs
 
 
+def lstm(inputs: int, units: int) -> int:
+    """An LSTM layer with the two biases of torch's."""
+    return 4 * units * (inputs + units + 2)
+
+
 def norm_conv(inputs: int, outputs: int, side: int) -> int:
     """BN-ReLU-convolution."""
     return norm(inputs) + conv(inputs, outputs, side)

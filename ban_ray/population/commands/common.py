@@ -98,10 +98,6 @@ def clean(text: object) -> str:
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
 
 
-def percent(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
-
-
 def size(count: int) -> str:
     """Bytes in a unit that suits their number."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):

@@ -5,11 +5,14 @@ from pathlib import Path
 import click
 
 from ban_ray.errors import UserError
-from ban_ray.population.card import CARD, LOADER, RECORD_COPY, WEIGHTS, Inputs, card, loader
+from ban_ray.outputs import Outputs, classes_of
+from ban_ray.population.card import CARD, LOADER, RECORD_COPY, WEIGHTS, card, loader
 from ban_ray.population.commands.common import console, found, resolve, storage_option
 from ban_ray.population.lineage import lineage
 from ban_ray.population.member import Member
 from ban_ray.population.read import Population
+from ban_ray.tasks.data_set import sizes
+from ban_ray.tasks.handover import Handover, handover
 from ban_ray.tasks.source import Source
 
 
@@ -38,30 +41,35 @@ def export_member(population: Population, member: Member, folder: Path) -> None:
         DamagedMember: the weights or predictions are not what was published.
     """
     data = population.file(member, member.weights)
-    classes = int(population.predictions(member).test.shape[1])
-    inputs = _inputs(member, classes)
+    inputs = _inputs(member, population.predictions(member).test)
     (folder / WEIGHTS).write_bytes(data)
     (folder / RECORD_COPY).write_bytes(member.to_bytes())
+    for name, text in inputs.files.items():
+        (folder / name).write_text(text, encoding="utf-8")
     (folder / LOADER).write_text(loader(member, inputs), encoding="utf-8")
     (folder / CARD).write_text(card(member, lineage(population, member), inputs), encoding="utf-8")
 
 
-def _inputs(member: Member, classes: int) -> Inputs:
-    """What the network takes: read off its data where they are at hand, else off its parameters."""
-    import torch
-
-    from ban_ray.tasks.images import load_images
+def _inputs(member: Member, outputs: Outputs) -> Handover:
+    """What the network takes: read off its data where they are at hand, else off its record."""
     from ban_ray.tasks.load import open_source
 
-    task, recorded = member.generation.task, member.provenance.get("source")
+    task, recorded = member.generation.task, member.provenance
+    data_set = None
     try:
-        source = Source.model_validate(recorded).model_copy(update={"download": False})
-        images = load_images(task, open_source(source, task.fingerprint), torch.device("cpu"))
+        source = Source.model_validate(recorded.get("source")).model_copy(update={"download": False})
+        data_set = open_source(source, task.fingerprint)
+        sizes(task, data_set)
     except (UserError, OSError, ValueError):
-        # The data may be on another machine; the card says that the scale is not known.
-        return Inputs(classes, _channels(member, classes), None, None)
-    scale, shift = (tuple(float(value) for value in part.flatten()) for part in (images.scale, images.shift))
-    return Inputs(classes, images.in_channels, scale, shift)
+        # The data may be on another machine; the card says what is not known for that.
+        data_set = None
+    if data_set is not None:
+        return handover(task, data_set, data_set.num_classes, data_set.in_channels)
+    known = recorded.get("num_classes")
+    classes = classes_of(outputs) or (known if isinstance(known, int) else 0)
+    if not classes:
+        raise UserError(f"member {member.key}: the size of its vocabulary is not known")
+    return handover(task, None, classes, _channels(member, classes))
 
 
 def _channels(member: Member, classes: int) -> int:

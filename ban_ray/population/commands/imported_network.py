@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ban_ray import __version__
 from ban_ray.errors import UserError
-from ban_ray.networks import build
+from ban_ray.networks.building import build_for
 from ban_ray.networks.names import parse
 from ban_ray.population.commands.weights import load_into, read_weights
 from ban_ray.population.imported import Imported, ImportedGeneration
@@ -21,10 +21,11 @@ from ban_ray.population.member import Member
 from ban_ray.population.publish import publish, weights_file
 from ban_ray.population.read import Population, Predictions
 from ban_ray.specs import Task
-from ban_ray.tasks.images import load_images
+from ban_ray.tasks.data import load_data
+from ban_ray.tasks.data_set import sizes
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.training.evaluation import log_probabilities
+from ban_ray.training.evaluation import evaluate
 
 
 def import_network(
@@ -49,9 +50,16 @@ def import_network(
     name = parse(network, arguments or None).name
     given = read_weights(path)
     decoded = open_source(source)
-    task = Task(name=source.name, fingerprint=decoded.fingerprint, split_seed=split_seed, protocol=_protocol(protocol))
-    images = load_images(task, decoded, torch.device("cpu"))
-    module = build(network, images.num_classes, images.in_channels, arguments or None)
+    task = Task(
+        name=source.name,
+        fingerprint=decoded.fingerprint,
+        split_seed=split_seed,
+        protocol=_protocol(protocol),
+        tokens=source.tokens or "word",
+    )
+    sizes(task, decoded)
+    data = load_data(task, decoded, torch.device("cpu"))
+    module = build_for(data, network, arguments or None)
     load_into(module, given, path, name)
     kept = {key: _array(tensor) for key, tensor in module.state_dict().items()}
     generation = ImportedGeneration(
@@ -61,7 +69,7 @@ def import_network(
         network_version=network_version,
         imported=Imported(weights=weights_file(kept).sha256, split_declared=protocol is not None),
     )
-    outputs = [log_probabilities(module, images, part, generation.recipe) for part in (images.held_out, images.test)]
+    outputs = [evaluate(module, data, part, generation.recipe) for part in (data.held_out, data.test)]
     if not all(bool(torch.isfinite(output).all()) for output in outputs):
         raise UserError(f"{path} makes {name} predict what are no finite numbers")
     is_new = generation.key not in population
@@ -70,10 +78,10 @@ def import_network(
         generation,
         weights=kept,
         predictions=Predictions(
-            held_out=outputs[0].numpy(),
-            held_out_labels=images.held_out.labels.numpy(),
-            test=outputs[1].numpy(),
-            test_labels=images.test.labels.numpy(),
+            held_out=data.stored(outputs[0]),
+            held_out_labels=data.held_out.labels.numpy(),
+            test=data.stored(outputs[1]),
+            test_labels=data.test.labels.numpy(),
         ),
         history=[],
         teachers={},
@@ -81,8 +89,8 @@ def import_network(
         provenance={
             "imported_from": path.name,
             "training_split": "unknown" if protocol is None else "declared by the user",
-            "num_classes": images.num_classes,
-            "in_channels": images.in_channels,
+            "num_classes": data.num_classes,
+            "in_channels": data.in_channels,
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {"ban_ray": __version__, "torch": torch.__version__, "python": platform.python_version()},
             "host": platform.node(),

@@ -7,7 +7,8 @@ import click
 from pydantic import JsonValue
 
 from ban_ray.errors import UserError
-from ban_ray.population.commands.common import clean, console, percent, storage_option
+from ban_ray.metrics import metric_of
+from ban_ray.population.commands.common import clean, console, storage_option
 from ban_ray.population.read import Population
 from ban_ray.population.storage import absolute, open_storage
 from ban_ray.tasks.source import Source
@@ -33,6 +34,7 @@ def _arguments(_: click.Context, __: click.Parameter, text: str | None) -> dict[
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
 @click.option("--label-column", help="Column of the labels in Parquet files.")
 @click.option("--image-size", metavar="N|HxW", help="Pixels that a folder's images are brought to.")
+@click.option("--tokens", type=click.Choice(["word", "char"]), help="How --task text is read.")
 @click.option("--protocol", type=click.Choice(["search", "paper"]), help="What it was trained on; see below.")
 @click.option("--split-seed", type=click.IntRange(0), metavar="N", help="Of the split it was trained on.")
 def import_command(
@@ -45,6 +47,7 @@ def import_command(
     data: str | None,
     label_column: str | None,
     image_size: str | None,
+    tokens: str | None,
     protocol: str | None,
     split_seed: int | None,
 ) -> None:
@@ -61,7 +64,7 @@ def import_command(
             "--protocol search and --split-seed N are needed together: they say which samples the network was "
             "trained on"
         )
-    source = Source.of(task_name, data, label_column, image_size)
+    source = Source.of(task_name, data, label_column, image_size, tokens=tokens)
     # Here, so that help and misspelt options do not wait for torch.
     from ban_ray.population.commands.imported_network import import_network
 
@@ -77,7 +80,7 @@ def import_command(
         split_seed=split_seed or 0,
     )
     out = console()
-    metrics = member.metrics
-    held_out = "" if metrics.held_out_error is None else f", held-out error {percent(metrics.held_out_error)} %"
+    metric = metric_of(member.generation.task)
+    held_out = f", held-out {metric.name} {told}" if (told := metric.told_of(member, "held_out")) else ""
     out.print(f"{'imported' if is_new else 'is in the population already:'} {member.key}", soft_wrap=True)
-    out.print(f"{clean(network)} on {task_name}: test error {percent(metrics.test_error)} %{held_out}", soft_wrap=True)
+    out.print(f"{clean(network)} on {task_name}: test {metric.name} {metric.told_of(member)}{held_out}", soft_wrap=True)

@@ -5,13 +5,14 @@ from fnmatch import fnmatchcase
 
 import click
 
-from ban_ray.population.commands.common import SHORT, console, found, moment, percent, storage_option, table
+from ban_ray.metrics import metric_of
+from ban_ray.population.commands.common import SHORT, console, found, moment, storage_option, table
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.index import catalogue
 from ban_ray.population.member import Member
 
-_COLUMNS = ("key", "task", "network", "objective", "generation", "parameters", "held-out %", "test %", "finished")
-_NUMBERS = ("generation", "parameters", "held-out %", "test %")
+_COLUMNS = ("key", "task", "network", "objective", "generation", "parameters", "held-out", "test", "finished")
+_NUMBERS = ("generation", "parameters", "held-out", "test")
 
 
 @click.command("ls")
@@ -48,6 +49,7 @@ def objective(member: Member) -> str:
 
 def _row(member: Member) -> tuple[str, ...]:
     generation, number = member.generation, member.provenance.get("generation_number")
+    metric = metric_of(generation.task)
     return (
         member.key[:SHORT],
         generation.task.name,
@@ -55,8 +57,8 @@ def _row(member: Member) -> tuple[str, ...]:
         objective(member),
         str(number) if isinstance(number, int) else "",
         f"{member.parameters:,}",
-        percent(member.metrics.held_out_error),
-        percent(member.metrics.test_error),
+        metric.told_of(member, "held_out"),
+        metric.told_of(member),
         moment(member.provenance.get("finished_at")),
     )
 

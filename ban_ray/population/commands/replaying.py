@@ -66,7 +66,8 @@ def _source(member: Member, data: str | None) -> Source:
         source = None
     if data is not None:
         size, column = (source.image_size, source.label_column) if source else (None, None)
-        return Source.of(member.generation.task.name, data, column, size)
+        tokens = source.tokens if source else None
+        return Source.of(member.generation.task.name, data, column, size, tokens=tokens)
     assert source is not None
     return source.model_copy(update={"download": False})
 

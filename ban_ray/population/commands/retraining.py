@@ -72,7 +72,7 @@ def compare(population: Population, member: Member, again: Population, trained: 
     same = True
     for kind, old, new in (
         ("weights", population.weights(member), again.weights(trained)),
-        ("predictions", vars(population.predictions(member)), vars(again.predictions(trained))),
+        ("predictions", population.predictions(member).arrays(), again.predictions(trained).arrays()),
     ):
         different = _different(old, new)
         if different:

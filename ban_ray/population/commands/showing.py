@@ -4,12 +4,12 @@ import json
 
 import click
 
+from ban_ray.metrics import metric_of
 from ban_ray.population.commands.common import (
     SHORT,
     console,
     found,
     pairs,
-    percent,
     resolve,
     size,
     storage_option,
@@ -20,7 +20,7 @@ from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor, lineage
 from ban_ray.population.member import Member
 
-_LINEAGE = ("key", "network", "objective", "taught by", "test %", "")
+_LINEAGE = ("key", "network", "objective", "taught by", "test", "")
 
 
 @click.command(short_help="Show all that is known of a member.")
@@ -47,7 +47,7 @@ def show(key: str, storage: str, as_json: bool) -> None:
         out.print(heading, style="bold")
         out.print(pairs(lines))
     out.print("lineage, from the root", style="bold")
-    out.print(table(_LINEAGE, [_ancestor(one) for one in line], ("test %",)))
+    out.print(table(_LINEAGE, [_ancestor(one) for one in line], ("test",)))
 
 
 def _ancestor(one: Ancestor) -> tuple[str, ...]:
@@ -59,7 +59,7 @@ def _ancestor(one: Ancestor) -> tuple[str, ...]:
         spec.network,
         objective(one.member),
         ", ".join(teacher[:SHORT] for teacher in spec.teachers),
-        percent(one.member.metrics.test_error),
+        metric_of(spec.task).told_of(one.member),
         one.note,
     )
 
@@ -74,16 +74,16 @@ def _spec(member: Member) -> list[tuple[str, str]]:
 
 
 def _metrics(member: Member) -> list[tuple[str, str]]:
-    metrics = member.metrics
+    metrics, metric = member.metrics, metric_of(member.generation.task)
     lines = [
-        ("test error", f"{percent(metrics.test_error)} %"),
+        (f"test {metric.name}", metric.told_of(member)),
         ("test log-likelihood", f"{metrics.test_log_likelihood:.4f} nats"),
     ]
     if metrics.held_out_error is None or metrics.held_out_log_likelihood is None:
         return [*lines, ("held-out", "none was kept out of training")]
     return [
         *lines,
-        ("held-out error", f"{percent(metrics.held_out_error)} %"),
+        (f"held-out {metric.name}", metric.told_of(member, "held_out")),
         ("held-out log-likelihood", f"{metrics.held_out_log_likelihood:.4f} nats"),
     ]
 

@@ -1,0 +1,83 @@
+"""What training needs of a task, whatever its samples are."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ban_ray.outputs import Outputs
+from ban_ray.specs import Generation, Task
+from ban_ray.tasks.corpus import Corpus
+from ban_ray.tasks.data_set import DataSet
+from ban_ray.tasks.images import load_images
+from ban_ray.tasks.text import load_text
+
+
+class Part(Protocol):
+    """Training, held-out or test samples on a device; `labels` are (n,)."""
+
+    @property
+    def labels(self) -> Tensor: ...
+
+    def __len__(self) -> int: ...
+
+
+class TaskData(Protocol):
+    """A task on a device.
+
+    Attributes:
+        task: its name.
+        num_classes: classes, or tokens of the vocabulary.
+        in_channels: channels of an image, or symbols that words are spelled with.
+        sample_shape: (height, width, channels) of an image, () of a token.
+    """
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def train(self) -> Part: ...
+    @property
+    def held_out(self) -> Part: ...
+    @property
+    def test(self) -> Part: ...
+    @property
+    def num_classes(self) -> int: ...
+    @property
+    def in_channels(self) -> int: ...
+    @property
+    def sample_shape(self) -> tuple[int, ...]: ...
+
+    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and labels (unroll * b,) of each step, of a worker's part `mine` of each batch: a function of the
+        generation and the epoch alone."""
+        ...
+
+    def clean(self, part: Any) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs and labels of a part without augmentation, for evaluation."""
+        ...
+
+    def kept(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+        """What is kept of a clean batch's log-probabilities (n, classes): (n, ...)."""
+        ...
+
+    def joined(self, kept: Sequence[Tensor], part: Any) -> Tensor:
+        """The outputs of a part on the CPU, (len(part), ...), from what was kept of its batches."""
+        ...
+
+    def error_percent(self, outputs: Tensor, part: Any) -> float: ...
+
+    def log_likelihood(self, outputs: Tensor, part: Any) -> float: ...
+
+    def stored(self, outputs: Tensor) -> Outputs:
+        """Outputs as they are published."""
+        ...
+
+
+def load_data(task: Task, data_set: DataSet, device: torch.device) -> TaskData:
+    """Put a data set on a device, split as the task says.
+
+    Raises:
+        UserError: too few samples to hold any out.
+    """
+    return load_text(task, data_set, device) if isinstance(data_set, Corpus) else load_images(task, data_set, device)

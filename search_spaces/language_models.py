@@ -1,0 +1,87 @@
+"""Language models born again: ICML 2018 Table 6.
+
+The table: perplexities on Penn Treebank of a CNN-LSTM (Kim et al. 2016, large) and an LSTM, and of students of their
+own kind that learn from labels and teacher together: the only objective that helped there, so this space runs `ban+l`.
+
+    python -m ban_ray.search --space language_models
+    python -m ban_ray.search --space language_models --data DIR --tokens char
+    python -m ban_ray.search --space language_models --scale paper --task ptb --data DIR --storage DIR --address auto
+
+With `--data` and without `--task` the task is `text`: train.txt, valid.txt and test.txt. The validation text is never
+trained on, and drives the learning rate.
+
+ICML says one LSTM layer of 1500 units, which tied would be 33.0 M parameters where 52 M are printed; two are 51.03 M.
+
+Scale `paper`: 4 generations of 40 epochs, about 2 GPU-hours at a sustained 5 TFLOP/s. Never run by this project. Scale
+`laptop`: the language reference that ships with Python, 80 thousand words, and networks a hundredth of the size.
+"""
+
+from ban_ray.specs import (
+    LSTM,
+    Chain,
+    Objective,
+    PaperRow,
+    Recipe,
+    Scale,
+    SearchSpace,
+    Setting,
+    born_again,
+    papers_recipe,
+)
+from ban_ray.specs.space import Configuration
+
+PAPER = (
+    PaperRow("cnn-lstm", 19, 80.05, (76.97,), note="validation 83.69, BAN-1 80.27"),
+    PaperRow("lstm-2-1500", 52, 71.87, (68.56,), note="validation 75.11, BAN-1 71.19; named a single layer"),
+)
+SMALL = LSTM.model_copy(update={"epochs": 15, "batch_size": 20, "clip": 5.0})
+
+
+def recipe_of(network: str, setting: Setting) -> Recipe:
+    """At scale `paper` that of the network's own paper, with what the command line changes in the space's."""
+    if setting.scale != "paper":
+        return setting.recipe
+    typed = {name: value for name, value in setting.recipe.model_dump().items() if value != LSTM.model_dump()[name]}
+    return Recipe.model_validate(papers_recipe(network).model_dump() | typed)
+
+
+def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+    """A teacher and students of its own shape."""
+    network = str(configuration["network"])
+    return born_again(
+        setting.task,
+        network,
+        recipe_of(network, setting),
+        setting.objective,
+        seed=seed,
+        generations=setting.generations_for(),
+    )
+
+
+SPACE = SearchSpace(
+    name="language_models",
+    title="Language models born again on text (ICML Table 6)",
+    source="Furlanello et al. 2018, Table 6",
+    paper=PAPER,
+    chain=chain,
+    data_task="text",
+    scales={
+        "laptop": Scale(
+            task="python_docs",
+            recipe=SMALL,
+            objective=Objective(name="ban+l"),
+            generations=2,
+            seeds=(0, 1, 2),
+            configurations=({"network": "lstm-1-96-d0.3"},),
+        ),
+        "paper": Scale(
+            task="ptb",
+            recipe=LSTM,
+            objective=Objective(name="ban+l"),
+            generations=1,
+            seeds=(0,),
+            protocol="paper",
+            configurations=tuple({"network": row.network} for row in PAPER),
+        ),
+    },
+)
