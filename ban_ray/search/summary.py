@@ -1,5 +1,6 @@
 """What a search found: every figure computed from stored predictions."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from ban_ray.search.targets import find
 from ban_ray.specs.space import STUDENT
 
 SIZES = (2, 3)
+_BORN_AGAIN = re.compile(r"BAN-\d+")
 
 
 @dataclass(frozen=True)
@@ -138,11 +140,11 @@ def _sentence(request: Request, table: _Table) -> str:
         # Where members of the population taught generation 0, there is no baseline to compare with.
         reference = STUDENT if STUDENT in cells else request.space.against
         students = [column for column in cells if column != reference and not column.startswith("Ens*")]
-        chosen = [column for column in students if column.startswith("BAN-")] or students
-        if reference not in cells or not chosen:
+        if reference not in cells or not students:
             continue
-        # A space with several students a row compares its first kind; the others stand in the table.
-        last = chosen[-1] if chosen[-1].startswith("BAN-") else chosen[0]
+        # A space with several kinds of students a row compares its first kind; the others stand in the table.
+        sequence = [column for column in students if _BORN_AGAIN.fullmatch(column)]
+        last = sequence[-1] if sequence else students[0]
         if stopping and last != f"BAN-{request.generations}":
             continue
         if set(cells[reference]) == set(cells[last]) == set(request.seeds):
