@@ -53,7 +53,7 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
     request = resolve(choices)
     url = absolute(choices.storage)
     console.print(f"{request.space.title}, scale {choices.scale}", style="bold", highlight=False)
-    console.print(request.regime, highlight=False, markup=False, soft_wrap=True)
+    console.print(request.regime, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     if choices.plan_only:
         _plan(choices, request, url, console)
         return None
@@ -100,7 +100,7 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
 
 def _taught(request: Request, population: Population, name: str, console: Console, *, note: bool = True) -> Request:
     chosen = choose(population, name, request.teacher, request.setting.task, note=note)
-    console.print(f"Teacher: {chosen.how}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Teacher: {chosen.how}", highlight=False, markup=False, soft_wrap=not console.is_terminal)
     return request.taught(chosen)
 
 

@@ -97,7 +97,7 @@ def execute(
             f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {plans.counted(concurrent, 'chain')} at once; "
             f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)",
             highlight=False,
-            soft_wrap=True,
+            soft_wrap=not console.is_terminal,
         )
         # Ray reads its environment when it is imported, so this comes after the connection.
         from ban_ray.search.desk import Desk

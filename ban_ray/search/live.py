@@ -96,9 +96,7 @@ class Board:
         chain = self._chains.setdefault(id(planned), _Progress(planned))
         chain.state = ending.kind
         if ending.kind == "failed":
-            self._console.print(
-                f"FAILED {planned.title}: {ending.sentence}", highlight=False, markup=False, soft_wrap=True
-            )
+            self._console.print(f"FAILED {planned.title}: {ending.sentence}", highlight=False, markup=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         states = [chain.state for chain in self._chains.values()]

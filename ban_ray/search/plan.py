@@ -70,7 +70,12 @@ def show(plan: Plan, console: Console) -> None:
     )
     if taken := taken_teachers(plan):
         told = ", ".join(f"{network} ({counted(number, 'member')})" for network, number in taken.items())
-        console.print(f"Teachers taken from the population: {told}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"Teachers taken from the population: {told}",
+            highlight=False,
+            markup=False,
+            soft_wrap=not console.is_terminal,
+        )
 
 
 def taken_teachers(plan: Plan) -> dict[str, int]:
@@ -95,7 +100,7 @@ def _show_parameters(request: Request, console: Console) -> None:
         f"minimised: {', '.join(policy.minimised)} ({request.minimised_title}); "
         f"stopping {'on' if policy.stopping else 'off'}",
         highlight=False,
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
 
 
@@ -130,7 +135,7 @@ def show_cost(cost: Cost, concurrent_devices: int, console: Console) -> None:
         f"on {concurrent_devices} at once {duration(cost.seconds / concurrent_devices)}, with 10 s or more to start a "
         "chain",
         highlight=False,
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
 
 

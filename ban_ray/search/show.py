@@ -16,7 +16,7 @@ def show(summary: Summary, console: Console) -> None:
     """Print both tables in workshop Table 1's form, what failed, the regime and the sentence."""
 
     def say(text: str, style: str | None = None) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True, style=style)
+        console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal, style=style)
 
     for part, title in PARTS:
         cells = [cell for row in summary.rows for cell in _cells(row, part).values()]

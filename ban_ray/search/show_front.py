@@ -27,7 +27,7 @@ def show(front: Front, console: Console, *, always: bool) -> None:
         f"{what} of {front.finished} finished configurations{stopped}; error is the {front.error_title}; "
         "the lowest of several is below what new data would show",
         highlight=False,
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
     table = new_table("configuration", *front.targets)
     for row, _, values in front.best:
@@ -39,7 +39,7 @@ def show_early(early: Sequence[tuple[Planned, Ending]], left_out: Sequence[str],
     """Print which chains ended before their last generation, and what was left out."""
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal)
 
     for planned, ending in early[:SHOWN]:
         say(f"{ending.kind} {planned.title}: {ending.sentence}")
