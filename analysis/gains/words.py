@@ -31,7 +31,7 @@ def interval_text(interval: CrossedInterval, unit: str = "points") -> str:
     shown = [interval.low, interval.high]
     if interval.high - interval.low < 1 or any(value and not round(value, 1) for value in shown):
         digits = 2
-    if interval.high - interval.low < 0.1:
+    if 0 < interval.high - interval.low < 0.1:
         digits = 3
     # Adding 0.0 turns a rounded -0.0 into 0.0.
     estimate, low, high = (round(value, digits) + 0.0 for value in (interval.estimate, *shown))

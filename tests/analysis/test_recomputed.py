@@ -42,7 +42,7 @@ def test_gains(study: Study, stored: list[list[Predictions]]) -> None:
         row = found.loc[number]
         assert row["difference"] == 100 * d.mean()
         assert row["standard_error"] == pytest.approx(100 * np.sqrt((max(a, r) + max(b, r) - r) / (s * n)), rel=1e-12)
-        assert row["error"] == 100 * np.mean([wrong(chain[number]) for chain in stored])
+        assert row["error"] == pytest.approx(100 * np.mean([wrong(chain[number]) for chain in stored]), rel=1e-12)
         assert row["against_error"] == 100 * np.mean([wrong(chain[0]) for chain in stored])
         logs = [
             [p.test[np.arange(n), p.test_labels].astype(float).mean() for p in (chain[0], chain[number])]
