@@ -102,7 +102,7 @@ def execute(
             books = open_books(request, population, place.folder, place.name)
             agenda = _agenda(request, population, books)
         ledger = books.ledger
-        view = follow(console, books.open, _at_most(request, population, books))
+        view = follow(console, books.open, _at_most(request, population, books, agenda))
         runs: dict[int, str] = {}
 
         def make_trial(planned: Planned, number: int) -> Trial:
@@ -174,11 +174,11 @@ def _agenda(request: Request, population: Population, books: Books) -> Agenda:
     )
 
 
-def _at_most(request: Request, population: Population, books: Books) -> int:
+def _at_most(request: Request, population: Population, books: Books, agenda: Agenda) -> int:
     """Generations that may be trained; of a sampled search an upper bound."""
     if books.sampling is None:
         return len({key for planned in books.open for key in planned.chain.keys if key not in population})
-    return books.sampling.left * len(request.seeds) * (request.generations + 1)
+    return (agenda.waiting + books.sampling.left * len(request.seeds)) * (request.generations + 1)
 
 
 def _executed(
