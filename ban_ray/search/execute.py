@@ -69,6 +69,10 @@ def execute(
     if request.sampled or not open_chains:
         books = open_books(request, population, place.folder, place.name)
         agenda = _agenda(request, population, books)
+        if books.sampling is not None and books.sampling.found:
+            console.print(
+                f"{books.sampling.found} finished configurations of the population enter the study", highlight=False
+            )
         if not agenda.fill():
             console.print("Nothing to train: every generation is in the population.", highlight=False)
             return _executed(request, books, agenda, [], 0, ())
