@@ -143,14 +143,16 @@ def execute(
         agenda.start()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if choices.as_json else nullcontext(), view:
-            run(
-                desk,
-                concurrent=concurrent,
-                folder=str(folder),
-                name=execution,
-                stopping=books.judge is not None,
-                train=train,
-            )
+            # A grid's open chains may all have been stopped earlier.
+            if agenda.fill():
+                run(
+                    desk,
+                    concurrent=concurrent,
+                    folder=str(folder),
+                    name=execution,
+                    stopping=books.judge is not None,
+                    train=train,
+                )
     finally:
         cluster.disconnect()
         claims.release_of_runs(population.storage, sorted(missing), lambda run: run.startswith(f"{execution}-"))

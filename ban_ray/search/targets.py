@@ -1,5 +1,6 @@
 """What a search minimises, of finished chains: held-out error and size; never anything of the test set."""
 
+import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,12 +80,13 @@ def _size(request: Request, target: str, generation: Generation) -> int:
     classes, (height, width, channels) = request.decoded.num_classes, request.decoded.image_shape
     if target == PARAMETERS:
         return names.parse(generation.network, generation.network_arguments or None).parameters(classes, channels)
-    return _multiply_accumulates(generation.network, classes, channels, (height, width))
+    arguments = json.dumps(generation.network_arguments, sort_keys=True)
+    return _multiply_accumulates(generation.network, arguments, classes, channels, (height, width))
 
 
 @cache
-def _multiply_accumulates(network: str, classes: int, channels: int, size: tuple[int, int]) -> int:
+def _multiply_accumulates(network: str, arguments: str, classes: int, channels: int, size: tuple[int, int]) -> int:
     # Torch is imported where this target is asked for, and only there.
     from ban_ray.networks.cost import multiply_accumulates
 
-    return multiply_accumulates(network, classes, channels, size)
+    return multiply_accumulates(network, classes, channels, size, json.loads(arguments) or None)
