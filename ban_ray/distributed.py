@@ -32,6 +32,7 @@ def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -
     """
     # Nodes that others started do not have our environment.
     os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
+    _tell_cluster()
     from ray import train
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -80,6 +81,19 @@ def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -
         text = " ".join(str(error).split())
         sentence = f"its workers failed {MAX_WORKER_DEATHS + 1} times, the last time with: {text[-500:]}"
         return Outcome(status="failed", key=order.generations[0].key, sentence=sentence)
+
+
+def _tell_cluster() -> None:
+    """Tell Train's helpers which cluster is theirs.
+
+    The one that frees the resources of a stopped trial asks the dashboard whether the trial lives. Where several
+    clusters run on a machine it finds no dashboard without this, and the worker group's CPUs stay taken.
+    """
+    import ray
+    from ray.train.v2._internal import constants
+
+    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
+    constants.ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")
 
 
 def _worker(config: dict[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,11 @@ class Agenda:
     def out_of_time(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
+    @property
+    def waiting(self) -> int:
+        """Chains that are known and have not begun."""
+        return len(self._waiting)
+
     def fill(self) -> bool:
         """Whether there is a chain to begin; asks for a configuration where none waits."""
         if not self._waiting and self._propose is not None:

@@ -74,6 +74,10 @@ def execute(
     if request.sampled or not open_chains:
         books = open_books(request, population, place.folder, place.name)
         agenda = _agenda(request, population, books)
+        if books.sampling is not None and books.sampling.found:
+            console.print(
+                f"{books.sampling.found} finished configurations of the population enter the study", highlight=False
+            )
         if not agenda.fill():
             console.print("Nothing to train: every generation is in the population.", highlight=False)
             return _executed(request, books, agenda, [], 0, ())
@@ -109,7 +113,7 @@ def execute(
             books = open_books(request, population, place.folder, place.name)
             agenda = _agenda(request, population, books)
         ledger = books.ledger
-        view = follow(console, books.open, _at_most(request, population, books))
+        view = follow(console, books.open, _at_most(request, population, books, agenda))
         metrics = Metrics(place.name, taken=len(plans.make(request, population).there))
         runs: dict[int, str] = {}
 
@@ -154,14 +158,16 @@ def execute(
         agenda.start()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if choices.as_json else nullcontext(), view:
-            run(
-                desk,
-                concurrent=concurrent,
-                folder=str(folder),
-                name=execution,
-                stopping=books.judge is not None,
-                train=train,
-            )
+            # A grid's open chains may all have been stopped earlier.
+            if agenda.fill():
+                run(
+                    desk,
+                    concurrent=concurrent,
+                    folder=str(folder),
+                    name=execution,
+                    stopping=books.judge is not None,
+                    train=train,
+                )
     finally:
         cluster.disconnect()
         claims.release_of_runs(population.storage, sorted(missing), lambda run: run.startswith(f"{execution}-"))
@@ -189,11 +195,11 @@ def _agenda(request: Request, population: Population, books: Books) -> Agenda:
     )
 
 
-def _at_most(request: Request, population: Population, books: Books) -> int:
+def _at_most(request: Request, population: Population, books: Books, agenda: Agenda) -> int:
     """Generations that may be trained; of a sampled search an upper bound."""
     if books.sampling is None:
         return len({key for planned in books.open for key in planned.chain.keys if key not in population})
-    return books.sampling.left * len(request.seeds) * (request.generations + 1)
+    return (agenda.waiting + books.sampling.left * len(request.seeds)) * (request.generations + 1)
 
 
 def _executed(

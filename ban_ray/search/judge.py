@@ -7,7 +7,7 @@ from typing import Any
 
 from ban_ray.search.endings import Ending
 from ban_ray.search.request import Planned
-from ban_ray.search.rules import Rung, falls_behind, saturated
+from ban_ray.search.rules import Rung, falls_behind, kept_of, saturated
 from ban_ray.specs import Generation, digest
 
 
@@ -111,7 +111,8 @@ class Judge:
         others = {other: entry for other, entry in entries.items() if keys.isdisjoint(entry.keys.values())}
         points = [(entry.error, *self._size[other]) for other, entry in others.items()]
         if falls_behind((mine.error, *self._size[identity]), points):
-            verdict = Ending("stopped", f"behind the better half of {len(points) + 1} configurations {rung}")
+            count = len(points) + 1
+            verdict = Ending("stopped", f"not among the best {kept_of(count)} of {count} configurations {rung}")
             self._stopped[identity] = verdict
             return verdict
         errors = self._errors.get((identity, planned.seed), {})

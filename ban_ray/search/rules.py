@@ -12,9 +12,9 @@ from typing import Literal
 
 from ban_ray.search.fronts import Point, ranks
 
-KEPT = 0.5
-"""Part of the chains at a rung that go on."""
-COMPARED_FROM = 4
+KEPT = 0.25
+"""Part of the chains at a rung that go on; ASHA's usual quarter."""
+COMPARED_FROM = 3
 """Chains at a rung, from which on they are compared."""
 
 
@@ -45,7 +45,12 @@ def falls_behind(mine: Point, others: Sequence[Point], kept: float = KEPT, compa
     if count < compared_from:
         return False
     own, *their = ranks([mine, *others])
-    return sum(rank < own for rank in their) >= ceil(kept * count)
+    return sum(rank < own for rank in their) >= kept_of(count, kept)
+
+
+def kept_of(count: int, kept: float = KEPT) -> int:
+    """How many of the chains at a rung go on, equal ones apart."""
+    return ceil(kept * count)
 
 
 def saturated(errors: Sequence[float], patience: int, min_gain: float) -> bool:

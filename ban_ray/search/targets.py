@@ -1,5 +1,6 @@
 """What a search minimises, of finished chains: held-out error and size; never anything of the test set."""
 
+import json
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,12 +81,13 @@ def _size(request: Request, target: str, generation: Generation) -> int:
     classes, channels = request.decoded.num_classes, request.decoded.in_channels
     if target == PARAMETERS:
         return names.parse(generation.network, generation.network_arguments or None).parameters(classes, channels)
-    return _multiply_accumulates(generation.network, classes, channels, request.decoded.sample_shape)
+    arguments = json.dumps(generation.network_arguments, sort_keys=True)
+    return _multiply_accumulates(generation.network, arguments, classes, channels, request.decoded.sample_shape)
 
 
 @cache
-def _multiply_accumulates(network: str, classes: int, channels: int, shape: tuple[int, ...]) -> int:
+def _multiply_accumulates(network: str, arguments: str, classes: int, channels: int, shape: tuple[int, ...]) -> int:
     # Torch is imported where this target is asked for, and only there.
     from ban_ray.networks.cost import of_sample
 
-    return of_sample(network, classes, channels, shape, None)
+    return of_sample(network, classes, channels, shape, json.loads(arguments) or None)

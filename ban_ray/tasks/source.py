@@ -119,7 +119,7 @@ def _check(
         if value is not None:
             shown = option if value is True else f"{option} {value!r}"
             embedded = option == "--data" and not kind.needs_data
-            why = "is embedded and reads no files" if embedded else f"has no use for it ({kind.description})"
+            why = "is embedded and reads no files" if embedded else f"is {kind.description}"
             raise UserError(f"{shown} is of no use: task {name} {why}")
     if kind.needs_data and data is None:
         if download:

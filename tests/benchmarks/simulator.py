@@ -116,16 +116,17 @@ class Simulator:
                 raise
         return Outcome(status="done")
 
+    def at_rung(self, generation: Generation, number: int) -> dict[str, Any]:
+        """The report of the epoch after which chains are compared."""
+        rung = generation.recipe.rung_epoch
+        assert rung is not None
+        errors = curve(generation, noisy_error(generation, number, self.noise), self.noise)
+        return {**_place(generation, number), "epoch": rung, "held_out_error": errors[rung - 1]}
+
     def train(self, population: Population, generation: Generation, number: int, report: Report) -> None:
         """Report the epochs of a generation and publish it."""
         error = noisy_error(generation, number, self.noise)
-        place = {
-            "generation": number,
-            "key": generation.key,
-            "epochs": generation.recipe.epochs,
-            "rung": generation.recipe.rung_epoch,
-        }
-        history = []
+        place, history = _place(generation, number), []
         for epoch, value in enumerate(curve(generation, error, self.noise), 1):
             history.append({"epoch": epoch, "held_out_error": value, "loss": value / 10, "seconds": self.epoch_s})
             time.sleep(self.epoch_s)
@@ -142,3 +143,8 @@ class Simulator:
             provenance={"simulated": True, "seconds": 0.0, "generation_number": number},
         )
         report({**place, "published": True, **member.metrics.model_dump()})
+
+
+def _place(generation: Generation, number: int) -> dict[str, Any]:
+    recipe = generation.recipe
+    return {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from ban_ray.errors import UserError
+from ban_ray.metrics import ERROR
 from ban_ray.search.policy import Policy, resolve, seconds
 from ban_ray.search.request import Options
 from ban_ray.search.spaces import load
@@ -66,7 +67,7 @@ def test_defaults() -> None:
     assert policy(DENSE, minimise="parameters,error").minimised == ("error", "parameters")
     assert policy(GRID, stopping=True, patience=3).patience == 3
     assert policy(DENSE, sampler="grid", stopping=None).stopping is False
-    assert "biased low" in policy(DENSE, target="best").error_title
+    assert "biased low" in policy(DENSE, target="best").error_title(ERROR)
 
 
 def test_times() -> None:

@@ -1,6 +1,7 @@
 """A sampled search's configurations over several starts, without Ray: what is found, goes on, and is told once."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
+from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.population import Population, open_storage
 from ban_ray.search import front
 from ban_ray.search.books import Books, open_books
@@ -17,6 +19,7 @@ from ban_ray.search.endings import DONE, Ending
 from ban_ray.search.request import Options, Planned, Request, resolve
 from ban_ray.specs import digest
 from tests.benchmarks import simulator
+from tests.search.conftest import write_space
 
 SPACE = str(Path(simulator.__file__).with_name("simulated_space.py"))
 
@@ -197,6 +200,27 @@ def test_the_ensemble_of_generations_and_its_size(population: Population) -> Non
     members = [population[key] for key in planned.chain.keys]
     assert trial.values[1] == sum(member.parameters for member in members[1:])
     assert trial.values[0] < min(member.metrics.held_out_error or 0 for member in members[1:])
+
+
+def test_multiply_accumulates_of_an_image_of_the_task(population: Population) -> None:
+    asked = request(samples=1, minimise="error,multiply-accumulates,parameters", max_parameters=500_000)
+    (planned,) = carry_out(population, opened(population, asked))
+    (trial,) = trials(population)
+    network = planned.chain.network
+    counted = multiply_accumulates(network, 10, 1, asked.decoded.image_shape[:2])
+    assert trial.values[1:] == [population[planned.chain.keys[-1]].parameters, counted]
+
+
+def test_a_grid_with_stopping_does_not_begin_what_was_stopped(population: Population, tmp_path: Path) -> None:
+    asked = resolve(Options(write_space(tmp_path, epochs=10), seeds=(0,), stopping=True))
+    first = opened(population, asked)
+    assert len(first.open) == 2
+    first.ledger.begin(first.open[0])
+    first.ledger.end(first.open[0], Ending("stopped", "behind"))
+    (left,) = opened(population, asked).open
+    assert left.configuration == first.open[1].configuration
+    whole = opened(population, replace(asked, policy=replace(asked.policy, stopping=False))).open
+    assert len(whole) == 2, "without stopping every chain is trained whole"
 
 
 def test_what_is_too_large_is_passed_over_and_said(population: Population) -> None:

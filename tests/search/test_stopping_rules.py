@@ -75,18 +75,21 @@ def test_rungs_are_in_the_order_of_a_chain() -> None:
 # Falling behind
 
 
-def test_the_better_half_goes_on() -> None:
+def test_the_better_part_goes_on() -> None:
     others = [(10.0,), (11.0,), (12.0,)]
-    assert not falls_behind((9.0,), others)
-    assert not falls_behind((10.5,), others), "second of four"
-    assert falls_behind((11.5,), others), "third of four"
-    assert falls_behind((13.0,), others)
+    assert not falls_behind((9.0,), others, kept=0.5)
+    assert not falls_behind((10.5,), others, kept=0.5), "second of four"
+    assert falls_behind((11.5,), others, kept=0.5), "third of four"
+    assert falls_behind((10.5,), others, kept=0.25), "of four the best quarter is one"
+    assert not falls_behind((9.0,), others, kept=0.25)
 
 
 def test_nobody_is_judged_among_few_or_equals() -> None:
-    assert not falls_behind((99.0,), [(1.0,), (2.0,)])
+    assert not falls_behind((99.0,), [(1.0,)])
+    assert not falls_behind((99.0,), [(1.0,), (2.0,)], compared_from=4)
+    assert falls_behind((99.0,), [(1.0,), (2.0,)], compared_from=3)
     assert not falls_behind((10.0,), [(10.0,)] * 20)
-    assert not falls_behind((10.0,), [(10.0,)] * 20 + [(9.0,)] * 10), "a third is better"
+    assert not falls_behind((10.0,), [(10.0,)] * 20 + [(9.0,)] * 5), "a fifth is better"
 
 
 def test_several_targets_are_ranked_by_dominance() -> None:
@@ -94,8 +97,8 @@ def test_several_targets_are_ranked_by_dominance() -> None:
     assert ranks(points) == [0, 0, 0, 1, 2, 1]
     assert pareto_front(points) == [0, 1, 2]
     assert not falls_behind((50.0, 1.0), points), "the smallest of all is on the front, whatever its error"
-    assert falls_behind((14.0, 7.0), points)
-    assert not falls_behind((12.0, 5.0), points), "three of seven are on a better front"
+    assert falls_behind((14.0, 7.0), points, kept=0.5)
+    assert not falls_behind((12.0, 5.0), points, kept=0.5), "three of seven are on a better front"
 
 
 def test_ranks_peel_fronts_as_the_definition_says() -> None:
@@ -182,7 +185,9 @@ def test_only_the_rungs_epoch_is_compared() -> None:
         assert judging.hear(one, at_epoch(one, 0, epoch, 90.0)) is None
     verdict = judging.hear(one, at_epoch(one, 0, 9, 90.0))
     assert verdict is not None
-    assert "after the last learning-rate drop of generation 0" in verdict.sentence
+    assert verdict.sentence == (
+        "not among the best 2 of 5 configurations after the last learning-rate drop of generation 0"
+    )
 
 
 def test_members_replay_their_history() -> None:
@@ -202,7 +207,7 @@ def test_members_replay_their_history() -> None:
     for number in range(3):
         one = planned(number)
         verdict = judging.hear(one, at_epoch(one, 0, 9, 31.0 + number))
-        assert (verdict is not None) == (number == 2), "the fourth at this rung, with two that are better"
+        assert (verdict is not None) == (number > 0), "the third at this rung, and two are better"
 
 
 def test_a_member_that_was_behind_stops_its_chain() -> None:

@@ -47,7 +47,7 @@ def train_again(
     """
     threads = member.provenance.get("threads")
     with tempfile.TemporaryDirectory(prefix="ban_ray-replay-") as place:
-        again = Population(LocalStorage(Path(place) / "storage"))
+        again = Population(LocalStorage(Path(place)))
         for teacher in member.generation.teachers:
             _copy(population, again, population[teacher])
         order = Order(

@@ -1,0 +1,212 @@
+"""Samplers and stopping on simulated learning curves (`tests/benchmarks/simulator.py`); nothing is trained.
+
+    python -m tests.benchmarks.samplers quality [--seeds 20] [--samples 24]
+    python -m tests.benchmarks.samplers stopping [--seeds 20] [--samples 24] [--concurrent 4]
+    python -m tests.benchmarks.samplers overhead [--chains 48]
+    python -m tests.benchmarks.samplers chains [--chains 1000]
+
+- quality: regret of the configuration that looks best after n samples, points of noise-free error of the last
+  generation above the space's best, median and quartiles over seeds; the samplers are asked by the search's own
+  proposer. The grid is 3 x 3 x 3 in random order.
+- stopping: epochs of distinct generations with stopping over without, and the difference of the noise-free errors that
+  are found; in virtual time, with the search's own desk, judge, ledger, study and population.
+- overhead: seconds per trial of a search through Tune (`ban_ray.search.command.search` with the simulator as its
+  training) over those of plain Tune with OptunaSearch and TPE, whose trials make the same number of reports.
+- chains: the wall time of a search of that many chains through Tune.
+"""
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ban_ray.search.choices import Choices
+from ban_ray.search.command import search
+from ban_ray.search.proposer import Proposer
+from ban_ray.search.request import Options, resolve
+from ban_ray.specs import digest
+from ban_ray.specs.parameters import Configuration, points
+from tests.benchmarks import virtual_time
+from tests.benchmarks.simulated_space import PARAMETERS, network
+from tests.benchmarks.simulator import Simulator, final_error
+
+SPACE = str(Path(__file__).with_name("simulated_space.py"))
+NOISES = (0.1, 0.3, 1.0)
+LAST = 3
+MEMORY = Path("/dev/shm")
+
+
+FLOOR = min(final_error(network(configuration), LAST) for configuration in points(PARAMETERS))
+"""The lowest noise-free error of the last generation in the space."""
+
+
+def quartiles(values: Sequence[float], form: str = "{:.2f}") -> str:
+    """Median and quartiles."""
+    low, middle, high = np.percentile(values, (25, 50, 75))
+    return f"{form.format(middle)} [{form.format(low)}, {form.format(high)}]"
+
+
+def asked(sampler: str, samples: int, noise: float, seed: int) -> list[float]:
+    """The regret of what looks best after each sample."""
+    ask, tell = _grid(seed) if sampler == "grid" else _proposer(sampler, samples, seed)
+    shown, best, regrets = float("inf"), float("inf"), []
+    for number in range(samples):
+        configuration = ask(number)
+        true = final_error(network(configuration), LAST)
+        seen = true + random.Random(f"{seed} {network(configuration)}").gauss(0, noise)
+        tell(configuration, seen)
+        if seen < shown:
+            shown, best = seen, true
+        regrets.append(best - FLOOR)
+    return regrets
+
+
+Ask = Callable[[int], Configuration]
+Tell = Callable[[Configuration, float], None]
+
+
+def _grid(seed: int) -> tuple[Ask, Tell]:
+    values: list[Configuration] = [
+        {"depth": depth, "growth": growth, "compression": compression}
+        for depth in (22, 52, 82)
+        for growth in (12, 32, 52)
+        for compression in (0.4, 0.5, 0.6)
+    ]
+    random.Random(seed).shuffle(values)
+    return lambda number: values[number], lambda *_: None
+
+
+def _proposer(sampler: str, samples: int, seed: int) -> tuple[Ask, Tell]:
+    proposer = Proposer(PARAMETERS, sampler, identity=digest(seed), samples=samples, targets=1, refuse=lambda _: "")
+
+    def ask(number: int) -> Configuration:
+        configuration = proposer.ask(number)
+        assert configuration is not None
+        return configuration
+
+    return ask, lambda configuration, value: proposer.finished(configuration, [value])
+
+
+def quality(seeds: int, samples: int) -> None:
+    """Regret against samples."""
+    shown = [count for count in (6, 12, 18, 24, 27, 48, 96) if count <= samples]
+    print(f"regret in points after n samples, median [quartiles] over {seeds} seeds")
+    for noise in NOISES:
+        for sampler in ("grid", "random", "tpe", "nsga2", "gp"):
+            runs = [asked(sampler, min(samples, 27) if sampler == "grid" else samples, noise, s) for s in range(seeds)]
+            cells = [f"n={n}: {quartiles([r[n - 1] for r in runs])}" for n in shown if n <= len(runs[0])]
+            print(f"noise {noise:g}  {sampler:<7} {'   '.join(cells)}", flush=True)
+
+
+def stopping(seeds: int, samples: int, concurrent: int) -> None:
+    """Epochs and quality with and without stopping."""
+    print(f"{samples} configurations by TPE, {concurrent} at once, 4 generations of 20 epochs, {seeds} seeds")
+    for noise in NOISES:
+        parts, losses, regrets, early = [], [], [], []
+        for seed in range(seeds):
+            found = []
+            for stops in (False, True):
+                folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
+                options = Options(SPACE, split_seed=seed, seeds=(seed,), samples=samples, stopping=stops)
+                found.append(virtual_time.search(resolve(options), folder, noise, concurrent))
+                shutil.rmtree(folder)
+            parts.append(100 * found[1].epochs / found[0].epochs)
+            losses.append(found[1].error - found[0].error)
+            regrets.append(found[1].error - FLOOR)
+            early.append(found[1].stopped)
+        print(
+            f"noise {noise:g}  epochs {quartiles(parts, '{:.0f}')} % of those without; found error minus that without "
+            f"{quartiles(losses)} points, mean {np.mean(losses):+.2f}; regret {quartiles(regrets)}; "
+            f"{np.mean(early):.1f} chains ended early",
+            flush=True,
+        )
+
+
+def chains(count: int, stops: bool = True) -> float:
+    """Seconds of a whole search through Tune."""
+    folder = tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None)
+    began = time.perf_counter()
+    finished = search(
+        Choices(space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder, as_json=True),
+        train=Simulator(noise=0.3),
+    )
+    seconds = time.perf_counter() - began
+    assert finished is not None
+    assert not finished.failed, finished.failed[:3]
+    print(
+        f"{count} chains, stopping {stops}: {seconds:.0f} s, {seconds / count:.3f} s each", file=sys.stderr, flush=True
+    )
+    shutil.rmtree(folder)
+    return seconds
+
+
+def plain(count: int, reports: int) -> float:
+    """Seconds of plain Tune with Optuna's TPE and trivial trials, Ray's start included as in `chains`."""
+    from ban_ray import cluster
+
+    began = time.perf_counter()
+    cluster.connect(None, "plain")
+    from optuna.samplers import TPESampler
+    from ray import tune
+    from ray.tune.search.optuna import OptunaSearch
+
+    def trial(config: dict[str, Any]) -> None:
+        for _ in range(reports):
+            tune.report({"error": float(config["x"])})
+
+    with tempfile.TemporaryDirectory() as folder:
+        tune.Tuner(
+            tune.with_resources(trial, {"memory": 500 * 2**20}),
+            param_space={"x": tune.uniform(0, 1)},
+            tune_config=tune.TuneConfig(
+                search_alg=OptunaSearch(sampler=TPESampler(seed=0)),
+                metric="error",
+                mode="min",
+                num_samples=count,
+                max_concurrent_trials=2,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(storage_path=folder, verbose=0),
+        ).fit()
+    cluster.disconnect()
+    seconds = time.perf_counter() - began
+    print(f"plain Tune, {count} trials: {seconds:.1f} s, {seconds / count:.3f} s each", file=sys.stderr, flush=True)
+    return seconds
+
+
+def overhead(count: int) -> None:
+    """Seconds per trial over plain Tune; the start of Ray and the report page cancel by two sizes of each."""
+    ours = [chains(size, stops=False) for size in (count // 4, count)]
+    theirs = [plain(size, reports=9) for size in (count // 4, count)]
+    more = count - count // 4
+    each = [(large - small) / more for small, large in (ours, theirs)]
+    print(f"per further trial: ours {each[0]:.3f} s, plain Tune {each[1]:.3f} s, difference {each[0] - each[1]:.3f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("quality", "stopping", "overhead", "chains"))
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--concurrent", type=int, default=4)
+    parser.add_argument("--chains", type=int, default=None)
+    given = parser.parse_args()
+    if given.what == "quality":
+        quality(given.seeds, given.samples)
+    elif given.what == "stopping":
+        stopping(given.seeds, given.samples, given.concurrent)
+    elif given.what == "overhead":
+        overhead(given.chains or 48)
+    else:
+        chains(given.chains or 1000)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""A search in virtual time: desk, agenda, judge, ledger, study, sampler and population are the real ones.
+
+An event queue stands for Tune's loop, so that seeds by the dozen take minutes. An epoch takes one unit of time.
+"""
+
+import heapq
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ban_ray.chain import Trial
+from ban_ray.population import Population, open_storage
+from ban_ray.search.agenda import Agenda
+from ban_ray.search.books import open_books
+from ban_ray.search.desk import Desk
+from ban_ray.search.endings import Ending
+from ban_ray.search.front import find
+from ban_ray.search.request import Planned, Request
+from tests.benchmarks.simulator import Simulator, final_error
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a search found.
+
+    Attributes:
+        epochs: of distinct generations, those of stopped chains as far as they were trained.
+        error: of the last generation of the configuration with the lowest held-out error, without noise.
+        stopped: chains that ended early.
+    """
+
+    epochs: int
+    error: float
+    stopped: int
+
+
+def search(request: Request, folder: Path, noise: float, concurrent: int) -> Result:
+    """Run a search; `concurrent` chains share the time evenly."""
+    population = Population(open_storage(str(folder)))
+    books = open_books(request, population, folder / "searches" / "one", "one")
+    simulator, trained = Simulator(noise), dict[str, int]()
+    sampling = books.sampling
+    agenda = Agenda(books.open, sampling.propose if sampling else None, missing=lambda _: 0)
+
+    def make_trial(planned: Planned, number: int) -> Trial:
+        books.ledger.begin(planned)
+        return Trial(
+            chain=planned.chain, source=request.source, storage=str(folder), folder="", search="s", title=planned.slug
+        )
+
+    def ended(planned: Planned, ending: Ending) -> None:
+        books.ledger.end(planned, ending)
+
+    desk = Desk(agenda, books.judge, make_trial, lambda *_: None, ended)
+    agenda.start()
+    queue: list[tuple[float, int, str, Any]] = []
+    clock, count = 0.0, 0
+    while True:
+        while len(queue) < concurrent and desk.next(str(count)) is not None:
+            reports = _reports(desk.begun[-1], population, simulator, trained)
+            heapq.heappush(queue, (clock + next(reports), count, str(count), reports))
+            count += 1
+        if not queue:
+            break
+        clock, order, trial, reports = heapq.heappop(queue)
+        record = next(reports)
+        if record is None:
+            desk.end(trial, {"ended": "done", "sentence": ""}, error=False)
+        elif desk.judge(trial, record):
+            desk.end(trial, record, error=False)
+        else:
+            desk.report(trial, record)
+            heapq.heappush(queue, (clock + next(reports), order, trial, reports))
+    best = find(request, books.study)
+    assert best is not None
+    chosen = request.planned(best.best[0][1])[0].chain
+    return Result(sum(trained.values()), final_error(chosen.network, request.generations), len(books.ledger.stopped))
+
+
+def _reports(planned: Planned, population: Population, simulator: Simulator, trained: dict[str, int]) -> Any:
+    """Turns of epochs to wait and the report that follows, None at the end."""
+    for number, generation in enumerate(planned.chain.generations):
+        if generation.key in population:
+            yield 0.0
+            yield {"generation": number, "key": generation.key, "taken": True}
+            continue
+        records: list[dict[str, Any]] = []
+        rung = generation.recipe.rung_epoch or 0
+        if rung:
+            trained[generation.key] = rung
+            yield float(rung)
+            yield simulator.at_rung(generation, number)
+        yield float(generation.recipe.epochs - rung)
+        trained[generation.key] = generation.recipe.epochs
+        simulator.train(population, generation, number, records.append)
+        yield records[-1]
+    yield 0.0
+    yield None

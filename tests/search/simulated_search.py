@@ -1,0 +1,24 @@
+"""``python -m tests.search.simulated_search STORAGE SAMPLES EPOCH_S``: a search on simulated curves, as JSON."""
+
+import os
+import sys
+from pathlib import Path
+
+from ban_ray.search.choices import Choices
+from ban_ray.search.command import search
+from tests.benchmarks import simulator
+
+SPACE = str(Path(simulator.__file__).with_name("simulated_space.py"))
+
+
+def main(storage: str, samples: int, epoch_s: float, concurrent: int | None = None) -> None:
+    # Tune's workers find the simulator as this process did.
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
+    choices = Choices(
+        space=SPACE, samples=samples, storage=storage, concurrent=concurrent, minimise="error,parameters", as_json=True
+    )
+    search(choices, train=simulator.Simulator(noise=0.3, epoch_s=epoch_s))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), *map(int, sys.argv[4:]))
