@@ -84,6 +84,7 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--name", help="Name of the search; by default the space's.")
 @click.option("--address", metavar="auto|HOST:PORT", help="A running Ray cluster; by default Ray is started here.")
 @click.option("--retry-failed", is_flag=True, help="Train generations again whose loss was not finite.")
+@click.option("--keep-unfinished", is_flag=True, help="Keep the checkpoints of chains that were stopped.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on stdout, the rest on stderr.")
 def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
     """Search chains of born-again networks: a teacher on labels, then generation after generation of students."""

@@ -18,5 +18,6 @@ class Choices(Options):
     name: str | None = None
     address: str | None = None
     retry_failed: bool = False
+    keep_unfinished: bool = False
     as_json: bool = False
     command: str = ""

@@ -87,7 +87,7 @@ def execute(
     execution = f"{place.name}-{secrets.token_hex(4)}"
     folder = place.folder / "ray"
     missing: set[str] = set()
-    leftovers = Leftovers(population)
+    leftovers = Leftovers(population, keep=choices.keep_unfinished)
     connected = cluster.connect(choices.address, namespace="ban_ray")
     try:
         recipe = request.setting.recipe

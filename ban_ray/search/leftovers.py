@@ -10,15 +10,16 @@ LATE_WRITES_S = 10.0
 
 
 class Leftovers:
-    """Removes them once nobody writes them any more."""
+    """Releases the claims, and removes the checkpoints once nobody writes them any more, unless they are to be kept."""
 
-    def __init__(self, population: Population) -> None:
-        self._population = population
+    def __init__(self, population: Population, *, keep: bool = False) -> None:
+        self._population, self._keep = population, keep
         self._stopped: list[tuple[float, Planned, str]] = []
 
     def add(self, planned: Planned, runs: str) -> None:
         """A chain was stopped whose claims are named `runs...`."""
-        self._stopped.append((time.monotonic(), planned, runs))
+        if not self._keep:
+            self._stopped.append((time.monotonic(), planned, runs))
         claims.release_of_runs(self._population.storage, list(planned.chain.keys), lambda run: run.startswith(runs))
 
     def sweep(self, older_s: float = LATE_WRITES_S) -> None:
