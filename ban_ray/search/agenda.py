@@ -65,7 +65,7 @@ class Agenda:
         if self.finished:
             return None
         if self.out_of_time:
-            self._end("--time-budget is used up")
+            self.close()
             return None
         if not self.fill():
             # A proposal may wait for nothing: what runs now was proposed before.
@@ -85,6 +85,11 @@ class Agenda:
         planned = self._waiting.pop(0)
         self._running[id(planned)] = need
         return planned
+
+    def close(self) -> None:
+        """Say what the time left out, where it was too short."""
+        if self.out_of_time and not self.finished:
+            self._end("--time-budget is used up")
 
     def trained(self, planned: Planned) -> None:
         """A running chain has published a generation that it trained."""

@@ -77,6 +77,12 @@ class Desk:
             for other in self.agenda.drop(planned):
                 self._on_end(other, ending)
 
+    def close(self) -> None:
+        """The run is over: Tune does not tell of the trials that it ended when the time was up."""
+        for trial_id in list(self._running):
+            self.end(trial_id, {}, error=False)
+        self.agenda.close()
+
     def title(self, trial_id: str) -> str:
         """Readable on the dashboard and in folder names."""
         planned = self._running.get(trial_id)

@@ -168,6 +168,7 @@ def execute(
                     stopping=books.judge is not None,
                     train=train,
                 )
+                desk.close()
     finally:
         cluster.disconnect()
         claims.release_of_runs(population.storage, sorted(missing), lambda run: run.startswith(f"{execution}-"))

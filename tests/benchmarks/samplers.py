@@ -1,6 +1,6 @@
 """Samplers and stopping on simulated learning curves (`tests/benchmarks/simulator.py`); nothing is trained.
 
-    python -m tests.benchmarks.samplers quality [--seeds 20] [--samples 24]
+    python -m tests.benchmarks.samplers quality [--seeds 20] [--samples 24] [--samplers grid,random,tpe,nsga2,gp]
     python -m tests.benchmarks.samplers stopping [--seeds 20] [--samples 24] [--concurrent 4]
     python -m tests.benchmarks.samplers overhead [--chains 48]
     python -m tests.benchmarks.samplers chains [--chains 1000]
@@ -94,12 +94,12 @@ def _proposer(sampler: str, samples: int, seed: int) -> tuple[Ask, Tell]:
     return ask, lambda configuration, value: proposer.finished(configuration, [value])
 
 
-def quality(seeds: int, samples: int) -> None:
+def quality(seeds: int, samples: int, samplers: Sequence[str]) -> None:
     """Regret against samples."""
     shown = [count for count in (6, 12, 18, 24, 27, 48, 96) if count <= samples]
     print(f"regret in points after n samples, median [quartiles] over {seeds} seeds")
     for noise in NOISES:
-        for sampler in ("grid", "random", "tpe", "nsga2", "gp"):
+        for sampler in samplers:
             runs = [asked(sampler, min(samples, 27) if sampler == "grid" else samples, noise, s) for s in range(seeds)]
             cells = [f"n={n}: {quartiles([r[n - 1] for r in runs])}" for n in shown if n <= len(runs[0])]
             print(f"noise {noise:g}  {sampler:<7} {'   '.join(cells)}", flush=True)
@@ -195,11 +195,12 @@ def main() -> None:
     parser.add_argument("what", choices=("quality", "stopping", "overhead", "chains"))
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--samples", type=int, default=24)
+    parser.add_argument("--samplers", default="grid,random,tpe,nsga2,gp")
     parser.add_argument("--concurrent", type=int, default=4)
     parser.add_argument("--chains", type=int, default=None)
     given = parser.parse_args()
     if given.what == "quality":
-        quality(given.seeds, given.samples)
+        quality(given.seeds, given.samples, given.samplers.split(","))
     elif given.what == "stopping":
         stopping(given.seeds, given.samples, given.concurrent)
     elif given.what == "overhead":

@@ -4,8 +4,12 @@ import time
 
 import pytest
 
+from ban_ray.chain import Trial
 from ban_ray.search.agenda import Agenda
+from ban_ray.search.desk import Desk
+from ban_ray.search.endings import Ending
 from ban_ray.search.request import Planned
+from ban_ray.tasks.source import Source
 from tests.search.test_stopping_rules import planned
 
 
@@ -71,3 +75,40 @@ def test_nothing_is_begun_after_the_time() -> None:
     assert agenda.next() is None
     assert agenda.finished
     assert agenda.left_out == ["--time-budget is used up: 2 waiting chains"]
+
+
+def desk_of(agenda: Agenda, ended: list[tuple[int, str]]) -> Desk:
+    def make_trial(one: Planned, number: int) -> Trial:
+        return Trial(
+            chain=one.chain, source=Source(name="digits"), storage="", folder="", search="s", number=number, title="t"
+        )
+
+    def on_end(one: Planned, ending: Ending) -> None:
+        ended.append((int(one.configuration["number"]), ending.kind))
+
+    return Desk(agenda, None, make_trial, lambda *_: None, on_end)
+
+
+def test_what_runs_when_the_time_is_up_is_interrupted() -> None:
+    ended: list[tuple[int, str]] = []
+    desk = desk_of(Agenda([planned(n) for n in range(4)], missing=four, time_budget_s=0.05), ended)
+    desk.agenda.start()
+    assert all(desk.next(trial) for trial in ("a", "b", "c"))
+    desk.end("a", {"ended": "done", "sentence": ""}, error=False)
+    time.sleep(0.06)
+    desk.close()
+    assert ended == [(0, "done"), (1, "interrupted"), (2, "interrupted")]
+    assert len(desk.interrupted) == 2
+    assert desk.failed == []
+    assert desk.agenda.left_out == ["--time-budget is used up: 1 waiting chain"]
+
+
+def test_what_ends_without_a_word_has_failed() -> None:
+    ended: list[tuple[int, str]] = []
+    desk = desk_of(Agenda([planned(0), planned(1)], missing=four), ended)
+    desk.agenda.start()
+    assert all(desk.next(trial) for trial in ("a", "b"))
+    desk.end("a", {"generation": 0}, error=False)
+    desk.close()
+    assert ended == [(0, "failed"), (1, "failed")]
+    assert "without a result" in desk.failed[0][1]
