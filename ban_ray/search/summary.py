@@ -151,6 +151,5 @@ def _sentence(request: Request, table: _Table) -> str:
     interval = difference_interval(np.mean(differences, axis=0), scale=metric.scale)
     averaged = f", averaged over {len(differences)} networks," if len(differences) > 1 else ""
     # A chain's own baseline is its root here, so every seed is a root of its own.
-    return " ".join(
-        filter(None, [f"{sentence(interval, last + averaged, reference, metric.points)}.", reliability(interval)])
-    )
+    found = sentence(interval, last + averaged, reference, metric.points)
+    return " ".join(filter(None, [f"{found}.", reliability(interval), metric.caveat]))
