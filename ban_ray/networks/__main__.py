@@ -11,10 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ban_ray.errors import UserError
-from ban_ray.networks.names import parse
-from ban_ray.networks.published import PUBLISHED
+from ban_ray.networks.names import LanguageArchitecture, parse
+from ban_ray.networks.published import PTB_CHARACTERS, PTB_WORDS, PUBLISHED
 
-_PAPER_CLASSES, _PAPER_CHANNELS = 100, 3
+_IMAGES, _TEXT = (100, 3), (PTB_WORDS, PTB_CHARACTERS)
+"""Classes and channels of the papers; words and characters."""
 _PIPED_WIDTH = 1000
 
 
@@ -31,26 +32,34 @@ class Row:
 
 
 def measure(
-    name: str, num_classes: int, in_channels: int, size: int, arguments: Mapping[str, object] | None = None
+    name: str,
+    num_classes: int | None,
+    in_channels: int | None,
+    size: int,
+    arguments: Mapping[str, object] | None = None,
 ) -> Row:
-    """Count one network.
+    """Count one network, by default at the papers' classes and channels; `size` is of images.
 
     Raises:
         UserError: no such network, or it does not take such images.
     """
     # Here, so that help and misspelt names do not wait for torch.
-    from ban_ray.networks.cost import multiply_accumulates
+    from ban_ray.networks.cost import of_sample
 
     architecture = parse(name, arguments)
-    parameters = architecture.parameters(num_classes, in_channels)
-    comparable = (num_classes, in_channels) == (_PAPER_CLASSES, _PAPER_CHANNELS)
-    paper = next((row for row in PUBLISHED if comparable and row.name == architecture.name), None)
+    text = isinstance(architecture, LanguageArchitecture)
+    usual = _TEXT if text else _IMAGES
+    classes = usual[0] if num_classes is None else num_classes
+    channels = usual[1] if in_channels is None else in_channels
+    parameters = architecture.parameters(classes, channels)
+    counted = [row for row in PUBLISHED if (row.classes, row.channels) == (classes, channels)]
+    paper = next((row for row in counted if row.name == architecture.name), None)
     return Row(
         name=architecture.name,
         paper_millions=paper.millions if paper else None,
         parameters=parameters,
         deviation_percent=100 * (parameters / (paper.millions * 1e6) - 1) if paper else None,
-        multiply_accumulates=multiply_accumulates(name, num_classes, in_channels, size, arguments),
+        multiply_accumulates=of_sample(name, classes, channels, () if text else (size, size, channels), arguments),
         note=paper.deviation if paper else "",
     )
 
@@ -94,9 +103,9 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--classes", type=click.IntRange(1), default=_PAPER_CLASSES, show_default=True)
-@click.option("--channels", type=click.IntRange(1), default=_PAPER_CHANNELS, show_default=True)
-@click.option("--size", type=click.IntRange(1), default=32, show_default=True, help="Height and width in pixels.")
+@click.option("--classes", type=click.IntRange(1), help="100 unless given; of language models words, 10000.")
+@click.option("--channels", type=click.IntRange(1), help="3 unless given; of language models characters, 51.")
+@click.option("--size", type=click.IntRange(1), default=32, show_default=True, help="Height and width of images.")
 @click.option(
     "--network-args",
     callback=_json_object,
@@ -105,7 +114,12 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def command(
-    names: tuple[str, ...], classes: int, channels: int, size: int, network_args: dict[str, object], as_json: bool
+    names: tuple[str, ...],
+    classes: int | None,
+    channels: int | None,
+    size: int,
+    network_args: dict[str, object],
+    as_json: bool,
 ) -> None:
     """Parameters and multiply-accumulates of one forward pass of the named networks; of the papers' without names."""
     chosen = names or tuple(row.name for row in PUBLISHED)

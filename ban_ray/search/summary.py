@@ -162,6 +162,5 @@ def _sentence(request: Request, table: _Table) -> str:
     which = " that were not stopped" if stopping else ""
     averaged = f", averaged over {len(differences)} networks{which}," if len(differences) > 1 else ""
     # A chain's own baseline is its root here, so every seed is a root of its own.
-    return " ".join(
-        filter(None, [f"{sentence(interval, last + averaged, reference, metric.points)}.", reliability(interval)])
-    )
+    found = sentence(interval, last + averaged, reference, metric.points)
+    return " ".join(filter(None, [f"{found}.", reliability(interval), metric.caveat]))

@@ -227,3 +227,38 @@ def test_what_does_not_fit_a_text(
 ) -> None:
     with pytest.raises(UserError, match=told):
         train(make_text(**fields), None, text_data, CPU)
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_workers_share_the_streams(text_data: TextData, make_text: MakeText, workers: int) -> None:
+    """Each takes its own of every batch; side by side they are the whole."""
+    generation, share = make_text(batch_size=6), 6 // workers
+    parts = [text_data.epoch(generation, 0, slice(k * share, (k + 1) * share)) for k in range(workers)]
+    whole = list(text_data.epoch(generation, 0, slice(0, 6)))
+    assert len(whole) == len(text_data.train) // 42
+    for (inputs, labels), *mine in zip(whole, *parts, strict=True):
+        assert torch.equal(torch.cat([part[0] for part in mine], 1), inputs)
+        assert torch.equal(torch.cat([part[1].view(7, share) for part in mine], 1).flatten(), labels)
+
+
+def bag(num_classes: int, in_channels: int, width: int) -> nn.Module:
+    """A network of a user's: each token predicts the next, without a state."""
+
+    class Pairs(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(num_classes, width)
+            self.output = nn.Linear(width, num_classes)
+
+        def forward(self, tokens: Tensor) -> Tensor:
+            logits: Tensor = self.output(self.table(tokens)).flatten(0, 1)
+            return logits
+
+    return Pairs()
+
+
+def test_a_network_of_the_users(text_data: TextData, make_text: MakeText) -> None:
+    own = make_text(network=f"{__name__}:bag", network_arguments={"width": 8}, clip=None, learning_rate=1)
+    made = train(own, None, text_data, CPU)
+    assert made.test.shape == (len(text_data.test), 3)
+    assert (made.history[-1]["loss"] or 0) < (made.history[0]["loss"] or 0)
