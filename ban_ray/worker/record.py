@@ -84,7 +84,7 @@ def _provenance(
             "cpus": os.cpu_count(),
         },
         "host": platform.node(),
-        "source": order.source.model_dump(exclude_defaults=True),
+        "source": order.source.model_dump(mode="json", exclude_defaults=True),
         "search": order.search,
         "command": order.command,
         **({"teacher_chosen": order.teacher_told} if order.teacher_told and not number else {}),

@@ -106,8 +106,8 @@ def test_a_folder_without_any_text(tmp_path: Path) -> None:
     ("options", "sentence"),
     [
         ({"name": "text"}, "task text needs --data DIR"),
-        ({"name": "digits", "tokens": "char"}, "--tokens 'char' is of no use: task digits has no use for it"),
-        ({"name": "ptb", "data": ".", "tokens": "char"}, "--tokens 'char' is of no use: task ptb has no use for it"),
+        ({"name": "digits", "tokens": "char"}, "--tokens 'char' is of no use: task digits is scikit-learn's"),
+        ({"name": "ptb", "data": ".", "tokens": "char"}, "--tokens 'char' is of no use: task ptb is Mikolov's"),
         ({"name": "python_docs", "data": "."}, "--data '.' is of no use: task python_docs is embedded"),
         ({"name": "text", "data": ".", "tokens": "byte"}, "--tokens 'byte' is unknown; word and char are allowed"),
         ({"name": "text", "data": ".", "image_size": "8"}, "--image-size '8' is of no use: task text"),
