@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from ban_ray.metrics import Metric
+
 PREFIX = "ban_ray"
 CHAIN_TAGS = ("search", "chain", "generation", "network")
 GAUGES = {
-    "held_out_error": "Held-out error of the newest epoch, in percent",
-    "gain": "Held-out error of the published generation less its teacher's, in points: below 0 is better",
+    "held_out": "Held-out error of the newest epoch in percent; of text perplexity or bits per character",
+    "gain": "The same of the published generation less its teacher's, in points or log percent: below 0 is better",
     "epoch": "Epochs done of the generation in training",
     "images_per_second": "Training speed of the newest epoch",
 }
@@ -51,7 +53,7 @@ class Metrics:
     taken: int
     _counts: dict[str, int] = field(init=False)
     _waiting: set[str] = field(init=False, default_factory=set)
-    _errors: dict[tuple[str, int], float] = field(init=False, default_factory=dict)
+    _held_out: dict[tuple[str, int], float] = field(init=False, default_factory=dict)
     _actor: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +64,7 @@ class Metrics:
         self._actor = actor.options(name=f"ban_ray metrics of {self.search}").remote(self.search)
         self._tell()
 
-    def reported(self, chain: str, networks: tuple[str, ...], record: dict[str, Any]) -> None:
+    def reported(self, chain: str, networks: tuple[str, ...], record: dict[str, Any], metric: Metric) -> None:
         """A record of a chain; `networks` are its generations'."""
         if "waiting_for" in record:
             self._waiting.add(chain)
@@ -70,13 +72,15 @@ class Metrics:
             self._waiting.discard(chain)
             number = int(record["generation"])
             values = {name: float(record[name]) for name in GAUGES if record.get(name) is not None}
+            held_out = metric.of_record(record, "held_out")
+            if held_out is not None:
+                values["held_out"] = held_out
             if record.get("published"):
                 self._counts["published"] += 1
-                error = record.get("held_out_error")
-                if error is not None:
-                    self._errors[chain, number] = error
-                    if (chain, number - 1) in self._errors:
-                        values["gain"] = error - self._errors[chain, number - 1]
+                if held_out is not None:
+                    self._held_out[chain, number] = held_out
+                    if (chain, number - 1) in self._held_out:
+                        values["gain"] = metric.gap(held_out, self._held_out[chain, number - 1])
             tags = {"chain": chain, "generation": str(number), "network": networks[number]}
             self._actor.chain.remote(values, tags)
         self._tell()

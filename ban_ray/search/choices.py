@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ban_ray.search.request import Options
+from ban_ray.search.options import Options
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
             if not choices.yes:
                 _confirm(console)
         place = Place(url, _side_folder(url) / name, name)
-        executed = execute(request, plan.open, choices, population, place, console, train)
+        executed = execute(plan, choices, population, place, console, train)
         request = replace(request, chains=executed.chains)
         early = executed.books.ledger.stopped
         result = summarise(request, population, executed.failed)

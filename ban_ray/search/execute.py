@@ -52,8 +52,7 @@ class Executed:
 
 
 def execute(
-    request: Request,
-    open_chains: tuple[Planned, ...],
+    plan: plans.Plan,
     choices: Choices,
     population: Population,
     place: Place,
@@ -63,7 +62,7 @@ def execute(
     """Train what is missing.
 
     Args:
-        open_chains: of a grid, those that miss a generation.
+        plan: of a grid whole, of a sampled search without chains.
         train: stands in for the training of a chain's generations.
 
     Raises:
@@ -71,7 +70,8 @@ def execute(
         KeyboardInterrupt: interrupted; what was published stays.
     """
     books = None
-    if request.sampled or not open_chains:
+    request = plan.request
+    if request.sampled or not plan.open:
         books = open_books(request, population, place.folder, place.name)
         agenda = _agenda(request, population, books)
         if books.sampling is not None and books.sampling.found:
@@ -93,9 +93,9 @@ def execute(
         recipe = request.setting.recipe
         group = cluster.Group.on(connected, recipe, choices.cpus_per_worker, choices.gpus_per_worker)
         concurrent = choices.concurrent or group.fitting(connected)
-        if open_chains:
-            concurrent = min(concurrent, len(open_chains))
-            require_room(place.url, plans.make(request, population), concurrent)
+        if plan.open:
+            concurrent = min(concurrent, len(plan.open))
+            require_room(place.url, plan, concurrent)
         require_shared(place.url)
         console.print(
             f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {plans.counted(concurrent, 'chain')} at once; "
@@ -114,13 +114,13 @@ def execute(
             agenda = _agenda(request, population, books)
         ledger = books.ledger
         view = follow(console, books.open, _at_most(request, population, books, agenda))
-        metrics = Metrics(place.name, taken=len(plans.make(request, population).there))
+        metrics = Metrics(place.name, taken=len(plan.there))
         runs: dict[int, str] = {}
 
         def reported(planned: Planned, record: dict[str, Any]) -> None:
             view.reported(planned, record)
             networks = tuple(generation.network for generation in planned.chain.generations)
-            metrics.reported(planned.title, networks, record)
+            metrics.reported(planned.title, networks, record, planned.metric)
 
         def make_trial(planned: Planned, number: int) -> Trial:
             absent = [key for key in planned.chain.keys if key not in population]

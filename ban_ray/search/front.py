@@ -17,12 +17,13 @@ class Front:
 
     Attributes:
         targets: names, the error first.
-        error_title: whose error, in words.
+        error_of, error_title: whose error, as chosen and in words.
         best: name of the row, configuration and values of each.
         finished, stopped: numbers of configurations that have values, and that were stopped before.
     """
 
     targets: tuple[str, ...]
+    error_of: str
     error_title: str
     best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
     finished: int
@@ -46,4 +47,11 @@ def find(request: Request, study: Study) -> Front | None:
         trial = complete[position]
         planned = request.planned(trial.params)[0]
         best.append((planned.place.row, dict(trial.params), tuple(trial.values or ())))
-    return Front(policy.minimised, request.minimised_title, tuple(best), len(complete), len(trials) - len(complete))
+    return Front(
+        policy.minimised,
+        policy.error_of,
+        request.minimised_title,
+        tuple(best),
+        len(complete),
+        len(trials) - len(complete),
+    )

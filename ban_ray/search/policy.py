@@ -77,9 +77,8 @@ class Policy:
             "best": "the best generation",
             "ensemble": "the ensemble of generations",
         }[self.error_of]
-        unit = "" if metric.unit == metric.name or metric.unit in metric.name else f", {metric.unit}"
         biased = " (a minimum over generations, biased low)" if self.error_of == "best" else ""
-        return f"held-out {metric.name} of {of}{unit}{biased}"
+        return f"held-out {metric.heading}, of {of}{biased}"
 
 
 def resolve(typed: Typed, space: str, scale: Scale, protocol: str) -> Policy:

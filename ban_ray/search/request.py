@@ -12,54 +12,26 @@ from ban_ray.metrics import Metric, metric_of
 from ban_ray.networks import names
 from ban_ray.search import policy as policies
 from ban_ray.search import spaces
+from ban_ray.search.options import (
+    Options,
+    first_sentence,
+    network_of,
+    objective_of,
+    recipe_of,
+    task_name,
+    task_of,
+    teacher_of,
+)
 from ban_ray.search.policy import Policy
 from ban_ray.search.teachers import Chosen
-from ban_ray.specs import BASELINE, Chain, Network, Objective, Place, Recipe, Scale, SearchSpace, Setting, Task
+from ban_ray.specs import BASELINE, Chain, Place, Scale, SearchSpace, Setting
 from ban_ray.specs.parameters import draw, points
 from ban_ray.specs.space import Configuration
 from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.tasks.batches import steps_an_epoch
 from ban_ray.tasks.data_set import DataSet, Sizes, sizes
 from ban_ray.tasks.load import open_source
-from ban_ray.tasks.source import KINDS, Source
-
-
-@dataclass(frozen=True)
-class Options:
-    """What was typed; None where an option was not given."""
-
-    space: str
-    scale: str = "laptop"
-    task: str | None = None
-    data: str | None = None
-    label_column: str | None = None
-    image_size: str | None = None
-    download: bool = False
-    tokens: str | None = None
-    label_noise: float | None = None
-    split_seed: int = 0
-    protocol: str | None = None
-    generations: int | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    objective: str | None = None
-    precision: str | None = None
-    seeds: tuple[int, ...] | None = None
-    workers: int | None = None
-    network: str | None = None
-    network_args: str | None = None
-    network_version: str | None = None
-    teacher: str = "parent"
-    sampler: str | None = None
-    samples: int | None = None
-    minimise: str | None = None
-    target: str | None = None
-    stopping: bool | None = None
-    patience: int | None = None
-    min_gain: float | None = None
-    time_budget: str | None = None
-    max_parameters: int | None = None
-    max_generations_trained: int | None = None
+from ban_ray.tasks.source import Source
 
 
 @dataclass(frozen=True)
@@ -177,16 +149,16 @@ def resolve(options: Options) -> Request:
         if getattr(options, option) is not None:
             raise UserError(f"--{option} {getattr(options, option)!r} is of no use: space {space.name} chooses it")
     source = Source.of(
-        _task_name(options, scale, space),
+        task_name(options, scale, space),
         options.data,
         options.label_column,
         options.image_size,
         options.download,
         options.tokens,
     )
-    network = _network(options, space)
-    objective = _objective(options, scale)
-    recipe = _recipe(options, scale)
+    network = network_of(options, space)
+    objective = objective_of(options, scale)
+    recipe = recipe_of(options, scale)
     if options.generations is not None and options.generations < 0:
         raise UserError(f"--generations {options.generations} is negative; 0 (the baseline alone) and more are allowed")
     seeds = options.seeds if options.seeds is not None else scale.seeds
@@ -199,7 +171,7 @@ def resolve(options: Options) -> Request:
         raise UserError(f"the data of task {source.name} cannot be kept: {error}") from error
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
-    task = _task(source, decoded.fingerprint, options, scale, noise)
+    task = task_of(source, decoded.fingerprint, options, scale, noise)
     counted = sizes(task, decoded)
     setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations, network)
     request = Request(
@@ -212,7 +184,7 @@ def resolve(options: Options) -> Request:
         seeds=seeds,
         chains=(),
         sizes=counted,
-        teacher=_teacher(options, space),
+        teacher=teacher_of(options, space),
     )
     if request.sampled:
         # A space that cannot make chains is told of before anything starts.
@@ -263,91 +235,3 @@ def _planned(space: SearchSpace, configuration: Configuration, setting: Setting,
         names.check_fits(architecture, generation.task.name)
         steps_an_epoch(generation.task.name, samples, generation.recipe)
     return Planned(configuration, seed, chain, space.place(configuration, chain))
-
-
-def _task_name(options: Options, scale: Scale, space: SearchSpace) -> str:
-    name = options.task or (space.data_task if options.data is not None else "") or scale.task
-    if name not in KINDS:
-        raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(KINDS)}")
-    return name
-
-
-def _teacher(options: Options, space: SearchSpace) -> TeacherChoice:
-    try:
-        choice = TeacherChoice.parse(options.teacher)
-    except ValueError as error:
-        raise UserError(f"--teacher {error}") from error
-    if choice.kind != "parent" and not space.takes_teacher:
-        raise UserError(f"--teacher {options.teacher!r} is of no use: space {space.name} has its own teachers")
-    return choice
-
-
-def _network(options: Options, space: SearchSpace) -> Network | None:
-    given = {
-        "network": options.network,
-        "network-args": options.network_args,
-        "network-version": options.network_version,
-    }
-    if not space.takes_network:
-        for option, value in given.items():
-            if value is not None:
-                raise UserError(f"--{option} {value!r} is of no use: space {space.name} has its own networks")
-        return None
-    if options.network is None:
-        raise UserError(f"space {space.name} needs --network; allowed are {', '.join(names.FORMS)}")
-    try:
-        arguments = json.loads(options.network_args or "{}")
-    except ValueError as error:
-        raise UserError(f"--network-args {options.network_args!r} is not JSON: {error}") from error
-    if not isinstance(arguments, dict):
-        raise UserError(f'--network-args {options.network_args!r} is no JSON object such as {{"width": 2}}')
-    return Network(names.parse(options.network, arguments or None).name, arguments, options.network_version or "")
-
-
-def _objective(options: Options, scale: Scale) -> Objective:
-    if options.objective is None:
-        return scale.objective
-    try:
-        return Objective.parse(options.objective)
-    except (ValidationError, ValueError) as error:
-        raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
-
-
-def _recipe(options: Options, scale: Scale) -> Recipe:
-    given = {
-        "epochs": options.epochs,
-        "batch_size": options.batch_size,
-        "precision": options.precision,
-        "workers": options.workers,
-    }
-    changes = {name: value for name, value in given.items() if value is not None}
-    try:
-        return Recipe.model_validate(scale.recipe.model_dump() | changes)
-    except ValidationError as error:
-        raise UserError(first_sentence(error)) from error
-
-
-def _task(source: Source, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
-    try:
-        return Task(
-            name=source.name,
-            fingerprint=fingerprint,
-            split_seed=options.split_seed,
-            label_noise=noise,
-            protocol=options.protocol or scale.protocol,
-            tokens=source.tokens or "word",
-        )
-    except ValidationError as error:
-        raise UserError(first_sentence(error)) from error
-
-
-def first_sentence(error: ValidationError | ValueError) -> str:
-    """The first thing that a validation found wrong, with the value."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
-    return f"{option} {first['input']!r}: {message[0].lower()}{message[1:]}"

@@ -17,7 +17,7 @@ SHOWN = 5
 
 def show(front: Front, console: Console, *, always: bool) -> None:
     """Print the front; with one plain target only where asked for, since a grid's table says it already."""
-    plain = front.targets == (ERROR,) and "last generation" in front.error_title
+    plain = front.targets == (ERROR,) and front.error_of == "last"
     if not front.best or (plain and not always):
         return
     several = len(front.targets) > 1

@@ -19,8 +19,8 @@ class SGD:
 
     def __init__(self, parameters: Iterable[Tensor], recipe: Recipe) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
-        self._velocities = [torch.zeros_like(parameter) for parameter in self.parameters]
         self._weight_decay, self._momentum = float(recipe.weight_decay), float(recipe.momentum)
+        self._velocities = [torch.zeros_like(parameter) if self._momentum else None for parameter in self.parameters]
 
     def zero_grad(self) -> None:
         for parameter in self.parameters:
@@ -51,10 +51,11 @@ class SGD:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """``velocities``: one tensor for each trained parameter."""
+        """``velocities``: for each trained parameter a tensor, None without momentum."""
         return {"velocities": self._velocities}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Copies what `state_dict` returned, onto the parameters' device and in their memory order."""
         for velocity, saved in zip(self._velocities, state["velocities"], strict=True):
-            velocity.copy_(saved)
+            if velocity is not None:
+                velocity.copy_(saved)

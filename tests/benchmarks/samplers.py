@@ -29,8 +29,9 @@ import numpy as np
 
 from ban_ray.search.choices import Choices
 from ban_ray.search.command import search
+from ban_ray.search.options import Options
 from ban_ray.search.proposer import Proposer
-from ban_ray.search.request import Options, resolve
+from ban_ray.search.request import resolve
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, points
 from tests.benchmarks import virtual_time

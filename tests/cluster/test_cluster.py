@@ -13,6 +13,7 @@ import pytest
 from ban_ray import cluster
 from ban_ray.cluster import nodes
 from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX, STATES, Metrics
+from ban_ray.metrics import ERROR
 
 pytestmark = pytest.mark.ray
 
@@ -38,11 +39,11 @@ def test_prometheus_reads_what_chains_report(connected: cluster.Cluster) -> None
     metrics = Metrics("mine", taken=3)
     networks = ("densenet-bc-16-8", "densenet-bc-16-8")
     metrics.reported(
-        "a seed 0", networks, {"generation": 0, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}
+        "a seed 0", networks, {"generation": 0, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}, ERROR
     )
-    metrics.reported("a seed 0", networks, {"generation": 0, "published": True, "held_out_error": 12.0})
-    metrics.reported("a seed 0", networks, {"generation": 1, "published": True, "held_out_error": 10.0})
-    metrics.reported("b seed 0", networks, {"waiting_for": "0" * 64})
+    metrics.reported("a seed 0", networks, {"generation": 0, "published": True, "held_out_error": 12.0}, ERROR)
+    metrics.reported("a seed 0", networks, {"generation": 1, "published": True, "held_out_error": 10.0}, ERROR)
+    metrics.reported("b seed 0", networks, {"waiting_for": "0" * 64}, ERROR)
     metrics.ended("c seed 0", "its loss is not finite")
     wanted = {
         f'{EXPORTED}{GENERATIONS}{{state="published"}} 2',
@@ -50,7 +51,7 @@ def test_prometheus_reads_what_chains_report(connected: cluster.Cluster) -> None
         f'{EXPORTED}{GENERATIONS}{{state="waiting"}} 1',
         f'{EXPORTED}{GENERATIONS}{{state="failed"}} 1',
         f'{EXPORTED}gain{{generation="1"}} -2',
-        f'{EXPORTED}held_out_error{{generation="0"}} 12',
+        f'{EXPORTED}held_out{{generation="0"}} 12',
         f'{EXPORTED}epoch{{generation="0"}} 5',
         f'{EXPORTED}images_per_second{{generation="0"}} 9',
     }

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from ban_ray.population import Population, checkpoints, open_storage, publish
 from ban_ray.population.verify import verify
 from tests.population_store.fabricate import generation, predictions
+from tests.small_disk import mounted
 
 DISK_BYTES = 1 << 20
 PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -20,20 +20,8 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of one megabyte in memory."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    try:
+    with mounted(tmp_path / "disk", DISK_BYTES) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def contents(values: int) -> dict[str, Any]:

@@ -7,7 +7,8 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.population import open_storage
 from ban_ray.search import record
-from ban_ray.search.request import Options, resolve
+from ban_ray.search.options import Options
+from ban_ray.search.request import resolve
 
 
 def test_another_search_with_the_default_name_takes_a_suffix(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from ban_ray.population import Population, open_storage
 from ban_ray.population.verify import verify
 from tests.population_store.s3_server import make_bucket, serve
 from tests.search.conftest import Command, contents, write_space
+from tests.small_disk import mounted
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -21,19 +22,8 @@ DISK_BYTES = 16 << 20
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(place)]
-    try:
-        done = subprocess.run(mount, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        pytest.skip("there is no mount command")
-    if done.returncode:
-        pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
-    try:
+    with mounted(tmp_path / "disk", DISK_BYTES) as place:
         yield place
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
 
 
 def fill(place: Path) -> Path:

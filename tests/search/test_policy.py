@@ -6,8 +6,8 @@ import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.metrics import ERROR
+from ban_ray.search.options import Options
 from ban_ray.search.policy import Policy, resolve, seconds
-from ban_ray.search.request import Options
 from ban_ray.search.spaces import load
 
 GRID, DENSE, WIDTHS, RECIPES = "densenet_grid", "densenet_search", "match_resnet_widths", "recipe_search"

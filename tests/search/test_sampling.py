@@ -16,7 +16,8 @@ from ban_ray.population import Population, open_storage
 from ban_ray.search import front
 from ban_ray.search.books import Books, open_books
 from ban_ray.search.endings import DONE, Ending
-from ban_ray.search.request import Options, Planned, Request, resolve
+from ban_ray.search.options import Options
+from ban_ray.search.request import Planned, Request, resolve
 from ban_ray.specs import digest
 from tests.benchmarks import simulator
 from tests.search.conftest import write_space

@@ -16,7 +16,8 @@ from ban_ray.search.desk import Desk
 from ban_ray.search.endings import Ending
 from ban_ray.search.judge import Judge
 from ban_ray.search.leftovers import Leftovers
-from ban_ray.search.request import Options, Planned, resolve
+from ban_ray.search.options import Options
+from ban_ray.search.request import Planned, resolve
 from tests.search.conftest import write_space
 
 pytestmark = pytest.mark.ray

@@ -12,7 +12,8 @@ from ban_ray.order import Order
 from ban_ray.population import Population, open_storage
 from ban_ray.search import plan as plans
 from ban_ray.search import room
-from ban_ray.search.request import Options, Request, resolve
+from ban_ray.search.options import Options
+from ban_ray.search.request import Request, resolve
 from ban_ray.search.teachers import choose
 from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.worker import work
