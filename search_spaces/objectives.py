@@ -16,6 +16,9 @@ this project. Scale `laptop`: noisy digits (not the papers' setting).
 """
 
 from ban_ray.specs import (
+    ALL_EPOCHS,
+    DOUBLED,
+    SMOOTHED,
     TEACHER,
     Chain,
     Objective,
@@ -24,8 +27,8 @@ from ban_ray.specs import (
     SearchSpace,
     Setting,
     born_again,
-    derive_seed,
-    label_only,
+    control,
+    independent,
     noisy_digits,
     papers,
 )
@@ -39,24 +42,19 @@ PAPER = (
     PaperRow("densenet-bc-80-120", 50.4, 16.87, (16.00, 16.41, 17.12, 16.34)),
 )
 STUDENTS = ("ban", "ban+l", "cwtm", "dkpp")
-CONTROLS = ("ban:temperature=4", "label:label_smoothing=0.1", "label:label_weight=2")
-LONGER, INDEPENDENT = "label, all epochs", "label, independent"
+TEMPERATURE = "ban:temperature=4"
+CONTROLS = (SMOOTHED, DOUBLED, ALL_EPOCHS, *independent(2))
 
 
 def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
     """A teacher and its students by the configuration's objective, or one label-only control."""
     network, learns = str(configuration["network"]), str(configuration["objective"])
-    generations = setting.generations_for()
-    if learns == LONGER:
-        epochs = setting.recipe.epochs * (generations + 1)
-        return label_only(setting.task, network, setting.recipe.model_copy(update={"epochs": epochs}), seed=seed)
-    if learns.startswith(INDEPENDENT):
-        other = derive_seed(seed, "independent", int(learns.rpartition(" ")[2]))
-        return label_only(setting.task, network, setting.recipe, seed=other)
+    if learns in CONTROLS:
+        return control(learns, network, setting, seed)
     objective = Objective.parse(learns)
-    if not objective.needs_teacher:
-        return label_only(setting.task, network, setting.recipe, seed=seed, objective=objective)
-    return born_again(setting.task, network, setting.recipe, objective, seed=seed, generations=generations)
+    return born_again(
+        setting.task, network, setting.recipe, objective, seed=seed, generations=setting.generations_for()
+    )
 
 
 def place(configuration: Configuration, chain: Chain) -> Place:
@@ -79,10 +77,7 @@ SPACE = SearchSpace(
     scales={
         "laptop": noisy_digits(
             "ban",
-            [
-                {"network": "densenet-bc-16-8", "objective": learns}
-                for learns in (*STUDENTS, *CONTROLS, LONGER, f"{INDEPENDENT} 1", f"{INDEPENDENT} 2")
-            ],
+            [{"network": "densenet-bc-16-8", "objective": learns} for learns in (*STUDENTS, TEMPERATURE, *CONTROLS)],
         ),
         "paper": papers(
             "cifar100", "ban", [{"network": row.network, "objective": learns} for row in PAPER for learns in STUDENTS]

@@ -17,10 +17,21 @@ from ban_ray.tasks.source import Source
 
 torch.set_num_threads(1)
 
+# Ray's workers would give way to the tests that run beside them.
+os.environ.setdefault("RAY_worker_niceness", "0")
+
 hypothesis.settings.register_profile("repeatable", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("repeatable")
 
 CPU = torch.device("cpu")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that start a Ray cluster run one after another, also where several processes share the tests."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session", autouse=True)

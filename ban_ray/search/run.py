@@ -11,6 +11,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from ban_ray.chain import DRIVER_MEMORY_BYTES, Run, walk
+from ban_ray.cluster.abandoned import freed
 from ban_ray.search.desk import Desk
 from ban_ray.search.stopping import AcrossGenerations
 
@@ -72,7 +73,7 @@ def run(
     def title(trial: Any) -> str:
         return desk.title(trial.trial_id)
 
-    with warnings.catch_warnings():
+    with freed(), warnings.catch_warnings():
         # About options of Ray's own that this code does not set.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 BUDGET_MULTIPLY_ACCUMULATES = 2e10
 """A step on a CPU is measured on a part of its batch if the whole would take longer than this many."""
 
-WARM_UP, COUNTED = 1, 3
+COUNTED = 3
+LONG_S = 1.0
+"""Fewer steps are counted when they take this long together; a warm-up matters little to long steps."""
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def measure(shape: Shape) -> Measured:
     optimiser = SGD(student.parameters(), recipe)
     inputs, labels = example(shape.sample_shape, shape.num_classes, batch, shape.unroll, device)
     idle = _resident_bytes(device)
-    seconds = []
-    for _ in range(WARM_UP + COUNTED):
+    seconds: list[float] = []
+    while len(seconds) <= COUNTED and sum(seconds[1:]) < LONG_S:
         forget(student)
         forget(teacher)
         began = time.perf_counter()
@@ -90,7 +92,7 @@ def measure(shape: Shape) -> Measured:
         seconds.append(time.perf_counter() - began)
     grown = max(0, _resident_bytes(device) - idle)
     return Measured(
-        seconds=min(seconds[WARM_UP:]) * shape.batch / batch,
+        seconds=min(seconds[1:]) * shape.batch / batch,
         peak_bytes=idle + int(grown * shape.batch / batch),
         multiply_accumulates=macs,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "one CPU thread",

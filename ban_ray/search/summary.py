@@ -132,11 +132,13 @@ def _cells(cells: dict[str, dict[int, _Entry]], metric: Metric, part: str) -> di
 
 
 def _sentence(request: Request, table: _Table) -> str:
-    """The primary comparison: each row's last generation against the space's reference, on test data."""
+    """The primary comparison: each row's last generation against the space's reference, on test data; rows of one
+    objective are averaged."""
     reference, metric = request.space.against, request.metric
-    differences, last = [], ""
+    differences: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
     stopping = request.policy.stopping
-    for cells in table.values():
+    objectives = _objectives(request.chains)
+    for row, cells in table.items():
         # Where members of the population taught generation 0, there is no baseline to compare with.
         reference = STUDENT if STUDENT in cells else request.space.against
         students = [column for column in cells if column != reference and not column.startswith("Ens*")]
@@ -149,7 +151,7 @@ def _sentence(request: Request, table: _Table) -> str:
             continue
         if set(cells[reference]) == set(cells[last]) == set(request.seeds):
             pairs = [(cells[last][seed], cells[reference][seed]) for seed in request.seeds]
-            differences.append(
+            differences.setdefault((last, objectives[row, last]), []).append(
                 np.stack([new.losses(metric, "test") - old.losses(metric, "test") for new, old in pairs])
             )
     if not request.generations:
@@ -158,9 +160,23 @@ def _sentence(request: Request, table: _Table) -> str:
         return "No row has all its seeds, so nothing is said about the gain."
     from analysis.gains import difference_interval, reliability, sentence
 
-    interval = difference_interval(np.mean(differences, axis=0), scale=metric.scale)
     which = " that were not stopped" if stopping else ""
-    averaged = f", averaged over {len(differences)} networks{which}," if len(differences) > 1 else ""
-    # A chain's own baseline is its root here, so every seed is a root of its own.
-    found = sentence(interval, last + averaged, reference, metric.points)
-    return " ".join(filter(None, [f"{found}.", reliability(interval), metric.caveat]))
+    several = len({objective for _, objective in differences}) > 1
+    found, warnings = [], []
+    for (last, objective), rows in differences.items():
+        # A chain's own baseline is its root here, so every seed is a root of its own.
+        interval = difference_interval(np.mean(rows, axis=0), scale=metric.scale)
+        averaged = f", averaged over {len(rows)} networks{which}," if len(rows) > 1 else ""
+        by = f" by {objective}" if several else ""
+        found.append(f"{sentence(interval, f'{last}{by}{averaged}', reference, metric.points)}.")
+        warnings.append(reliability(interval))
+    return " ".join(filter(None, [*found, *dict.fromkeys(warnings), metric.caveat]))
+
+
+def _objectives(chains: Sequence[Planned]) -> dict[tuple[str, str], str]:
+    """What trained each column of a row."""
+    return {
+        (planned.place.row, column): str(generation.objective)
+        for planned in chains
+        for column, generation in zip(planned.place.columns, planned.chain.generations, strict=False)
+    }

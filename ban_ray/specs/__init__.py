@@ -2,6 +2,7 @@
 
 from ban_ray.specs.canonical import canonical_json, digest
 from ban_ray.specs.chain import Chain, born_again, label_only
+from ban_ray.specs.controls import ALL_EPOCHS, DOUBLED, SMOOTHED, control, independent
 from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
 from ban_ray.specs.parameters import Choice, FloatRange, IntRange
@@ -12,13 +13,16 @@ from ban_ray.specs.space import BASELINE, TEACHER, Network, PaperRow, Place, Sca
 from ban_ray.specs.task import PROTOCOLS, Task
 
 __all__ = [
+    "ALL_EPOCHS",
     "BASELINE",
     "CNN_LSTM",
+    "DOUBLED",
     "LSTM",
     "OBJECTIVES",
     "PRECISIONS",
     "PROTOCOLS",
     "SEMANTICS_VERSION",
+    "SMOOTHED",
     "TEACHER",
     "Chain",
     "Choice",
@@ -36,8 +40,10 @@ __all__ = [
     "Task",
     "born_again",
     "canonical_json",
+    "control",
     "derive_seed",
     "digest",
+    "independent",
     "label_only",
     "noisy_digits",
     "noisy_digits_sampled",

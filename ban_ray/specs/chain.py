@@ -94,9 +94,24 @@ def born_again(
     return Chain(seed=seed, generations=tuple(links))
 
 
-def label_only(task: Task, network: str, recipe: Recipe, *, seed: int, objective: Objective = LABEL) -> Chain:
+def label_only(
+    task: Task,
+    network: str,
+    recipe: Recipe,
+    *,
+    seed: int,
+    objective: Objective = LABEL,
+    network_arguments: Mapping[str, JsonValue] | None = None,
+    network_version: str = "",
+) -> Chain:
     """A chain of one generation that learns from labels: a baseline, or a control with another label objective."""
     only = Generation(
-        task=task, network=network, recipe=recipe, objective=objective, seed=derive_seed(seed, "generation", 0)
+        task=task,
+        network=network,
+        recipe=recipe,
+        objective=objective,
+        seed=derive_seed(seed, "generation", 0),
+        network_arguments=dict(network_arguments or {}),
+        network_version=network_version,
     )
     return Chain(seed=seed, generations=(only,))

@@ -150,8 +150,7 @@ class SearchSpace:
         against: the column that a row's last generation is compared with.
         chooses: options of the command line that the space decides itself.
         data_task: the task where ``--data`` is given without ``--task``; empty for the scale's own.
-        takes_network: whether the network comes from the command line; the scales' configurations are then one,
-            without parameters.
+        takes_network: whether the network comes from the command line.
         takes_teacher: whether members of the population may teach generation 0.
     """
 

@@ -1,0 +1,88 @@
+"""Frees the resources of worker groups that nobody owns any more.
+
+Ray removes a placement group with the job that made it, not with the actor, and Train's own cleaner knows only groups
+that were started to the end: a controller that is killed while it starts workers, or that starts them anew in its last
+moment because they died before it, leaves CPUs or GPUs taken until the search ends.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LOOK_EVERY_S = 5.0
+AFTER_S = 10.0
+"""Longer than a controller needs between a placement group and the actors in it; a group that is taken away in error is
+asked for again by its controller."""
+
+
+class Abandoned:
+    """Placement groups of this job that hold CPUs or GPUs and in which no actor lives."""
+
+    def __init__(self, after_s: float = AFTER_S) -> None:
+        """`after_s`: seconds without an actor before a group is removed."""
+        self._after_s = after_s
+        self._since: dict[str, float] = {}
+
+    def remove(self) -> list[str]:
+        """Look once; returns the ids of the groups that were removed."""
+        import ray
+        from ray.util.placement_group import PlacementGroup, remove_placement_group
+
+        now = time.monotonic()
+        self._since = {group: self._since.get(group, now) for group in _without_actors()}
+        due = [group for group, since in self._since.items() if now - since >= self._after_s]
+        for group in due:
+            remove_placement_group(PlacementGroup(ray.PlacementGroupID.from_hex(group)))
+            del self._since[group]
+        return due
+
+
+def _without_actors() -> set[str]:
+    import ray
+    from ray.util.state import list_actors
+    from ray.util.state.common import RAY_MAX_LIMIT_FROM_API_SERVER
+
+    job = ray.get_runtime_context().get_job_id()
+    taken = {
+        group
+        for group, told in ray.util.placement_group_table().items()
+        if told["state"] == "CREATED"
+        # The id of a placement group ends in that of its job.
+        and group.endswith(job)
+        # Tune's own, for drivers, hold memory alone.
+        and any("CPU" in bundle or "GPU" in bundle for bundle in told["bundles"].values())
+    }
+    if not taken:
+        return set()
+    actors = list_actors(
+        address=ray.get_runtime_context().gcs_address,
+        detail=True,
+        filters=[("job_id", "=", job), ("state", "!=", "DEAD")],
+        limit=RAY_MAX_LIMIT_FROM_API_SERVER,
+    )
+    return taken - {actor.placement_group_id for actor in actors}
+
+
+@contextmanager
+def freed(every_s: float = LOOK_EVERY_S, after_s: float = AFTER_S) -> Iterator[None]:
+    """Look every `every_s` seconds, in a thread, for as long as the block runs."""
+    over, abandoned = threading.Event(), Abandoned(after_s)
+
+    def look() -> None:
+        from ray.util.state.exception import RayStateApiException
+
+        while not over.wait(every_s):
+            try:
+                abandoned.remove()
+            except (RayStateApiException, OSError, ConnectionError):
+                # The dashboard answers for actors; it may be busy or gone, and then nothing is known.
+                continue
+
+    watcher = threading.Thread(target=look, name="abandoned worker groups", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join(every_s)

@@ -1,0 +1,79 @@
+"""Placement groups whose owner is gone give their CPUs back; those in use are left alone."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ban_ray import cluster
+from ban_ray.cluster.abandoned import Abandoned, freed
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(scope="module", autouse=True)
+def connected() -> Iterator[cluster.Cluster]:
+    yield cluster.connect(None, namespace="ban_ray")
+    cluster.disconnect()
+
+
+def owner() -> Any:
+    """An actor that makes a placement group of one CPU, as Train's controller does."""
+    import ray
+
+    @ray.remote(num_cpus=0)
+    class Worker:
+        def here(self) -> bool:
+            return True
+
+    @ray.remote(num_cpus=0)
+    class Owner:
+        def make(self, occupied: bool) -> str:
+            from ray.util.placement_group import placement_group
+            from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+            self.group = placement_group([{"CPU": 1}])
+            ray.get(self.group.ready())
+            if occupied:
+                strategy = PlacementGroupSchedulingStrategy(placement_group=self.group)
+                self.worker = Worker.options(scheduling_strategy=strategy).remote()
+                ray.get(self.worker.here.remote())
+            return str(self.group.id.hex())
+
+    return Owner.remote()
+
+
+def removed(group: str) -> bool:
+    import ray
+
+    return bool(ray.util.placement_group_table()[group]["state"] == "REMOVED")
+
+
+def test_only_a_group_without_actors_is_removed_and_not_at_first_sight() -> None:
+    import ray
+
+    dead, living = owner(), owner()
+    left = ray.get(dead.make.remote(occupied=False))
+    used = ray.get(living.make.remote(occupied=True))
+    ray.kill(dead)
+    abandoned = Abandoned(after_s=1.0)
+    assert abandoned.remove() == []
+    assert not removed(left), "Ray itself has removed it: this module is not needed any more"
+    time.sleep(1.1)
+    assert abandoned.remove() == [left]
+    assert removed(left) and not removed(used)
+    ray.kill(living)
+
+
+def test_it_is_done_while_a_block_runs() -> None:
+    import ray
+
+    dead = owner()
+    left = ray.get(dead.make.remote(occupied=False))
+    ray.kill(dead)
+    deadline = time.monotonic() + 60
+    with freed(every_s=0.2, after_s=0.5):
+        while not removed(left):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)

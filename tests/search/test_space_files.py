@@ -1,0 +1,87 @@
+"""The space files: the papers' rows at their scale, and what `does_it_help` trains beside its chains."""
+
+import pytest
+
+from ban_ray.search import spaces
+from ban_ray.search.options import Options
+from ban_ray.search.request import resolve
+from ban_ray.specs import ALL_EPOCHS, DOUBLED, SMOOTHED, Chain, Network, SearchSpace, Setting, Task, independent
+
+DISTINCT = {
+    "densenet_grid": 15,
+    "match_resnet": 16,
+    "match_densenet": 8,
+    "objectives": 20,
+    "cifar10": 16,
+    "wide_resnet_teachers": 12,
+}
+"""Generations of the papers' tables; a teacher that several rows share counts once."""
+
+
+def paper_chains(space: SearchSpace) -> dict[str, list[Chain]]:
+    """Chains at the papers' scale, by row."""
+    scale = space.scales["paper"]
+    task = Task(name=scale.task, fingerprint="0" * 64, protocol=scale.protocol)
+    setting = Setting("paper", task, scale.recipe, scale.objective, scale.generations)
+    rows: dict[str, list[Chain]] = {}
+    for configuration in scale.configurations:
+        chain = space.chain(configuration, setting, scale.seeds[0])
+        rows.setdefault(space.place(configuration, chain).row, []).append(chain)
+    return rows
+
+
+def keys(rows: dict[str, list[Chain]]) -> set[str]:
+    return {key for chains in rows.values() for chain in chains for key in chain.keys}
+
+
+@pytest.mark.parametrize("name", DISTINCT)
+def test_the_papers_rows(name: str) -> None:
+    space = spaces.load(name)
+    rows = paper_chains(space)
+    assert {row.network for row in space.paper} == set(rows)
+    assert len(keys(rows)) == DISTINCT[name]
+    for chains in rows.values():
+        for chain in chains:
+            assert {generation.recipe.epochs for generation in chain.generations} == {200}
+            assert {generation.task.protocol for generation in chain.generations} == {"paper"}
+
+
+def test_both_match_spaces_share_their_teacher() -> None:
+    together = [keys(paper_chains(spaces.load(name))) for name in ("match_resnet", "match_densenet")]
+    assert len(together[0] | together[1]) == DISTINCT["match_resnet"] + DISTINCT["match_densenet"] - 1
+
+
+def test_does_it_help_trains_both_objectives_and_its_controls_from_one_baseline() -> None:
+    request = resolve(Options("does_it_help", network="densenet-bc-10-4", generations=3, seeds=(0, 5)))
+    by_row = {(planned.place.row, planned.seed): planned.chain for planned in request.chains}
+    chain = resolve(Options("chain", network="densenet-bc-10-4", generations=3, seeds=(5,))).chains[0].chain
+    assert by_row["ban+l", 5].keys == chain.keys
+    baseline = chain.generations[0]
+    assert by_row["ban", 5].keys[0] == baseline.key
+    assert [str(generation.objective) for generation in by_row["ban", 5].generations] == ["label", "ban", "ban", "ban"]
+
+    changed = {DOUBLED: {"objective"}, SMOOTHED: {"objective"}, ALL_EPOCHS: {"recipe"}}
+    changed |= {name: {"seed"} for name in independent(3)}
+    for name, fields in changed.items():
+        (control,) = by_row[name, 5].generations
+        mine, first = control.model_dump(), baseline.model_dump()
+        assert {field for field in mine if mine[field] != first[field]} == fields, name
+    assert by_row[DOUBLED, 5].generations[0].objective.label_weight == 2
+    assert by_row[SMOOTHED, 5].generations[0].objective.label_smoothing == 0.1
+    assert by_row[ALL_EPOCHS, 5].generations[0].recipe.epochs == 4 * baseline.recipe.epochs
+    seeds = {by_row[name, seed].generations[0].seed for name in ("ban", *independent(3)) for seed in (0, 5)}
+    assert len(seeds) == 8
+    assert len(by_row) == 2 * (2 + len(changed))
+
+
+def test_controls_are_of_the_users_own_network() -> None:
+    space = spaces.load("does_it_help")
+    scale = space.scales["laptop"]
+    network = Network("my_module:build", {"width": 3}, "second try")
+    task = Task(name="digits", fingerprint="0" * 64)
+    setting = Setting("laptop", task, scale.recipe, scale.objective, 1, None, network)
+    for configuration in scale.configurations:
+        for generation in space.chain(configuration, setting, 0).generations:
+            assert generation.network == "my_module:build"
+            assert dict(generation.network_arguments) == {"width": 3}
+            assert generation.network_version == "second try"
