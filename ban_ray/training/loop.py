@@ -27,7 +27,8 @@ from ban_ray.training.shared_layers import share_layers
 from ban_ray.training.teachers import Teacher
 
 State = dict[str, Any]
-"""All that a resume needs: ``epoch`` (done), ``model``, ``optimiser`` and ``history``."""
+"""All that a resume needs: ``epoch`` (done), ``model``, ``optimiser`` and ``history``; with ``resumed``, the epochs
+after which the training was resumed before."""
 
 Record = dict[str, float | int | None]
 """One epoch of a history; `ban_ray.population.member.History` lists the columns and their units."""
@@ -45,6 +46,7 @@ class Trained:
             empty where the part is.
         parameters: all of the network's, frozen ones included.
         history: a record for each epoch.
+        resumed: the epochs after which it was resumed, in order; empty where nothing interrupted it.
     """
 
     weights: dict[str, Tensor]
@@ -52,6 +54,7 @@ class Trained:
     held_out: Tensor
     test: Tensor
     history: list[Record]
+    resumed: list[int]
 
 
 def train(
@@ -96,11 +99,13 @@ def train(
     parameters = sum(parameter.numel() for parameter in network.parameters())
     optimiser = SGD(network.parameters(), recipe)
     history: list[Record] = []
+    resumed: list[int] = []
     first = 0
     if state is not None:
         network.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         history, first = list(state["history"]), state["epoch"]
+        resumed = [*state["resumed"], first]
     model = group.distribute(network)
     reads = teacher if objective.needs_teacher else None
 
@@ -161,6 +166,7 @@ def train(
                     "model": network.state_dict(),
                     "optimiser": optimiser.state_dict(),
                     "history": history,
+                    "resumed": resumed,
                 }
             )
 
@@ -181,6 +187,7 @@ def train(
         held_out=held_out,
         test=test,
         history=history,
+        resumed=resumed,
     )
 
 

@@ -59,6 +59,7 @@ def _provenance(
         "generation_number": number,
         "seconds": seconds,
         "device_seconds": seconds * recipe.workers,
+        "resumed_after_epochs": list(trained.resumed),
         "images_seen": recipe.epochs
         * steps_an_epoch(data.task, len(data.train), recipe)
         * recipe.batch_size

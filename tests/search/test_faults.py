@@ -2,12 +2,16 @@
 
 import os
 import random
+import re
+import secrets
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +19,8 @@ from ban_ray.population import Population, open_storage
 from tests.search.conftest import Command, contents, write_space
 
 pytestmark = pytest.mark.ray
+
+MARK = "BAN_RAY_TEST_RUN"
 
 KINDS = {"worker": "ray::RayTrainWorker", "driver": "ray::ImplicitFunc", "raylet": "raylet/raylet", "script": ""}
 
@@ -53,68 +59,141 @@ def kill(process: "subprocess.Popen[bytes]", kind: str, chance: random.Random) -
     return True
 
 
-def finish_under_fire(folder: Path, space: str, environment: dict[str, str], kinds: list[str], seed: int) -> None:
-    """Repeat the command until it ends by itself, with one kill for each kind on the way."""
+Left = dict[str, int]
+"""Newest complete epoch of each unfinished generation, by key."""
+
+
+def unfinished(folder: Path) -> Left:
+    found: Left = {}
+    for file in (folder / "fire" / "unfinished").glob("*/*/epoch-*"):
+        if made := re.fullmatch(r"epoch-(\d+)-[0-9a-f]+\.\w+", file.name):
+            key = file.parts[-3]
+            found[key] = max(found.get(key, 0), int(made[1]))
+    return found
+
+
+def finish_under_fire(
+    folder: Path, space: str, environment: dict[str, str], kinds: list[str], seed: int
+) -> dict[str, set[int]]:
+    """Repeat the command until it ends by itself, with one kill for each kind on the way.
+
+    Returns the epochs from which generations had to go on, by key, as they stood when no process was left.
+    """
     chance, left = random.Random(seed), list(kinds)
     deadline = time.monotonic() + 240 * (1 + len(kinds))
+    owed: dict[str, set[int]] = {}
     while time.monotonic() < deadline:
+        token = secrets.token_hex(8)
         process = subprocess.Popen(
-            [sys.executable, "-m", "ban_ray.search", "--space", space, "--storage", "fire", "--seeds", "0"],
+            [sys.executable, "-m", "ban_ray.search", "--space", space, "--storage", "fire"],
             cwd=folder,
-            env=environment,
+            env={**environment, MARK: token},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         try:
             while process.poll() is None and time.monotonic() < deadline:
-                training = list((folder / "fire").glob("unfinished/*/*/epoch-*"))
-                if left and training:
+                if left and unfinished(folder):
                     time.sleep(chance.uniform(0, 2))
                     if kill(process, left[0], chance):
                         left.pop(0)
                 time.sleep(0.1)
         finally:
             if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
+                kill_all(token)
         if process.wait() == 0:
             assert not left, f"ended before {left} could be killed"
-            return
-        # Orphans of a killed cluster go on for about a second.
-        subprocess.run(["pkill", "-KILL", "-s", str(process.pid)], check=False)
+            await_none(token)
+            return owed
+        kill_all(token)
+        there = set(Population(open_storage(str(folder / "fire"))).keys())
+        for key, epoch in unfinished(folder).items():
+            if key not in there:
+                owed.setdefault(key, set()).add(epoch)
     pytest.fail(f"did not finish; left to kill: {left}")
 
 
-def check(storage: Path, undisturbed: dict[str, bytes], environment: dict[str, str]) -> None:
-    assert contents(storage) == undisturbed
-    population = Population(open_storage(str(storage)))
+def started_by(token: str) -> list[int]:
+    """Living processes that have inherited a mark in their environment, whatever became of their parents."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                marked = f"{MARK}={token}".encode() in (entry / "environ").read_bytes().split(b"\0")
+                dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+            except OSError:
+                continue
+            if marked and not dead:
+                found.append(int(entry.name))
+    return found
+
+
+def await_none(token: str) -> None:
+    """A command that has ended leaves no process, which a few seconds are allowed to show."""
+    deadline = time.monotonic() + 10
+    while alive := started_by(token):
+        assert time.monotonic() < deadline, f"processes are left: {alive}"
+        time.sleep(0.2)
+
+
+def kill_all(token: str) -> None:
+    """Orphans of a killed cluster go on for about a second."""
+    while alive := started_by(token):
+        for process in alive:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def check(storage: Path, undisturbed: Path, owed: dict[str, set[int]]) -> None:
+    assert contents(storage) == contents(undisturbed)
+    population, quiet = (Population(open_storage(str(place))) for place in (storage, undisturbed))
     for name in ("unfinished", "claims"):
         assert population.storage.list(name) == []
     for member in population:
-        epochs = [record["epoch"] for record in population.history(member)]
-        assert epochs == list(range(1, member.generation.recipe.epochs + 1))
+        twin = quiet.get(member.key)
+        assert twin is not None
+        assert without_times(population.history(member)) == without_times(quiet.history(twin))
+        resumed = member.provenance["resumed_after_epochs"]
+        assert isinstance(resumed, list) and owed.get(member.key, set()) <= set(resumed)
+        assert twin.provenance["resumed_after_epochs"] == []
 
 
-def run(search: Command, tmp_path: Path, environment: dict[str, str], kinds: list[str], seed: int) -> None:
-    space = write_space(tmp_path, epochs=40)
-    quiet = search("--space", space, "--storage", "quiet", "--seeds", "0")
-    assert quiet.status == 0, quiet.err
-    finish_under_fire(tmp_path, space, environment, kinds, seed)
-    check(tmp_path / "fire", contents(tmp_path / "quiet"), environment)
+def without_times(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{key: record[key] for key in record.keys() - {"seconds", "images_per_second"}} for record in history]
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> str:
+    """Four chains of two generations."""
+    return write_space(tmp_path, epochs=40)
+
+
+@pytest.fixture
+def quiet(search: Command, tmp_path: Path, space: str) -> Path:
+    """The storage of an undisturbed run."""
+    run = search("--space", space, "--storage", "quiet")
+    assert run.status == 0, run.err
+    return tmp_path / "quiet"
 
 
 @pytest.mark.timeout(1200)
-def test_three_kills(search: Command, tmp_path: Path, environment: dict[str, str]) -> None:
-    run(search, tmp_path, environment, ["worker", "driver", "script"], seed=0)
+def test_three_kills(tmp_path: Path, space: str, quiet: Path, environment: dict[str, str]) -> None:
+    owed = finish_under_fire(tmp_path, space, environment, ["worker", "driver", "script"], seed=0)
+    check(tmp_path / "fire", quiet, owed)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(24 * 3600)
-def test_a_hundred_kills(search: Command, tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_hundred_kills(tmp_path: Path, space: str, quiet: Path, environment: dict[str, str]) -> None:
     chance = random.Random(1)
     for round_ in range(25):
         kinds = [*KINDS]
         chance.shuffle(kinds)
         folder = tmp_path / str(round_)
         folder.mkdir()
-        run(search, folder, environment, kinds, seed=round_)
+        owed = finish_under_fire(folder, space, environment, kinds, seed=round_)
+        check(folder / "fire", quiet, owed)
+        told = {key[:8]: sorted(epochs) for key, epochs in owed.items()}
+        print(f"round {round_ + 1}: killed {', '.join(kinds)}; went on from epochs {told}", flush=True)
