@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ban_ray.tasks.images import ImageData
-from ban_ray.training import train
+from ban_ray.training import State, train
 from ban_ray.training.state import from_bytes, to_bytes
 from tests.conftest import CPU, MakeGeneration
 from tests.training.spies import a_teacher, same_bits, same_training, train_with_states, watch_batches
@@ -56,6 +56,15 @@ def test_a_resume_trains_only_what_is_left(
     assert not seen
 
 
+def test_it_tells_after_which_epochs_it_was_resumed(data: ImageData, make_generation: MakeGeneration) -> None:
+    generation = make_generation(epochs=4, batch_size=100)
+    whole, (first, *_) = train_with_states(generation, data)
+    assert whole.resumed == []
+    later: list[State] = []
+    assert train(generation, None, data, CPU, state=first, after_epoch=later.append).resumed == [1]
+    assert train(generation, None, data, CPU, state=later[1]).resumed == [1, 3]
+
+
 def test_a_state_serves_twice(data: ImageData, make_generation: MakeGeneration) -> None:
     """The same arguments give the same bits, so an argument must not be written to."""
     generation = make_generation(epochs=2, batch_size=100)
@@ -68,7 +77,7 @@ def test_every_part_of_a_state_is_needed(data: ImageData, make_generation: MakeG
     """So that a resume which forgets the momentum or the statistics of batch norm is noticed above."""
     generation = make_generation(epochs=3, batch_size=100)
     whole, (state, *_) = train_with_states(generation, data)
-    assert set(state) == {"epoch", "model", "optimiser", "history"}
+    assert set(state) == {"epoch", "model", "optimiser", "history", "resumed"}
     still = {"velocities": [torch.zeros_like(velocity) for velocity in state["optimiser"]["velocities"]]}
     assert not same_bits(whole.weights, train(generation, None, data, CPU, state={**state, "optimiser": still}).weights)
     reset = {
