@@ -8,6 +8,13 @@ class UserError(Exception):
     """
 
 
+class ClusterLost(Exception):
+    """Ray has ended under a search; what was published stays, and the same search goes on.
+
+    The command line prints the message alone and exits with status 5.
+    """
+
+
 class DamagedMember(Exception):
     """A member of the population does not match its digests; the message names the file."""
 

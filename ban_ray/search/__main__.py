@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
-from ban_ray.errors import UserError
+from ban_ray.errors import ClusterLost, UserError
 from ban_ray.tasks.kinds import KINDS
 
 EXIT_BAD_INPUT = 2
 EXIT_CHAINS_FAILED = 3
 EXIT_STORAGE = 4
+EXIT_CLUSTER = 5
 EXIT_INTERRUPTED = 130
 
 
@@ -110,6 +111,9 @@ def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
             err=True,
         )
         sys.exit(EXIT_STORAGE)
+    except ClusterLost as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_CLUSTER)
     except KeyboardInterrupt:
         click.echo("Interrupted; what was published stays, and the same command goes on from here.", err=True)
         sys.exit(EXIT_INTERRUPTED)

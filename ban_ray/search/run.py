@@ -12,6 +12,7 @@ from ray.tune.search import Searcher
 
 from ban_ray.chain import DRIVER_MEMORY_BYTES, Run, walk
 from ban_ray.cluster.abandoned import freed
+from ban_ray.cluster.own_node import own_node_watched
 from ban_ray.search.desk import Desk
 from ban_ray.search.stopping import AcrossGenerations
 
@@ -66,6 +67,7 @@ def run(
 
     Raises:
         KeyboardInterrupt: the user interrupted; what was published stays.
+        ClusterLost: Ray's node of this process died; what was published stays.
     """
 
     trainable = walk if train is None else tune.with_parameters(walk, run=train)
@@ -73,7 +75,7 @@ def run(
     def title(trial: Any) -> str:
         return desk.title(trial.trial_id)
 
-    with freed(), warnings.catch_warnings():
+    with own_node_watched(), freed(), warnings.catch_warnings():
         # About options of Ray's own that this code does not set.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(

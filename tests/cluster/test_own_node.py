@@ -1,0 +1,33 @@
+"""A search whose own Ray node dies ends with a sentence; other interruptions stay what they are."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ban_ray import cluster
+from ban_ray.cluster.own_node import own_node_watched
+from ban_ray.errors import ClusterLost
+from tests.search.test_faults import descendants
+
+pytestmark = pytest.mark.ray
+
+
+@pytest.fixture(autouse=True)
+def connected() -> Iterator[cluster.Cluster]:
+    yield cluster.connect(None, namespace="ban_ray")
+    cluster.disconnect()
+
+
+def test_it_ends_the_block() -> None:
+    with own_node_watched(every_s=0.2):
+        time.sleep(1)
+    with pytest.raises(KeyboardInterrupt), own_node_watched(every_s=0.2):
+        raise KeyboardInterrupt
+    (raylet,) = [pid for pid, line in descendants(os.getpid()) if "raylet/raylet" in line]
+    with pytest.raises(ClusterLost, match="its raylet ended"), own_node_watched(every_s=0.2):
+        os.kill(raylet, signal.SIGKILL)
+        time.sleep(90)
+    assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL
