@@ -17,10 +17,15 @@ from tests.search.conftest import Command, contents, environment, search, write_
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 CLUSTER = """
+import socket
 import sys
 from ray.cluster_utils import Cluster
 
-cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": True})
+# Another Ray of this machine may have the usual port.
+with socket.create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+head = {"num_cpus": 1, "include_dashboard": True, "dashboard_port": port}
+cluster = Cluster(initialize_head=True, head_node_args=head)
 nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
 cluster.wait_for_nodes()
 print(cluster.address, flush=True)
