@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, Group
+from ban_ray.errors import PeerLost
 from ban_ray.order import Order, Outcome
 from ban_ray.reports import Inbox, Report, send
 
@@ -104,7 +105,20 @@ def _worker(config: dict[str, Any]) -> dict[str, Any]:
 
     order = Order.model_validate_json(config["order"])
     device = get_device()
-    return work(order, device, _sparingly(train.report, device)).model_dump()
+    return work(order, device, _sparingly(_told(train.report), device)).model_dump()
+
+
+def _told(report: Report) -> Report:
+    """With Ray's own errors told apart from those of a training: Train's helpers may die with another node."""
+    from ray.exceptions import RayError
+
+    def telling(record: dict[str, Any]) -> None:
+        try:
+            report(record)
+        except RayError as error:
+            raise PeerLost(str(error)) from error
+
+    return telling
 
 
 def _sparingly(report: Report, device: "torch.device") -> Report:

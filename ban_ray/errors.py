@@ -15,6 +15,10 @@ class ClusterLost(Exception):
     """
 
 
+class PeerLost(Exception):
+    """Another process of a training run has died; the run starts anew from its newest checkpoint."""
+
+
 class DamagedMember(Exception):
     """A member of the population does not match its digests; the message names the file."""
 

@@ -50,11 +50,15 @@ class Cluster:
 
 
 def connect(address: str | None, namespace: str) -> Cluster:
-    """Start Ray on this machine, or connect to the address of a running cluster.
+    """Connect to a running cluster, or start Ray on this machine, also where a cluster runs that was not asked for.
+
+    Args:
+        address: ``auto`` or ``HOST:PORT``; by default what RAY_ADDRESS says, as for every program of Ray.
 
     Raises:
         UserError: nothing answers at the address.
     """
+    address = address or os.environ.get("RAY_ADDRESS") or None
     if address is None:
         # Only for a Ray of our own: with a user's cluster it raises where no token exists.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
@@ -71,7 +75,7 @@ def connect(address: str | None, namespace: str) -> Cluster:
     terminated = signal.getsignal(signal.SIGTERM)
     try:
         context = ray.init(
-            address=address,
+            address=address or "local",
             namespace=namespace,
             log_to_driver=False,
             logging_level=logging.ERROR,

@@ -1,5 +1,6 @@
 """A search in Prometheus: gauges in an actor that lives as long as the search, on Ray's own metrics port."""
 
+import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -61,7 +62,9 @@ class Metrics:
 
         self._counts = dict.fromkeys(STATES, 0) | {"taken": self.taken}
         actor = ray.remote(num_cpus=0, max_restarts=-1)(Gauges)
-        self._actor = actor.options(name=f"ban_ray metrics of {self.search}").remote(self.search)
+        # For the dashboard; a cluster may run searches of one name in several storages.
+        name = f"ban_ray metrics of {self.search} {secrets.token_hex(2)}"
+        self._actor = actor.options(name=name).remote(self.search)
         self._tell()
 
     def reported(self, chain: str, networks: tuple[str, ...], record: dict[str, Any], metric: Metric) -> None:

@@ -3,14 +3,14 @@
 import torch
 from torch.distributed import DistError
 
-from ban_ray.errors import DamagedMember, GenerationFailed, UserError
+from ban_ray.errors import DamagedMember, GenerationFailed, PeerLost, UserError
 from ban_ray.specs import Generation
 
 
 def is_lost_peer(error: Exception) -> bool:
     """Whether a collective call broke because another process did; that process's end is what gets retried."""
     # Gloo's broken connections are plain runtime errors that name its source files.
-    return isinstance(error, DistError) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
+    return isinstance(error, DistError | PeerLost) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 
 
 def explain(error: Exception, generation: Generation) -> tuple[str, str]:

@@ -1,0 +1,27 @@
+"""A report that finds another process dead ends the worker, not the generation."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ban_ray.errors import PeerLost
+from ban_ray.order import Outcome
+from ban_ray.population import Population, open_storage
+from ban_ray.specs import Task
+from tests.training.orders import do, make
+
+
+def test_the_generation_goes_on_from_its_last_epoch(tmp_path: Path, task: Task) -> None:
+    population = Population(open_storage(str(tmp_path)))
+    chain = make(task)
+
+    def report(record: dict[str, Any]) -> None:
+        if record.get("epoch") == 1:
+            raise PeerLost("the actor is unavailable")
+
+    with pytest.raises(PeerLost):
+        do(population, *chain.generations, report=report)
+    assert not population.storage.list("failures")
+    assert do(population, *chain.generations) == Outcome(status="done")
+    assert population[chain.keys[0]].provenance["resumed_after_epochs"] == [1]
