@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,13 @@ def cluster(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:  
         start_new_session=True,
     ) as process:
         yield process
-        os.killpg(process.pid, signal.SIGKILL)
+        assert process.stdin is not None
+        process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            # A cluster that is killed leaves its address to every later program of Ray on this machine.
+            process.wait(30)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def line(process: Any) -> str:

@@ -14,7 +14,8 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 CLUSTER = """
 import sys, ray
-print(ray.init(num_cpus=2, include_dashboard=True, log_to_driver=False).address_info["gcs_address"], flush=True)
+started = ray.init(address="local", num_cpus=2, include_dashboard=True, log_to_driver=False)
+print(started.address_info["gcs_address"], flush=True)
 sys.stdin.read()
 """
 
