@@ -179,8 +179,8 @@ def quiet(search: Command, tmp_path: Path, space: str) -> Path:
 
 
 @pytest.mark.timeout(1200)
-def test_four_kills(tmp_path: Path, space: str, quiet: Path, environment: dict[str, str]) -> None:
-    owed = finish_under_fire(tmp_path, space, environment, ["worker", "driver", "raylet", "script"], seed=0)
+def test_three_kills(tmp_path: Path, space: str, quiet: Path, environment: dict[str, str]) -> None:
+    owed = finish_under_fire(tmp_path, space, environment, ["worker", "driver", "script"], seed=0)
     check(tmp_path / "fire", quiet, owed)
 
 
