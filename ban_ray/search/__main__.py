@@ -83,7 +83,9 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--concurrent", type=click.IntRange(1), help="Chains at once; by default as many as fit.")
 @click.option("--storage", default="./ban_runs", show_default=True, metavar="DIR", help="Population and searches.")
 @click.option("--name", help="Name of the search; by default the space's.")
-@click.option("--address", metavar="auto|HOST:PORT", help="A running Ray cluster; by default Ray is started here.")
+@click.option(
+    "--address", metavar="auto|HOST:PORT", help="A running Ray cluster; by default RAY_ADDRESS, else one of its own."
+)
 @click.option("--retry-failed", is_flag=True, help="Train generations again whose loss was not finite.")
 @click.option("--keep-unfinished", is_flag=True, help="Keep the checkpoints of chains that were stopped.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on stdout, the rest on stderr.")

@@ -105,7 +105,8 @@ def train(
         network.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         history, first = list(state["history"]), state["epoch"]
-        resumed = [*state["resumed"], first]
+        # Checkpoints of earlier versions do not have it.
+        resumed = [*state.get("resumed", ()), first]
     model = group.distribute(network)
     reads = teacher if objective.needs_teacher else None
 

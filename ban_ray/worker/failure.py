@@ -8,7 +8,7 @@ from ban_ray.specs import Generation
 
 
 def is_lost_peer(error: Exception) -> bool:
-    """Whether a collective call broke because another process did; that process's end is what gets retried."""
+    """Whether a collective call or a report broke because another process did; that one's end is what gets retried."""
     # Gloo's broken connections are plain runtime errors that name its source files.
     return isinstance(error, DistError | PeerLost) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 

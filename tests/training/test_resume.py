@@ -63,6 +63,8 @@ def test_it_tells_after_which_epochs_it_was_resumed(data: ImageData, make_genera
     later: list[State] = []
     assert train(generation, None, data, CPU, state=first, after_epoch=later.append).resumed == [1]
     assert train(generation, None, data, CPU, state=later[1]).resumed == [1, 3]
+    without = {name: part for name, part in first.items() if name != "resumed"}
+    assert train(generation, None, data, CPU, state=without).resumed == [1]
 
 
 def test_a_state_serves_twice(data: ImageData, make_generation: MakeGeneration) -> None:
