@@ -48,7 +48,7 @@ MEMBER_COLUMNS = {
     "test_log_likelihood": "nats a sample",
     "seconds": "of training",
     "device_seconds": "seconds times devices",
-    "images_seen": "training images, each epoch counted",
+    "images_seen": "training images (tokens of text), each epoch counted",
     "multiply_accumulates": "of the whole training, where recorded",
     "finished_at": "as recorded",
 }
@@ -81,7 +81,7 @@ HISTORY_COLUMNS = {
     "teacher_entropy": "nats, on training views",
     "held_out_error": "percent",
     "held_out_log_likelihood": "nats a sample",
-    "images_per_second": "of training",
+    "images_per_second": "of training; tokens of text",
     "seconds": "with evaluation",
 }
 PREDICTION_COLUMNS = {

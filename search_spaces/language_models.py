@@ -5,6 +5,7 @@ own kind that learn from labels and teacher together: the only objective that he
 
     python -m ban_ray.search --space language_models
     python -m ban_ray.search --space language_models --data DIR --tokens char
+    python -m ban_ray.search --space chain --network lstm-2-200 --task text --data DIR
     python -m ban_ray.search --space language_models --scale paper --task ptb --data DIR --storage DIR --address auto
 
 With `--data` and without `--task` the task is `text`: train.txt, valid.txt and test.txt. The validation text is never
@@ -17,6 +18,7 @@ Scale `paper`: 4 generations of 40 epochs, about 2 GPU-hours at a sustained 5 TF
 """
 
 from ban_ray.specs import (
+    LAPTOP_LSTM,
     LSTM,
     Chain,
     Objective,
@@ -34,7 +36,6 @@ PAPER = (
     PaperRow("cnn-lstm", 19, 80.05, (76.97,), note="validation 83.69, BAN-1 80.27"),
     PaperRow("lstm-2-1500", 52, 71.87, (68.56,), note="validation 75.11, BAN-1 71.19; named a single layer"),
 )
-SMALL = LSTM.model_copy(update={"epochs": 15, "batch_size": 20, "clip": 5.0})
 
 
 def recipe_of(network: str, setting: Setting) -> Recipe:
@@ -68,7 +69,7 @@ SPACE = SearchSpace(
     scales={
         "laptop": Scale(
             task="python_docs",
-            recipe=SMALL,
+            recipe=LAPTOP_LSTM,
             objective=Objective(name="ban+l"),
             generations=2,
             seeds=(0, 1, 2),

@@ -6,6 +6,7 @@ import signal
 import socket
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ban_ray.errors import UserError
@@ -49,14 +50,15 @@ class Cluster:
     started: bool
 
 
-def connect(address: str | None, namespace: str) -> Cluster:
+def connect(address: str | None, namespace: str, working_dir: str | None = None) -> Cluster:
     """Connect to a running cluster, or start Ray on this machine, also where a cluster runs that was not asked for.
 
     Args:
         address: ``auto`` or ``HOST:PORT``; by default what RAY_ADDRESS says, as for every program of Ray.
+        working_dir: a folder that every node gets a copy of, on Python's path of the processes there.
 
     Raises:
-        UserError: nothing answers at the address.
+        UserError: nothing answers at the address; Ray refuses the folder (its size, or a job that has another).
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address is None:
@@ -67,6 +69,7 @@ def connect(address: str | None, namespace: str) -> Cluster:
     if address is not None:
         _require_answer(address)
     import ray
+    from ray.exceptions import RuntimeEnvSetupError
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     # What a trial failed of is in its row; that Tune could not write its own files, which nobody reads, is no news.
@@ -81,13 +84,15 @@ def connect(address: str | None, namespace: str) -> Cluster:
             logging_level=logging.ERROR,
             include_dashboard=None if address else True,
             configure_logging=True,
+            runtime_env={"working_dir": str(Path(working_dir).absolute())} if working_dir is not None else None,
         )
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (ConnectionError, RuntimeError, ValueError, RuntimeEnvSetupError) as error:
+        told = " ".join(str(error).split())[:300]
+        if working_dir is not None and (isinstance(error, RuntimeEnvSetupError) or "runtime env" in told):
+            raise UserError(f"--working-dir {working_dir!r} was not sent to the nodes: {told}") from error
         if address is None:
             raise
-        raise UserError(
-            f"--address {address!r}: no Ray cluster answers ({' '.join(str(error).split())[:200]})"
-        ) from error
+        raise UserError(f"--address {address!r}: no Ray cluster answers ({told})") from error
     if threading.current_thread() is threading.main_thread() and terminated is not None:
         # Ray has put a handler of its own there, which prints a C++ trace and ends the process.
         signal.signal(signal.SIGTERM, terminated)

@@ -22,7 +22,8 @@ History = list[dict[str, float | int | None]]
 """A record for each epoch: ``epoch`` from 1; ``learning_rate``; ``loss``, ``label_loss``, ``teacher_loss`` (nats,
 means over the training views, unweighted parts); ``train_error``, ``teacher_error`` (percent, on training views);
 ``teacher_confidence`` (mean maximum probability), ``teacher_entropy`` (nats); ``held_out_error`` (percent),
-``held_out_log_likelihood`` (nats); ``images_per_second`` of training; ``seconds`` with evaluation."""
+``held_out_log_likelihood`` (nats); ``images_per_second`` of training (of text tokens); ``seconds`` with
+evaluation."""
 
 
 class File(BaseModel):

@@ -86,6 +86,7 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option(
     "--address", metavar="auto|HOST:PORT", help="A running Ray cluster; by default RAY_ADDRESS, else one of its own."
 )
+@click.option("--working-dir", metavar="DIR", help="Folder with your own modules, sent to every node.")
 @click.option("--retry-failed", is_flag=True, help="Train generations again whose loss was not finite.")
 @click.option("--keep-unfinished", is_flag=True, help="Keep the checkpoints of chains that were stopped.")
 @click.option("--json", "as_json", is_flag=True, help="The summary as one JSON object on stdout, the rest on stderr.")

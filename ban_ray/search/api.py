@@ -12,6 +12,9 @@ from ban_ray.search.command import Finished, search
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ban_ray.metrics import Metric
+    from ban_ray.population import Member
+
 
 def train_chain(
     network: str,
@@ -19,6 +22,7 @@ def train_chain(
     task: str | None = None,
     data: str | None = None,
     image_size: str | None = None,
+    tokens: str | None = None,
     generations: int | None = None,
     objective: str | None = None,
     seeds: Sequence[int] | None = None,
@@ -33,6 +37,7 @@ def train_chain(
     storage: str = "./ban_runs",
     concurrent: int | None = None,
     address: str | None = None,
+    working_dir: str | None = None,
 ) -> "pd.DataFrame":
     """Train one chain for each seed, or take it from the population: ``--space chain`` as a call.
 
@@ -50,8 +55,9 @@ def train_chain(
     Returns:
         A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
         ``objective``, ``parameters``, ``held_out_error`` and ``test_error`` (percent), ``test_gain`` (points below
-        the baseline's error), ``seconds`` of training, ``key``. Chains that failed have the generations that were
-        published.
+        the baseline's error), ``seconds`` of training, ``key``. Of text the metric is ``perplexity`` (of characters
+        ``bits_per_character``) in place of ``error``, and the gain is in log percent or bits. Chains that failed have
+        the generations that were published.
 
     Raises:
         UserError: an argument cannot be used; the message says which and what is allowed.
@@ -65,6 +71,7 @@ def train_chain(
             task=task,
             data=data,
             image_size=image_size,
+            tokens=tokens,
             generations=generations,
             objective=objective,
             seeds=tuple(seeds) if seeds is not None else None,
@@ -76,6 +83,7 @@ def train_chain(
             storage=storage,
             concurrent=concurrent,
             address=address,
+            working_dir=working_dir,
             teacher=teacher,
         )
     )
@@ -83,11 +91,18 @@ def train_chain(
     return _frame(finished)
 
 
+def _test(metric: "Metric", member: "Member") -> float:
+    value = metric.of(member)
+    assert value is not None
+    return value
+
+
 def _frame(finished: Finished) -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
     for planned in finished.request.chains:
+        metric = planned.metric
         members = [finished.population.get(key) for key in planned.chain.keys]
         published = [(number, member) for number, member in enumerate(members) if member is not None]
         for number, member in published:
@@ -98,9 +113,9 @@ def _frame(finished: Finished) -> "pd.DataFrame":
                     "network": member.generation.network,
                     "objective": str(member.generation.objective),
                     "parameters": member.parameters,
-                    "held_out_error": member.metrics.held_out_error,
-                    "test_error": member.metrics.test_error,
-                    "test_gain": published[0][1].metrics.test_error - member.metrics.test_error,
+                    f"held_out_{metric.key}": metric.of(member, "held_out"),
+                    f"test_{metric.key}": metric.of(member),
+                    "test_gain": metric.gap(_test(metric, published[0][1]), _test(metric, member)),
                     "seconds": member.provenance.get("seconds"),
                     "key": member.key,
                 }

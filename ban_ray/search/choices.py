@@ -17,6 +17,7 @@ class Choices(Options):
     storage: str = "./ban_runs"
     name: str | None = None
     address: str | None = None
+    working_dir: str | None = None
     retry_failed: bool = False
     keep_unfinished: bool = False
     as_json: bool = False

@@ -88,7 +88,7 @@ def execute(
     folder = place.folder / "ray"
     missing: set[str] = set()
     leftovers = Leftovers(population, keep=choices.keep_unfinished)
-    connected = cluster.connect(choices.address, namespace="ban_ray")
+    connected = cluster.connect(choices.address, namespace="ban_ray", working_dir=choices.working_dir)
     try:
         recipe = request.setting.recipe
         group = cluster.Group.on(connected, recipe, choices.cpus_per_worker, choices.gpus_per_worker)

@@ -98,7 +98,7 @@ def objective_of(options: Options, scale: Scale) -> Objective:
         raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
 
 
-def recipe_of(options: Options, scale: Scale) -> Recipe:
+def recipe_of(options: Options, scale: Scale, task: str) -> Recipe:
     given = {
         "epochs": options.epochs,
         "batch_size": options.batch_size,
@@ -107,7 +107,7 @@ def recipe_of(options: Options, scale: Scale) -> Recipe:
     }
     changes = {name: value for name, value in given.items() if value is not None}
     try:
-        return Recipe.model_validate(scale.recipe.model_dump() | changes)
+        return Recipe.model_validate(scale.recipes.get(task, scale.recipe).model_dump() | changes)
     except ValidationError as error:
         raise UserError(first_sentence(error)) from error
 

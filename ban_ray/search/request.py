@@ -158,7 +158,7 @@ def resolve(options: Options) -> Request:
     )
     network = network_of(options, space)
     objective = objective_of(options, scale)
-    recipe = recipe_of(options, scale)
+    recipe = recipe_of(options, scale, source.name)
     if options.generations is not None and options.generations < 0:
         raise UserError(f"--generations {options.generations} is negative; 0 (the baseline alone) and more are allowed")
     seeds = options.seeds if options.seeds is not None else scale.seeds

@@ -30,6 +30,12 @@ CNN_LSTM = LSTM.model_copy(
 )
 """Of the CNN-LSTM there: Kim et al. 2016's, for 40 epochs."""
 
+LAPTOP_LSTM = LSTM.model_copy(update={"epochs": 15, "batch_size": 20, "clip": 5.0})
+"""Of small language models on texts of a megabyte."""
+
+TEXTS = dict.fromkeys(("text", "ptb", "python_docs"), LAPTOP_LSTM)
+"""By task."""
+
 
 def papers_recipe(network: str) -> Recipe:
     """What the papers train a network of this family with."""
@@ -47,6 +53,7 @@ def noisy_digits(objective: str, configurations: Sequence[Configuration], *, gen
         generations=generations,
         seeds=(0, 1, 2),
         configurations=tuple(configurations),
+        recipes=TEXTS,
     )
 
 

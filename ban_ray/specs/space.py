@@ -54,6 +54,7 @@ class Scale:
         parameters: by name; a condition names parameters that come before.
         samples: configurations that a sampler makes of the parameters.
         max_parameters: larger networks are passed over.
+        recipes: by task, for those that cannot be trained by `recipe`.
 
     Raises:
         ValueError: neither or both of a list and parameters, or a condition that can never hold.
@@ -70,6 +71,7 @@ class Scale:
     parameters: Parameters = field(default_factory=dict)
     samples: int = 0
     max_parameters: int | None = None
+    recipes: Mapping[str, Recipe] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if bool(self.configurations) == bool(self.parameters):

@@ -17,6 +17,7 @@ from ban_ray.search.__main__ import main
 
 SPACES = [
     *("densenet_grid", "match_resnet", "match_densenet", "objectives", "cifar10", "wide_resnet_teachers", "chain"),
+    *("densenet_search", "match_resnet_widths", "recipe_search", "language_models", "does_it_help"),
     *("nothing", "", "../secrets", "no.py", "-1", "é"),
 ]
 NETWORKS = [
@@ -48,6 +49,17 @@ VALUES: dict[str, list[str]] = {
     "--gpus-per-worker": ["0", "0.25", "-1", "nan", "inf"],
     "--concurrent": ["1", "0"],
     "--name": ["mine", "../up", "", ".hidden", "a b", "x" * 200],
+    "--tokens": ["word", "char", "byte"],
+    "--sampler": ["grid", "random", "tpe", "nsga2", "gp", "cma", ""],
+    "--samples": ["1", "3", "0", "-1", "many", "100000000"],
+    "--minimise": ["error", "error,parameters", "parameters", "error,error", "loss", ""],
+    "--target": ["last", "best", "ensemble", "first"],
+    "--patience": ["2", "1", "0", "-1", "x"],
+    "--min-gain": ["0", "0.5", "-1", "nan", "inf"],
+    "--time-budget": ["30m", "2h", "0", "-5", "soon", "1e400"],
+    "--max-parameters": ["30000", "1", "0", "-1"],
+    "--max-generations-trained": ["5", "0", "-1"],
+    "--working-dir": [".", "nowhere", "file.txt", ""],
     "--storage": ["runs", "/proc/nothing", "", "s3://", "ftp://x/y", "file.txt"],
 }
 USABLE: dict[str, list[str]] = {
@@ -64,14 +76,26 @@ USABLE: dict[str, list[str]] = {
     "--name": ["mine"],
     "--storage": ["runs"],
 }
-FLAGS = ["--json", "--yes", "--download", "--retry-failed", "--no-such-option"]
+FLAGS = [
+    *("--json", "--yes", "--download", "--retry-failed", "--keep-unfinished", "--stopping", "--no-stopping"),
+    "--no-such-option",
+]
+NOT_TYPED = {"--list", "--plan", "--address", "--help", "-h"}
+"""Ends before anything else, or typed always; what --address refuses is tested in tests/search/test_bad_input.py."""
+
+TINY = (
+    {"--space": "chain", "--network": "densenet-bc-10-4", "--epochs": "1", "--generations": "1", "--seeds": "0"},
+    {"--space": "densenet_search", "--samples": "2", "--epochs": "1", "--generations": "1", "--seeds": "0"},
+)
+MANY = ("100000000",)
+"""Chains without end where the rest of the line allows them."""
 
 choices = st.fixed_dictionaries(
     {"--space": st.sampled_from(SPACES)},
     optional={option: st.sampled_from(values) for option, values in VALUES.items() if option != "--space"},
 )
 usable = st.fixed_dictionaries(
-    {"--space": st.sampled_from([*SPACES[:6], "densenet_grid"])},
+    {"--space": st.sampled_from([*SPACES[:6], *SPACES[7:11], "densenet_grid"])},
     optional={option: st.sampled_from(values) for option, values in USABLE.items()},
 )
 one_wrong = st.builds(
@@ -84,17 +108,22 @@ typed = st.one_of(
     one_wrong,
     choices,
     st.fixed_dictionaries(
-        {"--space": st.sampled_from(SPACES[:7])},
+        {"--space": st.sampled_from(SPACES[:12])},
         optional={option: st.text(max_size=12) for option in ("--objective", "--seeds", "--name", "--teacher")},
     ),
 )
+
+
+def test_every_option_is_typed() -> None:
+    options = {option for parameter in main.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert options - NOT_TYPED == (VALUES.keys() | set(FLAGS)) - {"--no-such-option"}
 
 
 def check(arguments: list[str], status: int, out: str, err: str) -> None:
     told = f"{arguments}\n{out}\n{err}"
     assert "Traceback" not in out + err, told
     if status == 0:
-        assert "to train" in out + err, told
+        assert "to train" in out + err or "configurations by" in out + err, told
         return
     assert status == 2, told
     sentences = [line for line in err.splitlines() if line.startswith("Error: ")]
@@ -146,13 +175,13 @@ def test_two_thousand_command_lines(
 @pytest.mark.timeout(3600)
 def test_fifty_tiny_runs(tmp_path: Path, environment: dict[str, str]) -> None:
     chance = random.Random(0)
-    ended = []
-    for _ in range(50):
-        chosen = {"--space": "chain", "--network": "densenet-bc-10-4", "--epochs": "1", "--generations": "1"}
-        chosen["--seeds"] = "0"
+    (tmp_path / "file.txt").write_text("not a folder")
+    ended: list[int] = []
+    while len(ended) < 50:
+        chosen = dict(TINY[len(ended) % 5 == 0])
         for option in chance.sample([o for o in VALUES if o not in ("--space", "--scale", "--storage")], 2):
             chosen[option] = chance.choice(VALUES[option])
-        if chosen["--generations"] == "200" or chosen["--epochs"] == "1000000":
+        if chosen["--generations"] == "200" or chosen["--epochs"] == "1000000" or chosen.get("--samples") in MANY:
             continue
         arguments = [part for option, value in chosen.items() for part in (option, value)]
         done = subprocess.run(
@@ -167,3 +196,4 @@ def test_fifty_tiny_runs(tmp_path: Path, environment: dict[str, str]) -> None:
         check(arguments, done.returncode, done.stdout, done.stderr)
         ended.append(done.returncode)
     assert {0, 2} <= set(ended)
+    assert ended.count(0) > 10
