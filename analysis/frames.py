@@ -49,7 +49,7 @@ MEMBER_COLUMNS = {
     "seconds": "of training",
     "device_seconds": "seconds times devices",
     "images_seen": "training images (tokens of text), each epoch counted",
-    "multiply_accumulates": "of the whole training, where recorded",
+    "multiply_accumulates": "of one forward pass of one image (token)",
     "finished_at": "as recorded",
 }
 CHAIN_COLUMNS = {

@@ -61,8 +61,8 @@ class Run(Protocol):
 def walk(config: dict[str, Any], run: Run = run) -> None:
     """The function of a Tune trial: ends when every generation is published or one cannot be.
 
-    Reports ``{"generation": ..., ...}`` for each epoch and publication and, with ``"taken": True``, for each member
-    that was there, ``{"waiting_for": key}`` where another run trains what this chain needs, and at last
+    Reports ``{"generation": ..., ...}`` for each epoch and publication and, with ``"taken": True`` and its metrics, for
+    each member that was there, ``{"waiting_for": key}`` where another run trains what this chain needs, and at last
     ``{"ended": status}`` with a ``sentence`` where the chain failed.
     """
     from ray import tune
@@ -82,7 +82,7 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = ru
     while True:
         first = next((k for k, key in enumerate(keys) if key not in population), len(keys))
         for k in range(told, first):
-            report({"generation": k, "key": keys[k], "taken": True})
+            report({"generation": k, "key": keys[k], "taken": True, **population[keys[k]].metrics.model_dump()})
         if first == len(keys):
             return Outcome(status="done")
         key = keys[first]

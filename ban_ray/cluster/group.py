@@ -1,5 +1,6 @@
 """The resources of a worker group, and whether they fit before anything starts."""
 
+import math
 from dataclasses import dataclass
 from typing import Self
 
@@ -22,8 +23,11 @@ class Group:
         """The group that trains a recipe; without `gpus_per_worker` one GPU a worker where the cluster has any.
 
         Raises:
-            UserError: the recipe's precision or a part of a GPU does not suit the cluster or the number of workers.
+            UserError: `gpus_per_worker` is not finite; the recipe's precision or a part of a GPU does not suit the
+                cluster or the number of workers.
         """
+        if gpus_per_worker is not None and not math.isfinite(gpus_per_worker):
+            raise UserError(f"--gpus-per-worker {gpus_per_worker:g} is no number of GPUs; 1 or a part such as 0.25 is")
         gpus = gpus_per_worker if gpus_per_worker is not None else float(cluster.gpus > 0)
         if recipe.precision == "tf32" and not gpus:
             raise UserError("--precision 'tf32' needs GPUs and none are used here; allowed are fp32 and bf16")

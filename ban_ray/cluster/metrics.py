@@ -78,8 +78,8 @@ class Metrics:
             held_out = metric.of_record(record, "held_out")
             if held_out is not None:
                 values["held_out"] = held_out
-            if record.get("published"):
-                self._counts["published"] += 1
+            if record.get("published") or record.get("taken"):
+                self._counts["published"] += bool(record.get("published"))
                 if held_out is not None:
                     self._held_out[chain, number] = held_out
                     if (chain, number - 1) in self._held_out:

@@ -45,7 +45,9 @@ def multiply_accumulates(
 
     try:
         return _read(architecture, num_classes, in_channels, count)
-    except (RuntimeError, ValueError, AssertionError) as error:
+    except UserError:
+        raise
+    except _failures(architecture) as error:
         raise UserError(f"{refused}: {one_line(error)}") from error
 
 
@@ -69,7 +71,9 @@ def of_token(name: str, num_classes: int, in_channels: int, arguments: Mapping[s
 
     try:
         return _read(architecture, num_classes, in_channels, count)
-    except (RuntimeError, ValueError, AssertionError) as error:
+    except UserError:
+        raise
+    except _failures(architecture) as error:
         raise UserError(f"network {architecture.name} cannot predict tokens: {one_line(error)}") from error
 
 
@@ -97,7 +101,17 @@ def built_parameters(architecture: Architecture, num_classes: int, in_channels: 
     Raises:
         UserError: the network cannot be built.
     """
-    return _read(architecture, num_classes, in_channels, lambda module: sum(p.numel() for p in module.parameters()))
+    try:
+        return _read(architecture, num_classes, in_channels, lambda module: sum(p.numel() for p in module.parameters()))
+    except UserError:
+        raise
+    except _failures(architecture) as error:
+        raise UserError(f"network {architecture.name} cannot be built: {one_line(error)}") from error
+
+
+def _failures(architecture: Architecture) -> tuple[type[Exception], ...]:
+    """What a network may raise that does not suit its task; code that is not ours may raise anything."""
+    return (Exception,) if isinstance(architecture, ForeignNetwork) else (RuntimeError, ValueError, AssertionError)
 
 
 def _read(architecture: Architecture, num_classes: int, in_channels: int, reader: Callable[[nn.Module], int]) -> int:

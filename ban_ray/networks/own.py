@@ -17,15 +17,17 @@ def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Mo
     It should take (b, in_channels, h, w) to logits (b, num_classes). Its initialisation is its own.
 
     Raises:
-        UserError: the module cannot be imported, has no such function, the function refuses its arguments (a
-            TypeError or ValueError), or what it returns is no `nn.Module` or has parameters without a size.
+        RuntimeError, MemoryError: from the function, as it is.
+        UserError: the module cannot be imported, has no such function, the function fails, or what it returns is no
+            `nn.Module` or has parameters without a size.
     """
     name = architecture.name
     try:
         # A count may ask for the meta device, where tensors of the imported module would stay without values.
         with torch.device("cpu"):
             place = importlib.import_module(architecture.place)
-    except (ImportError, SyntaxError) as error:
+    except Exception as error:
+        # Code that is not ours may raise anything.
         raise UserError(
             f"network {name}: module {architecture.place} cannot be imported ({one_line(error)}); "
             "it must be on Python's path here and on every worker"
@@ -38,7 +40,10 @@ def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Mo
         )
     try:
         module = function(num_classes=num_classes, in_channels=in_channels, **architecture.arguments)
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, MemoryError):
+        # Of torch: what reads values on the meta device is built anew, and memory may run out.
+        raise
+    except Exception as error:
         raise UserError(
             f"network {name} cannot be called with num_classes={num_classes}, in_channels={in_channels} and "
             f"the arguments {architecture.arguments_text}: {one_line(error)}"

@@ -20,6 +20,7 @@ def build(architecture: TorchvisionNetwork, num_classes: int, in_channels: int) 
     weights are replaced by normal ones of the same standard deviation.
 
     Raises:
+        RuntimeError, MemoryError: of torch, as it is.
         UserError: no classification model of that name, or arguments that it refuses.
     """
     # Here, since its import takes as long as torch's own and few runs need it.
@@ -43,7 +44,9 @@ def build(architecture: TorchvisionNetwork, num_classes: int, in_channels: int) 
             num_classes=num_classes,
             **{**_NEEDED.get(model, {}), **architecture.arguments},
         )
-    except (TypeError, ValueError) as error:
+    except (RuntimeError, MemoryError):
+        raise
+    except Exception as error:
         raise UserError(
             f"network {name} cannot be built with the arguments {architecture.arguments_text}: {one_line(error)}"
         ) from error

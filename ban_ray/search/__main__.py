@@ -36,9 +36,9 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--task", help=f"{', '.join(KINDS)}; some are embedded.")
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
 @click.option("--image-size", metavar="N|HxW", help="Of --task folder, in pixels.")
-@click.option("--download", is_flag=True, help="Fetch the task's files into --data where they are missing.")
-@click.option("--tokens", type=click.Choice(["word", "char"]), help="How --task text is read.")
-@click.option("--label-column", help="Column of the labels in Parquet files.")
+@click.option("--download", is_flag=True, help="Fetch the task's files into --data where none are there.")
+@click.option("--tokens", type=click.Choice(["word", "char"]), help="How a text is read.")
+@click.option("--label-column", help="Where the files have the labels, e.g. fine_label.")
 @click.option("--label-noise", type=click.FloatRange(0, 1), metavar="P", help="Share of training labels replaced.")
 @click.option("--split-seed", type=click.IntRange(0), default=0, show_default=True, help="Chooses the held-out data.")
 @click.option("--protocol", type=click.Choice(["search", "paper"]), help="paper trains on held-out data too.")
@@ -53,8 +53,8 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     metavar="CHOICE",
     help="Of each chain's first generation: parent (labels), KEY, generations:KEY, best, best:parameters=N.",
 )
-@click.option("--network", metavar="NAME", help="For --space chain: NAME, torchvision:NAME or module:function.")
-@click.option("--network-args", metavar="JSON", help="Arguments of module:function.")
+@click.option("--network", metavar="NAME", help="Of a space that takes one: NAME, torchvision:NAME or module:function.")
+@click.option("--network-args", metavar="JSON", help="Arguments of module:function or torchvision:NAME.")
 @click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; part of the key.")
 @click.option("--sampler", metavar="NAME", help="grid, random, tpe, nsga2 or gp; by default grid for a list, else tpe.")
 @click.option("--samples", type=int, metavar="N", help="Configurations that the sampler makes.")

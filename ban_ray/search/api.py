@@ -21,8 +21,10 @@ def train_chain(
     *,
     task: str | None = None,
     data: str | None = None,
-    image_size: str | None = None,
+    image_size: str | int | tuple[int, int] | None = None,
+    label_column: str | None = None,
     tokens: str | None = None,
+    download: bool = False,
     generations: int | None = None,
     objective: str | None = None,
     seeds: Sequence[int] | None = None,
@@ -30,14 +32,20 @@ def train_chain(
     batch_size: int | None = None,
     precision: str | None = None,
     label_noise: float | None = None,
+    split_seed: int = 0,
+    protocol: str | None = None,
     workers: int | None = None,
+    cpus_per_worker: int = 1,
+    gpus_per_worker: float | None = None,
     network_args: Mapping[str, JsonValue] | None = None,
     network_version: str | None = None,
     teacher: str = "parent",
     storage: str = "./ban_runs",
+    name: str | None = None,
     concurrent: int | None = None,
     address: str | None = None,
     working_dir: str | None = None,
+    retry_failed: bool = False,
 ) -> "pd.DataFrame":
     """Train one chain for each seed, or take it from the population: ``--space chain`` as a call.
 
@@ -57,7 +65,7 @@ def train_chain(
         ``objective``, ``parameters``, ``held_out_error`` and ``test_error`` (percent), ``test_gain`` (points below
         the baseline's error), ``seconds`` of training, ``key``. Of text the metric is ``perplexity`` (of characters
         ``bits_per_character``) in place of ``error``, and the gain is in log percent or bits. Chains that failed have
-        the generations that were published.
+        the generations that were published, and a sentence each in ``attrs["failed"]``.
 
     Raises:
         UserError: an argument cannot be used; the message says which and what is allowed.
@@ -70,8 +78,10 @@ def train_chain(
             network_version=network_version,
             task=task,
             data=data,
-            image_size=image_size,
+            image_size=_side(image_size),
+            label_column=label_column,
             tokens=tokens,
+            download=download,
             generations=generations,
             objective=objective,
             seeds=tuple(seeds) if seeds is not None else None,
@@ -79,16 +89,28 @@ def train_chain(
             batch_size=batch_size,
             precision=precision,
             label_noise=label_noise,
+            split_seed=split_seed,
+            protocol=protocol,
             workers=workers,
+            cpus_per_worker=cpus_per_worker,
+            gpus_per_worker=gpus_per_worker,
             storage=storage,
+            name=name,
             concurrent=concurrent,
             address=address,
             working_dir=working_dir,
+            retry_failed=retry_failed,
             teacher=teacher,
+            command=f"ban_ray.search.api.train_chain({network!r}, ...)",
         )
     )
     assert finished is not None
     return _frame(finished)
+
+
+def _side(size: str | int | tuple[int, int] | None) -> str | None:
+    """As the command line has it."""
+    return "x".join(map(str, size)) if isinstance(size, tuple) else None if size is None else str(size)
 
 
 def _test(metric: "Metric", member: "Member") -> float:
@@ -120,4 +142,13 @@ def _frame(finished: Finished) -> "pd.DataFrame":
                     "key": member.key,
                 }
             )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=_columns(finished.request.chains[0].metric))
+    frame.attrs["failed"] = {planned.title: sentence for planned, sentence in finished.failed}
+    return frame
+
+
+def _columns(metric: "Metric") -> list[str]:
+    return [
+        *("seed", "generation", "network", "objective", "parameters"),
+        *(f"held_out_{metric.key}", f"test_{metric.key}", "test_gain", "seconds", "key"),
+    ]

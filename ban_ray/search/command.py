@@ -67,8 +67,8 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
             request = _taught(request, population, name, console)
         plan = plans.make(request, population)
         plans.show(plan, console)
-        if choices.scale == "paper" and plan.open:
-            _expect(plan, population, console)
+        if choices.scale == "paper" and (plan.open or request.sampled):
+            _expect(plan, population, choices.concurrent, console)
             if not choices.yes:
                 _confirm(console)
         place = Place(url, _side_folder(url) / name, name)
@@ -130,19 +130,27 @@ def _plan(choices: Choices, request: Request, url: str, console: Console) -> Non
         request = _taught(request, found, record.settle(found.storage, request, choices.name), console, note=False)
     plan = plans.make(request, found)
     plans.show(plan, console)
-    cost, misses = _expect(plan, found, console)
+    cost, misses = _expect(plan, found, choices.concurrent, console)
     if choices.as_json:
         _emit(plans.as_json(plan, cost, misses))
 
 
-def _expect(plan: plans.Plan, population: Population | None, console: Console) -> tuple[Cost | None, list[str]]:
+def _expect(
+    plan: plans.Plan, population: Population | None, concurrent: int | None, console: Console
+) -> tuple[Cost | None, list[str]]:
     """Print and return the cost of what is missing, and members that nearly serve."""
     misses = near_misses(plan.missing, population) if population is not None else []
     for phrase in misses:
         console.print(phrase, highlight=False)
-    cost = plans.estimated(plan)
+    cost = plans.estimated(plan, population)
     if cost is not None:
-        plans.show_cost(cost, os.cpu_count() or 1, console)
+        plans.show_cost(cost, plan, concurrent, console)
+    if plan.request.sampled:
+        console.print(
+            "What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it",
+            highlight=False,
+            soft_wrap=not console.is_terminal,
+        )
     return cost, misses
 
 
@@ -155,7 +163,11 @@ def _confirm(console: Console) -> None:
     if not sys.stdin.isatty():
         raise UserError("--scale paper trains for GPU-days; without a terminal to ask on, --yes is needed")
     console.print("Train these generations? Type yes to go on:", end=" ")
-    if input().strip().lower() != "yes":
+    try:
+        answer = input()
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() != "yes":
         raise UserError("--scale paper was not confirmed; nothing was started")
 
 

@@ -1,11 +1,16 @@
 """What a search will cost: one step of each generation's kind, measured here, times the steps."""
 
+import importlib.metadata
 import json
 import multiprocessing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from ban_ray.networks.names import parse
+from ban_ray.networks.shapes.foreign import OwnNetwork
+from ban_ray.population.disk import written
 from ban_ray.search.step import Measured, Shape, measure
 from ban_ray.specs import Generation, digest
 from ban_ray.tasks.batches import steps_an_epoch
@@ -19,19 +24,27 @@ class Cost:
     Attributes:
         multiply_accumulates: forward and backward passes of students, forward passes of teachers.
         seconds: device-seconds, on the device that was measured.
+        longest_s: seconds of the chain that takes longest, whose generations follow each other.
         peak_bytes: the largest of one worker.
-        device: what was measured, e.g. ``1 CPU thread``.
+        device: what was measured, e.g. ``one CPU thread``. devices: as many are here.
     """
 
     multiply_accumulates: float
     seconds: float
+    longest_s: float
     peak_bytes: int
     device: str
+    devices: int
+
+    def at_once(self, devices: int) -> float:
+        """Seconds, without Ray's, if as many devices are in use."""
+        return max(self.longest_s, self.seconds / devices)
 
 
 def estimate(
     missing: Iterable[Generation],
-    known: dict[str, Generation],
+    known: Mapping[str, Generation],
+    chains: Sequence[Sequence[str]],
     *,
     num_classes: int,
     in_channels: int,
@@ -42,9 +55,11 @@ def estimate(
 
     Args:
         known: specs by key, to find a student's teachers.
+        chains: keys of the generations that one chain trains one after the other.
     """
-    shapes: dict[Shape, int] = {}
-    samples: dict[Shape, int] = {}
+    found: dict[Shape, Measured] = {}
+    multiply_accumulates, seconds = 0.0, 0.0
+    alone: dict[str, float] = {}
     for generation in missing:
         recipe = generation.recipe
         teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
@@ -59,30 +74,51 @@ def estimate(
             unroll=recipe.unroll,
             precision=recipe.precision,
         )
+        if shape not in found:
+            found[shape] = _remembered(shape)
         steps = recipe.epochs * steps_an_epoch(generation.task.name, training_samples, recipe)
-        shapes[shape] = shapes.get(shape, 0) + steps * recipe.workers
-        samples[shape] = samples.get(shape, 0) + steps * recipe.batch_size * recipe.unroll
-    if not shapes:
+        alone[generation.key] = steps * found[shape].seconds
+        seconds += alone[generation.key] * recipe.workers
+        multiply_accumulates += found[shape].multiply_accumulates * steps * recipe.batch_size * recipe.unroll
+    if not found:
         return None
-    found = {shape: _remembered(shape) for shape in shapes}
+    one = next(iter(found.values()))
     return Cost(
-        multiply_accumulates=sum(found[shape].multiply_accumulates * count for shape, count in samples.items()),
-        seconds=sum(found[shape].seconds * count for shape, count in shapes.items()),
+        multiply_accumulates=multiply_accumulates,
+        seconds=seconds,
+        longest_s=max(sum(alone.get(key, 0.0) for key in chain) for chain in chains),
         peak_bytes=max(measured.peak_bytes for measured in found.values()),
-        device=next(iter(found.values())).device,
+        device=one.device,
+        devices=one.devices,
     )
 
 
 def _remembered(shape: Shape) -> Measured:
-    """Measured once on this node; a process of its own, so that its peak memory is the step's."""
-    file = cache_root() / "steps" / f"{digest(asdict(shape))}.json"
-    if file.is_file():
+    """Measured once on this node; a network of the user's each time, since its code may have changed."""
+    if any(isinstance(parse(name), OwnNetwork) for name, _ in ((shape.network, ""), *shape.teachers)):
+        return _measured(shape)
+    torch = importlib.metadata.version("torch")
+    file = cache_root() / "steps" / f"{digest({**asdict(shape), 'torch': torch})}.json"
+    if (noted := _noted(file)) is not None:
+        return noted
+    measured = _measured(shape)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    written(file, json.dumps(asdict(measured)).encode()).replace(file)
+    return measured
+
+
+def _noted(file: Path) -> Measured | None:
+    """None where nothing is noted, or not by this version."""
+    try:
         return Measured(**json.loads(file.read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def _measured(shape: Shape) -> Measured:
+    """In a process of its own, so that its peak memory is the step's."""
     context = multiprocessing.get_context("forkserver")
     # Torch is imported once, by the server that the measuring processes are forked from.
     context.set_forkserver_preload(["ban_ray.training", "ban_ray.networks.cost"])
     with ProcessPoolExecutor(1, mp_context=context) as pool:
-        measured = pool.submit(measure, shape).result()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(asdict(measured)))
-    return measured
+        return pool.submit(measure, shape).result()

@@ -92,7 +92,11 @@ def execute(
     try:
         recipe = request.setting.recipe
         group = cluster.Group.on(connected, recipe, choices.cpus_per_worker, choices.gpus_per_worker)
-        concurrent = choices.concurrent or group.fitting(connected)
+        fitting = group.fitting(connected)
+        concurrent = choices.concurrent or fitting
+        if connected.started:
+            # Nothing makes room here; elsewhere groups that wait are what an autoscaler sees.
+            concurrent = min(concurrent, fitting)
         if plan.open:
             concurrent = min(concurrent, len(plan.open))
             require_room(place.url, plan, concurrent)

@@ -17,6 +17,8 @@ from ban_ray.search.request import Planned
 from ban_ray.search.tables import new_table
 
 REFRESH_PER_S = 2
+STARTING = ("starting its workers", "starts")
+"""What a chain does before its first epoch, in a wide terminal and in a narrow one."""
 STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
 
 
@@ -29,6 +31,7 @@ class _Progress:
     errors: dict[int, float] = field(default_factory=dict)
     state: str = "queued"
     note: str = ""
+    brief: str = ""
     since: float = field(default_factory=time.monotonic)
 
     @property
@@ -75,20 +78,24 @@ class Board:
 
     def started(self, planned: Planned) -> None:
         chain = self._chains.setdefault(id(planned), _Progress(planned))
-        chain.state, chain.note, chain.since = "running", "starting its workers", time.monotonic()
+        chain.state, chain.since = "running", time.monotonic()
+        chain.note, chain.brief = STARTING
 
     def reported(self, planned: Planned, record: dict[str, Any]) -> None:
         chain = self._chains[id(planned)]
         if key := record.get("waiting_for"):
+            chain.brief = f"waits {str(key)[:8]}"
             chain.note = f"waits for {str(key)[:8]}, which another run is training"
         if "generation" not in record:
             return
-        chain.note = ""
-        if record.get("published"):
-            self._published += 1
+        chain.note, chain.brief = STARTING if record.get("taken") else ("", "")
+        if record.get("published") or record.get("taken"):
+            self._published += bool(record.get("published"))
             metric = chain.planned.metric
             error = metric.of_record(record, "held_out")
-            chain.errors[record["generation"]] = error if error is not None else metric.of_record(record) or 0.0
+            error = metric.of_record(record) if error is None else error
+            if error is not None:
+                chain.errors[record["generation"]] = error
         elif "epoch" in record:
             chain.record = record
 
@@ -115,7 +122,7 @@ class Board:
             left = chain.seconds_left()
             title = chain.planned.title if wide else _shortened(chain.planned.title, width - 52)
             if chain.note:
-                table.add_row(title, chain.note if wide else "waits" if "waits" in chain.note else "starts")
+                table.add_row(title, chain.note if wide else chain.brief)
                 continue
             table.add_row(
                 title,

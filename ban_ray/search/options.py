@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from ban_ray.errors import UserError
 from ban_ray.networks import names
+from ban_ray.networks.shapes.foreign import ForeignNetwork
 from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, Task
 from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.tasks.source import KINDS, Source
@@ -86,7 +87,13 @@ def network_of(options: Options, space: SearchSpace) -> Network | None:
         raise UserError(f"--network-args {options.network_args!r} is not JSON: {error}") from error
     if not isinstance(arguments, dict):
         raise UserError(f'--network-args {options.network_args!r} is no JSON object such as {{"width": 2}}')
-    return Network(names.parse(options.network, arguments or None).name, arguments, options.network_version or "")
+    architecture = names.parse(options.network, arguments or None)
+    if options.network_version and not isinstance(architecture, ForeignNetwork):
+        raise UserError(
+            f"--network-version {options.network_version!r} is of no use: {architecture.name} is built by ban_ray, "
+            "which has versions of its own"
+        )
+    return Network(architecture.name, arguments, options.network_version or "")
 
 
 def objective_of(options: Options, scale: Scale) -> Objective:

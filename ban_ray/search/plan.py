@@ -113,13 +113,17 @@ def values_text(parameter: Parameter) -> str:
     return f"{parameter.low:g} to {parameter.high:g}{step}{scale}"
 
 
-def estimated(plan: Plan) -> Cost | None:
-    """What the missing generations cost, from one measured step of each kind."""
+def estimated(plan: Plan, population: Population | None) -> Cost | None:
+    """What the missing generations cost, from one measured step of each kind; None where none are known."""
     request = plan.request
     known = {g.key: g for planned in request.chains for g in planned.chain.generations}
+    for key in {key for generation in plan.missing for key in generation.teachers} - known.keys():
+        assert population is not None
+        known[key] = population[key].generation
     return estimate(
         plan.missing,
         known,
+        [planned.chain.keys for planned in request.chains],
         num_classes=request.decoded.num_classes,
         in_channels=request.decoded.in_channels,
         sample_shape=request.decoded.sample_shape,
@@ -127,13 +131,15 @@ def estimated(plan: Plan) -> Cost | None:
     )
 
 
-def show_cost(cost: Cost, concurrent_devices: int, console: Console) -> None:
+def show_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console) -> None:
     """Print what is to be expected."""
+    workers = plan.request.setting.recipe.workers
+    groups = max(1, min(len(plan.open), concurrent or cost.devices, cost.devices // workers))
     console.print(
-        f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {duration(cost.seconds)} on {cost.device}, "
-        f"with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind takes; "
-        f"on {concurrent_devices} at once {duration(cost.seconds / concurrent_devices)}, with 10 s or more to start a "
-        "chain",
+        f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
+        f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind "
+        f"takes; {duration(cost.at_once(groups * workers))} with {counted(groups, 'chain')} at once, and 10 s or more "
+        "to start each chain",
         highlight=False,
         soft_wrap=not console.is_terminal,
     )

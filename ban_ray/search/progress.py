@@ -46,13 +46,15 @@ class Lines:
         if number is None:
             return
         now = time.monotonic()
-        if record.get("published"):
-            self._published += 1
+        if record.get("published") or record.get("taken"):
             metric = planned.metric
             error = metric.of_record(record, "held_out")
-            self._errors[planned.title, number] = error if error is not None else metric.of_record(record) or 0.0
-            part = "held-out" if error is not None else "test"
-            self._say(planned, number, self._result(planned, number, part))
+            value = metric.of_record(record) if error is None else error
+            if value is not None:
+                self._errors[planned.title, number] = value
+            if record.get("published"):
+                self._published += 1
+                self._say(planned, number, self._result(planned, number, "test" if error is None else "held-out"))
         elif "epoch" in record and now - self._last.setdefault(planned.title, now) > QUIET_S:
             error = planned.metric.of_record(record, "held_out")
             measured = f", held-out {planned.metric.text(error)}" if error is not None else ""

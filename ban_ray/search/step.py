@@ -1,6 +1,7 @@
 """One training step, measured in a process of its own; torch is imported there and nowhere else in this room."""
 
 import json
+import os
 import resource
 import time
 from dataclasses import dataclass
@@ -31,12 +32,13 @@ class Shape:
 @dataclass(frozen=True)
 class Measured:
     """Seconds of a step, its peak memory, and multiply-accumulates for one sample (3 forward passes' worth for the
-    student, 1 for each teacher)."""
+    student, 1 for each teacher); as many such devices are here."""
 
     seconds: float
     peak_bytes: int
     multiply_accumulates: int
     device: str
+    devices: int
 
 
 def measure(shape: Shape) -> Measured:
@@ -96,6 +98,7 @@ def measure(shape: Shape) -> Measured:
         peak_bytes=idle + int(grown * shape.batch / batch),
         multiply_accumulates=macs,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else "one CPU thread",
+        devices=torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1,
     )
 
 

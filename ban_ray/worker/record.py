@@ -1,5 +1,6 @@
 """A finished training as a member, with where and how it was made."""
 
+import importlib.metadata
 import os
 import platform
 from datetime import UTC, datetime
@@ -19,6 +20,9 @@ from ban_ray.tasks.batches import steps_an_epoch
 from ban_ray.tasks.data import TaskData
 from ban_ray.training import Trained
 from ban_ray.worker.decision import Decision
+
+_LIBRARIES = ("torchvision", "pillow", "ray")
+"""Which initialise its models, decode images, and run the workers."""
 
 
 def publish_trained(
@@ -77,6 +81,7 @@ def _provenance(
             "torch": torch.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
+            **{name: found for name in _LIBRARIES if (found := _version(name))},
         },
         "hardware": {
             "device": device.type,
@@ -98,6 +103,13 @@ def _multiply_accumulates(generation: Generation, data: TaskData) -> int | None:
     try:
         return of_sample(generation.network, data.num_classes, data.in_channels, data.sample_shape, arguments)
     except UserError:
+        return None
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
         return None
 
 

@@ -44,7 +44,8 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
             decision, claim = decide(population, generation, order)
         decision = cast(Decision, group.broadcast(decision))
         if decision.what == "taken":
-            report({"generation": number, "key": generation.key, "taken": True} if group.rank() == 0 else {})
+            taken = {"generation": number, "key": generation.key, "taken": True}
+            report({**taken, **population[generation.key].metrics.model_dump()} if group.rank() == 0 else {})
             continue
         if decision.what != "train":
             return Outcome(status=decision.what, key=generation.key, sentence=decision.sentence)

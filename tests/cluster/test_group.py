@@ -29,6 +29,8 @@ def test_a_part_of_a_gpu_packs_generations() -> None:
         (Recipe(precision="tf32"), 0, SERVER, "'tf32' needs GPUs"),
         (Recipe(workers=2), 0.5, SERVER, "--gpus-per-worker 0.5 needs --workers 1, not 2"),
         (Recipe(workers=4), None, LAPTOP, "--workers 4 needs 4 CPUs and the cluster has 2 CPUs"),
+        (Recipe(), float("nan"), LAPTOP, "--gpus-per-worker nan is no number of GPUs"),
+        (Recipe(), float("inf"), SERVER, "--gpus-per-worker inf is no number of GPUs"),
         (Recipe(), 1, LAPTOP, "needs 1 CPUs and 1 GPUs and the cluster has 2 CPUs and 0 GPUs"),
     ],
 )

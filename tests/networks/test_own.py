@@ -122,6 +122,10 @@ def test_a_network_that_reads_values_is_counted_on_the_cpu(write: Write, where: 
         ),
         ("import no_such_package\n", "make", {}, r"cannot be imported \(No module named 'no_such_package'\)"),
         ("def make(:\n", "make", {}, "cannot be imported"),
+        ("width = wdith\n", "make", {}, r"cannot be imported \(NameError: name 'wdith' is not defined"),
+        ("def make(**_):\n    return {}['a']\n", "make", {}, "cannot be called .*: KeyError: 'a'$"),
+        ("def make(**_):\n    open('/no/such/file')\n", "make", {}, "cannot be called .*: FileNotFoundError: "),
+        ("def make(**_):\n    assert False, 'odd'\n", "make", {}, "cannot be called .*: AssertionError: odd$"),
     ],
 )
 def test_what_cannot_be_built(
@@ -132,6 +136,13 @@ def test_what_cannot_be_built(
         build(name, 10, 3, arguments)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_torchs_own_errors_are_told_when_it_is_counted(write: Write) -> None:
+    name = write("def make(num_classes, in_channels, width=1):\n    return nn.Linear(width, num_classes)\n")
+    for count in (lambda p: p.parameters(3, 1), lambda p: multiply_accumulates(p.name, 3, 1, 2, p.arguments)):
+        with pytest.raises(UserError, match=rf"network {name}:make .*: RuntimeError: .*negative"):
+            count(parse(f"{name}:make", {"width": -1}))
 
 
 def test_a_module_that_is_not_there() -> None:
@@ -145,6 +156,8 @@ def test_a_module_that_is_not_there() -> None:
         ("x.flatten(1)", r"makes a tensor of \(1, 12\) from one image, where \(1, 5\) is needed"),
         ("(x, x)", "returns a tuple, where a tensor of logits is needed"),
         ("x.view(7)", "cannot classify images of 3 x 2 x 2: "),
+        ("self.first(x)", "cannot classify images of 3 x 2 x 2: AttributeError: .*first"),
+        ("[][1]", "cannot classify images of 3 x 2 x 2: IndexError: "),
     ],
 )
 def test_a_forward_pass_that_makes_no_logits(write: Write, returned: str, sentence: str) -> None:

@@ -77,6 +77,11 @@ def test_arguments_that_are_refused(arguments: dict[str, object], sentence: str)
         build("torchvision:resnet18", 10, arguments=arguments)
 
 
+def test_an_image_size_that_does_not_suit() -> None:
+    with pytest.raises(UserError, match=r"cannot be built .*: AssertionError: Input shape indivisible by patch size"):
+        parse("torchvision:vit_b_16", {"image_size": 30}).parameters(10, 3)
+
+
 def test_arguments_are_passed_on() -> None:
     narrow = parse("torchvision:resnet50", {"width_per_group": 32}).parameters(10, 3)
     assert narrow < parse("torchvision:resnet50").parameters(10, 3)

@@ -32,6 +32,7 @@ CASES = [
     ((*GRID, "--storage", "/proc/nothing"), "/proc/nothing"),
     ((*GRID, "--name", "../elsewhere"), "letters"),
     ((*GRID, "--generations", "-1"), "x>=0"),
+    (("--space", "chain", "--network", "densenet-bc-10-4", "--network-version", "2"), "versions of its own"),
     ((*GRID, "--sampler", "tpe"), "only grid is allowed"),
     (("--space", "recipe_search", "--sampler", "gp"), "random, tpe, nsga2"),
     (("--space", "densenet_search", "--patience", "1"), "at least 2"),
@@ -98,8 +99,9 @@ def test_a_space_file_that_cannot_run(search: Command, tmp_path: Path) -> None:
 
 
 @pytest.mark.ray
-def test_workers_that_do_not_fit(search: Command, tmp_path: Path) -> None:
-    run = search(*GRID, "--workers", "32")
+@pytest.mark.parametrize("more", [(), ("--concurrent", "1")], ids=["", "concurrent"])
+def test_workers_that_do_not_fit(search: Command, tmp_path: Path, more: tuple[str, ...]) -> None:
+    run = search(*GRID, "--workers", "32", *more)
     assert run.status == 2, run.err
     assert "32 CPUs" in run.err
     assert not (tmp_path / "ban_runs" / "searches" / "densenet_grid").exists()

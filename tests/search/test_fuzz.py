@@ -146,7 +146,7 @@ def plan_with(chosen: dict[str, str], flags: list[str], folder: Path) -> None:
 @pytest.fixture
 def without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plan's cost takes a measured step of each network: seconds each, and tested elsewhere."""
-    monkeypatch.setattr(plans, "estimated", lambda plan: None)
+    monkeypatch.setattr(plans, "estimated", lambda plan, population: None)
 
 
 suppressed = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

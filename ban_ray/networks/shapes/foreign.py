@@ -53,8 +53,9 @@ def as_text(arguments: Mapping[str, object]) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """The message of somebody else's exception, without line breaks."""
-    return " ".join(str(error).split())
+    """The message of somebody else's exception, without line breaks; its kind too, where the message says little."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, TypeError | ValueError | ImportError) else f"{type(error).__name__}: {text}"
 
 
 def parse_foreign(name: str, arguments: Mapping[str, object]) -> ForeignNetwork:

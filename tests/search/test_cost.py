@@ -1,0 +1,92 @@
+"""What a plan says of time, memory and work."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ban_ray.population import Population, open_storage
+from ban_ray.search import cost
+from ban_ray.search import plan as plans
+from ban_ray.search.options import Options
+from ban_ray.search.request import resolve
+from ban_ray.search.step import Measured, Shape
+from ban_ray.specs.teacher import TeacherChoice
+from tests.search.test_teachers import train
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Shape]:
+    """Each step takes 0.1 s on one of two devices; the shapes that were measured."""
+    measured: list[Shape] = []
+
+    def measure(shape: Shape) -> Measured:
+        measured.append(shape)
+        return Measured(0.1, 2**30, 10, "one CPU thread", 2)
+
+    monkeypatch.setenv("BAN_RAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(cost, "_measured", measure)
+    return measured
+
+
+def planned(tmp_path: Path, **options: object) -> plans.Plan:
+    return plans.make(resolve(Options(space="chain", **options)), Population(open_storage(str(tmp_path / "runs"))))  # type: ignore[arg-type]
+
+
+def test_a_chains_generations_follow_each_other(tmp_path: Path, steps: list[Shape]) -> None:
+    one = plans.estimated(planned(tmp_path, network="densenet-bc-10-4", seeds=(0,), epochs=2, generations=2), None)
+    assert one is not None
+    # 300 images are 4 steps of 64 an epoch.
+    assert one.seconds == pytest.approx(3 * 2 * 4 * 0.1)
+    assert one.at_once(1) == one.at_once(2) == one.seconds
+    three = plans.estimated(planned(tmp_path, network="densenet-bc-10-4", epochs=2, generations=2), None)
+    assert three is not None
+    assert three.at_once(2) == pytest.approx(1.5 * one.seconds)
+    assert three.at_once(99) == pytest.approx(one.seconds)
+    assert three.multiply_accumulates == 3 * 3 * 2 * 4 * 64 * 10
+    assert len(steps) == 2, "a baseline's and a student's, remembered"
+
+
+def test_what_is_noted_by_another_version_is_measured_anew(tmp_path: Path, steps: list[Shape]) -> None:
+    plan = planned(tmp_path, network="densenet-bc-10-4", seeds=(0,), generations=0)
+    plans.estimated(plan, None)
+    (note,) = (tmp_path / "cache" / "steps").iterdir()
+    for text in (json.dumps({"seconds": 1}), '{"sec', ""):
+        note.write_text(text)
+        assert plans.estimated(plan, None) is not None
+    assert len(steps) == 4
+    plans.estimated(plan, None)
+    assert len(steps) == 4
+
+
+def test_a_network_of_the_users_is_measured_each_time(
+    tmp_path: Path, steps: list[Shape], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine_to_measure.py").write_text(
+        "from torch import nn\ndef build(num_classes, in_channels):\n"
+        "    return nn.Sequential(nn.Flatten(), nn.Linear(64 * in_channels, num_classes))\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    plan = planned(tmp_path, network="mine_to_measure:build", seeds=(0,), generations=0)
+    plans.estimated(plan, None)
+    plans.estimated(plan, None)
+    assert len(steps) == 2
+
+
+def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[Shape]) -> None:
+    population = Population(open_storage(str(tmp_path / "runs")))
+    request = resolve(Options(space="chain", network="densenet-bc-10-4", seeds=(0,), epochs=1, generations=0))
+    train(population, request, request.chains[0].chain.generations)
+    (member,) = population
+    options = Options(
+        space="chain", network="densenet-bc-10-4", seeds=(1,), epochs=1, generations=0, teacher=member.key[:16]
+    )
+    from ban_ray.search.teachers import choose
+
+    request = resolve(options)
+    chosen = choose(population, "", TeacherChoice.parse(options.teacher), request.setting.task, note=False)
+    assert chosen.keys == (member.key,)
+    plan = plans.make(request.taught(chosen), population)
+    found = plans.estimated(plan, population)
+    assert found is not None
+    assert steps[0].teachers == (("densenet-bc-10-4", "{}"),)
