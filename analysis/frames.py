@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.chains import generation_numbers
 from ban_ray.errors import DamagedMember, UserError
+from ban_ray.outputs import confidence, entropies, of_labels, predicted
 from ban_ray.population import Member
 from ban_ray.population.imported import ImportedGeneration
 
@@ -55,7 +56,10 @@ MEMBER_COLUMNS = {
 CHAIN_COLUMNS = {
     "group": "name of the chains that are alike apart from seeds",
     "label": "role in its search",
+    "task": "name of the task",
+    "label_noise": "share of the training labels replaced at random",
     "network": "of this generation",
+    "objective": "of this generation",
     "chain_seed": "of the chain",
     "root": "cluster of chains that share an ancestor",
     "generation": "0 for the baseline",
@@ -92,7 +96,7 @@ PREDICTION_COLUMNS = {
     "correct": "whether they are equal",
     "log_probability": "of the true class, nats",
     "confidence": "largest probability",
-    "entropy": "of the predicted distribution, nats",
+    "entropy": "of the predicted distribution, nats; NaN of text, whose distributions are not kept whole",
 }
 
 
@@ -146,7 +150,10 @@ def chains(groups: Iterable["Group"]) -> pd.DataFrame:
                     {
                         "group": group.name,
                         "label": chain.label,
+                        "task": group.task.name,
+                        "label_noise": group.task.label_noise,
                         "network": member.generation.network if member else None,
+                        "objective": str(member.generation.objective) if member else None,
                         "chain_seed": number(chain.seed),
                         "root": chain.root,
                         "generation": generation,
@@ -193,18 +200,18 @@ def predictions(study: "Study", keys: Iterable[str], part: str = "test") -> pd.D
         if stored is None:
             continue
         outputs, labels = getattr(stored, part), getattr(stored, f"{part}_labels")
-        probabilities = np.exp(outputs.astype(np.float64))
+        chosen = predicted(outputs)
         found.append(
             pd.DataFrame(
                 {
                     "key": key,
                     "sample": np.arange(len(labels)),
                     "label": labels,
-                    "predicted": outputs.argmax(1),
-                    "correct": outputs.argmax(1) == labels,
-                    "log_probability": outputs[np.arange(len(labels)), labels],
-                    "confidence": probabilities.max(1),
-                    "entropy": -(probabilities * np.where(probabilities > 0, outputs, 0)).sum(1),
+                    "predicted": chosen,
+                    "correct": chosen == labels,
+                    "log_probability": of_labels(outputs, labels),
+                    "confidence": confidence(outputs),
+                    "entropy": entropies(outputs),
                 }
             )
         )

@@ -1,11 +1,13 @@
 """In which setting a result was found, in words that go beside it."""
 
+from collections.abc import Iterable
+from math import isnan
 from typing import TYPE_CHECKING
 
 from analysis.frames import number
 from analysis.groups import Group
 from ban_ray.population import Member
-from ban_ray.specs import Generation, Recipe, Task, papers_recipe
+from ban_ray.specs import Recipe, Task, papers_recipe
 from ban_ray.tasks.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -18,10 +20,25 @@ PROTOCOLS = {
 
 
 def noise_warning(task: Task) -> str:
-    """What must stand beside every figure; empty without label noise."""
+    """What must stand beside every figure of a task; empty without label noise."""
     if not task.label_noise:
         return ""
     return f"{100 * task.label_noise:g} % of the training labels were replaced at random: not the papers' setting."
+
+
+def noise_warnings(tasks: Iterable[Task]) -> list[str]:
+    """The same where rows of several tasks stand together: whom each warning concerns."""
+    found = list(dict.fromkeys(tasks))
+    if len({task.label_noise for task in found}) < 2:
+        return sorted({warning for task in found if (warning := noise_warning(task))})
+    levels = {task.name: {other.label_noise for other in found if other.name == task.name} for task in found}
+    return sorted(
+        {
+            f"{task.name}{' where so named' if len(levels[task.name]) > 1 else ''}: {warning}"
+            for task in found
+            if (warning := noise_warning(task))
+        }
+    )
 
 
 def regime(study: "Study", group: Group) -> str:
@@ -48,19 +65,32 @@ def samples_an_epoch(member: Member) -> float | None:
     return seen / member.generation.recipe.epochs if seen > 0 else None
 
 
-def unlike_the_papers(spec: Generation) -> list[str]:
+def unlike_the_papers(member: Member) -> list[str]:
     """In what a member's setting differs from the papers' tables of such a task."""
+    spec, noted = member.generation, member.provenance
     found = []
     kind = KINDS.get(spec.task.name, KINDS["folder"])
     if not kind.papers_own:
         found.append(f"task {spec.task.name} (theirs: {kind.papers_use})")
+    elif kind.papers_samples:
+        held_out = number(noted.get("held_out_images")) if kind.held_out_share else 0.0
+        mine = (number(noted.get("training_images")) + held_out, number(noted.get("test_images")))
+        if mine != kind.papers_samples:
+            told, theirs = (_samples(counts, kind.samples) for counts in (mine, kind.papers_samples))
+            found.append(f"{told} (theirs: {theirs})")
     if spec.task.label_noise:
         found.append(f"{100 * spec.task.label_noise:g} % of the training labels replaced at random (theirs: none)")
     if spec.task.protocol != "paper" and kind.held_out_share:
         found.append("held-out images kept out of training (theirs: none held out)")
-    theirs = papers_recipe(spec.network)
+    recipe = papers_recipe(spec.network)
     for field in Recipe.model_fields:
-        mine, papers = getattr(spec.recipe, field), getattr(theirs, field)
-        if mine != papers and field != "workers":
-            found.append(f"{field.replace('_', ' ')} {mine} (theirs: {papers})")
+        chosen, papers = getattr(spec.recipe, field), getattr(recipe, field)
+        if chosen != papers and field != "workers":
+            found.append(f"{field.replace('_', ' ')} {chosen} (theirs: {papers})")
     return found
+
+
+def _samples(counts: tuple[float, ...], what: str) -> str:
+    """Numbers of training and test samples in words."""
+    training, test = ("an unknown number of" if isnan(count) else f"{count:,.0f}" for count in counts)
+    return f"{training} training and {test} test {what}"

@@ -19,6 +19,7 @@ from ban_ray.metrics import Metric
 COLUMNS = {
     "group": "chains that are alike apart from seeds; of a pooled comparison the first of them",
     "task": "name of the task",
+    "metric": "error (percent), perplexity or bits per character",
     "label_noise": "share of the training labels replaced at random",
     "kind": "generation (against generation 0), control, or pooled (averaged over groups)",
     "name": "what is compared",
@@ -38,7 +39,7 @@ COLUMNS = {
     "degrees_of_freedom": "Satterthwaite's",
     "smallest_detectable": "difference found in 80 % of repetitions, points",
     "p": "two-sided",
-    "p_holm": "over all comparisons but the primary one; NaN for that",
+    "p_holm": "over all comparisons of such a scope but the primary one; NaN for that",
     "log_likelihood_difference": "nats a sample; positive is a gain",
     "log_likelihood_low": "of the 95 % interval, nats",
     "log_likelihood_high": "of the 95 % interval, nats",
@@ -123,6 +124,7 @@ def frame(found: Sequence[Comparison]) -> pd.DataFrame:
             {
                 "group": one.group.name,
                 "task": one.group.task.name,
+                "metric": one.group.metric.name,
                 "label_noise": one.group.task.label_noise,
                 "kind": one.kind,
                 "name": one.name,

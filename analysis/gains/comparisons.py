@@ -84,10 +84,17 @@ def first_name(group: Group) -> str:
 
 
 def corrected(found: Sequence[Comparison], chosen: Comparison | None) -> list[Comparison]:
-    """The chosen comparison first and marked as primary, the others with Holm's p-values."""
+    """The chosen comparison first and marked as primary, the others with Holm's p-values.
+
+    Those that speak about new seeds and those that are conditional on their networks or teacher are two families.
+    """
     rest = [one for one in found if one is not chosen]
-    adjusted = holm([one.interval.p_value for one in rest]).tolist()
-    others = [replace(one, p_holm=p) for one, p in zip(rest, adjusted, strict=True)]
+    adjusted: dict[int, float] = {}
+    for conditional in (False, True):
+        family = [one for one in rest if one.interval.scope.startswith("conditional") == conditional]
+        p_values = holm([one.interval.p_value for one in family]).tolist()
+        adjusted |= {id(one): p for one, p in zip(family, p_values, strict=True)}
+    others = [replace(one, p_holm=adjusted[id(one)]) for one in rest]
     return others if chosen is None else [replace(chosen, primary=True), *others]
 
 

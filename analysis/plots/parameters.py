@@ -16,18 +16,21 @@ MANY = 400
 
 @style.styled
 def error_against_parameters(groups: Sequence[Group], *, note: str = "") -> Figure:
-    """Every group's baseline and last generation, means over seeds, and the front that none of them beats."""
+    """Every chain's baseline and last generation, label-only controls, means over seeds, and the front of all."""
     metric = groups[0].metric
     figure, axes = style.new("trainable parameters", f"test {metric.heading}", note=note)
     baselines: list[tuple[float, float]] = []
     finals: list[tuple[float, float]] = []
+    controls: list[tuple[float, float]] = []
+    chains_too = any(group.last for group in groups)
     for group in groups:
-        for number, points in ((0, baselines), (group.last, finals)):
+        first = controls if chains_too and not group.born_again else baselines
+        for number, points in ((0, first), (group.last, finals)):
             members = [member for chain in group.chains if (member := chain.member(number))]
             errors = [error for member in members if (error := metric.of(member)) is not None]
-            if errors and (number or points is baselines):
+            if errors and (number or points is first):
                 points.append((members[0].parameters, float(np.mean(errors))))
-    front = pareto([*baselines, *finals])
+    front = pareto([*baselines, *finals, *controls])
     axes.plot(
         [x for x, _ in front],
         [y for _, y in front],
@@ -37,8 +40,10 @@ def error_against_parameters(groups: Sequence[Group], *, note: str = "") -> Figu
         linestyle=":",
         label="Pareto front",
     )
-    last = generation_name(groups[0].last) if len({group.last for group in groups}) == 1 else "last generation"
-    for points, look, name in ((baselines, style.LOOKS[0], "baseline"), (finals, style.LOOKS[1], last)):
+    reached = {group.last for group in groups if group.last}
+    last = generation_name(max(reached)) if len(reached) == 1 else "last generation"
+    series = ((baselines, "baseline"), (finals, last), (controls, "on labels alone"))
+    for (points, name), look in zip(series, style.LOOKS, strict=False):
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],

@@ -39,7 +39,7 @@ def answer(found: Evidence) -> Answer:
     told += _ensembles(found)
     cut = [f"{len(told) - MOST_SENTENCES} more are in the tables."] if len(told) > MOST_SENTENCES else []
     return Answer(
-        headline=_told(first, several and first.kind != "pooled"),
+        headline=_told(first, several and first.kind != "pooled", _among(first)),
         sentences=(*told[:MOST_SENTENCES], *cut),
         remarks=tuple(_remarks(found, first)),
     )
@@ -73,12 +73,20 @@ def _matters(one: Comparison, first: Comparison) -> bool:
     return one.group is first.group or (one.kind == "generation" and one.generation == one.group.last)
 
 
-def _told(one: Comparison, with_group: bool) -> str:
+def _among(one: Comparison) -> str:
+    """Of which chains a comparison speaks, where it is not all."""
+    if one.kind == "pooled":
+        return ""
+    have, all_of_them = len(one.group.with_pair(one.group.last)), len(one.group.chains)
+    return f", among the {have} of {all_of_them} chains that got so far" if have < all_of_them else ""
+
+
+def _told(one: Comparison, with_group: bool, among: str = "") -> str:
     prefix = f"{one.group.name}: " if with_group else ""
-    test = f"p = {probability(one.interval.p_value)}" if one.primary else f"Holm's p = {probability(one.p_holm)}"
+    test = _p(one.interval.p_value) if one.primary or one.p_holm is None else f"Holm's {_p(one.p_holm)}"
     corrected = one.p_holm is not None and one.p_holm >= LEVEL and one.interval.distinguishable
     doubt = ", not distinguishable once corrected" if corrected else ""
-    return f"{prefix}{one} ({test.replace('= <', '<')}{doubt})."
+    return f"{prefix}{one}{among} ({test}{doubt})."
 
 
 def _ensembles(found: Evidence) -> list[str]:
@@ -89,31 +97,43 @@ def _ensembles(found: Evidence) -> list[str]:
         for control, what in ((one.same_size, "as many"), (one.same_cost, "equal training cost")):
             if control and (what == "as many" or one.same_size is None or control.size != one.same_size.size):
                 against = f"{control.size} independent label-only networks ({what})"
-                told.append(f"{sentence(control.interval, one.name, against, one.group.metric.points)}.")
+                interval = control.interval
+                said = sentence(interval, one.name, against, one.group.metric.points)
+                told.append(f"{said} ({_p(interval.p_value)}, not corrected for the number of comparisons).")
     return told
 
 
+def _p(value: float) -> str:
+    return f"p = {probability(value)}".replace("= <", "<")
+
+
 def _remarks(found: Evidence, first: Comparison) -> list[str]:
-    interval, points = first.interval, first.group.metric.points
-    remarks = []
+    interval, metric = first.interval, first.group.metric
+    remarks = [f"Differences are of test {metric.name}, in {metric.points}: below zero is a gain."]
     if interval.smallest_detectable:
         remarks.append(
-            f"At this size a true difference of {number(interval.smallest_detectable)} {points} would be found in 80 % "
-            "of repetitions."
+            f"At this size a true difference of {number(interval.smallest_detectable)} {metric.points} would be found "
+            "in 80 % of repetitions."
         )
     if interval.roots < interval.chains:
         remarks.append(
             f"The {interval.chains} chains descend from {interval.roots} root{'s' if interval.roots > 1 else ''}."
         )
-    if text := reliability(interval):
-        remarks.append(text)
-    if first.group.metric.caveat:
-        remarks.append(first.group.metric.caveat)
+    told = [one.interval for one in found.comparisons] + [
+        control.interval for one in found.of_chosen() for control in (one.same_size, one.same_cost) if control
+    ]
+    remarks += dict.fromkeys(text for one in [interval, *told] if (text := reliability(one)))
+    if metric.caveat:
+        remarks.append(metric.caveat)
     for group in {id(one.group): one.group for one in found.comparisons}.values():
         missing = len(group.chains) - len(group.with_pair(group.last))
         if missing and group.last:
             lacking = f"{group.column(group.last)} or what it is compared with"
-            remarks.append(f"{group.name}: {missing} of {len(group.chains)} chains left out, without {lacking}.")
+            remarks.append(
+                f"{group.name}: {missing} of {len(group.chains)} chains left out, without {lacking}. If chains were "
+                "ended because of their held-out results, those that remain were chosen by them, and the difference is "
+                "biased."
+            )
     remarks += [f"{group.name}: no generation after the first yet." for group in found.measured if not group.begun]
     beyond = [group.name for group in found.measured if max(group.specimens) > group.last > 0]
     remarks += [

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from analysis.chains import linked, recorded
 from analysis.gains.comparisons import comparisons
 from analysis.groups import Group, from_links, from_search, primary
-from analysis.regime import noise_warning, regime
+from analysis.regime import noise_warnings, regime
 from analysis.report.answer import Answer, answer, nothing_to_compare
 from analysis.report.evidence import evidence
 from analysis.report.figures import FigureText, figures
@@ -72,7 +72,7 @@ def gather(study: Study, name: str | None = None) -> Content:
         title=_title(study, search),
         subtitle=search.about.title if search else "",
         regimes=(*(regime(study, group) for group in tasks[:MOST_REGIMES]), *more),
-        warnings=tuple(dict.fromkeys(warning for group in tasks if (warning := noise_warning(group.task)))),
+        warnings=tuple(noise_warnings(group.task for group in tasks)),
         answer=answer(found_evidence) if found_comparisons else nothing_to_compare(study, groups, search),
         tables=tables(groups if search else leading, found_evidence, search),
         figures=figures(leading, found_evidence),

@@ -21,6 +21,7 @@ from analysis.plots import (
 from analysis.plots.style import LOOKS
 from analysis.regime import noise_warning
 from analysis.report.evidence import Evidence
+from analysis.tables.comparisons import over
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def figures(groups: Sequence[Group], found: Evidence) -> tuple[FigureText, ...]:
             (
                 "generations",
                 gains_by_generation(mine, note=note),
-                "Gains by generation: difference from the same chain's baseline on test, 95 % intervals over new seeds "
-                f"and new {lead.metric.samples}. Below zero is a gain." + _at_most(mine),
+                "Gains by generation: difference from the same chain's baseline on test, 95 % intervals "
+                f"{over([one for one in mine if one.kind == 'generation'])}. Below zero is a gain." + _at_most(mine),
             ),
             (
                 "cost",

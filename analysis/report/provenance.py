@@ -11,9 +11,12 @@ from analysis.groups import Group
 from analysis.searches import Search
 from analysis.study import Study
 from ban_ray.population import Member
+from ban_ray.specs import papers_recipe
 
 MOST_VALUES = 4
 MOST_CHARACTERS = 400
+FIRST = ("task", "recipe")
+"""Of a search's identity."""
 
 BIBTEX = """\
 @inproceedings{furlanello2017born,
@@ -54,7 +57,9 @@ def facts(study: Study, groups: Sequence[Group], search: Search | None) -> tuple
             ("Search", f"{search.name}; space {search.about.space}; scale {search.about.scale or 'not recorded'}")
         ]
         if search.about.identity:
-            found.append(("Identity", _short(search.about.identity)))
+            identity = search.about.identity
+            fields = sorted(identity.items(), key=lambda item: (item[0] not in FIRST, item[0]))
+            found.append(("Identity", "; ".join(f"{name}: {_short(value)}" for name, value in fields)))
         chains = sum(chain.complete for group in groups for chain in group.chains)
         found.append(("Chains", f"{len(search.chains)} recorded, {chains} complete"))
     found.append(("Members", f"{len(members):,} shown of {len(study.records):,} in the population"))
@@ -86,9 +91,10 @@ def _members(groups: Sequence[Group]) -> list[Member]:
 
 
 def _recipe(member: Member) -> str:
-    recipe = member.generation.recipe
-    changed = ", ".join(f"{name} {_short(value)}" for name, value in recipe.model_dump(exclude_defaults=True).items())
-    return f"{changed or 'as in the papers'} (other fields as in the papers)"
+    recipe, papers = member.generation.recipe, papers_recipe(member.generation.network).model_dump()
+    mine = recipe.model_dump()
+    changed = ", ".join(f"{name} {_short(value)}" for name, value in mine.items() if value != papers[name])
+    return f"{changed} (other fields as in the papers)" if changed else "as in the papers"
 
 
 def _values(noted: Iterable[JsonValue]) -> str:

@@ -9,23 +9,31 @@ from analysis.gains.comparisons import first_name
 from analysis.gains.pairs import Pair
 from analysis.gains.words import reliability
 from analysis.groups import Group
-from analysis.regime import noise_warning
+from analysis.regime import noise_warning, noise_warnings
 from analysis.tables import cells
 from analysis.tables.table import Table
 
+UNSEEN = ", chosen without a look at results"
+
 
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
-    """Every comparison: difference, 95 % interval, p-value, smallest detectable difference, log-likelihood."""
+    """Every comparison: difference, 95 % interval, p-value, smallest detectable difference, log-likelihood.
+
+    Units stand in the headings, or, where tasks of several metrics are compared, in the cells.
+    """
+    metrics = list(dict.fromkeys(one.group.metric for one in comparisons))
+    several = len(metrics) > 1
     rows = []
     for one in comparisons:
-        interval, likelihood = one.interval, one.likelihood
+        interval, likelihood, metric = one.interval, one.likelihood, one.group.metric
+        unit, points = (f" {metric.unit}", f" {metric.points}") if several else ("", "")
         rows.append(
             (
                 "(averaged)" if one.kind == "pooled" else one.group.name,
                 f"{one.name} against {one.against}{' (primary)' if one.primary else ''}",
-                cells.number(one.against_error),
-                cells.number(one.error),
-                cells.interval(interval.estimate, interval.low, interval.high),
+                cells.number(one.against_error) + unit,
+                cells.number(one.error) + unit,
+                cells.interval(interval.estimate, interval.low, interval.high) + points,
                 f"{interval.chains} / {interval.roots}",
                 cells.probability(interval.p_value),
                 cells.probability(one.p_holm),
@@ -35,17 +43,23 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
                 else cells.NOTHING,
             )
         )
-    metric = comparisons[0].group.metric if comparisons else None
-    unit, points = (metric.unit, metric.points) if metric else ("%", "points")
-    notes = sorted({warning for one in comparisons if (warning := noise_warning(one.group.task))})
+    what = f"test {metrics[0].name} in {metrics[0].points}" if len(metrics) == 1 else "the tasks' test metrics"
+    units = [""] * 3 if several or not metrics else [f", {metrics[0].unit}"] * 2 + [f", {metrics[0].points}"]
+    notes = noise_warnings(one.group.task for one in comparisons)
     if len(rows) > 1:
         notes.append(
-            "One comparison is primary, chosen without a look at results: the last generation against its network on "
-            "labels, in the group with the most seeds, then the most generations, then the first; in a search it is "
-            "averaged over the networks that stand in the same place. Holm's p-values are corrected over the other "
-            f"{len([one for one in comparisons if not one.primary])}. Intervals are not corrected."
+            f"One comparison is primary{'' if any(survivors(one) for one in comparisons) else UNSEEN}: the last "
+            "generation against its network on labels, in the group with the most seeds, then the most generations, "
+            "then the first; in a search it is averaged over the networks that stand in the same place. Holm's "
+            f"p-values are corrected over the other {len([one for one in comparisons if not one.primary])}, those with "
+            "one root apart. Intervals are not corrected."
         )
-    notes.append(f"Detectable: the true difference, in {points}, that such data would find in 80 % of repetitions.")
+    notes.append("Detectable: the true difference that such data would find in 80 % of repetitions.")
+    if any(1 < one.interval.roots < one.interval.chains for one in comparisons):
+        notes.append(
+            "Differences weigh roots alike, the two means beside them chains: where roots have different numbers of "
+            "chains, a difference is not that of the means."
+        )
     conditional = sorted({one.interval.scope for one in comparisons if one.interval.scope.startswith("conditional")})
     for scope in conditional:
         notes.append(f"Some intervals are {scope}: those with one root in the column chains / roots.")
@@ -53,14 +67,13 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     notes += sorted({one.group.metric.caveat for one in comparisons} - {""})
     return Table(
         name="comparisons",
-        caption=f"Differences of test {metric.name if metric else 'error'} in {points} with 95 % intervals over new "
-        f"seeds and new {metric.samples if metric else 'images'}; negative is a gain",
+        caption=f"Differences of {what} with 95 % intervals {over(comparisons)}; negative is a gain",
         headings=(
             "Group",
             "Comparison",
-            f"Against, {unit}",
-            f"Is, {unit}",
-            f"Difference, {points}",
+            f"Against{units[0]}",
+            f"Is{units[1]}",
+            f"Difference{units[2]}",
             "Chains / roots",
             "p",
             "p (Holm)",
@@ -71,6 +84,20 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         data=frame(comparisons),
         notes=tuple(notes),
     )
+
+
+def survivors(one: Comparison) -> bool:
+    """Whether some of the group's chains did not get as far as what is compared."""
+    return one.kind != "pooled" and len(one.group.with_pair(one.group.last)) < len(one.group.chains)
+
+
+def over(comparisons: Sequence[Comparison]) -> str:
+    """What the intervals speak about."""
+    samples = "/".join(dict.fromkeys(one.group.metric.samples for one in comparisons)) or "images"
+    conditional = {one.interval.scope.startswith("conditional") for one in comparisons}
+    if conditional == {True}:
+        return f"over new {samples}, conditional on these networks or their teacher"
+    return f"over new seeds and new {samples}{' (with one root: as noted)' if True in conditional else ''}"
 
 
 def pair_table(group: Group, pairs: Sequence[Pair]) -> Table:

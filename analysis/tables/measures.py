@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.groups import Group
-from analysis.regime import noise_warning
+from analysis.regime import noise_warning, noise_warnings
 from analysis.tables import cells
 from analysis.tables.table import Table
 
@@ -18,13 +18,17 @@ def measure_table(groups: Sequence[Group], measures: pd.DataFrame) -> Table:
     Args:
         measures: rows of `analysis.measures.by_generation` for these groups.
     """
-    metric = groups[0].metric
+    metrics = list(dict.fromkeys(group.metric for group in groups))
+    several = len(metrics) > 1
+    units = {group.name: f" {group.metric.unit}" if several else "" for group in groups}
+    heading = "" if several else f", {metrics[0].unit}"
+    samples = "/".join(dict.fromkeys(metric.samples for metric in metrics))
     rows = [
         (
             str(row["group"]),
             str(row["name"]),
-            cells.with_spread(row["error"], row["error_spread"]),
-            cells.number(row["held_out_error"]),
+            cells.with_spread(row["error"], row["error_spread"]) + units[str(row["group"])],
+            cells.number(row["held_out_error"]) + units[str(row["group"])],
             cells.number(row["log_likelihood"], 3),
             cells.number(row["calibration_error"]),
             cells.number(row["confidence"], 3),
@@ -44,8 +48,8 @@ def measure_table(groups: Sequence[Group], measures: pd.DataFrame) -> Table:
         headings=(
             "Group",
             "Generation",
-            f"Test, {metric.unit}",
-            f"Held-out, {metric.unit}",
+            f"Test{heading}",
+            f"Held-out{heading}",
             "Log-likelihood, nats",
             "Calibration error, %",
             "Confidence",
@@ -59,10 +63,10 @@ def measure_table(groups: Sequence[Group], measures: pd.DataFrame) -> Table:
         rows=tuple(rows),
         data=measures.assign(label_noise=measures["group"].map(noise)),
         notes=(
-            *sorted({warning for group in groups if (warning := noise_warning(group.task))}),
+            *noise_warnings(group.task for group in groups),
             "Calibration error: 15 equal bins. Teacher's confidence and entropy: on the training views of the last "
             "epoch; a confidence near 1 means a saturated teacher that adds little to the labels. Differs: share of "
-            f"test {metric.samples} on which two networks predict different classes.",
+            f"test {samples} on which two networks predict different classes.",
         ),
     )
 

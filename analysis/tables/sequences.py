@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.ensembles import EnsembleResult
 from analysis.groups import Group
 from analysis.naming import generation_name
-from analysis.regime import noise_warning, unlike_the_papers
+from analysis.regime import noise_warnings, unlike_the_papers
 from analysis.tables import cells
 from analysis.tables.lines import REFERENCES, Cell, Line, lines
 from analysis.tables.table import Table
@@ -133,7 +133,7 @@ def _notes(
     paper: Sequence[PaperRow],
     source: str,
 ) -> list[str]:
-    notes = sorted({warning for group in groups if (warning := noise_warning(group.task))})
+    notes = noise_warnings(group.task for group in groups)
     everything: list[Mapping[str, Cell]] = [line.cells for line in (*ours, *theirs)]
     if any(cell.filled for known in everything for cell in known.values()):
         notes.append(f"{MARK} BAN-k was not trained: the baseline is a member of this Ens*k.")
@@ -143,7 +143,7 @@ def _notes(
         notes.append(
             f"Papers' figures: {source or 'as printed'}; one run each, under our columns in the papers' order."
         )
-        unlike = list(dict.fromkeys(text for group in groups for text in unlike_the_papers(group.final.generation)))
+        unlike = list(dict.fromkeys(text for group in groups for text in unlike_the_papers(group.final)))
         notes.append(f"What differs from theirs: {'; '.join(unlike) or 'nothing in task, recipe or protocol'}.")
         notes += [f"{row.network} (paper): {row.note}" for row in paper if row.note]
     return notes

@@ -13,6 +13,7 @@ class Kind:
         held_out_share: of the training samples, kept out under the search protocol.
         needs_data: whether files are read, so that `--data` must be given unless `default_data` is there.
         papers_use: data of the papers' tables of such tasks. papers_own: whether this is it.
+        papers_samples: of theirs for training, held-out ones counted, and for testing; empty where this is not it.
         samples: what they are called.
         text: whether they are tokens, one after the other.
         options: fields of `Source` that the task has a use for, beside `data`.
@@ -27,6 +28,7 @@ class Kind:
     needs_data: bool
     papers_use: str = "CIFAR"
     papers_own: bool = False
+    papers_samples: tuple[int, ...] = ()
     samples: str = "images"
     text: bool = False
     options: frozenset[str] = frozenset()
@@ -38,7 +40,9 @@ class Kind:
         return min(height, width) // 8 if self.pad is None else self.pad
 
 
-def _text(description: str, *, tokens: bool = False, needs_data: bool = True, papers_own: bool = False) -> Kind:
+def _text(
+    description: str, *, tokens: bool = False, needs_data: bool = True, papers_samples: tuple[int, ...] = ()
+) -> Kind:
     """Its validation text is held out, nothing is augmented."""
     return Kind(
         description,
@@ -47,7 +51,8 @@ def _text(description: str, *, tokens: bool = False, needs_data: bool = True, pa
         held_out_share=0.0,
         needs_data=needs_data,
         papers_use="Penn Treebank",
-        papers_own=papers_own,
+        papers_own=bool(papers_samples),
+        papers_samples=papers_samples,
         samples="tokens",
         text=True,
         options=frozenset({"tokens"} if tokens else ()),
@@ -73,6 +78,7 @@ KINDS = {
         held_out_share=0.1,
         needs_data=True,
         papers_own=True,
+        papers_samples=(50_000, 10_000),
         options=_CIFAR,
     ),
     "cifar100": Kind(
@@ -82,6 +88,7 @@ KINDS = {
         held_out_share=0.1,
         needs_data=True,
         papers_own=True,
+        papers_samples=(50_000, 10_000),
         options=_CIFAR,
     ),
     "folder": Kind(
@@ -95,7 +102,8 @@ KINDS = {
     ),
     "text": _text("your own text: --data DIR with train.txt, valid.txt and test.txt in UTF-8", tokens=True),
     "ptb": _text(
-        "Mikolov's Penn Treebank: --data DIR with ptb.train.txt, ptb.valid.txt and ptb.test.txt", papers_own=True
+        "Mikolov's Penn Treebank: --data DIR with ptb.train.txt, ptb.valid.txt and ptb.test.txt",
+        papers_samples=(929_589, 82_430),
     ),
     "python_docs": _text("the language reference that ships with Python, embedded", tokens=True, needs_data=False),
 }
