@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ban_ray.cluster.nodes import Node
-from ban_ray.errors import UserError
+from ban_ray.errors import ClusterLost, UserError
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,7 +33,7 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
     try:
         url = absolute(storage)
         connected = cluster.connect(address, namespace="ban_ray")
-    except UserError as error:
+    except (UserError, ClusterLost) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(2)
     try:

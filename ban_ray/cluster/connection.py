@@ -5,13 +5,15 @@ import os
 import signal
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ban_ray.errors import UserError
+from ban_ray.errors import ClusterLost, UserError
 
 ANSWER_S = 10
+STARTS = 2
 
 WORKER_ENVIRONMENT = {
     # A worker group then starts in half the time, and reports do not wait for the next poll.
@@ -59,6 +61,7 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
 
     Raises:
         UserError: nothing answers at the address; Ray refuses the folder (its size, or a job that has another).
+        ClusterLost: Ray did not start on this machine.
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
     if address is None:
@@ -76,16 +79,21 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
     for name in ("ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     terminated = signal.getsignal(signal.SIGTERM)
-    try:
-        context = ray.init(
+    environment = {"working_dir": str(Path(working_dir).absolute())} if working_dir is not None else None
+
+    def init() -> Any:
+        return ray.init(
             address=address or "local",
             namespace=namespace,
             log_to_driver=False,
             logging_level=logging.ERROR,
             include_dashboard=None if address else True,
             configure_logging=True,
-            runtime_env={"working_dir": str(Path(working_dir).absolute())} if working_dir is not None else None,
+            runtime_env=environment,
         )
+
+    try:
+        context = init() if address else _started(init)
     except (ConnectionError, RuntimeError, ValueError, RuntimeEnvSetupError) as error:
         told = " ".join(str(error).split())[:300]
         if working_dir is not None and (isinstance(error, RuntimeEnvSetupError) or "runtime env" in told):
@@ -104,6 +112,27 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
         dashboard=f"http://{url}" if url else "",
         started=address is None,
     )
+
+
+def _started(init: Callable[[], Any]) -> Any:
+    """Start Ray here; on a machine that is busy it may miss its own deadline, so twice.
+
+    Raises:
+        ClusterLost: it did not start.
+    """
+    for attempt in range(STARTS):
+        try:
+            return init()
+        except Exception as error:
+            # Ray has no class for it.
+            if "timed out during startup" not in str(error):
+                raise
+            if attempt == STARTS - 1:
+                raise ClusterLost(
+                    f"Ray did not start on this machine in {STARTS} attempts of 30 s, which happens where other "
+                    "programs leave it no processor time; nothing is lost, and the same command tries again"
+                ) from error
+    raise AssertionError(STARTS)
 
 
 def _require_answer(address: str) -> None:
