@@ -120,7 +120,7 @@ class Board:
             record, columns = chain.record, chain.planned.place.columns
             error = chain.planned.metric.of_record(record, "held_out")
             left = chain.seconds_left()
-            title = chain.planned.title if wide else _shortened(chain.planned.title, width - 52)
+            title = chain.planned.title if wide else _shortened(chain.planned.title, width - 58)
             if chain.note:
                 table.add_row(title, chain.note if wide else chain.brief)
                 continue
