@@ -28,7 +28,7 @@ def gain_against_cost(
         return None
     metric = group.metric
     figure, axes = style.new(
-        "device-seconds of training, the whole chain", f"difference from baseline, {metric.points}", note=note
+        "device-seconds of training, the whole chain", f"from baseline, {metric.points}", note=note
     )
     single, together, control = style.LOOKS[:3]
     axes.axhline(0, color=style.INK, linewidth=0.8)

@@ -93,9 +93,10 @@ def test_asking_again_trains_nothing(
     batches = watch_batches(monkeypatch)
     reports: list[dict[str, Any]] = []
     assert do(population, *chain.generations, report=reports.append, run="other", search="other").status == "done"
-    assert reports == [{"generation": number, "key": key, "taken": True} for number, key in enumerate(chain.keys)], (
-        "whoever compares chains replays these members' histories"
-    )
+    assert reports == [
+        {"generation": number, "key": key, "taken": True, **population[key].metrics.model_dump()}
+        for number, key in enumerate(chain.keys)
+    ], "whoever compares chains replays these members' histories"
     assert not batches
     assert {key: population[key] for key in chain.keys} == before
 
