@@ -40,6 +40,11 @@ class Group:
         return max(reached, default=0)
 
     @cached_property
+    def left_out(self) -> int:
+        """How many chains lack the last generation or their baseline."""
+        return len(self.chains) - len(self.with_pair(self.last))
+
+    @cached_property
     def final(self) -> Member:
         """A member of the furthest generation that any chain has."""
         return self.specimens[max(self.specimens)]

@@ -70,9 +70,9 @@ def unlike_the_papers(member: Member) -> list[str]:
     spec, noted = member.generation, member.provenance
     found = []
     kind = KINDS.get(spec.task.name, KINDS["folder"])
-    if not kind.papers_own:
+    if not kind.papers_samples:
         found.append(f"task {spec.task.name} (theirs: {kind.papers_use})")
-    elif kind.papers_samples:
+    else:
         held_out = number(noted.get("held_out_images")) if kind.held_out_share else 0.0
         mine = (number(noted.get("training_images")) + held_out, number(noted.get("test_images")))
         if mine != kind.papers_samples:

@@ -77,8 +77,9 @@ def _among(one: Comparison) -> str:
     """Of which chains a comparison speaks, where it is not all."""
     if one.kind == "pooled":
         return ""
-    have, all_of_them = len(one.group.with_pair(one.group.last)), len(one.group.chains)
-    return f", among the {have} of {all_of_them} chains that got so far" if have < all_of_them else ""
+    chains = len(one.group.chains)
+    left_out = one.group.left_out
+    return f", among the {chains - left_out} of {chains} chains that got so far" if left_out else ""
 
 
 def _told(one: Comparison, with_group: bool, among: str = "") -> str:
@@ -126,13 +127,12 @@ def _remarks(found: Evidence, first: Comparison) -> list[str]:
     if metric.caveat:
         remarks.append(metric.caveat)
     for group in {id(one.group): one.group for one in found.comparisons}.values():
-        missing = len(group.chains) - len(group.with_pair(group.last))
-        if missing and group.last:
+        if group.left_out and group.last:
             lacking = f"{group.column(group.last)} or what it is compared with"
             remarks.append(
-                f"{group.name}: {missing} of {len(group.chains)} chains left out, without {lacking}. If chains were "
-                "ended because of their held-out results, those that remain were chosen by them, and the difference is "
-                "biased."
+                f"{group.name}: {group.left_out} of {len(group.chains)} chains left out, without {lacking}. If chains "
+                "were ended because of their held-out results, those that remain were chosen by them: the difference "
+                "is biased."
             )
     remarks += [f"{group.name}: no generation after the first yet." for group in found.measured if not group.begun]
     beyond = [group.name for group in found.measured if max(group.specimens) > group.last > 0]

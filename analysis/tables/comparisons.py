@@ -37,7 +37,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
                 f"{interval.chains} / {interval.roots}",
                 cells.probability(interval.p_value),
                 cells.probability(one.p_holm),
-                cells.number(interval.smallest_detectable),
+                cells.number(interval.smallest_detectable) + points,
                 cells.interval(likelihood.estimate, likelihood.low, likelihood.high, 3)
                 if likelihood
                 else cells.NOTHING,
@@ -48,7 +48,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     notes = noise_warnings(one.group.task for one in comparisons)
     if len(rows) > 1:
         notes.append(
-            f"One comparison is primary{'' if any(survivors(one) for one in comparisons) else UNSEEN}: the last "
+            f"One comparison is primary{'' if any(one.group.left_out for one in comparisons) else UNSEEN}: the last "
             "generation against its network on labels, in the group with the most seeds, then the most generations, "
             "then the first; in a search it is averaged over the networks that stand in the same place. Holm's "
             f"p-values are corrected over the other {len([one for one in comparisons if not one.primary])}, those with "
@@ -84,11 +84,6 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         data=frame(comparisons),
         notes=tuple(notes),
     )
-
-
-def survivors(one: Comparison) -> bool:
-    """Whether some of the group's chains did not get as far as what is compared."""
-    return one.kind != "pooled" and len(one.group.with_pair(one.group.last)) < len(one.group.chains)
 
 
 def over(comparisons: Sequence[Comparison]) -> str:

@@ -35,7 +35,7 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
         connected = cluster.connect(address, namespace="ban_ray")
     except (UserError, ClusterLost) as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, ClusterLost) else 2)
     try:
         answers = nodes.ask(url)
         ports = _metrics_ports()

@@ -54,6 +54,8 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
     url = absolute(choices.storage)
     if choices.working_dir is not None and not Path(choices.working_dir).is_dir():
         raise UserError(f"--working-dir {choices.working_dir!r} is no folder")
+    if choices.keep_unfinished and not request.policy.stopping:
+        raise UserError("--keep-unfinished is of no use without --stopping: no chain would be stopped")
     console.print(f"{request.space.title}, scale {choices.scale}", style="bold", highlight=False)
     console.print(request.regime, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     if choices.plan_only:

@@ -12,8 +12,8 @@ class Kind:
         flip: whether half of the images are mirrored.
         held_out_share: of the training samples, kept out under the search protocol.
         needs_data: whether files are read, so that `--data` must be given unless `default_data` is there.
-        papers_use: data of the papers' tables of such tasks. papers_own: whether this is it.
-        papers_samples: of theirs for training, held-out ones counted, and for testing; empty where this is not it.
+        papers_use: data of the papers' tables of such tasks.
+        papers_samples: where this is it, how many they train on, held-out ones counted, and test on.
         samples: what they are called.
         text: whether they are tokens, one after the other.
         options: fields of `Source` that the task has a use for, beside `data`.
@@ -27,7 +27,6 @@ class Kind:
     held_out_share: float
     needs_data: bool
     papers_use: str = "CIFAR"
-    papers_own: bool = False
     papers_samples: tuple[int, ...] = ()
     samples: str = "images"
     text: bool = False
@@ -51,7 +50,6 @@ def _text(
         held_out_share=0.0,
         needs_data=needs_data,
         papers_use="Penn Treebank",
-        papers_own=bool(papers_samples),
         papers_samples=papers_samples,
         samples="tokens",
         text=True,
@@ -77,7 +75,6 @@ KINDS = {
         flip=True,
         held_out_share=0.1,
         needs_data=True,
-        papers_own=True,
         papers_samples=(50_000, 10_000),
         options=_CIFAR,
     ),
@@ -87,7 +84,6 @@ KINDS = {
         flip=True,
         held_out_share=0.1,
         needs_data=True,
-        papers_own=True,
         papers_samples=(50_000, 10_000),
         options=_CIFAR,
     ),

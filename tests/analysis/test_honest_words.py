@@ -45,7 +45,7 @@ def test_chains_that_did_not_get_so_far_are_told_of_first(fabricator: Fabricator
         fabricator.chain(seed, 1)
     content = gather(study)
     assert ", among the 2 of 4 chains that got so far (p" in content.answer.headline
-    assert any("were chosen by them, and the difference is biased" in remark for remark in content.answer.remarks)
+    assert any("were chosen by them: the difference is biased" in remark for remark in content.answer.remarks)
     assert not any("without a look at results" in note for note in table(content, "comparisons").notes)
 
 
