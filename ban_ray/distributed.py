@@ -4,6 +4,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from ban_ray import ending
 from ban_ray.cluster import WORKER_ENVIRONMENT, Group
 from ban_ray.errors import PeerLost
 from ban_ray.order import Order, Outcome
@@ -42,8 +43,13 @@ def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -
 
         def __init__(self, address: str) -> None:
             self._address = address
+            self._known = False
 
         def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
+            if not self._known:
+                # A trial is stopped for what it reports, so this comes in time.
+                send(self._address, ending.here())
+                self._known = True
             send(self._address, metrics[0])
 
     class Trainer(TorchTrainer):
@@ -75,13 +81,21 @@ def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -
             ),
         )
 
+    def received(record: dict[str, Any]) -> None:
+        if ending.FIELD in record:
+            ending.reached(record[ending.FIELD])
+        else:
+            report(record)
+
     try:
-        with Inbox(report) as inbox:
+        with Inbox(received) as inbox:
             return Outcome.model_validate(trainer(inbox.address).fit().return_value)
     except train.TrainingFailedError as error:
         text = " ".join(str(error).split())
         sentence = f"its workers failed {MAX_WORKER_DEATHS + 1} times, the last time with: {text[-500:]}"
         return Outcome(status="failed", key=order.generations[0].key, sentence=sentence)
+    finally:
+        ending.over()
 
 
 def _tell_cluster() -> None:

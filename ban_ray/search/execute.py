@@ -169,7 +169,6 @@ def execute(
                     concurrent=concurrent,
                     folder=str(folder),
                     name=execution,
-                    stopping=books.judge is not None,
                     train=train,
                 )
                 desk.close()

@@ -6,7 +6,7 @@ there; the search's own study only holds what was run.
 
 import random
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -15,10 +15,13 @@ from optuna.trial import TrialState, create_trial
 
 from ban_ray.search.distributions import of_configuration, of_parameters
 from ban_ray.specs import derive_seed, digest
-from ban_ray.specs.parameters import Configuration, Parameters, Value, applies, draw
+from ban_ray.specs.parameters import Configuration, Parameters, Value, applies, draw, vary
 
-ASKED_AT_MOST = 30
-"""Refused proposals in a row after which configurations are drawn at random."""
+ASKED_AT_MOST = 5
+"""Refused proposals in a row after which the last one is varied: a sampler that has found its best place asks for it
+again and again, and each time takes longer."""
+VARIED_AT_MOST = 100
+"""Variations of so many parameters that are refused before one more is varied."""
 DRAWN_AT_MOST = 10_000
 """Refused draws in a row after which the space counts as exhausted."""
 
@@ -60,12 +63,19 @@ class Proposer:
                 return configuration
             self._study.tell(trial, state=TrialState.FAIL)
         chance = random.Random(derive_seed(self._seed, "draw", number))
-        for _ in range(DRAWN_AT_MOST):
-            drawn = draw(self._parameters, chance)
+        for drawn in self._others(configuration, chance):
             if self._take(drawn):
                 self.started(drawn)
                 return drawn
         return None
+
+    def _others(self, configuration: Configuration, chance: random.Random) -> Iterator[Configuration]:
+        """First near a configuration, then further and further away, then anywhere."""
+        for count in range(1, len(self._parameters)):
+            for _ in range(VARIED_AT_MOST):
+                yield vary(self._parameters, configuration, count, chance)
+        for _ in range(DRAWN_AT_MOST):
+            yield draw(self._parameters, chance)
 
     def started(self, configuration: Configuration) -> None:
         """A configuration runs that was not asked for: one of an earlier start, or one drawn at random."""

@@ -9,7 +9,9 @@ os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
 
 from ray import tune
 from ray.tune.search import Searcher
+from ray.tune.trainable import wrap_function
 
+from ban_ray import ending
 from ban_ray.chain import DRIVER_MEMORY_BYTES, Run, walk
 from ban_ray.cluster.abandoned import freed
 from ban_ray.cluster.own_node import own_node_watched
@@ -54,15 +56,12 @@ class Ear(tune.Callback):
         self._desk.report(trial.trial_id, result)
 
 
-def run(
-    desk: Desk, *, concurrent: int, folder: str, name: str, stopping: bool = False, train: Run | None = None
-) -> None:
+def run(desk: Desk, *, concurrent: int, folder: str, name: str, train: Run | None = None) -> None:
     """Run every chain of a desk as one Tune trial, `concurrent` at once, within its agenda's time.
 
     Args:
         folder: for Tune's own files.
         name: of the run, on the dashboard.
-        stopping: whether the desk judges chains while they are trained.
         train: stands in for the training of a chain's generations.
 
     Raises:
@@ -70,7 +69,12 @@ def run(
         ClusterLost: Ray's node of this process died; what was published stays.
     """
 
-    trainable = walk if train is None else tune.with_parameters(walk, run=train)
+    class Driver(wrap_function(walk if train is None else tune.with_parameters(walk, run=train))):  # type: ignore[misc]
+        """The process of a trial."""
+
+        def cleanup(self) -> None:
+            super().cleanup()
+            ending.abort()
 
     def title(trial: Any) -> str:
         return desk.title(trial.trial_id)
@@ -79,15 +83,15 @@ def run(
         # About options of Ray's own that this code does not set.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(
-            tune.with_resources(trainable, {"memory": DRIVER_MEMORY_BYTES}),
+            tune.with_resources(Driver, {"memory": DRIVER_MEMORY_BYTES}),
             tune_config=tune.TuneConfig(
                 search_alg=Queue(desk),
-                scheduler=AcrossGenerations(desk),
+                scheduler=AcrossGenerations(desk, concurrent),
                 num_samples=-1,
                 max_concurrent_trials=concurrent,
                 time_budget_s=desk.agenda.seconds_left,
-                # A driver that has imported Ray takes the next chain; one that is stopped would go on training.
-                reuse_actors=not stopping,
+                # A driver that has imported Ray takes the next chain, unless its own was stopped.
+                reuse_actors=True,
                 trial_name_creator=title,
                 trial_dirname_creator=title,
             ),

@@ -14,11 +14,30 @@ class AcrossGenerations(FIFOScheduler):
     answered from the population, and another learning rate for another recipe.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, concurrent: int) -> None:
+        """`concurrent`: drivers that are kept for further chains."""
         super().__init__()
-        self._desk = desk
+        self._desk, self._more = desk, concurrent
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_add(tune_controller, trial)
+        for _ in range(self._more):
+            # By itself Tune keeps one driver, ends the others and starts as many anew.
+            tune_controller._actor_cache.increase_max(trial.placement_group_factory)
+        self._more = 0
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """STOP where the chain is stopped or saturated."""
-        ends = self._desk.judge(trial.trial_id, result)
-        return str(TrialScheduler.STOP if ends else TrialScheduler.CONTINUE)
+        if not self._desk.judge(trial.trial_id, result):
+            return str(TrialScheduler.CONTINUE)
+        _give_up_driver(tune_controller, trial)
+        return str(TrialScheduler.STOP)
+
+
+def _give_up_driver(tune_controller: Any, trial: Any) -> None:
+    """Keep a trial's process from being given the next chain: its worker group would go on training.
+
+    Tune has no word for this but never to reuse a process, which costs every other chain the start of one. It passes
+    over processes that have not started.
+    """
+    tune_controller._started_actors.discard(tune_controller._trial_to_actor.get(trial))

@@ -165,6 +165,17 @@ def draw(parameters: Parameters, chance: random.Random) -> Configuration:
     return drawn
 
 
+def vary(parameters: Parameters, configuration: Configuration, count: int, chance: random.Random) -> Configuration:
+    """A configuration with `count` parameters drawn anew, and those that apply by them."""
+    again = set(chance.sample(sorted(parameters), min(count, len(parameters))))
+    varied: dict[str, Value] = {}
+    for name, parameter in parameters.items():
+        if applies(parameter, varied):
+            keep = name in configuration and name not in again
+            varied[name] = configuration[name] if keep else parameter.draw(chance)
+    return varied
+
+
 def points(parameters: Parameters) -> Iterator[Configuration]:
     """Every configuration, the last parameter changing fastest.
 

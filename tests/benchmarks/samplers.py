@@ -2,26 +2,30 @@
 
     python -m tests.benchmarks.samplers quality [--seeds 20] [--samples 24] [--samplers grid,random,tpe,nsga2,gp]
     python -m tests.benchmarks.samplers stopping [--seeds 20] [--samples 24] [--concurrent 4]
-    python -m tests.benchmarks.samplers overhead [--chains 48]
-    python -m tests.benchmarks.samplers chains [--chains 1000]
+    python -m tests.benchmarks.samplers overhead [--chains 160] [--rounds 3]
+    python -m tests.benchmarks.samplers chains [--chains 1000] [--no-stopping]
 
 - quality: regret of the configuration that looks best after n samples, points of noise-free error of the last
   generation above the space's best, median and quartiles over seeds; the samplers are asked by the search's own
   proposer. The grid is 3 x 3 x 3 in random order.
 - stopping: epochs of distinct generations with stopping over without, and the difference of the noise-free errors that
   are found; in virtual time, with the search's own desk, judge, ledger, study and population.
-- overhead: seconds per trial of a search through Tune (`ban_ray.search.command.search` with the simulator as its
-  training) over those of plain Tune with OptunaSearch and TPE, whose trials make the same number of reports.
-- chains: the wall time of a search of that many chains through Tune.
+- overhead: seconds per further trial of a search through Tune (`ban_ray.search.command.search` with the simulator as
+  its training) over those of plain Tune with OptunaSearch and TPE, whose trials make the same number of reports; in
+  interleaved rounds, median and quartiles.
+- chains: the wall time of a search of that many chains through Tune; with stopping every stopped chain costs the
+  start of a process, since its own may not be reused.
 """
 
 import argparse
+import os
 import random
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +46,8 @@ SPACE = str(Path(__file__).with_name("simulated_space.py"))
 NOISES = (0.1, 0.3, 1.0)
 LAST = 3
 MEMORY = Path("/dev/shm")
+REPORTS = 9
+"""Of a chain of four generations: the rung and the publication of each, and the end."""
 
 
 FLOOR = min(final_error(network(configuration), LAST) for configuration in points(PARAMETERS))
@@ -134,10 +140,11 @@ def chains(count: int, stops: bool = True) -> float:
     """Seconds of a whole search through Tune."""
     folder = tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None)
     began = time.perf_counter()
-    finished = search(
-        Choices(space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder, as_json=True),
-        train=Simulator(noise=0.3),
-    )
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        finished = search(
+            Choices(space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder),
+            train=Simulator(noise=0.3),
+        )
     seconds = time.perf_counter() - began
     assert finished is not None
     assert not finished.failed, finished.failed[:3]
@@ -182,13 +189,19 @@ def plain(count: int, reports: int) -> float:
     return seconds
 
 
-def overhead(count: int) -> None:
+def overhead(count: int, rounds: int) -> None:
     """Seconds per trial over plain Tune; the start of Ray and the report page cancel by two sizes of each."""
-    ours = [chains(size, stops=False) for size in (count // 4, count)]
-    theirs = [plain(size, reports=9) for size in (count // 4, count)]
-    more = count - count // 4
-    each = [(large - small) / more for small, large in (ours, theirs)]
-    print(f"per further trial: ours {each[0]:.3f} s, plain Tune {each[1]:.3f} s, difference {each[0] - each[1]:.3f} s")
+    small, more = count // 4, count - count // 4
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(rounds):
+        ours.append(-(chains(small, stops=False) - chains(count, stops=False)) / more)
+        theirs.append(-(plain(small, reports=REPORTS) - plain(count, reports=REPORTS)) / more)
+    differences = [mine - other for mine, other in zip(ours, theirs, strict=True)]
+    print(
+        f"seconds per further trial, {rounds} rounds of {small} and {count} trials: ours {quartiles(ours, '{:.3f}')}, "
+        f"plain Tune {quartiles(theirs, '{:.3f}')}, difference {quartiles(differences, '{:.3f}')}"
+    )
 
 
 def main() -> None:
@@ -199,15 +212,17 @@ def main() -> None:
     parser.add_argument("--samplers", default="grid,random,tpe,nsga2,gp")
     parser.add_argument("--concurrent", type=int, default=4)
     parser.add_argument("--chains", type=int, default=None)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--stopping", action=argparse.BooleanOptionalAction, default=True)
     given = parser.parse_args()
     if given.what == "quality":
         quality(given.seeds, given.samples, given.samplers.split(","))
     elif given.what == "stopping":
         stopping(given.seeds, given.samples, given.concurrent)
     elif given.what == "overhead":
-        overhead(given.chains or 48)
+        overhead(given.chains or 160, given.rounds)
     else:
-        chains(given.chains or 1000)
+        chains(given.chains or 1000, given.stopping)
 
 
 if __name__ == "__main__":

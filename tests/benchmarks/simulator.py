@@ -15,6 +15,7 @@ A member's held-out predictions are wrong on the right share of 4,000 samples of
 common to all networks (hard samples) and partly its own, so that ensembles err less.
 """
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -27,7 +28,7 @@ import numpy as np
 from ban_ray.cluster import Group
 from ban_ray.networks import names
 from ban_ray.order import Order, Outcome
-from ban_ray.population import Population, Predictions, claims, publish
+from ban_ray.population import History, Population, Predictions, claims, publish
 from ban_ray.population.storage import find_storage
 from ban_ray.specs import Generation
 
@@ -126,7 +127,7 @@ class Simulator:
     def train(self, population: Population, generation: Generation, number: int, report: Report) -> None:
         """Report the epochs of a generation and publish it."""
         error = noisy_error(generation, number, self.noise)
-        place, history = _place(generation, number), []
+        place, history = _place(generation, number), History()
         for epoch, value in enumerate(curve(generation, error, self.noise), 1):
             history.append({"epoch": epoch, "held_out_error": value, "loss": value / 10, "seconds": self.epoch_s})
             time.sleep(self.epoch_s)
@@ -140,7 +141,7 @@ class Simulator:
             history=history,
             teachers={key: population[key].weights.sha256 for key in generation.teachers},
             parameters=names.parse(generation.network).parameters(10, 1),
-            provenance={"simulated": True, "seconds": 0.0, "generation_number": number},
+            provenance={"simulated": True, "seconds": 0.0, "generation_number": number, "process": os.getpid()},
         )
         report({**place, "published": True, **member.metrics.model_dump()})
 

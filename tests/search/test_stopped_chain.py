@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ from ban_ray.search.endings import Ending
 from ban_ray.search.judge import Judge
 from ban_ray.search.leftovers import Leftovers
 from ban_ray.search.options import Options
-from ban_ray.search.request import Planned, resolve
+from ban_ray.search.request import Planned, Request, resolve
+from tests.benchmarks import simulator
+from tests.benchmarks.simulator import Simulator
 from tests.search.conftest import write_space
 
 pytestmark = pytest.mark.ray
 
+SIMULATED = str(Path(simulator.__file__).with_name("simulated_space.py"))
 EPOCHS = 2000
 """Minutes of training, so that the chain cannot end by itself."""
 
@@ -43,12 +46,40 @@ class StopsInTraining(Judge):
         return Ending("stopped", "by the test")
 
 
-@pytest.fixture
-def ray_cluster(tmp_path: Path) -> Iterator[cluster.Cluster]:
+class StopsTheSecond(Judge):
+    """Stops the second chain that it hears of at its first report."""
+
+    def __init__(self) -> None:
+        super().__init__(patience=2, min_gain=0, sizes=lambda _: (), history=lambda _: [])
+        self.heard: list[str] = []
+
+    def hear(self, planned: Planned, record: Mapping[str, Any]) -> Ending | None:
+        if planned.slug not in self.heard:
+            self.heard.append(planned.slug)
+        return Ending("stopped", "by the test") if [planned.slug] == self.heard[1:2] else None
+
+
+@pytest.fixture(scope="module")
+def ray_cluster() -> Iterator[cluster.Cluster]:
     # Workers find the tests' cache of decoded data.
     assert os.environ["BAN_RAY_CACHE"]
     yield cluster.connect(None, "test")
     cluster.disconnect()
+
+
+def trials_of(asked: Request, folder: Path) -> Callable[[Planned, int], Trial]:
+    def make(one: Planned, number: int) -> Trial:
+        return Trial(
+            chain=one.chain,
+            source=asked.source,
+            storage=str(folder / "runs"),
+            folder=str(folder / "ray"),
+            search="s",
+            number=number,
+            title=one.slug,
+        )
+
+    return make
 
 
 def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, tmp_path: Path) -> None:
@@ -62,27 +93,17 @@ def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, t
     judge, ended = StopsInTraining(), []
     leftovers = Leftovers(population)
 
-    def make_trial(one: Planned, number: int) -> Trial:
-        return Trial(
-            chain=one.chain,
-            source=asked.source,
-            storage=str(tmp_path / "runs"),
-            folder=str(tmp_path / "ray"),
-            search="s",
-            number=number,
-            title=one.slug,
-        )
-
     def end(one: Planned, ending: Ending) -> None:
         ended.append(ending)
         leftovers.add(one, "s-1-")
 
-    desk = Desk(Agenda([planned], missing=lambda _: 2), judge, make_trial, lambda *_: None, end)
-    run(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s", stopping=True)
+    agenda = Agenda([planned], missing=lambda _: 2)
+    desk = Desk(agenda, judge, trials_of(asked, tmp_path), lambda *_: None, end)
+    run(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s")
     assert [ending.kind for ending in ended] == ["stopped"]
     with freed():
         while ray.available_resources().get("CPU", 0) < ray_cluster.cpus:
-            assert time.monotonic() - judge.stopped_at < 60, "its workers hold their CPUs"
+            assert time.monotonic() - judge.stopped_at < 10, "its workers hold their CPUs"
             time.sleep(0.05)
     freed_s = time.monotonic() - judge.stopped_at
     print(f"CPUs free after {freed_s:.2f} s")
@@ -93,3 +114,24 @@ def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, t
     assert not list(checkpoints.newest_first(population.storage, key))
     _, record = claims.holder(population.storage, key)
     assert record is None or record["released"] is True or claims.take(population.storage, key, "other") is not None
+
+
+def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(ray_cluster: cluster.Cluster, tmp_path: Path) -> None:
+    from ban_ray.search.run import run
+
+    asked = resolve(Options(SIMULATED, seeds=(0,), samples=5))
+    sizes = ({"depth": 40, "growth": growth, "compression": 0.5} for growth in (12, 14, 16, 18, 20))
+    chains = [asked.planned(configuration)[0] for configuration in sizes]
+    endings: dict[str, str] = {}
+
+    def end(one: Planned, ending: Ending) -> None:
+        endings[one.slug] = ending.kind
+
+    population = Population(open_storage(str(tmp_path / "runs")))
+    agenda = Agenda(chains, missing=lambda _: 4)
+    desk = Desk(agenda, StopsTheSecond(), trials_of(asked, tmp_path), lambda *_: None, end)
+    run(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s", train=Simulator(noise=0.3))
+    assert [endings[one.slug] for one in chains] == ["done", "stopped", "done", "done", "done"]
+    drivers = [{population[key].provenance["process"] for key in one.chain.keys if key in population} for one in chains]
+    assert len(drivers[0]) == 1
+    assert drivers[2] == drivers[3] == drivers[4] != drivers[0], "and nobody takes over that of a stopped one"
