@@ -8,7 +8,7 @@ from ban_ray import ending
 from ban_ray.cluster import WORKER_ENVIRONMENT, Group
 from ban_ray.errors import PeerLost
 from ban_ray.order import Order, Outcome
-from ban_ray.reports import Inbox, Report, send
+from ban_ray.reports import Inbox, Report
 
 if TYPE_CHECKING:
     import torch
@@ -38,19 +38,7 @@ def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -
     from ray import train
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    class Forward(train.UserCallback):
-        """Passes rank 0's records on to the driver."""
-
-        def __init__(self, address: str) -> None:
-            self._address = address
-            self._known = False
-
-        def after_report(self, run_context: Any, metrics: list[dict[str, Any]], checkpoint: Any) -> None:
-            if not self._known:
-                # A trial is stopped for what it reports, so this comes in time.
-                send(self._address, ending.here())
-                self._known = True
-            send(self._address, metrics[0])
+    from ban_ray.lead import Forward, Known
 
     class Trainer(TorchTrainer):
         """Without the actor that hands out Ray Data sets, of which there are none: a process less for each chain."""
@@ -77,7 +65,7 @@ def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -
                 name=name,
                 storage_path=folder,
                 failure_config=train.FailureConfig(max_failures=MAX_WORKER_DEATHS),
-                callbacks=[Forward(address)],
+                callbacks=[Forward(address), Known(address, f"{order.search} {name}")],
             ),
         )
 

@@ -69,12 +69,22 @@ def run(desk: Desk, *, concurrent: int, folder: str, name: str, train: Run | Non
         ClusterLost: Ray's node of this process died; what was published stays.
     """
 
-    class Driver(wrap_function(walk if train is None else tune.with_parameters(walk, run=train))):  # type: ignore[misc]
-        """The process of a trial."""
+    class ChainDriver(wrap_function(walk if train is None else tune.with_parameters(walk, run=train))):  # type: ignore[misc]
+        """The process of a trial, and of further ones."""
+
+        def __repr__(self) -> str:
+            return name
+
+        @classmethod
+        def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+            return tune.PlacementGroupFactory([{"memory": DRIVER_MEMORY_BYTES}])
 
         def cleanup(self) -> None:
             super().cleanup()
             ending.abort()
+
+    # The class that the dashboard shows.
+    ChainDriver.__qualname__ = ChainDriver.__name__
 
     def title(trial: Any) -> str:
         return desk.title(trial.trial_id)
@@ -83,7 +93,7 @@ def run(desk: Desk, *, concurrent: int, folder: str, name: str, train: Run | Non
         # About options of Ray's own that this code does not set.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(
-            tune.with_resources(Driver, {"memory": DRIVER_MEMORY_BYTES}),
+            ChainDriver,
             tune_config=tune.TuneConfig(
                 search_alg=Queue(desk),
                 scheduler=AcrossGenerations(desk, concurrent),

@@ -37,13 +37,24 @@ class StopsInTraining(Judge):
         super().__init__(patience=2, min_gain=0, sizes=lambda _: (), history=lambda _: [])
         self.heard = 0
         self.stopped_at = 0.0
+        self.shown = set[tuple[str, str]]()
 
     def hear(self, planned: Planned, record: Mapping[str, Any]) -> Ending | None:
         self.heard += "epoch" in record
         if self.heard < 3:
             return None
+        self.shown = shown()
         self.stopped_at = time.monotonic()
         return Ending("stopped", "by the test")
+
+
+def shown() -> set[tuple[str, str]]:
+    """Classes and names on the dashboard's page of actors."""
+    import ray
+    from ray.util.state import list_actors
+
+    actors = list_actors(address=ray.get_runtime_context().gcs_address, detail=True, filters=[("state", "=", "ALIVE")])
+    return {(actor.class_name, actor.repr_name) for actor in actors}
 
 
 class StopsTheSecond(Judge):
@@ -101,6 +112,8 @@ def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, t
     desk = Desk(agenda, judge, trials_of(asked, tmp_path), lambda *_: None, end)
     run(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s")
     assert [ending.kind for ending in ended] == ["stopped"]
+    assert ("ChainDriver", "s") in judge.shown
+    assert any(what == "RayTrainWorker" and name.startswith(f"s {planned.slug}-") for what, name in judge.shown)
     with freed():
         while ray.available_resources().get("CPU", 0) < ray_cluster.cpus:
             assert time.monotonic() - judge.stopped_at < 10, "its workers hold their CPUs"
