@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ban_ray.search.options import Options
+from ban_ray.search.request import resolve
 from tests.search.conftest import Command, write_space
 
 GRID = ("--space", "densenet_grid")
@@ -137,12 +139,12 @@ def test_the_paper_scale_asks_without_a_terminal(search: Command, tmp_path: Path
     run = search(*GRID, "--scale", "paper", "--data", str(rows))
     assert run.status == 2
     assert "--yes" in run.err
-    plan = search(*GRID, "--scale", "paper", "--data", str(rows), "--plan", "--json").json
-    assert [chain["network"] for chain in plan["chains"]] == [
+    chains = [planned.chain for planned in resolve(Options("densenet_grid", scale="paper", data=str(rows))).chains]
+    assert [chain.network for chain in chains] == [
         "densenet-bc-112-33",
         "densenet-bc-90-60",
         "densenet-bc-80-80",
         "densenet-bc-80-120",
     ]
-    assert [len(chain["keys"]) for chain in plan["chains"]] == [4, 4, 4, 3]
+    assert [len(chain.keys) for chain in chains] == [4, 4, 4, 3]
     assert subprocess.run(["ls", tmp_path / "ban_runs" / "population"], capture_output=True, check=False).returncode

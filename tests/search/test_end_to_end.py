@@ -37,16 +37,15 @@ def test_a_search_grows_and_never_trains_twice(search: Command, tmp_path: Path) 
     assert time.monotonic() - began < 10
     assert again.json["rows"] == first.json["rows"]
 
-    deeper = search("--space", space, "--storage", "runs", "--json", "--seeds", "0", "--generations", "2")
-    assert deeper.json["trained"] == 2
+    larger = search("--space", space, "--storage", "runs", "--json", "--seeds", "0,1", "--generations", "2")
+    # Of two networks one more generation of the seed that was there, and three of another.
+    assert larger.json["trained"] == 2 + 6
     assert not any(
         cell["with_baseline"]
-        for row in deeper.json["rows"]
+        for row in larger.json["rows"]
         for cell in row["test_error"].values()
         if "Ens*2" in row["test_error"] and cell is row["test_error"]["Ens*2"]
     )
-    wider = search("--space", space, "--storage", "runs", "--json", "--seeds", "0,1")
-    assert wider.json["trained"] == 4
     after = contents(tmp_path / "runs")
     assert before.items() <= after.items()
     assert not (tmp_path / "runs" / "unfinished").exists() or not any((tmp_path / "runs" / "unfinished").iterdir())
@@ -54,7 +53,7 @@ def test_a_search_grows_and_never_trains_twice(search: Command, tmp_path: Path) 
 
     storage = JournalStorage(JournalFileBackend(str(tmp_path / "runs" / "searches" / "tiny" / "study.journal")))
     studies = {summary.study_name: summary.n_trials for summary in optuna.get_all_study_summaries(storage)}
-    assert sorted(studies.values()) == [2, 2, 2]
+    assert sorted(studies.values()) == [2, 2]
     for name in studies:
         trials = optuna.load_study(study_name=name, storage=storage).trials
         assert {trial.state.name for trial in trials} == {"COMPLETE"}
@@ -65,6 +64,8 @@ def test_a_search_grows_and_never_trains_twice(search: Command, tmp_path: Path) 
     assert "recipe" in other.err
 
 
+# Beside it every run shows the same with three kills (test_faults.py), the undisturbed one with a chain at a time.
+@pytest.mark.slow
 def test_bytes_do_not_depend_on_concurrency_or_on_a_kill(
     search: Command, tmp_path: Path, environment: dict[str, str]
 ) -> None:

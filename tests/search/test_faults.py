@@ -172,8 +172,8 @@ def space(tmp_path: Path) -> str:
 
 @pytest.fixture
 def quiet(search: Command, tmp_path: Path, space: str) -> Path:
-    """The storage of an undisturbed run."""
-    run = search("--space", space, "--storage", "quiet")
+    """The storage of an undisturbed run, of one chain after the other."""
+    run = search("--space", space, "--storage", "quiet", "--concurrent", "1")
     assert run.status == 0, run.err
     return tmp_path / "quiet"
 
