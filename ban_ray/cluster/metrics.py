@@ -80,6 +80,9 @@ class Metrics:
                 values["held_out"] = held_out
             if record.get("published") or record.get("taken"):
                 self._counts["published"] += bool(record.get("published"))
+                if "epochs" in record:
+                    # Not every epoch is reported.
+                    values["epoch"] = float(record["epochs"])
                 if held_out is not None:
                     self._held_out[chain, number] = held_out
                     if (chain, number - 1) in self._held_out:

@@ -51,7 +51,11 @@ def head(environment: dict[str, str]) -> Iterator[Head]:  # noqa: F811
     port, dashboard = free_port(), free_port()
     env = {**environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with subprocess.Popen(
-        [RAY, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", "--num-cpus=2"],
+        [
+            *(RAY, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", "--num-cpus=2"),
+            # Another Ray of this machine may have the usual one, and jobs go through it.
+            f"--dashboard-agent-listen-port={free_port()}",
+        ],
         env=env,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
