@@ -110,9 +110,11 @@ class Judge:
         # Chains that share this very generation, such as one teacher, do not differ here.
         others = {other: entry for other, entry in entries.items() if keys.isdisjoint(entry.keys.values())}
         points = [(entry.error, *self._size[other]) for other, entry in others.items()]
-        if falls_behind((mine.error, *self._size[identity]), points):
+        if falls_behind((mine.error, *self._size[identity]), points, rung.kept):
             count = len(points) + 1
-            verdict = Ending("stopped", f"not among the best {kept_of(count)} of {count} configurations {rung}")
+            kept = kept_of(count, rung.kept)
+            best = f"among the best {kept}" if kept > 1 else "the best"
+            verdict = Ending("stopped", f"not {best} of {count} configurations {rung}")
             self._stopped[identity] = verdict
             return verdict
         errors = self._errors.get((identity, planned.seed), {})

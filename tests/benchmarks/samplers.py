@@ -1,7 +1,7 @@
 """Samplers and stopping on simulated learning curves (`tests/benchmarks/simulator.py`); nothing is trained.
 
     python -m tests.benchmarks.samplers quality [--seeds 20] [--samples 24] [--samplers grid,random,tpe,nsga2,gp]
-    python -m tests.benchmarks.samplers stopping [--seeds 20] [--samples 24] [--concurrent 4]
+    python -m tests.benchmarks.samplers stopping [--seeds 20] [--samples 24] [--more 0] [--concurrent 4]
     python -m tests.benchmarks.samplers overhead [--chains 160] [--rounds 3]
     python -m tests.benchmarks.samplers chains [--chains 1000] [--no-stopping]
 
@@ -9,7 +9,8 @@
   generation above the space's best, median and quartiles over seeds; the samplers are asked by the search's own
   proposer. The grid is 3 x 3 x 3 in random order.
 - stopping: epochs of distinct generations with stopping over without, and the difference of the noise-free errors that
-  are found; in virtual time, with the search's own desk, judge, ledger, study and population.
+  are found, where `--more` configurations are tried for what is saved; in virtual time, with the search's own desk,
+  judge, ledger, study and population.
 - overhead: seconds per further trial of a search through Tune (`ban_ray.search.command.search` with the simulator as
   its training) over those of plain Tune with OptunaSearch and TPE, whose trials make the same number of reports; in
   interleaved rounds, median and quartiles.
@@ -112,16 +113,19 @@ def quality(seeds: int, samples: int, samplers: Sequence[str]) -> None:
             print(f"noise {noise:g}  {sampler:<7} {'   '.join(cells)}", flush=True)
 
 
-def stopping(seeds: int, samples: int, concurrent: int) -> None:
-    """Epochs and quality with and without stopping."""
-    print(f"{samples} configurations by TPE, {concurrent} at once, 4 generations of 20 epochs, {seeds} seeds")
+def stopping(seeds: int, samples: int, more: int, concurrent: int) -> None:
+    """Epochs and quality with and without stopping; with it `more` configurations are asked for."""
+    print(
+        f"{samples} configurations by TPE without stopping, {samples + more} with it, {concurrent} at once, "
+        f"4 generations of 20 epochs, {seeds} seeds"
+    )
     for noise in NOISES:
         parts, losses, regrets, early = [], [], [], []
         for seed in range(seeds):
             found = []
             for stops in (False, True):
                 folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
-                options = Options(SPACE, split_seed=seed, seeds=(seed,), samples=samples, stopping=stops)
+                options = Options(SPACE, split_seed=seed, seeds=(seed,), samples=samples + more * stops, stopping=stops)
                 found.append(virtual_time.search(resolve(options), folder, noise, concurrent))
                 shutil.rmtree(folder)
             parts.append(100 * found[1].epochs / found[0].epochs)
@@ -210,6 +214,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--samples", type=int, default=24)
     parser.add_argument("--samplers", default="grid,random,tpe,nsga2,gp")
+    parser.add_argument("--more", type=int, default=0)
     parser.add_argument("--concurrent", type=int, default=4)
     parser.add_argument("--chains", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=3)
@@ -218,7 +223,7 @@ def main() -> None:
     if given.what == "quality":
         quality(given.seeds, given.samples, given.samplers.split(","))
     elif given.what == "stopping":
-        stopping(given.seeds, given.samples, given.concurrent)
+        stopping(given.seeds, given.samples, given.more, given.concurrent)
     elif given.what == "overhead":
         overhead(given.chains or 160, given.rounds)
     else:

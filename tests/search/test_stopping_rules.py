@@ -85,18 +85,18 @@ def test_the_better_part_goes_on() -> None:
 
 
 def test_nobody_is_judged_among_few_or_equals() -> None:
-    assert not falls_behind((99.0,), [(1.0,)])
-    assert not falls_behind((99.0,), [(1.0,), (2.0,)], compared_from=4)
-    assert falls_behind((99.0,), [(1.0,), (2.0,)], compared_from=3)
-    assert not falls_behind((10.0,), [(10.0,)] * 20)
-    assert not falls_behind((10.0,), [(10.0,)] * 20 + [(9.0,)] * 5), "a fifth is better"
+    assert not falls_behind((99.0,), [(1.0,)], kept=0.25)
+    assert not falls_behind((99.0,), [(1.0,), (2.0,)], kept=0.25, compared_from=4)
+    assert falls_behind((99.0,), [(1.0,), (2.0,)], kept=0.25, compared_from=3)
+    assert not falls_behind((10.0,), [(10.0,)] * 20, kept=0.25)
+    assert not falls_behind((10.0,), [(10.0,)] * 20 + [(9.0,)] * 5, kept=0.25), "a fifth is better"
 
 
 def test_several_targets_are_ranked_by_dominance() -> None:
     points = [(10.0, 5.0), (11.0, 4.0), (12.0, 3.0), (12.0, 5.0), (13.0, 6.0), (12.0, 5.0)]
     assert ranks(points) == [0, 0, 0, 1, 2, 1]
     assert pareto_front(points) == [0, 1, 2]
-    assert not falls_behind((50.0, 1.0), points), "the smallest of all is on the front, whatever its error"
+    assert not falls_behind((50.0, 1.0), points, kept=0.25), "the smallest of all is on the front, whatever its error"
     assert falls_behind((14.0, 7.0), points, kept=0.5)
     assert not falls_behind((12.0, 5.0), points, kept=0.5), "three of seven are on a better front"
 
@@ -185,9 +185,21 @@ def test_only_the_rungs_epoch_is_compared() -> None:
         assert judging.hear(one, at_epoch(one, 0, epoch, 90.0)) is None
     verdict = judging.hear(one, at_epoch(one, 0, 9, 90.0))
     assert verdict is not None
-    assert verdict.sentence == (
-        "not among the best 2 of 5 configurations after the last learning-rate drop of generation 0"
-    )
+    assert verdict.sentence == "not the best of 5 configurations after the last learning-rate drop of generation 0"
+
+
+def test_the_first_rung_keeps_fewer_than_the_others() -> None:
+    rungs = [Rung(number, part) for number in range(3) for part in ("drop", "end")]
+    assert [rung.kept for rung in rungs] == [0.15, 0.5, 0.5, 0.5, 0.5, 0.5]
+    judging = judge()
+    for number in range(4):
+        one = planned(number)
+        judging.hear(one, at_end(one, 0, 20.0 - number))
+    worse, better = planned(4), planned(5)
+    verdict = judging.hear(worse, at_end(worse, 0, 19.5))
+    assert verdict is not None
+    assert verdict.sentence == "not among the best 3 of 5 configurations at the end of generation 0"
+    assert judging.hear(better, at_end(better, 0, 18.5)) is None
 
 
 def test_members_replay_their_history() -> None:
