@@ -22,7 +22,7 @@ pytestmark = pytest.mark.ray
 
 MARK = "BAN_RAY_TEST_RUN"
 
-KINDS = {"worker": "ray::RayTrainWorker", "driver": "ray::ImplicitFunc", "raylet": "raylet/raylet", "script": ""}
+KINDS = {"worker": "ray::RayTrainWorker", "driver": "ray::ChainDriver", "raylet": "raylet/raylet", "script": ""}
 
 
 def descendants(root: int) -> Iterator[tuple[int, str]]:
