@@ -51,15 +51,12 @@ def measure(shape: Shape) -> Measured:
     from ban_ray.specs import Recipe
     from ban_ray.tasks.example import example
     from ban_ray.training import Teacher
-    from ban_ray.training.memory import keep_freed
     from ban_ray.training.placement import to_device
     from ban_ray.training.precision import autocast
     from ban_ray.training.sgd import SGD
 
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if device.type == "cpu":
-        keep_freed()
     recipe = Recipe(precision=shape.precision)
 
     def work(network: str, arguments: str) -> int:

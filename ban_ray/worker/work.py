@@ -15,7 +15,6 @@ from ban_ray.specs import Generation, Task
 from ban_ray.tasks.data import TaskData, load_data
 from ban_ray.tasks.load import open_source
 from ban_ray.training import State, Teacher, group, train
-from ban_ray.training.memory import keep_freed
 from ban_ray.training.placement import to_device
 from ban_ray.training.state import from_bytes, to_bytes
 from ban_ray.worker.decision import Decision, decide
@@ -35,8 +34,6 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
             taken, on every worker; ``rung`` is the epoch after which chains are compared.
     """
     torch.set_num_threads(order.threads)
-    if device.type == "cpu":
-        keep_freed()
     population = Population(find_storage(order.storage, patience_s=PATIENCE_S))
     data: TaskData | None = None
     task: Task | None = None
