@@ -28,6 +28,7 @@ class Trial(BaseModel):
         number: of the chain within it.
         title: readable, for the dashboard.
         teacher_told: how the members that teach generation 0 were chosen.
+        teacher_cache_bytes: for the kept outputs of a teacher, on each node.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +44,7 @@ class Trial(BaseModel):
     gpus_per_worker: float = 0
     command: str = ""
     teacher_told: str = ""
+    teacher_cache_bytes: int = 0
 
     @property
     def runs(self) -> str:
@@ -100,6 +102,7 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = ru
             threads=trial.cpus_per_worker,
             command=trial.command,
             teacher_told=trial.teacher_told,
+            teacher_cache_bytes=trial.teacher_cache_bytes,
         )
         outcome = run(order, group, report, name=f"{trial.title}-{order.run[-8:]}", folder=trial.folder)
         if outcome.status == "failed":

@@ -19,6 +19,7 @@ class Order(BaseModel):
         stale: by key, the number of a claim that was seen standing still.
         threads: of torch, in each process.
         command: what the user typed, for the records.
+        teacher_cache_bytes: for the kept outputs of a teacher, on each node.
         teacher_told: how the members that teach generation 0 were chosen, for its record.
     """
 
@@ -35,6 +36,7 @@ class Order(BaseModel):
     threads: int = 1
     command: str = ""
     teacher_told: str = ""
+    teacher_cache_bytes: int = 0
 
 
 class Outcome(BaseModel):

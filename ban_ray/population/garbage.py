@@ -35,7 +35,11 @@ def find_garbage(population: Population, *, abandoned_s: float = ABANDONED_S) ->
         if entry.is_folder and is_key(entry.name):
             for path, why in orphans_of(population, entry.name, now - GRACE_S):
                 yield Garbage(path, why, _size(population.storage, path))
-    for room in ("unfinished", "claims", "failures", "index", "damaged"):
+    for key in population.storage.list("outputs"):
+        if is_key(key) and key not in population:
+            place = f"outputs/{key}"
+            yield Garbage(place, "holds outputs of a teacher that is no member", _size(population.storage, place))
+    for room in ("unfinished", "claims", "failures", "index", "damaged", "outputs"):
         for path, entry in _below(population.storage, room):
             if entry.name.startswith(".") and (entry.modified or now) < now - GRACE_S:
                 yield Garbage(path, "was being written when its process ended", entry.size)

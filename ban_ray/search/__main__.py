@@ -53,6 +53,7 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     metavar="CHOICE",
     help="Of each chain's first generation: parent (labels), KEY, generations:KEY, best, best:parameters=N.",
 )
+@click.option("--teacher-cache", metavar="SIZE", help="Keep teachers' outputs for further students, up to 2GiB, say.")
 @click.option("--network", metavar="NAME", help="Of a space that takes one: NAME, torchvision:NAME or module:function.")
 @click.option("--network-args", metavar="JSON", help="Arguments of module:function or torchvision:NAME.")
 @click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; part of the key.")

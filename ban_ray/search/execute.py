@@ -146,6 +146,7 @@ def execute(
                 gpus_per_worker=group.gpus_per_worker,
                 command=choices.command,
                 teacher_told=request.teacher_told,
+                teacher_cache_bytes=request.teacher_cache_bytes,
             )
             runs[id(planned)] = trial.runs
             return trial

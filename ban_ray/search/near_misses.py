@@ -1,4 +1,4 @@
-"""Members that would have served, but for workers, precision or split."""
+"""Members that would have served, but for workers, precision, cached teacher outputs or split."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 from ban_ray.population import Population
 from ban_ray.specs import Generation, digest
 
-FIELDS = (("recipe", "workers"), ("recipe", "precision"), ("task", "split_seed"))
+FIELDS = (("recipe", "workers"), ("recipe", "precision"), ("recipe", "teacher_outputs"), ("task", "split_seed"))
 
 
 def near_misses(missing: Iterable[Generation], population: Population) -> list[str]:

@@ -39,6 +39,7 @@ class Options:
     network_args: str | None = None
     network_version: str | None = None
     teacher: str = "parent"
+    teacher_cache: str | None = None
     sampler: str | None = None
     samples: int | None = None
     minimise: str | None = None
@@ -111,6 +112,7 @@ def recipe_of(options: Options, scale: Scale, task: str) -> Recipe:
         "batch_size": options.batch_size,
         "precision": options.precision,
         "workers": options.workers,
+        "teacher_outputs": None if options.teacher_cache is None else "cached",
     }
     changes = {name: value for name, value in given.items() if value is not None}
     try:

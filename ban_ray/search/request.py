@@ -23,6 +23,7 @@ from ban_ray.search.options import (
     teacher_of,
 )
 from ban_ray.search.policy import Policy
+from ban_ray.search.teacher_cache import cache_bytes
 from ban_ray.search.teachers import Chosen
 from ban_ray.specs import BASELINE, Chain, Place, Scale, SearchSpace, Setting
 from ban_ray.specs.parameters import draw, points
@@ -81,6 +82,7 @@ class Request:
     sizes: Sizes
     teacher: TeacherChoice
     teacher_told: str = ""
+    teacher_cache_bytes: int = 0
     left_out: tuple[str, ...] = ()
 
     @property
@@ -185,6 +187,7 @@ def resolve(options: Options) -> Request:
         chains=(),
         sizes=counted,
         teacher=teacher_of(options, space),
+        teacher_cache_bytes=cache_bytes(options.teacher_cache, task, decoded, counted),
     )
     if request.sampled:
         # A space that cannot make chains is told of before anything starts.

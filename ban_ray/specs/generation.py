@@ -53,6 +53,13 @@ class Generation(Spec):
             raise ValueError(f"objective {self.objective} reads no teacher but {len(self.teachers)} are named")
         return self
 
+    @model_validator(mode="after")
+    def _no_outputs_of_no_teacher(self) -> Self:
+        """A baseline is the same network however its students' teachers answer, so it has the same key."""
+        if not self.objective.needs_teacher and self.recipe.teacher_outputs != "online":
+            object.__setattr__(self, "recipe", self.recipe.model_copy(update={"teacher_outputs": "online"}))
+        return self
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with changes; its key is its own."""
         copy = super().model_copy(update=update, deep=deep)

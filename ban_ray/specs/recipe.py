@@ -27,6 +27,7 @@ class Recipe(Spec):
         workers: processes that share each batch.
         unroll: steps of truncated backpropagation through time; the steps' losses are summed. 1 for images.
         clip: the gradient's norm over all parameters is brought down to this; None to leave it.
+        teacher_outputs: ``cached`` rounds them to half precision and looks up those of a view that was seen before.
         plateau: where given, the learning rate is also multiplied by `learning_rate_factor` after every epoch whose
             held-out perplexity is not below that of the epoch before, by at least this much.
     """
@@ -43,6 +44,7 @@ class Recipe(Spec):
     unroll: Annotated[int, Field(ge=1)] = 1
     clip: Annotated[float, Field(gt=0)] | None = None
     plateau: Annotated[float, Field(ge=0)] | None = None
+    teacher_outputs: Literal["online", "cached"] = "online"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ban_ray.outputs import Outputs
 from ban_ray.specs import Generation, Task
+from ban_ray.tasks.batch import Batch
 from ban_ray.tasks.corpus import Corpus
 from ban_ray.tasks.data_set import DataSet
 from ban_ray.tasks.images import load_images
@@ -31,6 +32,7 @@ class TaskData(Protocol):
         num_classes: classes, or tokens of the vocabulary.
         in_channels: channels of an image, or symbols that words are spelled with.
         sample_shape: (height, width, channels) of an image, () of a token.
+        views: how many different inputs the augmentation makes of the training samples, 0 where none can be told apart.
     """
 
     @property
@@ -47,9 +49,11 @@ class TaskData(Protocol):
     def in_channels(self) -> int: ...
     @property
     def sample_shape(self) -> tuple[int, ...]: ...
+    @property
+    def views(self) -> int: ...
 
-    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[tuple[Tensor, Tensor]]:
-        """Inputs and labels (unroll * b,) of each step, of a worker's part `mine` of each batch: a function of the
+    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[Batch]:
+        """Inputs, labels and views of each step, of a worker's part `mine` of each batch: a function of the
         generation and the epoch alone."""
         ...
 

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from ban_ray.outputs import LogProbabilities
 from ban_ray.specs import Generation, Task, derive_seed
+from ban_ray.tasks.batch import Batch
 from ban_ray.tasks.batches import steps_an_epoch
 from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.kinds import views_of_sample
 from ban_ray.tasks.source import KINDS
 from ban_ray.tasks.splits import split
 
@@ -67,8 +69,13 @@ class ImageData:
         """Augmented, normalised images (b, c, h, w) and labels (b,) of the given training samples."""
         return self.normalise(augment(self.train.images, indices, draws, self.pad)), self.train.labels[indices]
 
-    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[tuple[Tensor, Tensor]]:
-        """Augmented images (b, c, h, w) and labels (b,) of each step, in an order of the epoch's own.
+    @property
+    def views(self) -> int:
+        """Of all training samples: crops, each mirrored or not."""
+        return len(self.train) * views_of_sample(self.pad, self.flip)
+
+    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[Batch]:
+        """Augmented images (b, c, h, w), labels (b,) and views (b,) of each step, in an order of the epoch's own.
 
         What does not fill a last batch is dropped.
         """
@@ -77,9 +84,15 @@ class ImageData:
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
         order = torch.randperm(len(self.train), generator=shuffle)
         for step in range(steps_an_epoch(self.task, len(self.train), generation.recipe)):
-            batch = order[step * batch_size : (step + 1) * batch_size][mine].to(device)
+            batch = order[step * batch_size : (step + 1) * batch_size][mine]
             draws = draw(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[mine]
-            yield self.training_batch(batch, draws.to(device))
+            views = self._views(batch, draws)
+            yield Batch(*self.training_batch(batch.to(device), draws.to(device)), views)
+
+    def _views(self, samples: Tensor, draws: "Draws") -> Tensor:
+        offsets = 2 * self.pad + 1
+        crops = (samples * offsets + draws.down) * offsets + draws.right
+        return crops * 2 + draws.mirror if self.flip else crops
 
     def clean(self, part: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalised images (b, c, h, w) and labels (b,) of a whole part."""

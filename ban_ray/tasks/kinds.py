@@ -39,6 +39,11 @@ class Kind:
         return min(height, width) // 8 if self.pad is None else self.pad
 
 
+def views_of_sample(pad: int, flip: bool) -> int:
+    """How many different inputs padding by so many pixels, cropping and mirroring make of an image."""
+    return (2 * pad + 1) ** 2 * (1 + flip)
+
+
 def _text(
     description: str, *, tokens: bool = False, needs_data: bool = True, papers_samples: tuple[int, ...] = ()
 ) -> Kind:

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ban_ray.outputs import TokenOutputs
 from ban_ray.specs import Generation, Task
+from ban_ray.tasks.batch import Batch
 from ban_ray.tasks.batches import steps_an_epoch
 from ban_ray.tasks.corpus import END, Corpus, Tokens
 
@@ -49,11 +50,16 @@ class TextData:
     def sample_shape(self) -> tuple[int, ...]:
         return self.corpus.sample_shape
 
+    @property
+    def views(self) -> int:
+        """None: a token's output depends on all that came before it."""
+        return 0
+
     def spellings(self) -> Tensor:
         """(vocabulary, length) symbols of each word; see `Corpus.spellings`."""
         return torch.from_numpy(self.corpus.spellings())
 
-    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[Batch]:
         """Tokens (unroll, b) and labels (unroll * b,), step by step, of a worker's part of the streams.
 
         The text is cut into `batch_size` streams that are read in parallel, the same in every epoch; what does not fill
@@ -67,7 +73,7 @@ class TextData:
         )
         for step in range(steps_an_epoch(self.task, len(self.train), recipe)):
             rows = slice(step * recipe.unroll, (step + 1) * recipe.unroll)
-            yield inputs[rows], labels[rows].flatten()
+            yield Batch(inputs[rows], labels[rows].flatten())
 
     def clean(self, part: TextPart) -> Iterator[tuple[Tensor, Tensor]]:
         """Tokens (t, streams) and labels (t * streams,) of a whole part, for `joined`."""

@@ -14,10 +14,12 @@ from ban_ray.errors import GenerationFailed, UserError
 from ban_ray.networks.building import build_for
 from ban_ray.networks.carried import forget
 from ban_ray.objectives import loss
+from ban_ray.shared_rows import SharedRows
 from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.batches import steps_an_epoch
 from ban_ray.tasks.data import TaskData
 from ban_ray.training import group
+from ban_ray.training.cached_teacher import CachedTeacher
 from ban_ray.training.evaluation import evaluate
 from ban_ray.training.meters import Meters
 from ban_ray.training.placement import to_device
@@ -63,6 +65,7 @@ def train(
     data: TaskData,
     device: torch.device,
     *,
+    rows: SharedRows | None = None,
     state: State | None = None,
     after_epoch: Callable[[State], None] | None = None,
 ) -> Trained:
@@ -72,6 +75,7 @@ def train(
     batch. Evaluation is rank 0's.
 
     Args:
+        rows: where the teacher's outputs are kept under a recipe of ``cached`` ones; the bits are the same without.
         state: of an epoch's end, as `after_epoch` was given it.
         after_epoch: called on every worker at each epoch's end.
 
@@ -86,6 +90,8 @@ def train(
         raise UserError(f"the recipe asks for {recipe.workers} workers and {workers.count} run")
     local = recipe.batch_size // workers.count
     mine = slice(rank * local, (rank + 1) * local)
+    if recipe.teacher_outputs == "cached" and not data.views:
+        raise UserError(f"teacher_outputs = cached is for images; the inputs of task {data.task} have no views")
     if recipe.plateau is not None and not len(data.held_out):
         raise UserError(f"plateau = {recipe.plateau:g} needs held-out data, of which protocol paper leaves none here")
 
@@ -109,6 +115,7 @@ def train(
         resumed = [*state.get("resumed", ()), first]
     model = group.distribute(network)
     reads = teacher if objective.needs_teacher else None
+    cached = CachedTeacher(local, rows) if recipe.teacher_outputs == "cached" else None
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
@@ -117,10 +124,12 @@ def train(
         model.train()
         forget(network)
         forget(reads)
-        for step, (inputs, labels) in enumerate(data.epoch(generation, epoch, mine)):
+        for step, (inputs, labels, views) in enumerate(data.epoch(generation, epoch, mine)):
             torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
             with autocast(recipe, device):
-                dark = reads(inputs) if reads is not None else None
+                dark = None
+                if reads is not None:
+                    dark = reads(inputs) if cached is None else cached.outputs(reads, inputs, views)
                 logits = model(inputs).float()
             keys = None
             if objective.name == "dkpp":
@@ -158,6 +167,8 @@ def train(
         if recipe.plateau is not None:
             # Every worker's next learning rate follows from it.
             record["held_out_log_likelihood"] = cast(float, group.broadcast(record["held_out_log_likelihood"]))
+        if cached is not None and reads is not None:
+            record["teacher_outputs_found"] = cached.found_since()
         record["seconds"] = time.perf_counter() - began
         history.append(record)
         if after_epoch is not None:

@@ -20,6 +20,7 @@ from ban_ray.training.state import from_bytes, to_bytes
 from ban_ray.worker.decision import Decision, decide
 from ban_ray.worker.failure import explain, is_lost_peer
 from ban_ray.worker.record import publish_trained
+from ban_ray.worker.teacher_rows import teacher_rows
 
 _log = logging.getLogger(__name__)
 
@@ -55,14 +56,16 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
                 data = load_data(task, open_source(order.source, task.fingerprint), device)
             recipe = generation.recipe
             place = {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
-            trained = train(
-                generation,
-                _teacher(decision.teachers, data, device),
-                data,
-                device,
-                state=from_bytes(decision.state) if decision.state else None,
-                after_epoch=_after_epoch(population, generation, place, order, report),
-            )
+            with teacher_rows(population, generation, decision, data, order, device) as rows:
+                trained = train(
+                    generation,
+                    _teacher(decision.teachers, data, device),
+                    data,
+                    device,
+                    rows=rows,
+                    state=from_bytes(decision.state) if decision.state else None,
+                    after_epoch=_after_epoch(population, generation, place, order, report),
+                )
             if group.rank() == 0:
                 member = publish_trained(population, generation, number, trained, data, decision, order, device)
                 checkpoints.clear(population.storage, generation.key)

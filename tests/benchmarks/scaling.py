@@ -28,6 +28,8 @@ from ban_ray.search.choices import Choices
 from ban_ray.search.command import search
 from tests.benchmarks.simulator import Report, Simulator
 
+WAIT_S = 600
+
 SPACE = str(Path(__file__).with_name("simulated_space.py"))
 
 
@@ -38,12 +40,13 @@ class OnNode:
     seconds: float
 
     def __call__(self, order: Order, group: Group, report: Report, *, name: str, folder: str) -> Outcome:
-        import ray
         from ray.util.placement_group import placement_group, remove_placement_group
 
         held = placement_group([{"CPU": 1}], name=name)
         try:
-            ray.get(held.ready())
+            # Its ready() would start a process on the node, a second of one of the few cores there are.
+            if not held.wait(timeout_seconds=WAIT_S):
+                raise TimeoutError(f"no node had a CPU free within {WAIT_S} s")
             time.sleep(self.seconds)
             return Simulator(noise=0.3)(order, group, report, name=name, folder=folder)
         finally:

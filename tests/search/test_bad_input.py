@@ -41,6 +41,9 @@ CASES = [
     (("--space", "densenet_search", "--patience", "1"), "at least 2"),
     (("--space", "densenet_search", "--max-parameters", "10", "--sampler", "grid"), "leaves no configuration"),
     (("--space", "densenet_search", "--protocol", "paper"), "only --sampler grid"),
+    ((*GRID, "--teacher-cache", "much"), "2GiB"),
+    ((*GRID, "--teacher-cache", "10kB"), "at least 1MB"),
+    (("--space", "language_models", "--teacher-cache", "1GiB"), "tokens before it"),
 ]
 
 

@@ -13,6 +13,7 @@ from ban_ray.population.garbage import ABANDONED_S, find_garbage
 from ban_ray.population.lineage import taught_by
 from ban_ray.population.member import RECORD
 from ban_ray.population.places import folder
+from ban_ray.population.teacher_outputs import kept_outputs
 
 _DAY_S = 86_400.0
 
@@ -40,6 +41,7 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
         population.storage.delete(f"{folder(key)}/{RECORD}")
         population.storage.delete(folder(key))
         clear(population.storage, key)
+        population.storage.delete(kept_outputs(key))
     console().print(f"removed {len(chosen)} members", soft_wrap=True)
 
 

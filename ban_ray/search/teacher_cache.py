@@ -1,0 +1,42 @@
+"""``--teacher-cache``: how much of a teacher's outputs is kept."""
+
+from pydantic import ByteSize, TypeAdapter, ValidationError
+
+from ban_ray.errors import UserError
+from ban_ray.shared_rows import bytes_needed
+from ban_ray.specs import Task
+from ban_ray.tasks.corpus import Corpus
+from ban_ray.tasks.data_set import DataSet, Sizes
+from ban_ray.tasks.kinds import KINDS, views_of_sample
+
+
+def cache_bytes(typed: str | None, task: Task, data_set: DataSet, sizes: Sizes) -> int:
+    """Bytes for each teacher on each node; 0 where its outputs are computed online.
+
+    Raises:
+        UserError: it is no size, does not hold the outputs of one epoch, or the task's samples have no views.
+    """
+    if typed is None:
+        return 0
+    try:
+        limit = int(TypeAdapter(ByteSize).validate_python(typed))
+    except ValidationError as error:
+        raise UserError(f"--teacher-cache {typed!r} is no size; 500MB, 2GiB and the like are allowed") from error
+    kind = KINDS[task.name]
+    if isinstance(data_set, Corpus):
+        raise UserError(f"--teacher-cache {typed!r} is of no use: a token's output depends on all tokens before it")
+    height, width = data_set.image_shape[:2]
+    views = sizes.train * views_of_sample(kind.padding(height, width), kind.flip)
+    classes = data_set.num_classes
+    least, most = (bytes_needed(views, rows, classes) for rows in (sizes.train, views))
+    if limit < least:
+        raise UserError(
+            f"--teacher-cache {typed!r} does not hold the outputs of one epoch: at least {_text(least)} are needed "
+            f"here, and {_text(most)} hold all {views:,} views of {sizes.train:,} images"
+        )
+    return limit
+
+
+def _text(size: int) -> str:
+    """Never less than the size."""
+    return f"{-(-size // 10**6)}MB"

@@ -1,0 +1,161 @@
+"""Rows of numbers in memory that the processes of a node share, each written once, up to a limit."""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+Rows = NDArray[np.float16]
+Numbers = NDArray[np.int64]
+
+_GROWTH_BYTES = 16 * 2**20
+_SLOT_BYTES, _ROW_ITEM_BYTES = 4, 2
+
+
+def shared_folder() -> Path:
+    """The node's shared memory, else a folder for temporary files; one for each user."""
+    root = Path("/dev/shm")
+    usable = root.is_dir() and os.access(root, os.W_OK)
+    return (root if usable else Path(tempfile.gettempdir())) / f"ban_ray-{os.getuid()}"
+
+
+def bytes_needed(numbers: int, rows: int, width: int) -> int:
+    """Bytes of so many rows of half-precision numbers, and of the table that finds them among all `numbers`."""
+    return _SLOT_BYTES * numbers + _ROW_ITEM_BYTES * rows * width
+
+
+class SharedRows:
+    """Half-precision rows (width,) by a number below `numbers`.
+
+    The files are made by the first process that opens a name and deleted by the last one that closes it; what a killed
+    process left is deleted by the next one that opens any name in the folder.
+    """
+
+    def __init__(self, name: str, numbers: int, width: int, limit_bytes: int, folder: Path | None = None) -> None:
+        """Args:
+        limit_bytes: of table and rows; rows that do not fit, or for which the memory has no room, are not kept.
+        """
+        self._folder = folder or shared_folder()
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._name, self._width = name, width
+        self.capacity = max(0, (limit_bytes - bytes_needed(numbers, 0, width)) // (_ROW_ITEM_BYTES * width))
+        self._sweep()
+        self._lock = self._open("lock")
+        with self._locked():
+            self._users = self._open("users")
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            self._data = self._open("rows")
+            with os.fdopen(self._open("table"), "r+b") as table, os.fdopen(os.dup(self._data), "r+b") as rows:
+                # A file that grows is made of zeros and takes no memory for them: 0 stands for a row that is missing.
+                table.truncate(16 + _SLOT_BYTES * numbers)
+                rows.truncate(max(1, _ROW_ITEM_BYTES * self.capacity * width))
+                self._counts: NDArray[np.int64] = np.memmap(table, np.int64, "r+", 0, (2,))
+                self._places: NDArray[np.int32] = np.memmap(table, np.int32, "r+", 16, (numbers,))
+                if self.capacity:
+                    self._rows: Rows = np.memmap(rows, np.float16, "r+", 0, (self.capacity, width))
+
+    def __len__(self) -> int:
+        """Rows that are kept."""
+        return int(self._counts[0])
+
+    def find(self, numbers: Numbers) -> tuple[NDArray[np.bool_], Rows]:
+        """Which of the numbers have rows, and those rows in their order."""
+        places = self._places[numbers]
+        there = places > 0
+        if not there.any():
+            return there, np.empty((0, self._width), np.float16)
+        return there, self._rows[places[there] - 1]
+
+    def add(self, numbers: Numbers, rows: Rows) -> None:
+        """Keep rows, as far as there is room; what is there already stays."""
+        with self._locked():
+            new = self._places[numbers] == 0
+            room = self._room(int(new.sum()))
+            chosen = np.flatnonzero(new)[:room]
+            first = int(self._counts[0])
+            if len(chosen):
+                # The rows before their places: others read without a lock.
+                self._rows[first : first + len(chosen)] = rows[chosen]
+                self._places[numbers[chosen]] = np.arange(first + 1, first + 1 + len(chosen), dtype=np.int32)
+                self._counts[0] = first + len(chosen)
+
+    def all(self) -> tuple[Numbers, Rows]:
+        """Every number that has a row, increasing, and its row."""
+        with self._locked():
+            numbers = np.flatnonzero(self._places).astype(np.int64)
+            return numbers, self.find(numbers)[1]
+
+    def close(self) -> None:
+        with self._locked():
+            os.close(self._users)
+            os.close(self._data)
+            self._delete_unused(self._name)
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _room(self, wanted: int) -> int:
+        """For how many of the wanted rows there is memory; more is asked of the system where that is not enough."""
+        used, reserved = int(self._counts[0]), int(self._counts[1])
+        row = _ROW_ITEM_BYTES * self._width
+        while used + wanted > reserved // row and reserved < self.capacity * row:
+            step = min(_GROWTH_BYTES, self.capacity * row - reserved)
+            try:
+                # Where it was not asked for before, writing to memory that is not there would end the process.
+                os.posix_fallocate(self._data, reserved, step)
+            except OSError:
+                break
+            reserved += step
+            self._counts[1] = reserved
+        return max(0, min(wanted, reserved // row - used))
+
+    def _open(self, kind: str) -> int:
+        return os.open(self._path(self._name, kind), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def _path(self, name: str, kind: str) -> Path:
+        return self._folder / f"{name}.{kind}"
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _sweep(self) -> None:
+        """Delete what nobody uses, of names that nobody is opening or closing."""
+        for lock in self._folder.glob("*.lock"):
+            handle = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._delete_unused(lock.stem)
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(handle)
+
+    def _delete_unused(self, name: str) -> None:
+        """The lock itself stays, since another process may be waiting for it."""
+        users = self._path(name, "users")
+        if not users.exists():
+            return
+        handle = os.open(users, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        finally:
+            os.close(handle)
+        for kind in ("table", "rows", "users"):
+            self._path(name, kind).unlink(missing_ok=True)

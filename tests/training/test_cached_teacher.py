@@ -1,0 +1,230 @@
+"""Teacher outputs that are kept by view: the same bits whatever was kept, right under random augmentation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from ban_ray.errors import UserError
+from ban_ray.networks import build
+from ban_ray.population import Population, open_storage, teacher_outputs
+from ban_ray.shared_rows import SharedRows, bytes_needed
+from ban_ray.specs import Objective, Task
+from ban_ray.specs.recipe import Recipe
+from ban_ray.tasks.images import ImageData, draw
+from ban_ray.training import Teacher, train
+from ban_ray.training.cached_teacher import CachedTeacher
+from ban_ray.training.placement import to_device
+from ban_ray.worker import teacher_rows
+from tests.conftest import CPU, MakeGeneration
+from tests.training.orders import blobs, do, make
+from tests.training.spies import a_teacher, same_bits, train_with_states, watch_teachers
+
+CACHED = {"teacher_outputs": "cached", "batch_size": 50}
+
+
+@pytest.fixture
+def teacher(data: ImageData) -> Teacher:
+    return to_device(a_teacher(data), CPU)
+
+
+def rows_for(data: ImageData, folder: Path, *, rows: int | None = None) -> SharedRows:
+    limit = bytes_needed(data.views, data.views if rows is None else rows, data.num_classes)
+    return SharedRows("teacher", data.views, data.num_classes, limit, folder)
+
+
+def test_a_view_names_its_sample_crop_and_mirroring(data: ImageData, make_generation: MakeGeneration) -> None:
+    """Every view of two samples is another number; digits are not mirrored."""
+    mirrored = ImageData(**{**vars(data), "flip": True})
+    for given in (data, mirrored):
+        offsets, mirrors = 2 * given.pad + 1, 1 + given.flip
+        seen: dict[int, Tensor] = {}
+        generation = make_generation("ban", epochs=40, batch_size=100, teachers=("1" * 64,))
+        for epoch in range(40):
+            for inputs, _, views in given.epoch(generation, epoch, slice(0, 100)):
+                assert views is not None
+                for image, view in zip(inputs, views.tolist(), strict=True):
+                    assert 0 <= view < given.views == 300 * offsets**2 * mirrors
+                    assert torch.equal(seen.setdefault(view, image), image)
+        drawn = draw(generation.seed, 0, 0, 100, given.pad, given.flip)
+        assert bool(drawn.mirror.any()) == given.flip
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_bits_do_not_depend_on_what_is_kept(
+    data: ImageData, teacher: Teacher, make_generation: MakeGeneration, tmp_path: Path, precision: str
+) -> None:
+    """Nothing kept, all kept, a part kept, all there before, resumed: the same weights."""
+    generation = make_generation("ban", epochs=3, precision=precision, teachers=("1" * 64,), **CACHED)
+    alone, states = train_with_states(generation, data, teacher)
+    with rows_for(data, tmp_path / "all") as rows:
+        first = train(generation, teacher, data, CPU, rows=rows)
+        again = train(generation, teacher, data, CPU, rows=rows)
+        resumed = train(generation, teacher, data, CPU, rows=rows, state=states[0])
+    with rows_for(data, tmp_path / "part", rows=200) as rows:
+        part = train(generation, teacher, data, CPU, rows=rows)
+        in_part = train(generation, teacher, data, CPU, rows=rows)
+    for other in (first, again, resumed, part, in_part):
+        assert same_bits(alone.weights, other.weights)
+    assert [record["teacher_outputs_found"] for record in again.history] == [1.0, 1.0, 1.0]
+    assert first.history[0]["teacher_outputs_found"] == 0.0
+    assert 0.0 < float(in_part.history[0]["teacher_outputs_found"] or 0) < 1.0
+
+
+def test_a_view_that_is_kept_is_not_computed(
+    data: ImageData, teacher: Teacher, make_generation: MakeGeneration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generation = make_generation("ban", epochs=2, teachers=("1" * 64,), **CACHED)
+    asked = watch_teachers(monkeypatch)
+    with rows_for(data, tmp_path) as rows:
+        train(generation, teacher, data, CPU, rows=rows)
+        assert asked
+        assert all(len(inputs) == 50 for _, inputs, _ in asked)
+        asked.clear()
+        # Another objective with the same order and augmentation asks for the same views.
+        other = generation.model_copy(update={"objective": Objective(name="ban+l")})
+        train(other, teacher, data, CPU, rows=rows)
+        assert not asked
+
+
+def test_differs_from_online_by_rounding_alone(
+    data: ImageData, teacher: Teacher, make_generation: MakeGeneration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half precision has 11 bits: probabilities within 0.4 % for log-probabilities down to -8."""
+    seen: list[tuple[Tensor, Tensor]] = []
+    real = CachedTeacher.outputs
+
+    def spy(self: CachedTeacher, online: Teacher, inputs: Tensor, views: Tensor | None) -> Tensor:
+        said = real(self, online, inputs, views)
+        seen.append((said, online(inputs)))
+        return said
+
+    monkeypatch.setattr(CachedTeacher, "outputs", spy)
+    train(make_generation("ban", epochs=1, teachers=("1" * 64,), **CACHED), teacher, data, CPU)
+    assert len(seen) == 6
+    for said, online in seen:
+        assert not torch.equal(said, online)
+        assert (said.exp() - online.exp()).abs().max() < 5e-4
+        torch.testing.assert_close(said.exp().sum(1), torch.ones(50))
+
+
+def test_outputs_follow_the_view_not_the_sample(
+    data: ImageData, teacher: Teacher, make_generation: MakeGeneration, tmp_path: Path
+) -> None:
+    """Torchdistill's cache gives a sample the outputs of the crop that it was first seen with."""
+    generation = make_generation("ban", epochs=6, teachers=("1" * 64,), **CACHED)
+    with rows_for(data, tmp_path) as rows:
+        cached = CachedTeacher(50, rows)
+        worst = torch.zeros(())
+        for epoch in range(6):
+            for inputs, _, views in data.epoch(generation, epoch, slice(0, 50)):
+                said = cached.outputs(teacher, inputs, views)
+                worst = torch.maximum(worst, (said.exp() - teacher(inputs).exp()).abs().max())
+        assert worst < 5e-4
+        assert len(rows) > 300
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_row_depends_neither_on_its_place_nor_on_its_neighbours(precision: str) -> None:
+    teacher = Teacher([to_device(build("densenet-bc-16-8", 10, 3), CPU)])
+    chance = torch.Generator().manual_seed(0)
+    images = torch.randn(96, 3, 32, 32, generator=chance).contiguous(memory_format=torch.channels_last)
+
+    def said(order: Tensor) -> Tensor:
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            inputs = images[order].contiguous(memory_format=torch.channels_last)
+            return torch.cat([teacher(part) for part in inputs.split(32)])
+
+    plain = said(torch.arange(96))
+    for _ in range(3):
+        order = torch.randperm(96, generator=chance)
+        assert torch.equal(said(order), plain[order])
+
+
+def test_a_baseline_is_the_same_for_both(task: Task) -> None:
+    online, cached = (
+        make(task, recipe=Recipe(epochs=2, batch_size=100, teacher_outputs=outputs)) for outputs in ("online", "cached")
+    )
+    assert online.keys[0] == cached.keys[0]
+    assert online.keys[1] != cached.keys[1]
+    assert "teacher_outputs" not in online.generations[1].to_json()
+
+
+def test_a_worker_keeps_them_beside_the_teacher(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next student reads them, in whatever process; a student without room for any has the same bytes."""
+    recipe = Recipe(epochs=2, batch_size=100, teacher_outputs="cached")
+    chain = make(task, recipe=recipe)
+    baseline, student = chain.generations
+    other = student.model_copy(update={"objective": Objective(name="ban+l")})
+    population = Population(open_storage(str(tmp_path / "runs")))
+    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    kept = population.storage.list(teacher_outputs.kept_outputs(baseline.key))
+    assert len(kept) == 1
+    asked = watch_teachers(monkeypatch)
+    assert do(population, other, teacher_cache_bytes=10**7).status == "done"
+    assert not asked
+    assert [record["teacher_outputs_found"] for record in population.history(population[other.key])] == [1.0, 1.0]
+    assert population.storage.list(teacher_outputs.kept_outputs(baseline.key)) == kept
+
+    alone = Population(open_storage(str(tmp_path / "alone")))
+    assert do(alone, *chain.generations, other).status == "done"
+    assert not alone.storage.list("outputs")
+    for key in (student.key, other.key):
+        assert blobs(alone, key) == blobs(population, key)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_kept_outputs_that_are_damaged_are_computed_again(task: Task, tmp_path: Path, damage: str) -> None:
+    recipe = Recipe(epochs=2, batch_size=100, teacher_outputs="cached")
+    chain = make(task, recipe=recipe)
+    other = chain.generations[1].model_copy(update={"objective": Objective(name="ban+l")})
+    population = Population(open_storage(str(tmp_path / "runs")))
+    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    place = teacher_outputs.kept_outputs(chain.keys[0])
+    (name,) = population.storage.list(place)
+    data = population.storage.read(f"{place}/{name}")
+    if damage == "gone":
+        population.storage.delete(f"{place}/{name}")
+    else:
+        wrong = data[:-5] if damage == "cut" else data[:-5] + bytes(5)
+        population.storage.write(f"{place}/{name}", wrong)
+    assert do(population, other, teacher_cache_bytes=10**7).status == "done"
+    assert population.history(population[other.key])[0]["teacher_outputs_found"] == 0.0
+    assert population.storage.read(f"{place}/{name}") == data
+
+
+def test_a_full_disk_loses_only_the_outputs(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(teacher_rows.teacher_outputs, "save", full)
+    chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
+    population = Population(open_storage(str(tmp_path)))
+    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    assert chain.keys[1] in population
+
+
+def test_numbers_that_are_no_views_are_not_read(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    key, identity, rows = "a" * 64, "b" * 64, np.zeros((2, 10), np.float16)
+    for numbers in ([0, 50], [-1, 3], [3, 3]):
+        teacher_outputs.save(storage, key, identity, np.array(numbers), rows)
+        assert teacher_outputs.load(storage, key, identity, 50, 10) is None
+    teacher_outputs.save(storage, key, identity, np.array([0, 49]), rows)
+    found = teacher_outputs.load(storage, key, identity, 50, 10)
+    assert found is not None
+    assert found[0].tolist() == [0, 49]
+    assert teacher_outputs.load(storage, key, identity, 50, 11) is None
+    assert teacher_outputs.load(storage, key, "c" * 64, 50, 10) is None
+
+
+def test_texts_have_no_views(data: ImageData, teacher: Teacher, make_generation: MakeGeneration) -> None:
+    class Text(ImageData):
+        @property
+        def views(self) -> int:
+            return 0
+
+    with pytest.raises(UserError, match="no views"):
+        train(make_generation("ban", teachers=("1" * 64,), **CACHED), teacher, Text(**vars(data)), CPU)
