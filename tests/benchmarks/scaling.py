@@ -28,9 +28,11 @@ from ban_ray.search.choices import Choices
 from ban_ray.search.command import search
 from tests.benchmarks.simulator import Report, Simulator
 
-WAIT_S = 600
-
 SPACE = str(Path(__file__).with_name("simulated_space.py"))
+
+
+def _hold(seconds: float) -> None:
+    time.sleep(seconds)
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,12 @@ class OnNode:
     seconds: float
 
     def __call__(self, order: Order, group: Group, report: Report, *, name: str, folder: str) -> Outcome:
-        from ray.util.placement_group import placement_group, remove_placement_group
+        import ray
 
-        held = placement_group([{"CPU": 1}], name=name)
-        try:
-            # Its ready() would start a process on the node, a second of one of the few cores there are.
-            if not held.wait(timeout_seconds=WAIT_S):
-                raise TimeoutError(f"no node had a CPU free within {WAIT_S} s")
-            time.sleep(self.seconds)
-            return Simulator(noise=0.3)(order, group, report, name=name, folder=folder)
-        finally:
-            remove_placement_group(held)
+        # Tune would put it onto the resources of the trial, which are none of a node's CPUs.
+        held = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_hold)
+        ray.get(held.remote(self.seconds))
+        return Simulator(noise=0.3)(order, group, report, name=name, folder=folder)
 
 
 def start(nodes: int) -> Any:
