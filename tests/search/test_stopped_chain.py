@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from ban_ray import cluster
 from ban_ray.chain import Trial
 from ban_ray.cluster.abandoned import freed
+from ban_ray.distributed import KEPT_MEMORY
 from ban_ray.population import Population, checkpoints, claims, open_storage
 from ban_ray.search.agenda import Agenda
 from ban_ray.search.desk import Desk
@@ -37,7 +39,7 @@ class StopsInTraining(Judge):
         super().__init__(patience=2, min_gain=0, sizes=lambda _: (), history=lambda _: [])
         self.heard = 0
         self.stopped_at = 0.0
-        self.shown = set[tuple[str, str]]()
+        self.shown: dict[str, Shown] = {}
 
     def hear(self, planned: Planned, record: Mapping[str, Any]) -> Ending | None:
         self.heard += "epoch" in record
@@ -48,13 +50,28 @@ class StopsInTraining(Judge):
         return Ending("stopped", "by the test")
 
 
-def shown() -> set[tuple[str, str]]:
-    """Classes and names on the dashboard's page of actors."""
+@dataclass(frozen=True)
+class Shown:
+    """An actor: its name on the dashboard's page, its process's environment, and whether that has PyTorch."""
+
+    name: str
+    environment: str
+    has_torch: bool
+
+
+def shown() -> dict[str, Shown]:
+    """By class, what is on the dashboard's page of actors."""
     import ray
     from ray.util.state import list_actors
 
     actors = list_actors(address=ray.get_runtime_context().gcs_address, detail=True, filters=[("state", "=", "ALIVE")])
-    return {(actor.class_name, actor.repr_name) for actor in actors}
+    found = {}
+    for actor in actors:
+        process = Path(f"/proc/{actor.pid}")
+        found[actor.class_name] = Shown(
+            actor.repr_name, (process / "environ").read_text(), "libtorch" in (process / "maps").read_text()
+        )
+    return found
 
 
 class StopsTheSecond(Judge):
@@ -112,8 +129,14 @@ def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, t
     desk = Desk(agenda, judge, trials_of(asked, tmp_path), lambda *_: None, end)
     run(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s")
     assert [ending.kind for ending in ended] == ["stopped"]
-    assert ("ChainDriver", "s") in judge.shown
-    assert any(what == "RayTrainWorker" and name.startswith(f"s {planned.slug}-") for what, name in judge.shown)
+    driver, worker = judge.shown["ChainDriver"], judge.shown["RayTrainWorker"]
+    assert driver.name == "s"
+    assert worker.name.startswith(f"s {planned.slug}-")
+    # Only the worker pays for PyTorch, and it keeps the memory that it freed.
+    assert [what for what, one in judge.shown.items() if one.has_torch] == ["RayTrainWorker"]
+    for name, value in KEPT_MEMORY.items():
+        assert f"{name}={value}\0" in worker.environment
+        assert name not in driver.environment
     with freed():
         while ray.available_resources().get("CPU", 0) < ray_cluster.cpus:
             assert time.monotonic() - judge.stopped_at < 10, "its workers hold their CPUs"
