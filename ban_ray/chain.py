@@ -29,6 +29,7 @@ class Trial(BaseModel):
         title: readable, for the dashboard.
         teacher_told: how the members that teach generation 0 were chosen.
         teacher_cache_bytes: for the kept outputs of a teacher, on each node.
+        recompute: dense units keep fewer activations; no bit changes.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +46,7 @@ class Trial(BaseModel):
     command: str = ""
     teacher_told: str = ""
     teacher_cache_bytes: int = 0
+    recompute: bool = False
 
     @property
     def runs(self) -> str:
@@ -103,6 +105,7 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = ru
             command=trial.command,
             teacher_told=trial.teacher_told,
             teacher_cache_bytes=trial.teacher_cache_bytes,
+            recompute=trial.recompute,
         )
         outcome = run(order, group, report, name=f"{trial.title}-{order.run[-8:]}", folder=trial.folder)
         if outcome.status == "failed":

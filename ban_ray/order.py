@@ -20,6 +20,7 @@ class Order(BaseModel):
         threads: of torch, in each process.
         command: what the user typed, for the records.
         teacher_cache_bytes: for the kept outputs of a teacher, on each node.
+        recompute: dense units keep fewer activations; no bit changes.
         teacher_told: how the members that teach generation 0 were chosen, for its record.
     """
 
@@ -37,6 +38,7 @@ class Order(BaseModel):
     command: str = ""
     teacher_told: str = ""
     teacher_cache_bytes: int = 0
+    recompute: bool = False
 
 
 class Outcome(BaseModel):

@@ -100,15 +100,21 @@ def build_architecture(
     return module
 
 
-def build_for(data: TaskData, name: str, arguments: Mapping[str, object] | None = None) -> nn.Module:
+def build_for(
+    data: TaskData, name: str, arguments: Mapping[str, object] | None = None, *, recompute: bool = False
+) -> nn.Module:
     """`build` for a task's data; a network that reads words by their characters is told how they are spelled.
+
+    Args:
+        recompute: as of `build`; a network without dense units is built as ever.
 
     Raises:
         UserError: as `build` does, or the network does not read such data.
     """
     architecture = parse(name, arguments)
     check_fits(architecture, data.task)
-    network = build_architecture(architecture, data.num_classes, data.in_channels)
+    recompute = recompute and type(architecture) in _DENSE
+    network = build_architecture(architecture, data.num_classes, data.in_channels, recompute=recompute)
     if isinstance(data, TextData) and isinstance(network, CharacterLanguageModel):
         network.words.spell(data.spellings())
     return network

@@ -95,6 +95,9 @@ _OURS: dict[str, tuple[str, Callable[..., Architecture]]] = {
         lambda units, dropout: CharacterNetwork(_dropout(dropout, CNN_DROPOUT), int(units or 0)),
     ),
 }
+DENSE = (DenseNetBC, MatchDenseNet)
+"""Families whose units can be recomputed."""
+
 FORMS = (*_OURS, OWN_FORM, TORCHVISION_FORM)
 """The forms that a name may have."""
 

@@ -81,6 +81,7 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
     metavar="N",
     help="By default one where the cluster has GPUs; 0.25 packs four generations onto one.",
 )
+@click.option("--recompute", is_flag=True, help="Dense units keep fewer activations: the same bits in less memory.")
 @click.option("--concurrent", type=click.IntRange(1), help="Chains at once; by default as many as fit.")
 @click.option("--storage", default="./ban_runs", show_default=True, metavar="DIR", help="Population and searches.")
 @click.option("--name", help="Name of the search; by default the space's.")

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ban_ray.networks.names import parse
+from ban_ray.networks.names import DENSE, parse
 from ban_ray.networks.shapes.foreign import OwnNetwork
 from ban_ray.population.disk import written
 from ban_ray.search.step import Measured, Shape, measure
@@ -50,6 +50,7 @@ def estimate(
     in_channels: int,
     sample_shape: tuple[int, ...],
     training_samples: int,
+    recompute: bool = False,
 ) -> Cost | None:
     """The cost of the missing generations; None where there are none.
 
@@ -73,6 +74,7 @@ def estimate(
             batch=recipe.batch_size // recipe.workers,
             unroll=recipe.unroll,
             precision=recipe.precision,
+            recompute=recompute and isinstance(parse(generation.network, generation.network_arguments or None), DENSE),
         )
         if shape not in found:
             found[shape] = _remembered(shape)

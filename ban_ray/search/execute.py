@@ -147,6 +147,7 @@ def execute(
                 command=choices.command,
                 teacher_told=request.teacher_told,
                 teacher_cache_bytes=request.teacher_cache_bytes,
+                recompute=request.recompute,
             )
             runs[id(planned)] = trial.runs
             return trial

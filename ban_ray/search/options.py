@@ -40,6 +40,7 @@ class Options:
     network_version: str | None = None
     teacher: str = "parent"
     teacher_cache: str | None = None
+    recompute: bool = False
     sampler: str | None = None
     samples: int | None = None
     minimise: str | None = None

@@ -128,6 +128,7 @@ def estimated(plan: Plan, population: Population | None) -> Cost | None:
         in_channels=request.decoded.in_channels,
         sample_shape=request.decoded.sample_shape,
         training_samples=request.sizes.train,
+        recompute=request.recompute,
     )
 
 

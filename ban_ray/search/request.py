@@ -83,6 +83,7 @@ class Request:
     teacher: TeacherChoice
     teacher_told: str = ""
     teacher_cache_bytes: int = 0
+    recompute: bool = False
     left_out: tuple[str, ...] = ()
 
     @property
@@ -188,6 +189,7 @@ def resolve(options: Options) -> Request:
         sizes=counted,
         teacher=teacher_of(options, space),
         teacher_cache_bytes=cache_bytes(options.teacher_cache, task, decoded, counted),
+        recompute=options.recompute,
     )
     if request.sampled:
         # A space that cannot make chains is told of before anything starts.
@@ -209,6 +211,9 @@ def _with_grid(request: Request) -> Request:
         raise UserError(
             f"--max-parameters {request.policy.max_parameters} leaves no configuration of space {request.space.name}"
         )
+    networks = {generation.network for planned in chains for generation in planned.chain.generations}
+    if request.recompute and not any(isinstance(names.parse(network), names.DENSE) for network in networks):
+        raise UserError(f"--recompute is of no use: no network here has dense units, {sorted(networks)[0]} has none")
     return replace(request, chains=tuple(chains), left_out=tuple(left_out))
 
 

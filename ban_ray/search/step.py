@@ -27,6 +27,7 @@ class Shape:
     batch: int
     unroll: int
     precision: str
+    recompute: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,12 @@ def measure(shape: Shape) -> Measured:
     if device.type == "cpu":
         batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * shape.unroll))))
 
-    def network(name: str, arguments: str) -> torch.nn.Module:
-        return to_device(build(name, shape.num_classes, shape.in_channels, json.loads(arguments) or None), device)
+    def network(name: str, arguments: str, recompute: bool = False) -> torch.nn.Module:
+        decoded = json.loads(arguments) or None
+        built = build(name, shape.num_classes, shape.in_channels, decoded, recompute=recompute)
+        return to_device(built, device)
 
-    student = network(shape.network, shape.arguments)
+    student = network(shape.network, shape.arguments, shape.recompute)
     teacher = Teacher([network(*each) for each in shape.teachers]) if shape.teachers else None
     optimiser = SGD(student.parameters(), recipe)
     inputs, labels = example(shape.sample_shape, shape.num_classes, batch, shape.unroll, device)

@@ -66,6 +66,7 @@ def train(
     device: torch.device,
     *,
     rows: SharedRows | None = None,
+    recompute: bool = False,
     state: State | None = None,
     after_epoch: Callable[[State], None] | None = None,
 ) -> Trained:
@@ -76,6 +77,7 @@ def train(
 
     Args:
         rows: where the teacher's outputs are kept under a recipe of ``cached`` ones; the bits are the same without.
+        recompute: dense units keep fewer activations and compute them again: the same bits, less memory, more time.
         state: of an epoch's end, as `after_epoch` was given it.
         after_epoch: called on every worker at each epoch's end.
 
@@ -98,7 +100,7 @@ def train(
     set_precision(recipe, device)
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        network = build_for(data, generation.network, generation.network_arguments or None)
+        network = build_for(data, generation.network, generation.network_arguments or None, recompute=recompute)
     if generation.shared_layers != "none":
         share_layers(network, teacher, frozen=generation.shared_layers == "frozen")
     to_device(network, device)

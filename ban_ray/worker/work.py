@@ -63,6 +63,7 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
                     data,
                     device,
                     rows=rows,
+                    recompute=order.recompute,
                     state=from_bytes(decision.state) if decision.state else None,
                     after_epoch=_after_epoch(population, generation, place, order, report),
                 )

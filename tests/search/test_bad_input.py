@@ -42,6 +42,7 @@ CASES = [
     (("--space", "densenet_search", "--max-parameters", "10", "--sampler", "grid"), "leaves no configuration"),
     (("--space", "densenet_search", "--protocol", "paper"), "only --sampler grid"),
     ((*GRID, "--teacher-cache", "much"), "2GiB"),
+    (("--space", "chain", "--network", "pre-resnet-11", "--recompute"), "dense units"),
     ((*GRID, "--teacher-cache", "10kB"), "at least 1MB"),
     (("--space", "language_models", "--teacher-cache", "1GiB"), "tokens before it"),
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ban_ray.networks.layers import NormConv
 from ban_ray.order import Outcome
 from ban_ray.population import Member, Population, checkpoints, claims, open_storage
 from ban_ray.specs import Chain, Generation, Objective, Task
@@ -338,3 +339,25 @@ def test_a_member_without_held_out_data(population: Population, task: Task) -> N
         assert 0 <= member.metrics.test_error <= 100
         assert population.predictions(member).held_out.shape == (0, 10)
         assert member.provenance["training_images"] == 400
+
+
+def test_recomputed_units_train_the_same_bytes(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And they are recomputed: as many more forward passes of a unit's branch as there are units and steps."""
+    chain, passes = make(task), [0]
+    real = NormConv.forward
+
+    def counted(self: NormConv, x: torch.Tensor) -> torch.Tensor:
+        passes[0] += torch.is_grad_enabled()
+        return real(self, x)
+
+    monkeypatch.setattr(NormConv, "forward", counted)
+    counts, bytes_of = [], []
+    for recompute in (False, True):
+        population = Population(open_storage(str(tmp_path / str(recompute))))
+        passes[0] = 0
+        assert do(population, *chain.generations, recompute=recompute).status == "done"
+        counts.append(passes[0])
+        bytes_of.append([blobs(population, key) for key in chain.keys])
+    assert bytes_of[0] == bytes_of[1]
+    # densenet-bc-10-4 has 3 units of two layers each; 2 generations of 6 steps.
+    assert counts[1] - counts[0] == 2 * 3 * 2 * 6
