@@ -130,11 +130,15 @@ def _tell_cluster() -> None:
 def _worker(config: dict[str, Any]) -> dict[str, Any]:
     from ray import train
     from ray.train.torch import get_device
+    from torch.cuda import set_device
 
     from ban_ray.worker import work
 
     order = Order.model_validate_json(config["order"])
     device = get_device()
+    if device.type == "cuda":
+        # Of one worker nobody else does it.
+        set_device(device)
     return work(order, device, _sparingly(_told(train.report), device)).model_dump()
 
 

@@ -1,5 +1,6 @@
 """Rows of numbers in memory that the processes of a node share, each written once, up to a limit."""
 
+import errno
 import fcntl
 import os
 import tempfile
@@ -15,13 +16,19 @@ Rows = NDArray[np.float16]
 Numbers = NDArray[np.int64]
 
 _GROWTH_BYTES = 16 * 2**20
-_SLOT_BYTES, _ROW_ITEM_BYTES = 4, 2
+_RESERVE_BYTES = 256 * 2**20
+"""Left free in the node's shared memory, which other programs use too."""
+_SLOT_BYTES, _ROW_ITEM_BYTES, _HEADER_BYTES = 4, 2, 16
 
 
 def shared_folder() -> Path:
     """The node's shared memory, else a folder for temporary files; one for each user."""
     root = Path("/dev/shm")
     usable = root.is_dir() and os.access(root, os.W_OK)
+    if usable:
+        # Containers often have 64 MiB of it.
+        size = os.statvfs(root)
+        usable = size.f_blocks * size.f_frsize > 4 * _RESERVE_BYTES
     return (root if usable else Path(tempfile.gettempdir())) / f"ban_ray-{os.getuid()}"
 
 
@@ -40,29 +47,65 @@ class SharedRows:
     def __init__(self, name: str, numbers: int, width: int, limit_bytes: int, folder: Path | None = None) -> None:
         """Args:
         limit_bytes: of table and rows; rows that do not fit, or for which the memory has no room, are not kept.
+
+        Raises:
+            OSError: the files cannot be made, or there is no memory for the table.
         """
         self._folder = folder or shared_folder()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._folder.stat().st_uid != os.getuid():
+            raise PermissionError(errno.EPERM, "belongs to another user, who could change what is kept", self._folder)
         self._name, self._width = name, width
-        self.capacity = max(0, (limit_bytes - bytes_needed(numbers, 0, width)) // (_ROW_ITEM_BYTES * width))
+        fitting = (limit_bytes - bytes_needed(numbers, 0, width)) // (_ROW_ITEM_BYTES * width)
+        self.capacity = max(0, min(fitting, numbers, np.iinfo(np.int32).max - 1))
         self._sweep()
         self._lock = self._open("lock")
-        with self._locked():
-            self._users = self._open("users")
-            fcntl.flock(self._users, fcntl.LOCK_SH)
-            self._data = self._open("rows")
-            with os.fdopen(self._open("table"), "r+b") as table, os.fdopen(os.dup(self._data), "r+b") as rows:
-                # A file that grows is made of zeros and takes no memory for them: 0 stands for a row that is missing.
-                table.truncate(16 + _SLOT_BYTES * numbers)
-                rows.truncate(max(1, _ROW_ITEM_BYTES * self.capacity * width))
-                self._counts: NDArray[np.int64] = np.memmap(table, np.int64, "r+", 0, (2,))
-                self._places: NDArray[np.int32] = np.memmap(table, np.int32, "r+", 16, (numbers,))
-                if self.capacity:
-                    self._rows: Rows = np.memmap(rows, np.float16, "r+", 0, (self.capacity, width))
+        try:
+            with self._locked():
+                self._join(numbers)
+        except OSError:
+            os.close(self._lock)
+            raise
+
+    def _join(self, numbers: int) -> None:
+        self._users = self._open("users")
+        fcntl.flock(self._users, fcntl.LOCK_SH)
+        self._data = self._open("rows")
+        try:
+            self._map(numbers)
+        except OSError:
+            self._leave()
+            raise
+
+    def _map(self, numbers: int) -> None:
+        size = _HEADER_BYTES + _SLOT_BYTES * numbers
+        with os.fdopen(self._open("table"), "r+b") as table, os.fdopen(os.dup(self._data), "r+b") as rows:
+            # Asked for at once: where memory is not there, even to read a mapping of it ends the process. New files
+            # are zeros, and 0 stands for a row that is missing.
+            self._reserve(table.fileno(), os.fstat(table.fileno()).st_size, size)
+            rows.truncate(max(1, _ROW_ITEM_BYTES * self.capacity * self._width))
+            self._counts: NDArray[np.int64] = np.memmap(table, np.int64, "r+", 0, (2,))
+            self._places: NDArray[np.int32] = np.memmap(table, np.int32, "r+", _HEADER_BYTES, (numbers,))
+            if self.capacity:
+                self._rows: Rows = np.memmap(rows, np.float16, "r+", 0, (self.capacity, self._width))
+
+    def _reserve(self, handle: int, there: int, needed: int) -> None:
+        """Raises OSError: there is no memory for a file to grow, or little would be left."""
+        if needed <= there:
+            return
+        free = os.fstatvfs(handle)
+        if free.f_bavail * free.f_frsize < needed - there + _RESERVE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._folder))
+        os.posix_fallocate(handle, there, needed - there)
 
     def __len__(self) -> int:
-        """Rows that are kept."""
+        """Rows that have been given room."""
         return int(self._counts[0])
+
+    @property
+    def nbytes(self) -> int:
+        """Of the rows that have been given room."""
+        return _ROW_ITEM_BYTES * self._width * len(self)
 
     def find(self, numbers: Numbers) -> tuple[NDArray[np.bool_], Rows]:
         """Which of the numbers have rows, and those rows in their order."""
@@ -80,10 +123,11 @@ class SharedRows:
             chosen = np.flatnonzero(new)[:room]
             first = int(self._counts[0])
             if len(chosen):
-                # The rows before their places: others read without a lock.
+                # A process that is killed in between has taken room for nothing. The rows come before their places,
+                # since others read without a lock.
+                self._counts[0] = first + len(chosen)
                 self._rows[first : first + len(chosen)] = rows[chosen]
                 self._places[numbers[chosen]] = np.arange(first + 1, first + 1 + len(chosen), dtype=np.int32)
-                self._counts[0] = first + len(chosen)
 
     def all(self) -> tuple[Numbers, Rows]:
         """Every number that has a row, increasing, and its row."""
@@ -93,10 +137,16 @@ class SharedRows:
 
     def close(self) -> None:
         with self._locked():
-            os.close(self._users)
-            os.close(self._data)
-            self._delete_unused(self._name)
+            self._leave()
         os.close(self._lock)
+
+    def _leave(self) -> None:
+        # Memory that is still mapped stays taken.
+        for mapped in ("_counts", "_places", "_rows"):
+            self.__dict__.pop(mapped, None)
+        os.close(self._users)
+        os.close(self._data)
+        self._delete_unused(self._name)
 
     def __enter__(self) -> Self:
         return self
@@ -111,8 +161,7 @@ class SharedRows:
         while used + wanted > reserved // row and reserved < self.capacity * row:
             step = min(_GROWTH_BYTES, self.capacity * row - reserved)
             try:
-                # Where it was not asked for before, writing to memory that is not there would end the process.
-                os.posix_fallocate(self._data, reserved, step)
+                self._reserve(self._data, reserved, reserved + step)
             except OSError:
                 break
             reserved += step

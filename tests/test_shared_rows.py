@@ -53,14 +53,78 @@ def test_a_limit_below_its_table_keeps_nothing(tmp_path: Path) -> None:
         assert not rows.find(np.arange(5))[0].any()
 
 
-def test_no_room_in_memory_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: int) -> None:
-        raise OSError(28, "No space left on device")
+def full(*_: int) -> None:
+    raise OSError(28, "No space left on device")
 
+
+def test_no_room_for_rows_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with opened(tmp_path) as rows:
         monkeypatch.setattr(os, "posix_fallocate", full)
         rows.add(np.arange(5), of(np.arange(5)))
         assert len(rows) == 0
+
+
+def test_no_room_for_the_table_is_told_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="No space"):
+        opened(tmp_path)
+    assert [file.suffix for file in tmp_path.iterdir()] == [".lock"]
+    monkeypatch.undo()
+    with opened(tmp_path) as rows:
+        assert len(rows) == 0
+
+
+def test_the_table_is_in_memory_that_was_asked_for(tmp_path: Path) -> None:
+    with opened(tmp_path):
+        table = (tmp_path / "teacher.table").stat()
+        assert table.st_blocks * 512 >= table.st_size > 4 * NUMBERS
+
+
+def test_a_limit_beyond_all_numbers_is_all_numbers(tmp_path: Path) -> None:
+    with SharedRows("teacher", NUMBERS, WIDTH, 10**18, tmp_path) as rows:
+        assert rows.capacity == NUMBERS
+
+
+def test_a_folder_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "getuid", lambda: 12345)
+    with pytest.raises(PermissionError, match="another user"):
+        opened(tmp_path)
+
+
+def test_killed_between_two_writes(tmp_path: Path) -> None:
+    """The next rows do not go where the places of the unfinished ones point."""
+
+    with opened(tmp_path) as other:
+        for part in ("_rows", "_places"):
+            dying = opened(tmp_path)
+            setattr(dying, part, _Dying(getattr(dying, part)))
+            with pytest.raises(KeyboardInterrupt):
+                dying.add(np.arange(10), of(np.arange(10)))
+        later = np.arange(100, 110)
+        other.add(later, of(later))
+        assert not other.find(np.arange(10))[0].any()
+        assert np.array_equal(other.find(later)[1], of(later))
+
+
+class _Dying:
+    """Memory at which a process dies when it writes."""
+
+    def __init__(self, real: object) -> None:
+        self._real = real
+
+    def __getitem__(self, numbers: Numbers) -> object:
+        return self._real[numbers]  # type: ignore[index]
+
+    def __setitem__(self, *_: object) -> None:
+        raise KeyboardInterrupt
+
+
+def test_memory_is_given_back(tmp_path: Path) -> None:
+    rows = opened(tmp_path)
+    rows.add(np.arange(5), of(np.arange(5)))
+    assert str(tmp_path) in Path("/proc/self/maps").read_text()
+    rows.close()
+    assert str(tmp_path) not in Path("/proc/self/maps").read_text()
 
 
 def test_the_last_to_close_deletes(tmp_path: Path) -> None:

@@ -35,10 +35,7 @@ def find_garbage(population: Population, *, abandoned_s: float = ABANDONED_S) ->
         if entry.is_folder and is_key(entry.name):
             for path, why in orphans_of(population, entry.name, now - GRACE_S):
                 yield Garbage(path, why, _size(population.storage, path))
-    for key in population.storage.list("outputs"):
-        if is_key(key) and key not in population:
-            place = f"outputs/{key}"
-            yield Garbage(place, "holds outputs of a teacher that is no member", _size(population.storage, place))
+    yield from _outputs(population, now - abandoned_s)
     for room in ("unfinished", "claims", "failures", "index", "damaged", "outputs"):
         for path, entry in _below(population.storage, room):
             if entry.name.startswith(".") and (entry.modified or now) < now - GRACE_S:
@@ -54,6 +51,18 @@ def _checkpoints(population: Population, abandoned: float, unclaimed: float) -> 
             yield Garbage(place, "holds checkpoints of a published member", _size(storage, place))
         elif _newest(storage, place, now) < abandoned and _newest(storage, f"claims/{key}", 0.0) < unclaimed:
             yield Garbage(place, "holds checkpoints that nobody goes on from", _size(storage, place))
+
+
+def _outputs(population: Population, before: float) -> Iterator[Garbage]:
+    """Teachers' outputs are computed again where they are missing."""
+    for key in population.storage.list("outputs"):
+        place = f"outputs/{key}"
+        if is_key(key) and key not in population:
+            yield Garbage(place, "holds outputs of a teacher that is no member", _size(population.storage, place))
+            continue
+        for path, entry in _below(population.storage, place):
+            if (entry.modified or time.time()) < before:
+                yield Garbage(path, "holds outputs of a teacher that were kept long ago", entry.size)
 
 
 def _claims(storage: Storage, before: float) -> Iterator[Garbage]:

@@ -23,7 +23,7 @@ History = list[dict[str, float | int | None]]
 means over the training views, unweighted parts); ``train_error``, ``teacher_error`` (percent, on training views);
 ``teacher_confidence`` (mean maximum probability), ``teacher_entropy`` (nats); ``held_out_error`` (percent),
 ``held_out_log_likelihood`` (nats); ``images_per_second`` of training (of text tokens); ``seconds`` with
-evaluation; under cached teacher outputs ``teacher_outputs_found``, the share that was there already."""
+evaluation; under cached teacher outputs ``teacher_outputs_found``, the share of rank 0's that was there already."""
 
 
 class File(BaseModel):

@@ -12,7 +12,7 @@ from ban_ray.population.places import folder
 from ban_ray.population.protocol import Storage
 from ban_ray.shared_rows import Numbers, Rows
 
-_NAME = r"-([0-9a-f]{64})\.safetensors"
+_NAME = r"-([0-9]{10,})-([0-9a-f]{64})\.safetensors"
 
 
 def kept_outputs(key: str) -> str:
@@ -20,8 +20,13 @@ def kept_outputs(key: str) -> str:
     return f"outputs/{folder(key).removeprefix('population/')}"
 
 
+def count(storage: Storage, key: str, identity: str) -> int:
+    """Rows that are kept under an identity."""
+    return max((number for number, _ in _files(storage, kept_outputs(key), identity)), default=0)
+
+
 def save(storage: Storage, key: str, identity: str, numbers: Numbers, rows: Rows) -> None:
-    """Replace what is kept under an identity.
+    """Keep rows in place of fewer under the same identity.
 
     Args:
         key: of the teacher, of several the first.
@@ -32,35 +37,50 @@ def save(storage: Storage, key: str, identity: str, numbers: Numbers, rows: Rows
 
     data = to_bytes({"numbers": numbers, "rows": rows})
     place = kept_outputs(key)
-    name = f"{identity}-{hashlib.sha256(data).hexdigest()}.safetensors"
-    older = [file for file in _files(storage, place, identity) if file != name]
+    name = f"{identity}-{len(numbers):010d}-{hashlib.sha256(data).hexdigest()}.safetensors"
+    smaller = [file for number, file in _files(storage, place, identity) if number < len(numbers)]
     storage.write(f"{place}/{name}", data)
-    for file in older:
+    for file in smaller:
         storage.delete(f"{place}/{file}")
 
 
 def load(storage: Storage, key: str, identity: str, views: int, classes: int) -> tuple[Numbers, Rows] | None:
-    """Numbers (n,) below `views` and their rows (n, classes), None where none are kept or they cannot be read."""
+    """Numbers (n,) below `views` and their rows (n, classes), None where none are kept.
+
+    What cannot be read is deleted, so that others take its place.
+    """
     place = kept_outputs(key)
-    for name in _files(storage, place, identity):
+    for _, name in _files(storage, place, identity):
+        path = f"{place}/{name}"
         try:
-            data = storage.read(f"{place}/{name}")
-            arrays = arrays_of(data, key)
-        except (FileNotFoundError, DamagedMember):
+            data = storage.read(path)
+        except FileNotFoundError:
             continue
-        named = re.fullmatch(re.escape(identity) + _NAME, name)
-        if named is None or hashlib.sha256(data).hexdigest() != named[1]:
-            continue
-        numbers, rows = _checked(arrays.get("numbers"), np.int64, 1), _checked(arrays.get("rows"), np.float16, 2)
-        if numbers is None or rows is None or rows.shape != (len(numbers), classes):
-            continue
-        if not len(numbers) or (numbers[0] >= 0 and numbers[-1] < views and bool((np.diff(numbers) > 0).all())):
-            return numbers, rows
+        if name.endswith(f"-{hashlib.sha256(data).hexdigest()}.safetensors"):
+            found = _read(data, key, views, classes)
+            if found is not None:
+                return found
+        storage.delete(path)
     return None
 
 
-def _files(storage: Storage, place: str, identity: str) -> list[str]:
-    return [name for name in storage.list(place) if re.fullmatch(re.escape(identity) + _NAME, name)]
+def _read(data: bytes, key: str, views: int, classes: int) -> tuple[Numbers, Rows] | None:
+    """None where they are not rows by increasing numbers."""
+    try:
+        arrays = arrays_of(data, key)
+    except DamagedMember:
+        return None
+    numbers, rows = _checked(arrays.get("numbers"), np.int64, 1), _checked(arrays.get("rows"), np.float16, 2)
+    if numbers is None or rows is None or rows.shape != (len(numbers), classes) or not len(numbers):
+        return None
+    increasing = numbers[0] >= 0 and numbers[-1] < views and bool((np.diff(numbers) > 0).all())
+    return (numbers, rows) if increasing else None
+
+
+def _files(storage: Storage, place: str, identity: str) -> list[tuple[int, str]]:
+    """Rows and name of each file of an identity, the most rows first."""
+    matches = [re.fullmatch(re.escape(identity) + _NAME, name) for name in storage.list(place)]
+    return sorted(((int(match[1]), match[0]) for match in matches if match), reverse=True)
 
 
 def _checked(array: NDArray[np.generic] | None, kind: type, dimensions: int) -> NDArray | None:  # type: ignore[type-arg]

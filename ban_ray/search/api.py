@@ -40,6 +40,8 @@ def train_chain(
     network_args: Mapping[str, JsonValue] | None = None,
     network_version: str | None = None,
     teacher: str = "parent",
+    teacher_cache: str | None = None,
+    recompute: bool = False,
     storage: str = "./ban_runs",
     name: str | None = None,
     concurrent: int | None = None,
@@ -101,6 +103,8 @@ def train_chain(
             working_dir=working_dir,
             retry_failed=retry_failed,
             teacher=teacher,
+            teacher_cache=teacher_cache,
+            recompute=recompute,
             command=f"ban_ray.search.api.train_chain({network!r}, ...)",
         )
     )

@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
 from ban_ray.search.request import Planned, Request
-from ban_ray.specs import canonical_json, digest
+from ban_ray.specs import Recipe, canonical_json, digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, described
 
 FORMAT_VERSION = 1
@@ -26,12 +26,18 @@ def identity(request: Request) -> dict[str, object]:
         "space": request.space.name,
         "scale": setting.scale,
         "task": setting.task.model_dump(),
-        "recipe": setting.recipe.model_dump(),
+        "recipe": _recipe(setting.recipe),
         "objective": setting.objective.model_dump(),
         "network": None if setting.network is None else vars(setting.network),
         "configurations": [dict(configuration) for configuration in request.scale.configurations],
         **({"parameters": described(request.scale.parameters)} if request.scale.parameters else {}),
     }
+
+
+def _recipe(recipe: Recipe) -> dict[str, object]:
+    """Without fields that are younger than some searches, where they are at their default."""
+    young = {"teacher_outputs"} - recipe.model_dump(exclude_defaults=True).keys()
+    return recipe.model_dump(exclude=young)
 
 
 def settle(storage: Storage, request: Request, name: str | None) -> str:

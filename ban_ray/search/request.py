@@ -211,7 +211,10 @@ def _with_grid(request: Request) -> Request:
         raise UserError(
             f"--max-parameters {request.policy.max_parameters} leaves no configuration of space {request.space.name}"
         )
-    networks = {generation.network for planned in chains for generation in planned.chain.generations}
+    generations = [generation for planned in chains for generation in planned.chain.generations]
+    if request.teacher_cache_bytes and not any(g.recipe.teacher_outputs == "cached" for g in generations):
+        raise UserError("--teacher-cache is of no use: no network here learns from a teacher")
+    networks = {generation.network for generation in generations}
     if request.recompute and not any(isinstance(names.parse(network), names.DENSE) for network in networks):
         raise UserError(f"--recompute is of no use: no network here has dense units, {sorted(networks)[0]} has none")
     return replace(request, chains=tuple(chains), left_out=tuple(left_out))

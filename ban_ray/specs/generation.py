@@ -54,16 +54,20 @@ class Generation(Spec):
         return self
 
     @model_validator(mode="after")
-    def _no_outputs_of_no_teacher(self) -> Self:
+    def _outputs_of_no_teacher_are_the_same(self) -> Self:
+        self._forget_outputs_of_no_teacher()
+        return self
+
+    def _forget_outputs_of_no_teacher(self) -> None:
         """A baseline is the same network however its students' teachers answer, so it has the same key."""
         if not self.objective.needs_teacher and self.recipe.teacher_outputs != "online":
-            object.__setattr__(self, "recipe", self.recipe.model_copy(update={"teacher_outputs": "online"}))
-        return self
+            self.__dict__["recipe"] = self.recipe.model_copy(update={"teacher_outputs": "online"})
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """A copy with changes; its key is its own."""
         copy = super().model_copy(update=update, deep=deep)
         copy.__dict__.pop("key", None)
+        copy._forget_outputs_of_no_teacher()
         return copy
 
     @cached_property

@@ -2,8 +2,8 @@
 
 An image has few views (crops and mirrorings), so that students of one teacher ask again for the same outputs. Each is
 a pure function of the teacher and the view whatever was asked before: the teacher computes batches of one fixed size,
-in which a row's bits depend neither on its place nor on its neighbours, and what it computed is rounded whether or not
-it is kept.
+in which a row's bits depend neither on its place nor on its neighbours (`ban_ray.training.places`), and what it
+computed is rounded whether or not it is kept. Nothing is kept of a teacher for which that does not hold.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ban_ray.shared_rows import SharedRows
+from ban_ray.training.places import RowsAlone, in_order, rows_are_alone
 
 
 class CachedTeacher:
@@ -26,6 +27,8 @@ class CachedTeacher:
         """
         self._batch, self._rows = batch, rows
         self._asked = self._found = 0
+        # Rows that are there come from a process that has tried.
+        self._alone: bool | None = True if rows is not None and len(rows) else None
 
     def found_since(self) -> float:
         """Share of the outputs that were there already, 0 to 1, since this was last asked."""
@@ -43,7 +46,9 @@ class CachedTeacher:
         """
         assert views is not None
         self._asked += len(views)
-        if self._rows is None:
+        if self._rows is not None and self._alone is None:
+            self._alone = rows_are_alone(teacher, self._batch, inputs)
+        if self._rows is None or not self._alone:
             return _normalised(self._computed(teacher, inputs).half())
         numbers = views.numpy()
         there, kept = self._rows.find(numbers)
@@ -63,10 +68,9 @@ class CachedTeacher:
         """A batch that is not full is filled up with its first row."""
         lacking = self._batch - len(inputs)
         if lacking:
-            filler = inputs[:1].expand(lacking, *inputs.shape[1:])
-            like = torch.channels_last if inputs.dim() == 4 else torch.contiguous_format
-            inputs = torch.cat([inputs, filler]).contiguous(memory_format=like)
-        return teacher(inputs)[: self._batch - lacking]
+            inputs = torch.cat([inputs, inputs[:1].expand(lacking, *inputs.shape[1:])])
+        with RowsAlone():
+            return teacher(in_order(inputs))[: self._batch - lacking]
 
 
 def _normalised(rows: Tensor) -> Tensor:

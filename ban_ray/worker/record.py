@@ -85,7 +85,7 @@ def _provenance(
         },
         "hardware": {
             "device": device.type,
-            "name": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+            "name": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
             "machine": platform.machine(),
             "cpus": os.cpu_count(),
         },
@@ -113,7 +113,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _processor() -> str:
+def processor() -> str:
     """The processor's model where the system tells, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

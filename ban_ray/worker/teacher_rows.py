@@ -1,20 +1,29 @@
 """Where a worker keeps its teacher's outputs: in the node's memory while students train, beside the teacher after."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
 from ban_ray.order import Order
-from ban_ray.population import Population, teacher_outputs
-from ban_ray.shared_rows import Numbers, Rows, SharedRows
+from ban_ray.population import Population
+from ban_ray.population.teacher_outputs import count, load, save
+from ban_ray.shared_rows import SharedRows
 from ban_ray.specs import SEMANTICS_VERSION, Generation, digest
 from ban_ray.tasks.data import TaskData
 from ban_ray.training import group
 from ban_ray.worker.decision import Decision
+from ban_ray.worker.record import processor
 
 _log = logging.getLogger(__name__)
+
+ROOM = 4
+"""Outputs are kept where so many times their size is free."""
+
+_DECIDES_BITS = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE")
+"""Environment variables with which libraries choose other computations."""
 
 
 @contextmanager
@@ -28,50 +37,64 @@ def teacher_rows(
 ) -> Iterator[SharedRows | None]:
     """Rows for a generation whose recipe caches its teacher's outputs, None for others.
 
-    They begin with what is kept beside the teacher, and what a generation adds is kept there at its end.
+    They begin with what is kept beside the teacher. What a generation adds is kept there when the block ends without
+    an error, so that belongs after its publication.
     """
     cached = generation.recipe.teacher_outputs == "cached" and generation.objective.needs_teacher
     if not cached or not order.teacher_cache_bytes or not data.views:
         yield None
         return
     identity = _identity(generation, decision, device)
-    name = f"{identity[:32]}-{order.teacher_cache_bytes}"
-    first = generation.teachers[0]
-    with SharedRows(name, data.views, data.num_classes, order.teacher_cache_bytes) as rows:
-        known = 0
-        if not len(rows) and (kept := _kept(population, first, identity, data)) is not None:
-            rows.add(*kept)
-            known = len(kept[0])
-        yield rows
-        if group.rank() == 0 and len(rows) > known:
-            try:
-                teacher_outputs.save(population.storage, first, identity, *rows.all())
-            except OSError as error:
-                # Only time is lost.
-                _log.warning("outputs of teacher %s are not kept: %s", first[:12], error)
-
-
-def _kept(population: Population, key: str, identity: str, data: TaskData) -> tuple[Numbers, Rows] | None:
+    first, storage = generation.teachers[0], population.storage
     try:
-        return teacher_outputs.load(population.storage, key, identity, data.views, data.num_classes)
+        # Files of one name have one size.
+        limit = order.teacher_cache_bytes
+        rows = SharedRows(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
     except OSError as error:
-        _log.warning("kept outputs of teacher %s cannot be read: %s", key[:12], error)
-        return None
+        _log.warning("outputs of teacher %s are not kept on this node: %s", first[:12], error)
+        yield None
+        return
+    with rows:
+        try:
+            if not len(rows) and (kept := load(storage, first, identity, data.views, data.num_classes)) is not None:
+                rows.add(*kept)
+        except (OSError, MemoryError) as error:
+            _log.warning("kept outputs of teacher %s are not read: %s", first[:12], error)
+        yield rows
+        try:
+            if group.rank() == 0 and _worth_keeping(rows, count(storage, first, identity), storage.free_bytes()):
+                save(storage, first, identity, *rows.all())
+        except (OSError, MemoryError) as error:
+            # Only time is lost.
+            _log.warning("outputs of teacher %s are not kept: %s", first[:12], error)
+
+
+def _worth_keeping(rows: SharedRows, there: int, free_bytes: int | None) -> bool:
+    """Whether there are more than the storage has, and members and checkpoints have more room left than they take."""
+    return len(rows) > there and (free_bytes is None or free_bytes > ROOM * rows.nbytes)
 
 
 def _identity(generation: Generation, decision: Decision, device: torch.device) -> str:
     """A digest of everything that decides the bits of an output beside its view."""
     recipe = generation.recipe
-    on = torch.cuda.get_device_name(device) if device.type == "cuda" else torch.backends.cpu.get_cpu_capability()
+    cuda = device.type == "cuda"
     return digest(
         {
             "semantics_version": SEMANTICS_VERSION,
+            "teachers": generation.teachers,
             "weights": [decision.digests[key] for key in generation.teachers],
             "task": generation.task.model_dump(),
             "precision": recipe.precision,
             "batch": recipe.batch_size // recipe.workers,
             "torch": torch.__version__,
-            "device": f"{device.type} {on}",
+            "device": torch.cuda.get_device_name(device) if cuda else processor(),
+            "library": _cudnn() if cuda else torch.backends.cpu.get_cpu_capability(),
+            "environment": {name: os.environ.get(name) for name in _DECIDES_BITS},
             "threads": torch.get_num_threads(),
         }
     )
+
+
+def _cudnn() -> int | None:
+    version: int | None = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
+    return version

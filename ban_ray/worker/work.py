@@ -67,15 +67,15 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
                     state=from_bytes(decision.state) if decision.state else None,
                     after_epoch=_after_epoch(population, generation, place, order, report),
                 )
-            if group.rank() == 0:
-                member = publish_trained(population, generation, number, trained, data, decision, order, device)
-                checkpoints.clear(population.storage, generation.key)
-                if claim is not None:
-                    claim.end()
-                    claim = None
-                report({**place, "published": True, **member.metrics.model_dump()})
-            else:
-                report({})
+                if group.rank() == 0:
+                    member = publish_trained(population, generation, number, trained, data, decision, order, device)
+                    checkpoints.clear(population.storage, generation.key)
+                    if claim is not None:
+                        claim.end()
+                        claim = None
+                    report({**place, "published": True, **member.metrics.model_dump()})
+                else:
+                    report({})
         except Exception as error:
             if is_lost_peer(error):
                 raise

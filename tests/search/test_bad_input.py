@@ -44,6 +44,7 @@ CASES = [
     ((*GRID, "--teacher-cache", "much"), "2GiB"),
     (("--space", "chain", "--network", "pre-resnet-11", "--recompute"), "dense units"),
     ((*GRID, "--teacher-cache", "10kB"), "at least 1MB"),
+    ((*GRID, "--teacher-cache", "1GB", "--generations", "0"), "no network here learns from a teacher"),
     (("--space", "language_models", "--teacher-cache", "1GiB"), "tokens before it"),
 ]
 

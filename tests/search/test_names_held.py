@@ -24,3 +24,19 @@ def test_another_search_with_the_default_name_takes_a_suffix(tmp_path: Path) -> 
             record.held(storage, folder, other, "densenet_grid").__enter__()
     with record.held(storage, folder, one, None) as name:
         assert name == "densenet_grid", "free again"
+
+
+def test_a_field_younger_than_a_search_does_not_make_it_another() -> None:
+    """The same command goes on after an upgrade."""
+    online, cached = (
+        record.identity(resolve(Options(space="densenet_grid", teacher_cache=size)))["recipe"]
+        for size in (None, "1GiB")
+    )
+    assert isinstance(online, dict)
+    assert isinstance(cached, dict)
+    # As searches were written before there was a choice.
+    assert sorted(online) == [
+        *("batch_size", "clip", "epochs", "learning_rate", "learning_rate_drops", "learning_rate_factor", "momentum"),
+        *("plateau", "precision", "unroll", "weight_decay", "workers"),
+    ]
+    assert cached == {**online, "teacher_outputs": "cached"}

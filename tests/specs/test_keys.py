@@ -146,6 +146,7 @@ CHANGES: dict[str, object] = {
     "recipe__unroll": 35,
     "recipe__clip": 10,
     "recipe__plateau": 0,
+    "recipe__teacher_outputs": "cached",
     "objective__name": "ban",
     "objective__temperature": 2,
     "objective__label_weight": 2,

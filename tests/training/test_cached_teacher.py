@@ -1,22 +1,24 @@
 """Teacher outputs that are kept by view: the same bits whatever was kept, right under random augmentation."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks import build
-from ban_ray.population import Population, open_storage, teacher_outputs
+from ban_ray.population import LocalStorage, Population, open_storage, teacher_outputs
 from ban_ray.shared_rows import SharedRows, bytes_needed
-from ban_ray.specs import Objective, Task
+from ban_ray.specs import Generation, Objective, Task
 from ban_ray.specs.recipe import Recipe
 from ban_ray.tasks.images import ImageData, draw
 from ban_ray.training import Teacher, train
 from ban_ray.training.cached_teacher import CachedTeacher
 from ban_ray.training.placement import to_device
+from ban_ray.training.places import RowsAlone, in_order, rows_are_alone
 from ban_ray.worker import teacher_rows
 from tests.conftest import CPU, MakeGeneration
 from tests.training.orders import blobs, do, make
@@ -126,21 +128,43 @@ def test_outputs_follow_the_view_not_the_sample(
         assert len(rows) > 300
 
 
+@pytest.mark.parametrize("network", ["densenet-bc-16-8", "densenet-bc-22-12", "wide-resnet-10-1", "pre-resnet-11"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_row_depends_neither_on_its_place_nor_on_its_neighbours(precision: str) -> None:
-    teacher = Teacher([to_device(build("densenet-bc-16-8", 10, 3), CPU)])
+@pytest.mark.parametrize("batch", [25, 64])
+def test_a_row_depends_neither_on_its_place_nor_on_its_neighbours(network: str, precision: str, batch: int) -> None:
+    """Densenet-bc-22-12's classifier reads 34 channels: by a matrix product its rows' bits depend on their place."""
+    teacher = Teacher([to_device(build(network, 10, 3), CPU)])
     chance = torch.Generator().manual_seed(0)
-    images = torch.randn(96, 3, 32, 32, generator=chance).contiguous(memory_format=torch.channels_last)
+    images = torch.randn(3 * batch, 3, 16, 16, generator=chance)
 
     def said(order: Tensor) -> Tensor:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
-            inputs = images[order].contiguous(memory_format=torch.channels_last)
-            return torch.cat([teacher(part) for part in inputs.split(32)])
+        with RowsAlone():
+            return torch.cat([teacher(in_order(part)) for part in images[order].split(batch)])
 
-    plain = said(torch.arange(96))
-    for _ in range(3):
-        order = torch.randperm(96, generator=chance)
-        assert torch.equal(said(order), plain[order])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+        plain = said(torch.arange(3 * batch))
+        for _ in range(3):
+            order = torch.randperm(3 * batch, generator=chance)
+            assert torch.equal(said(order), plain[order])
+        assert rows_are_alone(teacher, batch, images)
+        online = teacher(in_order(images))
+    assert (plain.exp() - online.exp()).abs().max() < (2e-2 if precision == "bf16" else 1e-5)
+
+
+def test_nothing_is_kept_of_a_teacher_whose_rows_are_not_alone(
+    data: ImageData, make_generation: MakeGeneration, tmp_path: Path
+) -> None:
+    """A batch norm without statistics of its own lets every image change all others' outputs."""
+    teacher = a_teacher(data)
+    for layer in teacher.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
+    generation = make_generation("ban", epochs=1, teachers=("1" * 64,), **CACHED)
+    alone = train(generation, teacher, data, CPU)
+    with rows_for(data, tmp_path) as rows:
+        for _ in range(2):
+            assert same_bits(train(generation, teacher, data, CPU, rows=rows).weights, alone.weights)
+        assert len(rows) == 0
 
 
 def test_a_baseline_is_the_same_for_both(task: Task) -> None:
@@ -150,6 +174,13 @@ def test_a_baseline_is_the_same_for_both(task: Task) -> None:
     assert online.keys[0] == cached.keys[0]
     assert online.keys[1] != cached.keys[1]
     assert "teacher_outputs" not in online.generations[1].to_json()
+
+
+def test_a_copy_that_reads_no_teacher_is_the_same_for_both(task: Task) -> None:
+    student = make(task, recipe=Recipe(epochs=2, batch_size=100, teacher_outputs="cached")).generations[1]
+    control = student.model_copy(update={"objective": Objective(name="label"), "teachers": ()})
+    assert control.recipe.teacher_outputs == "online"
+    assert Generation.model_validate_json(control.to_json()).key == control.key
 
 
 def test_a_worker_keeps_them_beside_the_teacher(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,7 +230,7 @@ def test_a_full_disk_loses_only_the_outputs(task: Task, tmp_path: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(teacher_rows.teacher_outputs, "save", full)
+    monkeypatch.setattr(teacher_rows, "save", full)
     chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
     population = Population(open_storage(str(tmp_path)))
     assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
@@ -212,7 +243,10 @@ def test_numbers_that_are_no_views_are_not_read(tmp_path: Path) -> None:
     for numbers in ([0, 50], [-1, 3], [3, 3]):
         teacher_outputs.save(storage, key, identity, np.array(numbers), rows)
         assert teacher_outputs.load(storage, key, identity, 50, 10) is None
+    for file in storage.list(teacher_outputs.kept_outputs(key)):
+        storage.delete(f"{teacher_outputs.kept_outputs(key)}/{file}")
     teacher_outputs.save(storage, key, identity, np.array([0, 49]), rows)
+    assert teacher_outputs.count(storage, key, identity) == 2
     found = teacher_outputs.load(storage, key, identity, 50, 10)
     assert found is not None
     assert found[0].tolist() == [0, 49]
@@ -228,3 +262,36 @@ def test_texts_have_no_views(data: ImageData, teacher: Teacher, make_generation:
 
     with pytest.raises(UserError, match="no views"):
         train(make_generation("ban", teachers=("1" * 64,), **CACHED), teacher, Text(**vars(data)), CPU)
+
+
+def test_more_rows_take_the_place_of_fewer(tmp_path: Path) -> None:
+    storage = open_storage(str(tmp_path))
+    key, identity = "a" * 64, "b" * 64
+    for count in (3, 7, 5):
+        teacher_outputs.save(storage, key, identity, np.arange(count), np.zeros((count, 10), np.float16))
+        assert teacher_outputs.count(storage, key, identity) == max(3, count, 7 if count == 5 else 0)
+    found = teacher_outputs.load(storage, key, identity, 50, 10)
+    assert found is not None
+    assert len(found[0]) == 7
+
+
+def test_where_memory_is_refused_a_generation_is_trained_all_the_same(
+    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refused)
+    chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
+    population = Population(open_storage(str(tmp_path)))
+    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    assert not population.storage.list("outputs")
+
+
+def test_a_disk_that_is_nearly_full_keeps_none(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members and checkpoints go first."""
+    chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
+    population = Population(open_storage(str(tmp_path)))
+    monkeypatch.setattr(LocalStorage, "free_bytes", lambda _: 4 * 300 * 10 * 2)
+    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    assert not population.storage.list("outputs")

@@ -54,11 +54,11 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
     default=ABANDONED_S / _DAY_S,
     show_default=True,
     metavar="DAYS",
-    help="Give up checkpoints that nobody went on from for so long.",
+    help="Give up checkpoints that nobody went on from, and kept outputs of teachers, for so long.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def gc(storage: str, dry_run: bool, older_than: float, as_json: bool) -> None:
-    """Delete abandoned checkpoints, old claims, and files that no record names."""
+    """Delete abandoned checkpoints, old claims, old outputs of teachers, and files that no record names."""
     population = found(storage)
     garbage = []
     for one in find_garbage(population, abandoned_s=older_than * _DAY_S):

@@ -21,7 +21,7 @@ from ban_ray.population.read import Population
 from ban_ray.tasks.source import Source
 from ban_ray.worker import work
 
-_TIMES = ("seconds", "images_per_second")
+_TIMES = ("seconds", "images_per_second", "teacher_outputs_found")
 _COMPARED = ("versions", "hardware", "threads")
 
 
