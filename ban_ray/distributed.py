@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ban_ray import ending
 from ban_ray.cluster import WORKER_ENVIRONMENT, Group
 from ban_ray.errors import PeerLost
+from ban_ray.memory import KEPT_MEMORY
 from ban_ray.order import Order, Outcome
 from ban_ray.reports import Inbox, Report
 
@@ -15,16 +16,6 @@ if TYPE_CHECKING:
 
 MAX_WORKER_DEATHS = 8
 """Restarts of a worker group after the death of a process; each goes on from the newest checkpoint."""
-
-KEPT_MEMORY = {
-    # The C library maps tensors above 32 MiB anew in every step, and the system then faults in each of their pages:
-    # two thirds of a step's time at a vocabulary of 13,000. Read when a process starts; others than glibc pass it over.
-    "MALLOC_MMAP_MAX_": "0",
-    "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30),
-    "MALLOC_TOP_PAD_": str(256 * 2**20),
-    # Training runs in a thread, whose own arena would be limited to 64 MiB a piece.
-    "MALLOC_ARENA_MAX": "1",
-}
 
 REPORT_EVERY_S = 1.0
 """Epochs shorter than this are not all reported: a report costs several processes some milliseconds. Histories hold

@@ -3,11 +3,13 @@
 import importlib.metadata
 import json
 import multiprocessing
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ban_ray.memory import KEPT_MEMORY
 from ban_ray.networks.names import DENSE, parse
 from ban_ray.networks.shapes.foreign import OwnNetwork
 from ban_ray.population.disk import written
@@ -122,5 +124,13 @@ def _measured(shape: Shape) -> Measured:
     context = multiprocessing.get_context("forkserver")
     # Torch is imported once, by the server that the measuring processes are forked from.
     context.set_forkserver_preload(["ban_ray.training", "ban_ray.networks.cost"])
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(measure, shape).result()
+    # The server, once started, is the parent of all further measurements.
+    mine = {name: os.environ.get(name) for name in KEPT_MEMORY}
+    os.environ.update({name: mine[name] or value for name, value in KEPT_MEMORY.items()})
+    try:
+        with ProcessPoolExecutor(1, mp_context=context) as pool:
+            return pool.submit(measure, shape).result()
+    finally:
+        for name, value in mine.items():
+            if value is None:
+                del os.environ[name]

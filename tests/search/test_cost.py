@@ -1,10 +1,12 @@
 """What a plan says of time, memory and work."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
+from ban_ray.memory import KEPT_MEMORY
 from ban_ray.population import Population, open_storage
 from ban_ray.search import cost
 from ban_ray.search import plan as plans
@@ -90,3 +92,19 @@ def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[Shape]
     found = plans.estimated(plan, population)
     assert found is not None
     assert steps[0].teachers == (("densenet-bc-10-4", "{}"),)
+
+
+def _environment(_: Shape) -> dict[str, str]:
+    return dict(os.environ)
+
+
+def test_a_step_is_measured_with_the_memory_that_training_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And this process, from which Ray may be started, is left as it was."""
+    monkeypatch.setattr(cost, "measure", _environment)
+    monkeypatch.setenv("MALLOC_ARENA_MAX", "3")
+    before = dict(os.environ)
+    there: object = cost._measured(None)  # type: ignore[arg-type]
+    assert isinstance(there, dict)
+    assert KEPT_MEMORY.keys() <= there.keys()
+    assert there["MALLOC_ARENA_MAX"] == "3"
+    assert dict(os.environ) == before

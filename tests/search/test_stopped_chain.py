@@ -12,7 +12,7 @@ import pytest
 from ban_ray import cluster
 from ban_ray.chain import Trial
 from ban_ray.cluster.abandoned import freed
-from ban_ray.distributed import KEPT_MEMORY
+from ban_ray.memory import KEPT_MEMORY
 from ban_ray.population import Population, checkpoints, claims, open_storage
 from ban_ray.search.agenda import Agenda
 from ban_ray.search.desk import Desk
