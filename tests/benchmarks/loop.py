@@ -8,7 +8,8 @@ thread. Variants take turns within each round; printed are medians of the rounds
 
 - bare: teacher forward, student forward and backward, update, on one fixed batch in the same memory format.
 - ours: `ban_ray.training.train`, with augmentation, normalisation, meters.
-- ours under Ray: the same by `python -m ban_ray.search`, one worker; its images per second of the second epoch.
+- ours under Ray: the same by `python -m ban_ray.search`, one worker; its images per second of the second epoch. Its
+  process keeps the memory that it freed (`ban_ray/memory.py`), which this one does not.
 - label-only: ours without a teacher.
 - further student: ours by a recipe of cached teacher outputs, all of which another student has asked for before.
 - kd-lib, torchdistill: in environments of their own, see `tests/benchmarks/peers.py`.
@@ -52,6 +53,8 @@ RATIOS = (
     ("ours", "hand-written", (*PEERS, ("bf16", "bf16"))),
     ("ours", "kd-lib", PEERS),
     ("ours", "torchdistill", PEERS),
+    ("ours under Ray", "kd-lib", PEERS),
+    ("ours under Ray", "torchdistill", PEERS),
 )
 """How many times as fast; of label-only training beside a student's, how many times as long the student takes."""
 
