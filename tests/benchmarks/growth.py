@@ -12,14 +12,18 @@
 
 import argparse
 import math
+import os
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
+from ban_ray.memory import KEPT_MEMORY
 from ban_ray.networks.cost import of_sample
 from ban_ray.population import Population, open_storage
 from ban_ray.specs import Recipe
@@ -117,6 +121,8 @@ def draw(parts: dict[str, dict[str, Points]], file: str) -> None:
         for name, points in series.items():
             axes.plot(*zip(*points, strict=True), marker="o", label=f"{name}, exponent {exponent(points):.2f}")
         axes.set(xscale="log", yscale="log", xlabel=x_label, ylabel="seconds")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.legend()
     figure.savefig(file)
 
@@ -124,15 +130,19 @@ def draw(parts: dict[str, dict[str, Points]], file: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("plot")
-    parser.add_argument("--chains", default="10,100,1000")
-    parser.add_argument("--members", default="100,1000,10000")
+    parser.add_argument("--chains", default="10,100,1000", help="none of them: -")
+    parser.add_argument("--members", default="100,1000,10000", help="none of them: -")
     given = parser.parse_args()
+    if not os.environ.keys() >= KEPT_MEMORY.keys():
+        # A process that trains has been started with these.
+        os.environ.update(KEPT_MEMORY)
+        os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks.growth", *sys.argv[1:]])
     torch.set_num_threads(1)
-    parts = {
-        "multiply-accumulates of a step": steps(),
-        "members": look_ups([int(number) for number in given.members.split(",")]),
-        "simulated chains": searches([int(number) for number in given.chains.split(",")]),
-    }
+    parts = {"multiply-accumulates of a step": steps()}
+    if given.members != "-":
+        parts["members"] = look_ups([int(number) for number in given.members.split(",")])
+    if given.chains != "-":
+        parts["simulated chains"] = searches([int(number) for number in given.chains.split(",")])
     for x_label, series in parts.items():
         for name, points in series.items():
             told = ", ".join(f"{x:.4g}: {y:.3g} s" for x, y in points)
