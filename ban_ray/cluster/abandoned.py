@@ -2,13 +2,21 @@
 
 Ray removes a placement group with the job that made it, not with the actor, and Train's own cleaner knows only groups
 that were started to the end: a controller that is killed while it starts workers, or that starts them anew in its last
-moment because they died before it, leaves CPUs or GPUs taken until the search ends.
+moment because they died before it, leaves CPUs or GPUs taken until the search ends. Where the search was ended by that
+moment, as by ``ray job stop``, Ray does not remove them at all: the next search does.
 """
 
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_ALL = 10_000
+"""The most that Ray's dashboard tells at once."""
+_ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
+
+DRIVER = "ChainDriver"
+"""The class of a trial's process, by which a job is known for a search."""
 
 LOOK_EVERY_S = 5.0
 AFTER_S = 10.0
@@ -17,7 +25,7 @@ asked for again by its controller."""
 
 
 class Abandoned:
-    """Placement groups of this job that hold CPUs or GPUs and in which no actor lives."""
+    """Placement groups of this job and of ended searches that hold CPUs or GPUs and in which no actor lives."""
 
     def __init__(self, after_s: float = AFTER_S) -> None:
         """`after_s`: seconds without an actor before a group is removed."""
@@ -39,29 +47,46 @@ class Abandoned:
 
 
 def _without_actors() -> set[str]:
+    """Of this job and of searches that have ended."""
     import ray
-    from ray.util.state import list_actors
-    from ray.util.state.common import RAY_MAX_LIMIT_FROM_API_SERVER
 
-    job = ray.get_runtime_context().get_job_id()
     taken = {
         group
         for group, told in ray.util.placement_group_table().items()
         if told["state"] == "CREATED"
-        # The id of a placement group ends in that of its job.
-        and group.endswith(job)
         # Tune's own, for drivers, hold memory alone.
         and any("CPU" in bundle or "GPU" in bundle for bundle in told["bundles"].values())
     }
-    if not taken:
+    job = ray.get_runtime_context().get_job_id()
+    # The id of a placement group ends in that of its job.
+    mine = {group for group in taken if group.endswith(job)}
+    left = mine | _of_ended_jobs(taken - mine)
+    return left - _occupied() if left else set()
+
+
+def _of_ended_jobs(groups: set[str]) -> set[str]:
+    """Those of the groups whose job was a search, and is over."""
+    import ray
+    from ray.util.state import list_actors, list_jobs
+
+    if not groups:
         return set()
-    actors = list_actors(
-        address=ray.get_runtime_context().gcs_address,
-        detail=True,
-        filters=[("job_id", "=", job), ("state", "!=", "DEAD")],
-        limit=RAY_MAX_LIMIT_FROM_API_SERVER,
-    )
-    return taken - {actor.placement_group_id for actor in actors}
+    address = ray.get_runtime_context().gcs_address
+    ended = {one.job_id for one in list_jobs(address=address, limit=_ALL) if one.status in _ENDED}
+    drivers = list_actors(address=address, filters=[("class_name", "=", DRIVER)], limit=_ALL)
+    # Others may have made theirs to stay: Ray cannot be asked by whom a group is still wanted.
+    jobs = {driver.job_id for driver in drivers} & ended
+    return {group for group in groups if any(group.endswith(job) for job in jobs)}
+
+
+def _occupied() -> set[str]:
+    """Groups in which an actor lives."""
+    import ray
+    from ray.util.state import list_actors
+
+    address = ray.get_runtime_context().gcs_address
+    actors = list_actors(address=address, detail=True, filters=[("state", "!=", "DEAD")], limit=_ALL)
+    return {actor.placement_group_id for actor in actors}
 
 
 @contextmanager

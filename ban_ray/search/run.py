@@ -13,7 +13,7 @@ from ray.tune.trainable import wrap_function
 
 from ban_ray import ending
 from ban_ray.chain import DRIVER_MEMORY_BYTES, Run, walk
-from ban_ray.cluster.abandoned import freed
+from ban_ray.cluster.abandoned import DRIVER, freed
 from ban_ray.cluster.own_node import own_node_watched
 from ban_ray.search.desk import Desk
 from ban_ray.search.stopping import AcrossGenerations
@@ -84,7 +84,7 @@ def run(desk: Desk, *, concurrent: int, folder: str, name: str, train: Run | Non
             ending.abort()
 
     # The class that the dashboard shows.
-    ChainDriver.__qualname__ = ChainDriver.__name__
+    ChainDriver.__qualname__ = ChainDriver.__name__ = DRIVER
 
     def title(trial: Any) -> str:
         return desk.title(trial.trial_id)

@@ -1,5 +1,7 @@
 """Placement groups whose owner is gone give their CPUs back; those in use are left alone."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from ban_ray import cluster
-from ban_ray.cluster.abandoned import Abandoned, freed
+from ban_ray.cluster.abandoned import DRIVER, Abandoned, freed
 
 pytestmark = pytest.mark.ray
 
@@ -77,3 +79,41 @@ def test_it_is_done_while_a_block_runs() -> None:
         while not removed(left):
             assert time.monotonic() < deadline
             time.sleep(0.1)
+
+
+MAKES_ITS_GROUP_LATER = """
+import ray
+from ray.util.placement_group import placement_group
+
+class Owner:
+    def make(self):
+        self.group = placement_group([{"CPU": 1}])
+        ray.get(self.group.ready())
+        return self.group.id.hex()
+
+Owner.__name__ = Owner.__qualname__ = NAME
+ray.init(address=ADDRESS, namespace="ban_ray", logging_level="ERROR")
+owner = ray.remote(num_cpus=0)(Owner).options(name=NAME, lifetime="detached").remote()
+ray.get(owner.__ray_ready__.remote())
+"""
+
+
+@pytest.mark.parametrize("name", [DRIVER, "SomebodyElse"])
+def test_groups_that_outlive_their_search_are_removed(name: str) -> None:
+    """Made after its job has ended, as by a controller in its last moment, a group is not removed by Ray."""
+    import ray
+
+    address = ray.get_runtime_context().gcs_address
+    script = f"ADDRESS, NAME = {address!r}, {name!r}\n{MAKES_ITS_GROUP_LATER}"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
+    owner = ray.get_actor(name)
+    left = ray.get(owner.make.remote())
+    assert not removed(left)
+    abandoned = Abandoned(after_s=1.0)
+    # Of a job that has just ended the dashboard hears late.
+    deadline = time.monotonic() + (30 if name == DRIVER else 5)
+    while time.monotonic() < deadline and not removed(left):
+        abandoned.remove()
+        time.sleep(0.2)
+    assert removed(left) == (name == DRIVER)
+    ray.kill(owner)
