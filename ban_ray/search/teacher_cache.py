@@ -5,9 +5,8 @@ from pydantic import ByteSize, TypeAdapter, ValidationError
 from ban_ray.errors import UserError
 from ban_ray.shared_rows import bytes_needed
 from ban_ray.specs import Task
-from ban_ray.tasks.corpus import Corpus
 from ban_ray.tasks.data_set import DataSet, Sizes
-from ban_ray.tasks.kinds import KINDS, views_of_sample
+from ban_ray.tasks.data_set import views as views_of
 
 
 def cache_bytes(typed: str | None, task: Task, data_set: DataSet, sizes: Sizes) -> int:
@@ -22,11 +21,9 @@ def cache_bytes(typed: str | None, task: Task, data_set: DataSet, sizes: Sizes) 
         limit = int(TypeAdapter(ByteSize).validate_python(typed))
     except ValidationError as error:
         raise UserError(f"--teacher-cache {typed!r} is no size; 500MB, 2GiB and the like are allowed") from error
-    kind = KINDS[task.name]
-    if isinstance(data_set, Corpus):
+    views = views_of(task, data_set, sizes)
+    if not views:
         raise UserError(f"--teacher-cache {typed!r} is of no use: a token's output depends on all tokens before it")
-    height, width = data_set.image_shape[:2]
-    views = sizes.train * views_of_sample(kind.padding(height, width), kind.flip)
     classes = data_set.num_classes
     least, most = (bytes_needed(views, rows, classes) for rows in (sizes.train, views))
     if limit < least:

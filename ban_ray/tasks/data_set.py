@@ -6,6 +6,7 @@ from ban_ray.errors import UserError
 from ban_ray.specs import Task
 from ban_ray.tasks.corpus import Corpus
 from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.kinds import KINDS, views_of_sample
 from ban_ray.tasks.splits import split
 
 DataSet = Decoded | Corpus
@@ -34,3 +35,11 @@ def sizes(task: Task, data_set: DataSet) -> Sizes:
         return Sizes(len(data_set.train), len(data_set.valid), len(data_set.test))
     parts = split(task, data_set.train.labels, data_set.num_classes)
     return Sizes(len(parts.train), len(parts.held_out), len(data_set.test.labels))
+
+
+def views(task: Task, data_set: DataSet, sizes: Sizes) -> int:
+    """How many different inputs augmentation makes of the training samples; 0 where none can be told apart."""
+    if isinstance(data_set, Corpus):
+        return 0
+    kind = KINDS[task.name]
+    return sizes.train * views_of_sample(kind.padding(*data_set.image_shape[:2]), kind.flip)

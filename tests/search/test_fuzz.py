@@ -42,6 +42,7 @@ VALUES: dict[str, list[str]] = {
     "--network-args": ["{}", '{"width": 2}', "[]", "{", "null"],
     "--network-version": ["1", ""],
     "--teacher": ["parent", "best", "best:parameters=5", "0123456789ab", "generations:0123456789ab", "worst"],
+    "--teacher-cache": ["1GiB", "50MB", "1kB", "0", "-1", "much", "", "1e400GB", "nan"],
     "--precision": ["fp32", "bf16", "tf32", "fp8"],
     "--seeds": ["0", "0,1", "0,0", "-1", "", "a", "1,", "99999999999999999999999"],
     "--workers": ["1", "2", "3", "0", "64"],
@@ -73,12 +74,13 @@ USABLE: dict[str, list[str]] = {
     "--seeds": ["0", "0,1"],
     "--workers": ["1", "2", "3"],
     "--concurrent": ["1"],
+    "--teacher-cache": ["1GiB"],
     "--name": ["mine"],
     "--storage": ["runs"],
 }
 FLAGS = [
     *("--json", "--yes", "--download", "--retry-failed", "--keep-unfinished", "--stopping", "--no-stopping"),
-    "--no-such-option",
+    *("--recompute", "--no-such-option"),
 ]
 NOT_TYPED = {"--list", "--plan", "--address", "--help", "-h"}
 """Ends before anything else, or typed always; what --address refuses is tested in tests/search/test_bad_input.py."""
