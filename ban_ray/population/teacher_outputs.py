@@ -26,7 +26,7 @@ def count(storage: Storage, key: str, identity: str) -> int:
 
 
 def save(storage: Storage, key: str, identity: str, numbers: Numbers, rows: Rows) -> None:
-    """Keep rows in place of fewer under the same identity.
+    """Keep rows in place of fewer under the same identity; where as many are kept, nothing is written.
 
     Args:
         key: of the teacher, of several the first.
@@ -35,6 +35,8 @@ def save(storage: Storage, key: str, identity: str, numbers: Numbers, rows: Rows
     """
     from safetensors.numpy import save as to_bytes
 
+    if count(storage, key, identity) >= len(numbers):
+        return
     data = to_bytes({"numbers": numbers, "rows": rows})
     place = kept_outputs(key)
     name = f"{identity}-{len(numbers):010d}-{hashlib.sha256(data).hexdigest()}.safetensors"

@@ -3,7 +3,7 @@
 An image has few views (crops and mirrorings), so that students of one teacher ask again for the same outputs. Each is
 a pure function of the teacher and the view whatever was asked before: the teacher computes batches of one fixed size,
 in which a row's bits depend neither on its place nor on its neighbours (`ban_ray.training.places`), and what it
-computed is rounded whether or not it is kept. Nothing is kept of a teacher for which that does not hold.
+computed is rounded whether or not it is kept. Nothing is kept of a teacher for which a trial shows otherwise.
 """
 
 from collections.abc import Callable

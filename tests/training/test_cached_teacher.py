@@ -267,9 +267,10 @@ def test_texts_have_no_views(data: ImageData, teacher: Teacher, make_generation:
 def test_more_rows_take_the_place_of_fewer(tmp_path: Path) -> None:
     storage = open_storage(str(tmp_path))
     key, identity = "a" * 64, "b" * 64
-    for count in (3, 7, 5):
-        teacher_outputs.save(storage, key, identity, np.arange(count), np.zeros((count, 10), np.float16))
-        assert teacher_outputs.count(storage, key, identity) == max(3, count, 7 if count == 5 else 0)
+    for rows, kept in ((3, 3), (7, 7), (5, 7)):
+        teacher_outputs.save(storage, key, identity, np.arange(rows), np.zeros((rows, 10), np.float16))
+        assert teacher_outputs.count(storage, key, identity) == kept
+        assert len(storage.list(teacher_outputs.kept_outputs(key))) == 1
     found = teacher_outputs.load(storage, key, identity, 50, 10)
     assert found is not None
     assert len(found[0]) == 7
