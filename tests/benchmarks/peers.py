@@ -1,4 +1,4 @@
-"""One generation as KD_Lib and torchdistill train it, with what `tests/benchmarks/loop.py` trains.
+"""One generation as KD_Lib and torchdistill train it, with what `tests/benchmarks/variants.py` trains.
 
     python -m tests.benchmarks.peers kd-lib|torchdistill DIR NETWORK STEPS
 
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from tests.benchmarks.loop import BATCH, CPU, Pictures, load, network
+from tests.benchmarks.variants import BATCH, CPU, Pictures, load, network
 
 
 class Clock:

@@ -1,8 +1,9 @@
-"""The same generation under Ray Tune and Ray Train, and what Ray costs a chain and a further generation.
+"""The command, as a user types it: a generation's speed, and what Ray costs a chain and a further generation.
 
-Each measurement is the command as a user types it, in a process and a storage of its own.
+Each measurement is in processes and a storage of its own.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -11,13 +12,19 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
+from ban_ray.memory import KEPT_MEMORY
 from ban_ray.population import Population, open_storage
 
 HELD_OUT = 0.1
 """Share of the training file that the split of a task of this size may take, generously."""
 
 
-def _search(*arguments: str, storage: str) -> float:
+def as_it_comes() -> dict[str, str]:
+    """This process's environment without what `ban_ray` sets for processes that train."""
+    return {name: value for name, value in os.environ.items() if name not in KEPT_MEMORY}
+
+
+def run_search(*arguments: str, storage: str) -> float:
     """Seconds of a search; its output is read only where it failed."""
     began = time.perf_counter()
     done = subprocess.run(
@@ -25,22 +32,23 @@ def _search(*arguments: str, storage: str) -> float:
         capture_output=True,
         text=True,
         check=False,
+        env=as_it_comes(),
     )
     if done.returncode:
         raise RuntimeError(done.stderr)
     return time.perf_counter() - began
 
 
-def speed(network: str, batch: int, precision: str, data: Path, steps: int) -> float:
+def speed(network: str, batch: int, precision: str, data: Path, steps: int, workers: int) -> float:
     """Images per second of a born-again generation's second epoch, by its history."""
     with tempfile.TemporaryDirectory() as folder:
         for name, rows in (("train", int(steps * batch / (1 - 2 * HELD_OUT))), ("test", 64)):
             pq.write_table(pq.read_table(data / f"{name}.parquet").slice(0, rows), f"{folder}/{name}.parquet")
         storage = f"{folder}/runs"
-        _search(
+        run_search(
             *("--space", "chain", "--network", network, "--task", "cifar100", "--data", folder),
             *("--batch-size", str(batch), "--precision", precision, "--epochs", "2", "--generations", "1"),
-            *("--seeds", "0"),
+            *("--seeds", "0", "--workers", str(workers)),
             storage=storage,
         )
         population = Population(open_storage(storage))
@@ -53,7 +61,7 @@ def overheads() -> tuple[float, float]:
 
     def beside_training(seeds: str, generations: int) -> float:
         with tempfile.TemporaryDirectory() as storage:
-            whole = _search(
+            whole = run_search(
                 *("--space", "chain", "--network", "densenet-bc-10-4", "--epochs", "1", "--seeds", seeds),
                 *("--generations", str(generations), "--concurrent", "1"),
                 storage=storage,

@@ -1,0 +1,198 @@
+"""What `tests/benchmarks/loop.py` measures: one generation's training in several ways, images per second of each."""
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from ban_ray.networks import build
+from ban_ray.shared_rows import SharedRows, bytes_needed
+from ban_ray.specs import Generation, Objective, Recipe, Task
+from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.images import ImageData, ImageSet, draw, load_images
+from ban_ray.tasks.load import open_source
+from ban_ray.tasks.source import Source
+from ban_ray.training import Teacher, train
+from ban_ray.training.placement import to_device
+from tests.benchmarks import under_ray
+
+BATCH, CLASSES = 64, 100
+CPU = torch.device("cpu")
+
+
+Speed = Callable[[str], float]
+"""Images per second at a precision."""
+
+
+def load(folder: Path) -> ImageData:
+    decoded = open_source(Source.of("cifar100", str(folder)))
+    assert isinstance(decoded, Decoded)
+    return load_images(Task(name="cifar100", fingerprint=decoded.fingerprint), decoded, CPU)
+
+
+def network(name: str, channels_last: bool) -> nn.Module:
+    module = build(name, CLASSES)
+    return to_device(module, CPU) if channels_last else module
+
+
+def distilled(logits: Tensor, labels: Tensor, teacher: Tensor) -> Tensor:
+    return F.cross_entropy(logits, labels) - (teacher.softmax(1) * F.log_softmax(logits, 1)).sum(1).mean()
+
+
+def autocast(precision: str) -> torch.autocast:
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What all variants train: a network, images, and so many steps."""
+
+    name: str
+    data: ImageData
+    folder: Path
+    steps: int
+    found: list[float] = field(default_factory=list)
+    """Shares of the teacher's outputs that further students found kept."""
+
+    def bare(self, precision: str) -> float:
+        """The computation alone."""
+        student, teacher = network(self.name, True), network(self.name, True).eval()
+        optimiser = torch.optim.SGD(student.parameters(), 0.1, 0.9, nesterov=True, weight_decay=5e-4, foreach=True)
+        images = self.data.normalise(self.data.train.images[:BATCH])
+        labels = self.data.train.labels[:BATCH]
+        began = time.perf_counter()
+        for _ in range(self.steps):
+            with autocast(precision):
+                with torch.no_grad():
+                    dark = teacher(images).float()
+                logits = student(images).float()
+            loss = distilled(logits, labels, dark)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+        return self.steps * BATCH / (time.perf_counter() - began)
+
+    def ours(self, precision: str) -> float:
+        return self._trained(precision, "ban+l")
+
+    def label_only(self, precision: str) -> float:
+        return self._trained(precision, "label")
+
+    def further(self, precision: str) -> float:
+        """A student whose teacher's outputs another one has asked for."""
+        small = self._small()
+        limit = bytes_needed(small.views, len(small.train), CLASSES)
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            SharedRows("teacher", small.views, CLASSES, limit, Path(folder)) as rows,
+        ):
+            self._trained(precision, "ban", rows)
+            return self._trained(precision, "ban+l", rows)
+
+    def by_the_command(self, precision: str, workers: int = 1) -> float:
+        """By the command; of more steps, since it is measured once a process."""
+        return under_ray.speed(self.name, BATCH, precision, self.folder, 3 * self.steps, workers)
+
+    def by_two_workers(self, precision: str) -> float:
+        return self.by_the_command(precision, 2)
+
+    def hand_written(self, precision: str) -> float:
+        """The usual loop."""
+        loader = DataLoader(Pictures(self.data, self.steps * BATCH), BATCH, shuffle=True, drop_last=True)
+        student, teacher = network(self.name, False), network(self.name, False).eval()
+        optimiser = torch.optim.SGD(student.parameters(), 0.1, 0.9, nesterov=True, weight_decay=5e-4, foreach=False)
+        student.train()
+        began = time.perf_counter()
+        for images, labels in loader:
+            with autocast(precision):
+                with torch.no_grad():
+                    dark = teacher(images).float()
+                logits = student(images).float()
+            loss = distilled(logits, labels, dark)
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            loss.item()
+        return self.steps * BATCH / (time.perf_counter() - began)
+
+    def peer(self, name: str, python: str) -> Speed:
+        """A peer in an environment of its own; see `tests/benchmarks/peers.py`."""
+
+        def speed(_: str) -> float:
+            command = [python, "-m", "tests.benchmarks.peers", name, str(self.folder), self.name, str(self.steps)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, env=under_ray.as_it_comes())
+            if done.returncode:
+                raise RuntimeError(done.stderr)
+            return float(done.stdout.split()[-1])
+
+        return speed
+
+    def _small(self) -> ImageData:
+        count = self.steps * BATCH
+        part = ImageSet(self.data.train.images[:count], self.data.train.labels[:count])
+        nothing = ImageSet(self.data.test.images[:1], self.data.test.labels[:1])
+        return replace(self.data, train=part, held_out=nothing, test=nothing)
+
+    def _trained(self, precision: str, objective: str, rows: SharedRows | None = None) -> float:
+        """An epoch by `ban_ray.training.train`."""
+        taught = objective != "label"
+        generation = Generation(
+            task=Task(name="cifar100", fingerprint="0" * 64),
+            network=self.name,
+            recipe=Recipe(
+                epochs=1,
+                batch_size=BATCH,
+                precision=precision,
+                teacher_outputs="online" if rows is None else "cached",
+            ),
+            objective=Objective(name=objective),
+            seed=0,
+            teachers=("0" * 64,) if taught else (),
+        )
+        teacher = Teacher([network(self.name, True)]) if taught else None
+        record = train(generation, teacher, self._small(), CPU, rows=rows).history[0]
+        if rows is not None and objective == "ban+l":
+            self.found.append(float(record["teacher_outputs_found"] or 0))
+        return float(record["images_per_second"] or 0)
+
+
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """PIL images with the usual transforms."""
+
+    def __init__(self, data: ImageData, count: int) -> None:
+        self.images = [Image.fromarray(image) for image in data.train.images[:count].numpy()]
+        self.labels = data.train.labels[:count].tolist()
+        mean, deviation = (-data.shift / data.scale / 255).flatten(), (1 / data.scale / 255).flatten()
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(32, padding=4, padding_mode="reflect"),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(mean.tolist(), deviation.tolist()),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(self.images[index]), self.labels[index]
+
+
+def pipeline(data: ImageData, steps: int) -> float:
+    """Images per second of our input pipeline alone."""
+    order = torch.randperm(len(data.train))
+    began = time.perf_counter()
+    for step in range(steps):
+        batch = order[step * BATCH : (step + 1) * BATCH]
+        data.training_batch(batch, draw(0, 0, step, BATCH, data.pad, data.flip))
+    return steps * BATCH / (time.perf_counter() - began)
