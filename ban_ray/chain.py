@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ban_ray.cluster import Group
 from ban_ray.distributed import run
+from ban_ray.errors import DamagedMember
 from ban_ray.order import Order, Outcome
 from ban_ray.population import Population, claims, failures
 from ban_ray.population.storage import PATIENCE_S, find_storage
@@ -86,7 +87,11 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = ru
     while True:
         first = next((k for k, key in enumerate(keys) if key not in population), len(keys))
         for k in range(told, first):
-            report({"generation": k, "key": keys[k], "taken": True, **population[keys[k]].metrics.model_dump()})
+            try:
+                metrics = population[keys[k]].metrics
+            except DamagedMember as error:
+                return Outcome(status="failed", key=keys[k], sentence=error.advice)
+            report({"generation": k, "key": keys[k], "taken": True, **metrics.model_dump()})
         if first == len(keys):
             return Outcome(status="done")
         key = keys[first]

@@ -22,6 +22,11 @@ class PeerLost(Exception):
 class DamagedMember(Exception):
     """A member of the population does not match its digests; the message names the file."""
 
+    @property
+    def advice(self) -> str:
+        """The message, and what to do."""
+        return f"{self}; `python -m ban_ray.population verify --set-aside` moves it out of the way"
+
 
 class GenerationFailed(Exception):
     """A generation cannot be trained and training it again would end the same way.

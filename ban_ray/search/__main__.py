@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ban_ray.errors import ClusterLost, UserError
+from ban_ray.errors import ClusterLost, DamagedMember, UserError
 from ban_ray.tasks.kinds import KINDS
 
 EXIT_BAD_INPUT = 2
@@ -109,6 +109,9 @@ def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_BAD_INPUT)
+    except DamagedMember as error:
+        click.echo(f"Error: {error.advice}; the same command then trains it again", err=True)
+        sys.exit(EXIT_STORAGE)
     except OSError as error:
         click.echo(
             f"Error: a file could not be read or written: {error}; what was published stays, and the same command goes "

@@ -1,8 +1,11 @@
 """What a search keeps while it runs: study, sampler, judge, ledger; opened with all that is known already."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from optuna.trial import FrozenTrial, TrialState
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
@@ -12,9 +15,10 @@ from ban_ray.search.judge import Judge
 from ban_ray.search.ledger import Ledger
 from ban_ray.search.policy import ERROR
 from ban_ray.search.proposer import Proposer
-from ban_ray.search.request import Planned, Request
-from ban_ray.search.sampling import Sampling, refused
-from ban_ray.search.study import Study
+from ban_ray.search.request import Planned, Request, refused
+from ban_ray.search.sampling import Sampling
+from ban_ray.search.settled import settled
+from ban_ray.search.study import Study, reached
 from ban_ray.specs import Generation, digest
 
 
@@ -47,8 +51,11 @@ def open_books(request: Request, population: Population, folder: Path, name: str
             return targets.sizes(request, planned.chain.generations[-1:])
 
         judge = Judge(patience=policy.patience, min_gain=policy.min_gain, sizes=sizes, history=history)
+    known_already = settled(request, study, population)
+    if judge:
+        _stand(request, study, known_already, judge)
     if not request.sampled:
-        ledger = Ledger(request, study, population, judge=judge)
+        ledger = Ledger(request, study, population, known_already, judge=judge)
         return Books(study, ledger, judge, None, _grid(request, population, ledger, judge))
     proposer = Proposer(
         scale.parameters,
@@ -58,8 +65,8 @@ def open_books(request: Request, population: Population, folder: Path, name: str
         targets=len(policy.minimised),
         refuse=lambda configuration: refused(request, configuration),
     )
-    ledger = Ledger(request, study, population, judge=judge, proposer=proposer)
-    sampling = Sampling(request, population, name, study, ledger, proposer, judge)
+    ledger = Ledger(request, study, population, known_already, judge=judge, proposer=proposer)
+    sampling = Sampling(request, population, name, study, known_already, ledger, proposer, judge)
     return Books(study, ledger, judge, sampling, ())
 
 
@@ -81,17 +88,30 @@ def replayed(population: Population, generation: Generation) -> list[dict[str, A
     return [*epochs, {"published": True, **member.metrics.model_dump()}]
 
 
+def _stand(request: Request, study: Study, known_already: Mapping[str, FrozenTrial], judge: Judge) -> None:
+    """Configurations that this search has begun before stand at their rungs, whatever became of them."""
+    for trial in known_already.values():
+        chains = request.planned(trial.params)
+        for planned in chains:
+            judge.told_of(planned)
+        if trial.state == TrialState.PRUNED:
+            judge.remember(chains, reached(trial))
+    for configuration in study.begun(known_already):
+        if not refused(request, configuration):
+            for planned in request.planned(configuration):
+                judge.told_of(planned)
+
+
 def _grid(request: Request, population: Population, ledger: Ledger, judge: Judge | None) -> tuple[Planned, ...]:
-    """Tell of the chains that are whole; returns the others."""
+    """Tell of the chains that are whole; returns the others, without those that were stopped."""
     ledger.add(request.chains)
     left = []
     for planned in request.chains:
-        if judge:
-            judge.told_of(planned)
-        if targets.find(population, planned).whole:
+        if targets.whole(population, planned):
+            if judge:
+                judge.told_of(planned)
             ledger.end(planned, DONE)
-        elif judge is None or not ledger.told(planned.configuration):
-            # With stopping, what was stopped stays so.
+        elif not ledger.told(planned.configuration):
             left.append(planned)
     return tuple(left)
 

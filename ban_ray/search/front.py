@@ -6,7 +6,7 @@ from optuna.trial import TrialState
 
 from ban_ray.search.fronts import pareto_front
 from ban_ray.search.policy import ERROR
-from ban_ray.search.request import Request
+from ban_ray.search.request import Request, refused
 from ban_ray.search.study import Study
 from ban_ray.specs.parameters import Configuration
 
@@ -35,7 +35,7 @@ def find(request: Request, study: Study) -> Front | None:
     if request.setting.task.protocol == "paper":
         return None
     policy = request.policy
-    trials = list(study.finished().values())
+    trials = [trial for trial in study.finished().values() if not refused(request, trial.params)]
     # Optuna gives a pruned trial its last intermediate value.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])

@@ -51,17 +51,20 @@ class Judge:
 
         Args:
             record: of an epoch, of a publication, or ``{"generation": ..., "key": ..., "taken": True}`` of a
-                generation that is a member already: its history is replayed at the rungs.
+                generation that is a member already: its history is replayed at the rungs. Only the last that is there
+                is judged, since what is trained costs no more, and only where it did not stand there before: a chain
+                that goes on has passed its rungs.
         """
         identity = digest(dict(planned.configuration))
         if verdict := self._stopped.get(identity):
             return verdict
         if record.get("taken"):
             number = int(record["generation"])
-            for told in self._replayed(planned, number):
-                if verdict := self.hear(planned, told):
-                    return verdict
-            return None
+            stood = self._stands(planned, Rung(number, "end"))
+            rungs = [self._enter(planned, told) for told in self._replayed(planned, number)]
+            if stood or not rungs or self._replayed(planned, number + 1):
+                return None
+            return self._judge(planned, rungs[-1]) if rungs[-1] is not None else None
         rung = self._enter(planned, record)
         return self._judge(planned, rung) if rung is not None else None
 
@@ -71,6 +74,22 @@ class Judge:
             for record in self._replayed(planned, number):
                 self._enter(planned, record)
 
+    def remember(self, chains: Sequence[Planned], reached: Mapping[int, float]) -> None:
+        """A configuration that was stopped at an earlier start stands where it stood, its last rung included.
+
+        Args:
+            chains: all of the configuration's.
+            reached: errors by the step of the rungs, as `intermediate` gave them.
+        """
+        identity = digest(dict(chains[0].configuration))
+        for step, error in reached.items():
+            rung = Rung.at(step)
+            entry = self._rungs.setdefault(rung, {}).setdefault(identity, _Entry())
+            if not entry.errors:
+                entry.keys = {planned.seed: planned.chain.keys[rung.generation] for planned in chains}
+                entry.errors = dict.fromkeys(entry.keys, error)
+        self._size.setdefault(identity, self._sizes(chains[0]))
+
     def intermediate(self, planned: Planned) -> dict[int, float]:
         """Errors of a configuration by the step of its rungs, means over its seeds."""
         identity = digest(dict(planned.configuration))
@@ -78,7 +97,13 @@ class Judge:
             rung.step: entries[identity].error for rung, entries in sorted(self._rungs.items()) if identity in entries
         }
 
+    def _stands(self, planned: Planned, rung: Rung) -> bool:
+        entry = self._rungs.get(rung, {}).get(digest(dict(planned.configuration)))
+        return entry is not None and planned.seed in entry.errors
+
     def _replayed(self, planned: Planned, number: int) -> list[dict[str, Any]]:
+        if number == len(planned.chain.generations):
+            return []
         generation = planned.chain.generations[number]
         return [{**record, "generation": number, "key": generation.key} for record in self._history(generation)]
 

@@ -1,6 +1,6 @@
 """The study's trials as configurations begin and end: each told once, with the mean over its seeds."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ban_ray.errors import DamagedMember
@@ -10,7 +10,7 @@ from ban_ray.search.endings import Ending
 from ban_ray.search.judge import Judge
 from ban_ray.search.proposer import Proposer
 from ban_ray.search.request import Planned, Request
-from ban_ray.search.study import INTERRUPTED, Study
+from ban_ray.search.study import FOUND, INTERRUPTED, SATURATED, Study
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration
 
@@ -37,14 +37,16 @@ class Ledger:
         request: Request,
         study: Study,
         population: Population,
+        settled: Collection[str],
         *,
         judge: Judge | None = None,
         proposer: Proposer | None = None,
     ) -> None:
+        """`settled` are the digests of configurations that need nothing more."""
         self._request, self._study, self._population = request, study, population
         self._judge, self._proposer = judge, proposer
         self._accounts: dict[str, _Account] = {}
-        self._finished = set(study.finished())
+        self._finished = set(settled)
         self.stopped: list[tuple[Planned, Ending]] = []
 
     def add(self, chains: Iterable[Planned]) -> None:
@@ -56,7 +58,7 @@ class Ledger:
             self._accounts[identity] = _Account(tuple(group), list(group))
 
     def told(self, configuration: Configuration) -> bool:
-        """Whether the configuration has ended with values or was stopped."""
+        """Whether the configuration needs nothing more."""
         return digest(dict(configuration)) in self._finished
 
     def begin(self, planned: Planned) -> None:
@@ -79,7 +81,7 @@ class Ledger:
     def found(self, chains: Sequence[Planned], values: Sequence[float]) -> None:
         """A configuration that the population holds enters the study finished."""
         configuration = chains[0].configuration
-        self._complete(configuration, self._study.begin(configuration), values, {"found": True, **self._notes(chains)})
+        self._complete(configuration, self._study.begin(configuration), values, {FOUND: True, **self._notes(chains)})
 
     def interrupt(self) -> None:
         """Close what is still open: the search ends before these configurations do."""
@@ -115,7 +117,7 @@ class Ledger:
             return
         notes = self._notes(account.chains)
         if saturated := account.endings.get("saturated"):
-            notes["saturated"] = saturated
+            notes[SATURATED] = saturated
         self._complete(configuration, number, values, notes)
 
     def _complete(

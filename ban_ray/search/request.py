@@ -236,6 +236,15 @@ def refusal(request: Request, configuration: Configuration) -> str:
     return ""
 
 
+def refused(request: Request, configuration: Configuration) -> str:
+    """Why a configuration may not be run; empty where it may."""
+    try:
+        request.planned(configuration)
+        return refusal(request, configuration)
+    except UserError as error:
+        return f"they make no chain ({error})"
+
+
 def _planned(space: SearchSpace, configuration: Configuration, setting: Setting, seed: int, samples: int) -> Planned:
     try:
         chain = space.chain(configuration, setting, seed)

@@ -38,6 +38,11 @@ class Rung:
         """Its number along a chain, for studies."""
         return 2 * self.generation + (self.part == "end")
 
+    @classmethod
+    def at(cls, step: int) -> "Rung":
+        """The rung of a step."""
+        return cls(step // 2, "end" if step % 2 else "drop")
+
     def __str__(self) -> str:
         where = "after the last learning-rate drop" if self.part == "drop" else "at the end"
         return f"{where} of generation {self.generation}"

@@ -1,19 +1,19 @@
 """The configurations of a sampled search: found, begun earlier, and proposed."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
-from ban_ray.errors import DamagedMember, UserError
+from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search import record, targets
 from ban_ray.search.endings import DONE
 from ban_ray.search.judge import Judge
 from ban_ray.search.ledger import Ledger
 from ban_ray.search.proposer import Proposer
-from ban_ray.search.request import Planned, Request, refusal
-from ban_ray.search.study import Study
+from ban_ray.search.request import Planned, Request, refused
+from ban_ray.search.study import FOUND, Study, reached
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, continuous, points
 
@@ -35,19 +35,20 @@ class Sampling:
         population: Population,
         name: str,
         study: Study,
+        settled: Mapping[str, FrozenTrial],
         ledger: Ledger,
         proposer: Proposer,
         judge: Judge | None,
     ) -> None:
         self._request, self._population, self._name = request, population, name
-        self._study, self._ledger, self._proposer, self._judge = study, ledger, proposer, judge
+        self._ledger, self._proposer, self._judge = ledger, proposer, judge
         self._count = 0
         self._exhausted = False
         self.chains: list[Planned] = []
-        self._restore()
+        self._restore(settled)
         found = self._find()
         # Those that were interrupted come before those that are new.
-        first = [*study.failed(), *study.earlier()]
+        first = [*study.begun(settled), *study.earlier()]
         self._first = [c for c in _distinct(first) if not ledger.told(c) and self._usable(c)]
         self.found = len(found)
 
@@ -83,7 +84,7 @@ class Sampling:
             chains = self._add(configuration)
             for planned in chains:
                 record.write_chain(self._population.storage, planned, self._name)
-            whole = [planned for planned in chains if targets.find(self._population, planned).whole]
+            whole = [planned for planned in chains if targets.whole(self._population, planned)]
             for planned in whole:
                 if self._judge:
                     self._judge.told_of(planned)
@@ -98,19 +99,16 @@ class Sampling:
         self.chains.extend(chains)
         return chains
 
-    def _restore(self) -> None:
+    def _restore(self, settled: Mapping[str, FrozenTrial]) -> None:
         """What the study holds from an earlier start."""
-        for trial in self._study.finished().values():
-            chains = self._add(trial.params)
-            if self._judge:
-                for planned in chains:
-                    self._judge.told_of(planned)
+        for trial in settled.values():
+            self._add(trial.params)
             # Optuna gives a pruned trial its last intermediate value.
             if trial.state == TrialState.COMPLETE and trial.values is not None:
                 self._proposer.finished(trial.params, trial.values)
             else:
-                self._proposer.stopped(trial.params, trial.intermediate_values)
-            self._count += not trial.user_attrs.get("found", False)
+                self._proposer.stopped(trial.params, reached(trial))
+            self._count += FOUND not in trial.user_attrs
 
     def _find(self) -> list[Configuration]:
         """Configurations whose chains are members already enter the study finished."""
@@ -148,15 +146,6 @@ class Sampling:
 
     def _usable(self, configuration: Configuration) -> bool:
         return not refused(self._request, configuration)
-
-
-def refused(request: Request, configuration: Configuration) -> str:
-    """Why a configuration may not be run; empty where it may."""
-    try:
-        request.planned(configuration)
-        return refusal(request, configuration)
-    except UserError as error:
-        return f"they make no chain ({error})"
 
 
 def _distinct(configurations: list[Configuration]) -> list[Configuration]:

@@ -1,7 +1,8 @@
 """The Optuna study behind a search: one trial a configuration, told once."""
 
+import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import optuna
@@ -14,7 +15,10 @@ from ban_ray.search.distributions import of_configuration
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration
 
-INTERRUPTED = "interrupted"
+INTERRUPTED, FOUND, SATURATED = "interrupted", "found", "saturated"
+"""A reason, and names of notes: of a configuration that other searches trained, and of one that gained no more."""
+
+_REACHED = "held_out_error_by_step"
 
 
 class Study:
@@ -25,6 +29,7 @@ class Study:
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         file.parent.mkdir(parents=True, exist_ok=True)
+        _mend(file)
         self._storage = JournalStorage(JournalFileBackend(str(file)))
         self._study = optuna.create_study(
             storage=self._storage,
@@ -38,26 +43,26 @@ class Study:
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._study.set_metric_names(list(targets))
         self._distributions = dict(distributions)
-        # The caller holds the lock on the search's name, so nobody else is running these.
-        for trial in self._trials(TrialState.RUNNING):
-            self._tell(trial.number, TrialState.FAIL, notes={"reason": INTERRUPTED})
+        # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
+        for study in self._every():
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                self._tell(study, trial.number, TrialState.FAIL, notes={"reason": INTERRUPTED})
 
     def finished(self) -> dict[str, FrozenTrial]:
         """Trials that have ended with values or were stopped, by the digest of their configuration."""
         return {digest(dict(t.params)): t for t in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
 
-    def failed(self) -> list[Configuration]:
-        """Configurations that were begun and have neither values nor were stopped, in the order of their trials."""
-        finished = self.finished()
-        failed = {digest(dict(trial.params)): trial.params for trial in self._trials(TrialState.FAIL)}
-        return [configuration for identity, configuration in failed.items() if identity not in finished]
+    def begun(self, settled: Collection[str]) -> list[Configuration]:
+        """Configurations that this search has begun, without those of `settled`, in the order of their trials."""
+        trials = self._trials(TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
+        begun = {digest(dict(trial.params)): trial.params for trial in trials if FOUND not in trial.user_attrs}
+        return [configuration for identity, configuration in begun.items() if identity not in settled]
 
     def earlier(self) -> list[Configuration]:
         """Configurations that have values in other studies of this file, such as one of fewer seeds."""
         found: dict[str, Configuration] = {}
-        for name in optuna.get_all_study_names(self._storage):
-            if name != self._study.study_name:
-                study = optuna.load_study(study_name=name, storage=self._storage)
+        for study in self._every():
+            if study.study_name != self._study.study_name:
                 for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
                     found.setdefault(digest(dict(trial.params)), trial.params)
         return list(found.values())
@@ -74,15 +79,20 @@ class Study:
         intermediate: Mapping[int, float] | None = None,
     ) -> None:
         """Close a trial with its values."""
-        self._tell(number, TrialState.COMPLETE, values=values, notes=notes, intermediate=intermediate)
+        self._tell(self._study, number, TrialState.COMPLETE, values=values, notes=notes, intermediate=intermediate)
 
     def prune(self, number: int, notes: Mapping[str, object], intermediate: Mapping[int, float]) -> None:
         """Close a trial that was stopped: it has no value, only what it had reached."""
-        self._tell(number, TrialState.PRUNED, notes=notes, intermediate=intermediate)
+        self._tell(self._study, number, TrialState.PRUNED, notes=notes, intermediate=intermediate)
 
     def fail(self, number: int, reason: str) -> None:
         """Close a trial without a value."""
-        self._tell(number, TrialState.FAIL, notes={"reason": reason})
+        self._tell(self._study, number, TrialState.FAIL, notes={"reason": reason})
+
+    def _every(self) -> list[optuna.Study]:
+        """The studies of this file."""
+        names = optuna.get_all_study_names(self._storage)
+        return [optuna.load_study(study_name=name, storage=self._storage) for name in names]
 
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states)
@@ -101,6 +111,7 @@ class Study:
 
     def _tell(
         self,
+        study: optuna.Study,
         number: int,
         state: TrialState,
         *,
@@ -109,13 +120,30 @@ class Study:
         intermediate: Mapping[int, float] | None = None,
     ) -> None:
         notes = dict(notes or {})
-        trial = optuna.Trial(self._study, self._study.get_trials(deepcopy=False)[number]._trial_id)
-        if intermediate and len(self._study.directions) > 1:
+        trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+        if intermediate and len(study.directions) > 1:
             # Optuna refuses intermediate values in a study of several targets.
-            notes["held_out_error_by_step"] = {str(step): value for step, value in intermediate.items()}
+            notes[_REACHED] = {str(step): value for step, value in intermediate.items()}
         else:
             for step, value in (intermediate or {}).items():
                 trial.report(value, step)
         for name, note in notes.items():
             trial.set_user_attr(name, note)
-        self._study.tell(number, values, state=state)
+        study.tell(number, values, state=state)
+
+
+def reached(trial: FrozenTrial) -> dict[int, float]:
+    """Errors by the step of the rungs at which a configuration's chains were compared."""
+    noted: dict[str, float] = trial.user_attrs.get(_REACHED, {})
+    return {**trial.intermediate_values, **{int(step): error for step, error in noted.items()}}
+
+
+def _mend(file: Path) -> None:
+    """Cut off a last line that a full disk or a power failure has left without its end: Optuna cannot read past it."""
+    try:
+        with file.open("rb+") as journal:
+            whole = journal.read().rfind(b"\n") + 1
+            if whole < journal.seek(0, os.SEEK_END):
+                journal.truncate(whole)
+    except FileNotFoundError:
+        return

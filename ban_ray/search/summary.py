@@ -147,7 +147,7 @@ def _sentence(request: Request, table: _Table) -> str:
         # A space with several kinds of students a row compares its first kind; the others stand in the table.
         sequence = [column for column in students if _BORN_AGAIN.fullmatch(column)]
         last = sequence[-1] if sequence else students[0]
-        if stopping and last != f"BAN-{request.generations}":
+        if stopping and sequence and last != f"BAN-{request.generations}":
             continue
         if set(cells[reference]) == set(cells[last]) == set(request.seeds):
             pairs = [(cells[last][seed], cells[reference][seed]) for seed in request.seeds]

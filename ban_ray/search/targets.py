@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ban_ray import ensembles
+from ban_ray.errors import DamagedMember
 from ban_ray.networks import names
 from ban_ray.population import Member, Population
 from ban_ray.search.policy import ERROR, PARAMETERS, Policy
@@ -35,6 +36,15 @@ def find(population: Population, planned: Planned) -> Found:
             break
         members.append(member)
     return Found(planned, tuple(members))
+
+
+def whole(population: Population, planned: Planned) -> bool:
+    """Whether every generation of a chain is a member, none of them damaged."""
+    try:
+        return find(population, planned).whole
+    except DamagedMember:
+        # Whoever needs it tells of it.
+        return False
 
 
 def values(request: Request, population: Population, chains: Sequence[Found]) -> tuple[float, ...]:

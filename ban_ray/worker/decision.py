@@ -55,8 +55,7 @@ def decide(population: Population, generation: Generation, order: Order) -> tupl
     except (DamagedMember, UserError) as error:
         if claim is not None:
             claim.release()
-        advice = "; `verify --set-aside` moves it out of the way" if isinstance(error, DamagedMember) else ""
-        return Decision(what="failed", sentence=f"{error}{advice}"), None
+        return Decision(what="failed", sentence=error.advice if isinstance(error, DamagedMember) else str(error)), None
     state = next((data for _, data in checkpoints.newest_first(storage, key)), None)
     return Decision(what="train", teachers=tuple(teachers), digests=digests, state=state), claim
 

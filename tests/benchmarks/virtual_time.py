@@ -10,11 +10,11 @@ from typing import Any
 
 from ban_ray.chain import Trial
 from ban_ray.population import Population, open_storage
+from ban_ray.search import front, targets
 from ban_ray.search.agenda import Agenda
 from ban_ray.search.books import open_books
 from ban_ray.search.desk import Desk
 from ban_ray.search.endings import Ending
-from ban_ray.search.front import find
 from ban_ray.search.request import Planned, Request
 from tests.benchmarks.simulator import Simulator, final_error
 
@@ -25,7 +25,7 @@ class Result:
 
     Attributes:
         epochs: of distinct generations, those of stopped chains as far as they were trained.
-        error: of the last generation of the configuration with the lowest held-out error, without noise.
+        error: of the last generation trained of the configuration with the lowest held-out error, without noise.
         stopped: chains that ended early.
     """
 
@@ -71,10 +71,11 @@ def search(request: Request, folder: Path, noise: float, concurrent: int) -> Res
         else:
             desk.report(trial, record)
             heapq.heappush(queue, (clock + next(reports), order, trial, reports))
-    best = find(request, books.study)
+    best = front.find(request, books.study)
     assert best is not None
-    chosen = request.planned(best.best[0][1])[0].chain
-    return Result(sum(trained.values()), final_error(chosen.network, request.generations), len(books.ledger.stopped))
+    chosen = targets.find(population, request.planned(best.best[0][1])[0])
+    error = final_error(chosen.planned.chain.network, len(chosen.members) - 1)
+    return Result(sum(trained.values()), error, len(books.ledger.stopped))
 
 
 def _reports(planned: Planned, population: Population, simulator: Simulator, trained: dict[str, int]) -> Any:

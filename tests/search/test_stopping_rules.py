@@ -232,6 +232,62 @@ def test_a_member_that_was_behind_stops_its_chain() -> None:
     assert verdict.kind == "stopped"
 
 
+def replaying(count: int) -> tuple[Judge, list[Planned]]:
+    """Chains of three generations: the later ones are better at first and worse in the end."""
+    chains = [planned(number, generations=3) for number in range(count)]
+    histories = {
+        one.chain.keys[generation]: [
+            {"epoch": 9, "rung": 9, "held_out_error": 30.0 + (generation - 1) * number},
+            {"published": True, "held_out_error": 29.0 + (generation - 1) * number},
+        ]
+        for number, one in enumerate(chains)
+        for generation in range(3)
+    }
+    return judge(histories, patience=9), chains
+
+
+def taken(one: Planned, generation: int) -> dict[str, object]:
+    return {"generation": generation, "key": one.chain.keys[generation], "taken": True}
+
+
+def test_only_the_last_member_of_a_chain_is_judged() -> None:
+    """What is trained costs no more: a chain that was slow at first is not ended for it."""
+    judging, chains = replaying(6)
+    for one in reversed(chains):
+        for generation in range(2):
+            assert judging.hear(one, taken(one, generation)) is None
+    verdicts = [judging.hear(one, taken(one, 2)) for one in chains]
+    assert [verdict is not None for verdict in verdicts] == [False, False, True, True, True, True]
+
+
+def test_a_chain_that_goes_on_is_not_judged_where_it_was() -> None:
+    judging, chains = replaying(8)
+    for one in chains:
+        judging.told_of(one)
+    assert [judging.hear(one, taken(one, generation)) for one in chains for generation in range(3)] == [None] * 24
+    # At its next rung it is, beside those that came there before.
+    for number in range(3):
+        assert judging.hear(chains[number], at_epoch(chains[number], 3, 9, 20.0)) is None
+    assert judging.hear(chains[5], at_epoch(chains[5], 3, 9, 21.0)) is not None
+
+
+def test_what_was_stopped_in_a_generation_stands_there_after_a_restart() -> None:
+    first, one = judge(), planned(3)
+    reach(first, 3, 13.0)
+    for number in range(2):
+        other = planned(number)
+        assert first.hear(other, at_epoch(other, 1, 9, 10.0)) is None
+    assert first.hear(one, at_epoch(one, 1, 9, 14.0)) is not None
+    again = judge()
+    again.remember([one], first.intermediate(one))
+    assert again.intermediate(one) == {1: 13.0, 2: 14.0}
+    verdicts = []
+    for number in range(4, 7):
+        other = planned(number)
+        verdicts.append(again.hear(other, at_epoch(other, 1, 9, 10.0 + number)))
+    assert [verdict is not None for verdict in verdicts] == [False, True, True], "it is the third there"
+
+
 def test_whole_chains_stand_at_the_rungs_without_being_judged() -> None:
     judging = judge({planned(n).chain.keys[0]: [{"published": True, "held_out_error": 5.0 + n}] for n in range(4)})
     for number in range(4):

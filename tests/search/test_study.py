@@ -75,11 +75,33 @@ def test_a_killed_search_leaves_no_running_trial_and_begins_again_with_it(tmp_pa
     again = study(tmp_path)
     assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE", "FAIL"]
     assert trials(tmp_path)[1].user_attrs["reason"] == INTERRUPTED
-    assert again.failed() == [TWO]
+    assert again.begun(again.finished()) == [TWO]
     again.complete(again.begin(TWO), [2.0], {})
-    assert study(tmp_path).failed() == []
+    last = study(tmp_path)
+    assert last.begun(last.finished()) == []
     assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE", "FAIL", "COMPLETE"]
     assert len(study(tmp_path).finished()) == 2
+
+
+def test_no_study_of_the_file_keeps_a_running_trial(tmp_path: Path) -> None:
+    study(tmp_path, "seeds 0").begin(ONE)
+    study(tmp_path, "seeds 0,1")
+    assert [trial.state.name for trial in trials(tmp_path, "seeds 0")] == ["FAIL"]
+
+
+@pytest.mark.parametrize("lost", [1, 20])
+def test_a_line_without_its_end_is_cut_off(tmp_path: Path, lost: int) -> None:
+    """As a full disk leaves it: the study goes on with what was written before, now and later."""
+    one = study(tmp_path)
+    one.complete(one.begin(ONE), [1.0], {})
+    file = tmp_path / "study.journal"
+    kept = file.read_bytes()
+    one.begin(TWO)
+    file.write_bytes(file.read_bytes()[:-lost])
+    again = study(tmp_path)
+    assert file.read_bytes().startswith(kept)
+    again.complete(again.begin(TWO), [2.0], {})
+    assert [trial.value for trial in trials(tmp_path)] == [1.0, 2.0]
 
 
 def test_other_studies_of_the_file_tell_what_was_tried(tmp_path: Path) -> None:

@@ -1,0 +1,113 @@
+"""What a further start of a sampled search begins again, and what it leaves as it is."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ban_ray.population import Population
+from ban_ray.search import front
+from ban_ray.search.books import Books
+from ban_ray.search.endings import Ending
+from ban_ray.search.request import Planned, Request
+from ban_ray.specs import digest
+from tests.search.test_sampling import carry_out, opened, population, request, train, trials  # noqa: F401
+
+
+def end_early(population: Population, asked: Request, kind: str) -> tuple[Books, list[Planned]]:  # noqa: F811
+    """One configuration that ends by itself or is stopped after its baseline."""
+    books = opened(population, asked)
+    assert books.sampling is not None
+    chains = books.sampling.propose() or []
+    for planned in chains:
+        books.ledger.begin(planned)
+        train(population, planned, until=1)
+        if books.judge:
+            books.judge.told_of(planned)
+        books.ledger.end(planned, Ending(kind, "behind"))  # type: ignore[arg-type]
+    return books, chains
+
+
+def digests(chains: list[Planned]) -> set[str]:
+    return {digest(dict(planned.configuration)) for planned in chains}
+
+
+@pytest.mark.parametrize("kind", ["stopped", "saturated"])
+def test_without_stopping_what_ended_early_is_trained_whole(population: Population, kind: str) -> None:  # noqa: F811
+    _, ended = end_early(population, request(stopping=True, samples=1), kind)
+    asked = request(samples=1)
+    again = opened(population, asked)
+    assert digests(carry_out(population, again)) == digests(ended)
+    last = trials(population)[-1]
+    assert last.state.name == "COMPLETE"
+    assert "saturated" not in last.user_attrs
+    assert last.value == population[ended[0].chain.keys[-1]].metrics.held_out_error
+    found = front.find(asked, again.study)
+    assert found is not None
+    assert (found.finished, found.stopped) == (1, 0)
+    assert not carry_out(population, opened(population, asked)), "told for good"
+
+
+def test_what_was_stopped_and_is_whole_by_another_search_is_found(population: Population) -> None:  # noqa: F811
+    asked = request(stopping=True, samples=1)
+    _, ended = end_early(population, asked, "stopped")
+    for planned in ended:
+        train(population, planned)
+    again = opened(population, asked)
+    assert again.sampling is not None
+    assert again.sampling.found == 1
+    assert [trial.state.name for trial in trials(population)] == ["PRUNED", "COMPLETE"]
+
+
+def test_a_member_that_is_gone_is_trained_again(population: Population) -> None:  # noqa: F811
+    asked = request(samples=2)
+    chains = carry_out(population, opened(population, asked))
+    shutil.rmtree(Path(population.storage.url) / "population" / chains[0].chain.keys[-1])
+    assert carry_out(population, opened(population, asked)) == chains[:1]
+    assert chains[0].chain.keys[-1] in population
+
+
+def test_what_is_too_large_now_is_neither_counted_nor_best(population: Population) -> None:  # noqa: F811
+    chains = carry_out(population, opened(population, request(samples=4)))
+    sizes = {digest(dict(one.configuration)): population[one.chain.keys[-1]].parameters for one in chains}
+    limit = sorted(sizes.values())[1]
+    small = {identity for identity, size in sizes.items() if size <= limit}
+    asked = request(samples=4, max_parameters=limit)
+    again = opened(population, asked)
+    further = carry_out(population, again)
+    assert len(further) == 4 - len(small)
+    found = front.find(asked, again.study)
+    assert found is not None
+    assert found.finished == 4
+    assert {digest(dict(configuration)) for _, configuration, _ in found.best} <= small | digests(further)
+
+
+def test_the_stopped_stand_at_their_rungs_after_a_restart(population: Population) -> None:  # noqa: F811
+    """Of a generation that was stopped in training nothing is published: only the study has its error."""
+    asked = request(stopping=True, samples=1)
+    books = opened(population, asked)
+    assert books.sampling is not None
+    assert books.judge is not None
+    (planned,) = books.sampling.propose() or ()
+    rung = planned.chain.generations[0].recipe.rung_epoch
+    books.ledger.begin(planned)
+    books.judge.hear(
+        planned,
+        {"generation": 0, "key": planned.chain.keys[0], "epoch": rung, "rung": rung, "held_out_error": 44.0},
+    )
+    books.ledger.end(planned, Ending("stopped", "behind"))
+    again = opened(population, asked)
+    assert again.judge is not None
+    assert again.judge.intermediate(planned) == {0: 44.0}
+    assert not carry_out(population, again)
+
+
+def test_a_damaged_member_is_begun_again_and_told_of(population: Population) -> None:  # noqa: F811
+    """The search does not end by it: the chain that needs it says so."""
+    asked = request(samples=1)
+    (planned,) = carry_out(population, opened(population, asked))
+    record = Path(population.storage.url) / "population" / planned.chain.keys[0] / "member.json"
+    record.write_bytes(record.read_bytes().replace(b"epoch", b"epocH", 1))
+    again = opened(Population(population.storage), asked)
+    assert again.sampling is not None
+    assert digests(again.sampling.propose() or []) == digests([planned])
