@@ -39,11 +39,10 @@ PAPER = (
 
 
 def recipe_of(network: str, setting: Setting) -> Recipe:
-    """At scale `paper` that of the network's own paper, with what the command line changes in the space's."""
+    """At scale `paper` that of the network's own paper, with what the command line changes."""
     if setting.scale != "paper":
         return setting.recipe
-    typed = {name: value for name, value in setting.recipe.model_dump().items() if value != LSTM.model_dump()[name]}
-    return Recipe.model_validate(papers_recipe(network).model_dump() | typed)
+    return Recipe.model_validate({**papers_recipe(network).model_dump(), **setting.recipe_changes})
 
 
 def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:

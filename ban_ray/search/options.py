@@ -107,7 +107,8 @@ def objective_of(options: Options, scale: Scale) -> Objective:
         raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
 
 
-def recipe_of(options: Options, scale: Scale, task: str) -> Recipe:
+def recipe_changes(options: Options) -> dict[str, object]:
+    """The fields of a recipe that the command line sets."""
     given = {
         "epochs": options.epochs,
         "batch_size": options.batch_size,
@@ -115,9 +116,12 @@ def recipe_of(options: Options, scale: Scale, task: str) -> Recipe:
         "workers": options.workers,
         "teacher_outputs": None if options.teacher_cache is None else "cached",
     }
-    changes = {name: value for name, value in given.items() if value is not None}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def recipe_of(options: Options, scale: Scale, task: str) -> Recipe:
     try:
-        return Recipe.model_validate(scale.recipes.get(task, scale.recipe).model_dump() | changes)
+        return Recipe.model_validate(scale.recipes.get(task, scale.recipe).model_dump() | recipe_changes(options))
     except ValidationError as error:
         raise UserError(first_sentence(error)) from error
 

@@ -17,6 +17,7 @@ from ban_ray.search.options import (
     first_sentence,
     network_of,
     objective_of,
+    recipe_changes,
     recipe_of,
     task_name,
     task_of,
@@ -132,7 +133,9 @@ class Request:
                 f"{100 * task.label_noise:g} % of the training labels replaced at random (not the papers' setting)"
             )
         if task.protocol == "paper":
-            parts.append("paper protocol: trained on everything, last epoch on test")
+            # A text's validation part is never trained on.
+            everything = "" if self.sizes.held_out else "trained on everything, "
+            parts.append(f"paper protocol: {everything}last epoch on test")
         if self.teacher_told:
             parts.append(f"generation 0 taught by members: {self.teacher_told}")
         return "; ".join(parts)
@@ -176,7 +179,16 @@ def resolve(options: Options) -> Request:
     noise = default_noise if options.label_noise is None else options.label_noise
     task = task_of(source, decoded.fingerprint, options, scale, noise)
     counted = sizes(task, decoded)
-    setting = Setting(options.scale, task, recipe, objective, scale.generations, options.generations, network)
+    setting = Setting(
+        options.scale,
+        task,
+        recipe,
+        objective,
+        scale.generations,
+        options.generations,
+        network,
+        recipe_changes=recipe_changes(options),
+    )
     request = Request(
         space=space,
         scale=scale,

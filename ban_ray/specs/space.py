@@ -98,6 +98,7 @@ class Setting:
         generations: the number asked for on the command line, None for the space's own.
         network: the one asked for on the command line, for spaces that take one.
         teachers: keys of the members that teach generation 0, for spaces that take them; else it learns from labels.
+        recipe_changes: what the command line set in `recipe`, for spaces with a recipe for each network.
     """
 
     scale: str
@@ -108,6 +109,7 @@ class Setting:
     generations: int | None = None
     network: Network | None = None
     teachers: tuple[str, ...] = ()
+    recipe_changes: Mapping[str, object] = field(default_factory=dict)
 
     def generations_for(self, at_most: int | None = None) -> int:
         """Generations after the baseline: the command line's, else the scale's up to a row's own cap."""
