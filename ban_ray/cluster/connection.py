@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ban_ray.cluster.capacity import Nodes, capacity
 from ban_ray.errors import ClusterLost, UserError
 
 ANSWER_S = 10
@@ -42,14 +43,22 @@ class Cluster:
     """What the connected cluster offers.
 
     Attributes:
+        nodes: by shape, those that its autoscaler may add included.
         dashboard: its address, empty where there is none.
         started: whether this process started it.
     """
 
-    cpus: float
-    gpus: float
+    nodes: tuple[Nodes, ...]
     dashboard: str
     started: bool
+
+    @property
+    def cpus(self) -> float:
+        return sum(node.count * node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        return sum(node.count * node.gpus for node in self.nodes)
 
 
 def connect(address: str | None, namespace: str, working_dir: str | None = None) -> Cluster:
@@ -104,14 +113,8 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
     if threading.current_thread() is threading.main_thread() and terminated is not None:
         # Ray has put a handler of its own there, which prints a C++ trace and ends the process.
         signal.signal(signal.SIGTERM, terminated)
-    resources: dict[str, Any] = ray.cluster_resources()
     url = context.dashboard_url
-    return Cluster(
-        cpus=float(resources.get("CPU", 0)),
-        gpus=float(resources.get("GPU", 0)),
-        dashboard=f"http://{url}" if url else "",
-        started=address is None,
-    )
+    return Cluster(nodes=capacity(), dashboard=f"http://{url}" if url else "", started=address is None)
 
 
 def _started(init: Callable[[], Any]) -> Any:
