@@ -69,7 +69,8 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
         working_dir: a folder that every node gets a copy of, on Python's path of the processes there.
 
     Raises:
-        UserError: nothing answers at the address; Ray refuses the folder (its size, or a job that has another).
+        UserError: nothing answers at the address, or it asks for a token that is not here; Ray refuses the folder (its
+            size, or a job that has another).
         ClusterLost: Ray did not start on this machine.
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
@@ -81,7 +82,7 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
     if address is not None:
         _require_answer(address)
     import ray
-    from ray.exceptions import RuntimeEnvSetupError
+    from ray.exceptions import AuthenticationError, RuntimeEnvSetupError
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     # What a trial failed of is in its row; that Tune could not write its own files, which nobody reads, is no news.
@@ -103,6 +104,11 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
 
     try:
         context = init() if address else _started(init)
+    except AuthenticationError as error:
+        raise UserError(
+            f"--address {address or 'local'!r} asks for a token and this machine has none or another: "
+            "`ray get-auth-token` on the cluster's head prints it; here RAY_AUTH_TOKEN or ~/.ray/auth_token takes it"
+        ) from error
     except (ConnectionError, RuntimeError, ValueError, RuntimeEnvSetupError) as error:
         told = " ".join(str(error).split())[:300]
         if working_dir is not None and (isinstance(error, RuntimeEnvSetupError) or "runtime env" in told):

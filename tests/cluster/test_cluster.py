@@ -1,6 +1,8 @@
 """A cluster of Ray's own on this machine: metrics as Prometheus reads them, storage as nodes see it."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -103,3 +105,20 @@ def test_the_doctor_refuses_bad_input(tmp_path: Path) -> None:
         assert done.returncode == 2, done.stderr
         assert done.stderr.strip().splitlines()[-1].startswith("Error: --")
         assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_asks_for_a_token(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    with socket.create_server(("127.0.0.1", 0)) as answers:
+        address = f"127.0.0.1:{answers.getsockname()[1]}"
+        done = subprocess.run(
+            [sys.executable, "-m", "ban_ray.cluster", "doctor", "--address", address],
+            env={**environment, "RAY_AUTH_MODE": "token", "HOME": str(tmp_path)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2, done.stderr
+    assert f"Error: --address '{address}' asks for a token and this machine has none" in done.stderr
+    assert "Traceback" not in done.stderr
