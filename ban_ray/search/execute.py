@@ -118,7 +118,7 @@ def execute(
             agenda = _agenda(request, population, books)
         ledger = books.ledger
         view = follow(console, books.open, _at_most(request, population, books, agenda))
-        metrics = Metrics(place.name, taken=len(plan.there))
+        metrics = Metrics(place.name, taken=plan.there)
         runs: dict[int, str] = {}
 
         def reported(planned: Planned, record: dict[str, Any]) -> None:

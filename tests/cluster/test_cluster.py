@@ -14,7 +14,7 @@ import pytest
 
 from ban_ray import cluster
 from ban_ray.cluster import nodes
-from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX, STATES, Metrics
+from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX, Metrics
 from ban_ray.metrics import ERROR
 
 pytestmark = pytest.mark.ray
@@ -38,18 +38,22 @@ def exported() -> str:
 
 
 def test_prometheus_reads_what_chains_report(connected: cluster.Cluster) -> None:
-    metrics = Metrics("mine", taken=3)
+    metrics = Metrics("mine", taken=("x", "y", "z"))
     networks = ("densenet-bc-16-8", "densenet-bc-16-8")
-    metrics.reported(
-        "a seed 0", networks, {"generation": 0, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}, ERROR
-    )
-    metrics.reported("a seed 0", networks, {"generation": 0, "published": True, "held_out_error": 12.0}, ERROR)
-    metrics.reported("a seed 0", networks, {"generation": 1, "published": True, "held_out_error": 10.0}, ERROR)
-    metrics.reported("b seed 0", networks, {"waiting_for": "0" * 64}, ERROR)
-    metrics.ended("c seed 0", "its loss is not finite")
+    first, second = {"generation": 0, "key": "k0"}, {"generation": 1, "key": "k1"}
+    metrics.reported("a seed 0", networks, {**first, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}, ERROR)
+    metrics.reported("a seed 0", networks, {**first, "published": True, "held_out_error": 12.0}, ERROR)
+    metrics.reported("a seed 0", networks, {**second, "published": True, "held_out_error": 10.0}, ERROR)
+    for chain in ("b seed 0", "c seed 0"):
+        metrics.reported(chain, networks, {**first, "taken": True, "held_out_error": 12.0}, ERROR)
+        metrics.reported(chain, networks, {"generation": 1, "key": "another run's", "taken": True}, ERROR)
+        metrics.reported(chain, networks, {"waiting_for": "0" * 64}, ERROR)
+    for chain in ("d seed 0", "e seed 0"):
+        metrics.reported(chain, networks, {"ended": "failed", "key": "f", "sentence": "its loss is not finite"}, ERROR)
+        metrics.ended(chain, "its loss is not finite")
     wanted = {
         f'{EXPORTED}{GENERATIONS}{{state="published"}} 2',
-        f'{EXPORTED}{GENERATIONS}{{state="taken"}} 3',
+        f'{EXPORTED}{GENERATIONS}{{state="taken"}} 4',
         f'{EXPORTED}{GENERATIONS}{{state="waiting"}} 1',
         f'{EXPORTED}{GENERATIONS}{{state="failed"}} 1',
         f'{EXPORTED}gain{{generation="1"}} -2',
@@ -84,7 +88,7 @@ def test_every_panel_names_a_metric_that_exists() -> None:
             assert named, f"{panel['title']}: {target['expr']}"
             used |= named
     assert used == known
-    for state in STATES:
+    for state in ("published", "taken", "waiting", "failed"):
         assert state in file.read_text()
 
 
