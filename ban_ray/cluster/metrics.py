@@ -69,6 +69,11 @@ class Metrics:
         self._actor = actor.options(name=name).remote(self.search)
         self._tell()
 
+    def taught(self, chain: str, held_out: float | None) -> None:
+        """The teacher of a chain's generation 0, a member of the population; None where nothing was held out."""
+        if held_out is not None:
+            self._held_out[chain, -1] = held_out
+
     def reported(self, chain: str, networks: tuple[str, ...], record: dict[str, Any], metric: Metric) -> None:
         """A record of a chain; `networks` are its generations'."""
         if "waiting_for" in record:

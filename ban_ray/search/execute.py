@@ -134,6 +134,9 @@ def execute(
                     failures.forget(population.storage, key)
             ledger.begin(planned)
             view.started(planned)
+            for teacher in planned.chain.generations[0].teachers[-1:]:
+                if (member := population.get(teacher)) is not None:
+                    metrics.taught(planned.title, planned.metric.of(member, "held_out"))
             trial = Trial(
                 chain=planned.chain,
                 source=request.source,

@@ -48,6 +48,9 @@ def test_prometheus_reads_what_chains_report(connected: cluster.Cluster) -> None
         metrics.reported(chain, networks, {**first, "taken": True, "held_out_error": 12.0}, ERROR)
         metrics.reported(chain, networks, {"generation": 1, "key": "another run's", "taken": True}, ERROR)
         metrics.reported(chain, networks, {"waiting_for": "0" * 64}, ERROR)
+    metrics.taught("taught seed 0", 9.0)
+    taught = {"generation": 0, "key": "k0", "taken": True, "held_out_error": 12.0}
+    metrics.reported("taught seed 0", networks, taught, ERROR)
     for chain in ("d seed 0", "e seed 0"):
         metrics.reported(chain, networks, {"ended": "failed", "key": "f", "sentence": "its loss is not finite"}, ERROR)
         metrics.ended(chain, "its loss is not finite")
@@ -57,6 +60,7 @@ def test_prometheus_reads_what_chains_report(connected: cluster.Cluster) -> None
         f'{EXPORTED}{GENERATIONS}{{state="waiting"}} 1',
         f'{EXPORTED}{GENERATIONS}{{state="failed"}} 1',
         f'{EXPORTED}gain{{generation="1"}} -2',
+        f'{EXPORTED}gain{{generation="0"}} 3',
         f'{EXPORTED}held_out{{generation="0"}} 12',
         f'{EXPORTED}epoch{{generation="0"}} 5',
         f'{EXPORTED}images_per_second{{generation="0"}} 9',
