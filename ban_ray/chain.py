@@ -68,13 +68,13 @@ def walk(config: dict[str, Any], run: Run = run) -> None:
 
     Reports ``{"generation": ..., ...}`` for each epoch and publication and, with ``"taken": True`` and its metrics, for
     each member that was there, ``{"waiting_for": key}`` where another run trains what this chain needs, and at last
-    ``{"ended": status}`` with a ``sentence`` where the chain failed.
+    ``{"ended": status}`` with the ``key`` and a ``sentence`` where the chain failed.
     """
     from ray import tune
 
     trial = Trial.model_validate_json(config["trial"])
     outcome = follow(trial, tune.report, run)
-    tune.report({"ended": outcome.status, "sentence": outcome.sentence})
+    tune.report({"ended": outcome.status, "key": outcome.key, "sentence": outcome.sentence})
 
 
 def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = run) -> Outcome:

@@ -7,8 +7,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ban_ray.cluster.connection import Cluster
+from ban_ray.cluster.group import Group
 from ban_ray.cluster.nodes import Node
 from ban_ray.errors import ClusterLost, UserError
+from ban_ray.specs import Recipe
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,7 +26,7 @@ def main() -> None:
 def doctor(address: str | None, storage: str, as_json: bool) -> None:
     """Nodes, GPUs, versions that differ, storage from every node, dashboard and metrics.
 
-    The exit status is 1 where something would keep a search from running.
+    The exit status is 1 where something would keep a search from running, or from freeing what it took.
     """
     from ban_ray import cluster
     from ban_ray.cluster import nodes
@@ -44,7 +47,7 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
         sys.exit(2)
     finally:
         cluster.disconnect()
-    findings = _findings(answers)
+    findings = _of_nodes(answers) + _of_cluster(connected)
     table = Table("node", "CPUs", "GPUs", "metrics", "versions", "storage", box=None)
     for node in answers:
         versions = ", ".join(f"{name} {version}" for name, version in node.versions.items())
@@ -52,7 +55,7 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
             node.address,
             f"{node.cpus:g}",
             f"{node.gpus:g}",
-            ports.get(node.address, ""),
+            ports.get(node.id, ""),
             versions,
             node.storage or "seen",
         )
@@ -66,7 +69,7 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
     sys.exit(1 if findings else 0)
 
 
-def _findings(answers: list[Node]) -> list[str]:
+def _of_nodes(answers: list[Node]) -> list[str]:
     findings = [f"{node.address} does not see the storage: {node.storage}" for node in answers if node.storage]
     for name in sorted({name for node in answers for name in node.versions}):
         found = {node.versions.get(name, "unknown") for node in answers}
@@ -75,14 +78,26 @@ def _findings(answers: list[Node]) -> list[str]:
     return findings
 
 
+def _of_cluster(connected: Cluster) -> list[str]:
+    findings = []
+    try:
+        Group.on(connected, Recipe(), 1, None).fitting(connected)
+    except UserError as error:
+        findings.append(str(error))
+    if not connected.dashboard:
+        findings.append(
+            "the dashboard is off: CPUs and GPUs of workers whose search was killed stay taken "
+            "(start the head with --include-dashboard=true)"
+        )
+    return findings
+
+
 def _metrics_ports() -> dict[str, str]:
-    """Prometheus address by node."""
+    """Prometheus address by a node's id: several nodes may share an IP address."""
     import ray
 
     alive = [node for node in ray.nodes() if node["Alive"]]
-    return {
-        node["NodeManagerAddress"]: f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in alive
-    }
+    return {node["NodeID"]: f"http://{node['NodeManagerAddress']}:{node['MetricsExportPort']}" for node in alive}
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ban_ray.cluster.capacity import Nodes, capacity
 from ban_ray.errors import ClusterLost, UserError
 
 ANSWER_S = 10
@@ -42,14 +43,22 @@ class Cluster:
     """What the connected cluster offers.
 
     Attributes:
+        nodes: by shape, those that its autoscaler may add included.
         dashboard: its address, empty where there is none.
         started: whether this process started it.
     """
 
-    cpus: float
-    gpus: float
+    nodes: tuple[Nodes, ...]
     dashboard: str
     started: bool
+
+    @property
+    def cpus(self) -> float:
+        return sum(node.count * node.cpus for node in self.nodes)
+
+    @property
+    def gpus(self) -> float:
+        return sum(node.count * node.gpus for node in self.nodes)
 
 
 def connect(address: str | None, namespace: str, working_dir: str | None = None) -> Cluster:
@@ -60,7 +69,8 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
         working_dir: a folder that every node gets a copy of, on Python's path of the processes there.
 
     Raises:
-        UserError: nothing answers at the address; Ray refuses the folder (its size, or a job that has another).
+        UserError: nothing answers at the address, or it asks for a token that is not here; Ray refuses the folder (its
+            size, or a job that has another).
         ClusterLost: Ray did not start on this machine.
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
@@ -72,7 +82,7 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
     if address is not None:
         _require_answer(address)
     import ray
-    from ray.exceptions import RuntimeEnvSetupError
+    from ray.exceptions import AuthenticationError, RuntimeEnvSetupError
 
     logging.getLogger("ray").setLevel(logging.ERROR)
     # What a trial failed of is in its row; that Tune could not write its own files, which nobody reads, is no news.
@@ -94,6 +104,11 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
 
     try:
         context = init() if address else _started(init)
+    except AuthenticationError as error:
+        raise UserError(
+            f"--address {address or 'local'!r} asks for a token and this machine has none or another: "
+            "`ray get-auth-token` on the cluster's head prints it; here RAY_AUTH_TOKEN or ~/.ray/auth_token takes it"
+        ) from error
     except (ConnectionError, RuntimeError, ValueError, RuntimeEnvSetupError) as error:
         told = " ".join(str(error).split())[:300]
         if working_dir is not None and (isinstance(error, RuntimeEnvSetupError) or "runtime env" in told):
@@ -104,14 +119,8 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
     if threading.current_thread() is threading.main_thread() and terminated is not None:
         # Ray has put a handler of its own there, which prints a C++ trace and ends the process.
         signal.signal(signal.SIGTERM, terminated)
-    resources: dict[str, Any] = ray.cluster_resources()
     url = context.dashboard_url
-    return Cluster(
-        cpus=float(resources.get("CPU", 0)),
-        gpus=float(resources.get("GPU", 0)),
-        dashboard=f"http://{url}" if url else "",
-        started=address is None,
-    )
+    return Cluster(nodes=capacity(), dashboard=f"http://{url}" if url else "", started=address is None)
 
 
 def _started(init: Callable[[], Any]) -> Any:

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Self
 
+from ban_ray.cluster.capacity import units
 from ban_ray.cluster.connection import Cluster
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
@@ -23,10 +24,10 @@ class Group:
         """The group that trains a recipe; without `gpus_per_worker` one GPU a worker where the cluster has any.
 
         Raises:
-            UserError: `gpus_per_worker` is not finite; the recipe's precision or a part of a GPU does not suit the
-                cluster or the number of workers.
+            UserError: `gpus_per_worker` is not finite or less than Ray can count; the recipe's precision or a part of a
+                GPU does not suit the cluster or the number of workers.
         """
-        if gpus_per_worker is not None and not math.isfinite(gpus_per_worker):
+        if gpus_per_worker and not (math.isfinite(gpus_per_worker) and units(gpus_per_worker)):
             raise UserError(f"--gpus-per-worker {gpus_per_worker:g} is no number of GPUs; 1 or a part such as 0.25 is")
         gpus = gpus_per_worker if gpus_per_worker is not None else float(cluster.gpus > 0)
         if recipe.precision == "tf32" and not gpus:
@@ -43,14 +44,14 @@ class Group:
         Raises:
             UserError: not even one.
         """
-        fits = int(cluster.cpus // (self.workers * self.cpus_per_worker))
-        if self.gpus_per_worker:
-            fits = min(fits, int(cluster.gpus // (self.workers * self.gpus_per_worker)))
-        if not fits:
-            need = f"{self.workers * self.cpus_per_worker} CPUs"
-            have = f"{cluster.cpus:g} CPUs"
+        holding = sum(node.holding(self.cpus_per_worker, self.gpus_per_worker) for node in cluster.nodes)
+        if holding < self.workers:
+            each = f"{self.cpus_per_worker} CPUs"
             if self.gpus_per_worker:
-                need += f" and {self.workers * self.gpus_per_worker:g} GPUs"
-                have += f" and {cluster.gpus:g} GPUs"
-            raise UserError(f"--workers {self.workers} needs {need} and the cluster has {have}")
-        return fits
+                each += f" and {self.gpus_per_worker:g} GPUs"
+            later = "" if cluster.started else "; nodes to come count where an autoscaler reports its limits to Ray"
+            raise UserError(
+                f"--workers {self.workers} needs {each} for each on one node and the cluster has room for {holding}: "
+                f"{', '.join(map(str, cluster.nodes))}{later}"
+            )
+        return holding // self.workers

@@ -19,10 +19,13 @@ class Node:
     """One node's answer.
 
     Attributes:
+        id: Ray's.
+        address: its IP address, which nodes may share.
         versions: of Python and of packages, "missing" where one is not installed.
         storage: empty where the node sees the storage, else what is wrong.
     """
 
+    id: str
     address: str
     cpus: float
     gpus: float
@@ -62,6 +65,7 @@ def _node(node: dict[str, Any], answer: Any) -> Node:
         versions, wrong = {}, f"no answer: {' '.join(str(error).split())[:200]}"
     resources = node["Resources"]
     return Node(
+        id=node["NodeID"],
         address=node["NodeManagerAddress"],
         cpus=float(resources.get("CPU", 0)),
         gpus=float(resources.get("GPU", 0)),

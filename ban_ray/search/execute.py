@@ -118,7 +118,7 @@ def execute(
             agenda = _agenda(request, population, books)
         ledger = books.ledger
         view = follow(console, books.open, _at_most(request, population, books, agenda))
-        metrics = Metrics(place.name, taken=len(plan.there))
+        metrics = Metrics(place.name, taken=plan.there)
         runs: dict[int, str] = {}
 
         def reported(planned: Planned, record: dict[str, Any]) -> None:
@@ -134,6 +134,9 @@ def execute(
                     failures.forget(population.storage, key)
             ledger.begin(planned)
             view.started(planned)
+            for teacher in planned.chain.generations[0].teachers[-1:]:
+                if (member := population.get(teacher)) is not None:
+                    metrics.taught(planned.title, planned.metric.of(member, "held_out"))
             trial = Trial(
                 chain=planned.chain,
                 source=request.source,

@@ -1,6 +1,8 @@
 """A cluster of Ray's own on this machine: metrics as Prometheus reads them, storage as nodes see it."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
 import time
@@ -12,7 +14,7 @@ import pytest
 
 from ban_ray import cluster
 from ban_ray.cluster import nodes
-from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX, STATES, Metrics
+from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX, Metrics
 from ban_ray.metrics import ERROR
 
 pytestmark = pytest.mark.ray
@@ -36,21 +38,29 @@ def exported() -> str:
 
 
 def test_prometheus_reads_what_chains_report(connected: cluster.Cluster) -> None:
-    metrics = Metrics("mine", taken=3)
+    metrics = Metrics("mine", taken=("x", "y", "z"))
     networks = ("densenet-bc-16-8", "densenet-bc-16-8")
-    metrics.reported(
-        "a seed 0", networks, {"generation": 0, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}, ERROR
-    )
-    metrics.reported("a seed 0", networks, {"generation": 0, "published": True, "held_out_error": 12.0}, ERROR)
-    metrics.reported("a seed 0", networks, {"generation": 1, "published": True, "held_out_error": 10.0}, ERROR)
-    metrics.reported("b seed 0", networks, {"waiting_for": "0" * 64}, ERROR)
-    metrics.ended("c seed 0", "its loss is not finite")
+    first, second = {"generation": 0, "key": "k0"}, {"generation": 1, "key": "k1"}
+    metrics.reported("a seed 0", networks, {**first, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}, ERROR)
+    metrics.reported("a seed 0", networks, {**first, "published": True, "held_out_error": 12.0}, ERROR)
+    metrics.reported("a seed 0", networks, {**second, "published": True, "held_out_error": 10.0}, ERROR)
+    for chain in ("b seed 0", "c seed 0"):
+        metrics.reported(chain, networks, {**first, "taken": True, "held_out_error": 12.0}, ERROR)
+        metrics.reported(chain, networks, {"generation": 1, "key": "another run's", "taken": True}, ERROR)
+        metrics.reported(chain, networks, {"waiting_for": "0" * 64}, ERROR)
+    metrics.taught("taught seed 0", 9.0)
+    taught = {"generation": 0, "key": "k0", "taken": True, "held_out_error": 12.0}
+    metrics.reported("taught seed 0", networks, taught, ERROR)
+    for chain in ("d seed 0", "e seed 0"):
+        metrics.reported(chain, networks, {"ended": "failed", "key": "f", "sentence": "its loss is not finite"}, ERROR)
+        metrics.ended(chain, "its loss is not finite")
     wanted = {
         f'{EXPORTED}{GENERATIONS}{{state="published"}} 2',
-        f'{EXPORTED}{GENERATIONS}{{state="taken"}} 3',
+        f'{EXPORTED}{GENERATIONS}{{state="taken"}} 4',
         f'{EXPORTED}{GENERATIONS}{{state="waiting"}} 1',
         f'{EXPORTED}{GENERATIONS}{{state="failed"}} 1',
         f'{EXPORTED}gain{{generation="1"}} -2',
+        f'{EXPORTED}gain{{generation="0"}} 3',
         f'{EXPORTED}held_out{{generation="0"}} 12',
         f'{EXPORTED}epoch{{generation="0"}} 5',
         f'{EXPORTED}images_per_second{{generation="0"}} 9',
@@ -82,7 +92,7 @@ def test_every_panel_names_a_metric_that_exists() -> None:
             assert named, f"{panel['title']}: {target['expr']}"
             used |= named
     assert used == known
-    for state in STATES:
+    for state in ("published", "taken", "waiting", "failed"):
         assert state in file.read_text()
 
 
@@ -103,3 +113,20 @@ def test_the_doctor_refuses_bad_input(tmp_path: Path) -> None:
         assert done.returncode == 2, done.stderr
         assert done.stderr.strip().splitlines()[-1].startswith("Error: --")
         assert "Traceback" not in done.stderr
+
+
+def test_a_cluster_that_asks_for_a_token(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_AUTH")}
+    with socket.create_server(("127.0.0.1", 0)) as answers:
+        address = f"127.0.0.1:{answers.getsockname()[1]}"
+        done = subprocess.run(
+            [sys.executable, "-m", "ban_ray.cluster", "doctor", "--address", address],
+            env={**environment, "RAY_AUTH_MODE": "token", "HOME": str(tmp_path)},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2, done.stderr
+    assert f"Error: --address '{address}' asks for a token and this machine has none" in done.stderr
+    assert "Traceback" not in done.stderr

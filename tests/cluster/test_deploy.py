@@ -36,3 +36,10 @@ def test_data_and_storage_are_on_a_volume_of_every_pod(job: dict[str, Any]) -> N
         for path in (taken["data"], taken["storage"]):
             assert any(path.startswith(f"{mount}/") for mount in mounts), path
         assert container["resources"]["requests"] == container["resources"]["limits"]
+
+
+def test_a_node_that_trains_is_always_there(job: dict[str, Any]) -> None:
+    cluster = job["spec"]["rayClusterSpec"]
+    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    for group in cluster["workerGroupSpecs"]:
+        assert 1 <= group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]

@@ -3,11 +3,13 @@
 import pytest
 
 from ban_ray.cluster import Cluster, Group
+from ban_ray.cluster.capacity import Nodes
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
 
-LAPTOP = Cluster(cpus=2, gpus=0, dashboard="", started=True)
-SERVER = Cluster(cpus=64, gpus=8, dashboard="", started=False)
+LAPTOP = Cluster((Nodes(2),), dashboard="", started=True)
+SERVER = Cluster((Nodes(64, 8),), dashboard="", started=False)
+SMALL = Cluster((Nodes(0), Nodes(1, 0, 2), Nodes(1, 1, 2)), dashboard="", started=False)
 
 
 def test_workers_take_one_gpu_each_where_there_are_any() -> None:
@@ -19,7 +21,15 @@ def test_workers_take_one_gpu_each_where_there_are_any() -> None:
 
 def test_a_part_of_a_gpu_packs_generations() -> None:
     assert Group.on(SERVER, Recipe(), 1, 0.25).fitting(SERVER) == 32
+    assert Group.on(SERVER, Recipe(), 1, 0.2).fitting(SERVER) == 40
     assert Group.on(SERVER, Recipe(), 1, 0).fitting(SERVER) == 64
+
+
+def test_a_worker_fits_within_a_node() -> None:
+    assert Group.on(SMALL, Recipe(), 1, 0).fitting(SMALL) == 4
+    assert Group.on(SMALL, Recipe(workers=2), 1, None).fitting(SMALL) == 1
+    with pytest.raises(UserError, match="--workers 1 needs 2 CPUs for each on one node"):
+        Group.on(SMALL, Recipe(), 2, 0).fitting(SMALL)
 
 
 @pytest.mark.parametrize(
@@ -28,10 +38,17 @@ def test_a_part_of_a_gpu_packs_generations() -> None:
         (Recipe(precision="tf32"), None, LAPTOP, "'tf32' needs GPUs"),
         (Recipe(precision="tf32"), 0, SERVER, "'tf32' needs GPUs"),
         (Recipe(workers=2), 0.5, SERVER, "--gpus-per-worker 0.5 needs --workers 1, not 2"),
-        (Recipe(workers=4), None, LAPTOP, "--workers 4 needs 4 CPUs and the cluster has 2 CPUs"),
+        (
+            Recipe(workers=4),
+            None,
+            LAPTOP,
+            "--workers 4 needs 1 CPUs for each on one node and the cluster has room for 2",
+        ),
         (Recipe(), float("nan"), LAPTOP, "--gpus-per-worker nan is no number of GPUs"),
         (Recipe(), float("inf"), SERVER, "--gpus-per-worker inf is no number of GPUs"),
-        (Recipe(), 1, LAPTOP, "needs 1 CPUs and 1 GPUs and the cluster has 2 CPUs and 0 GPUs"),
+        (Recipe(), 1e-5, SERVER, "--gpus-per-worker 1e-05 is no number of GPUs"),
+        (Recipe(), 2, SMALL, "room for 0: 1 node of 0 CPUs, 2 nodes of 1 CPUs, 2 nodes of 1 CPUs and 1 GPUs;"),
+        (Recipe(), 1, LAPTOP, "needs 1 CPUs and 1 GPUs for each .* room for 0: 1 node of 2 CPUs$"),
     ],
 )
 def test_what_does_not_fit_is_told(recipe: Recipe, gpus: float | None, cluster: Cluster, says: str) -> None:

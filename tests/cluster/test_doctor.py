@@ -1,0 +1,42 @@
+"""What the doctor finds on a cluster of two nodes of one machine where no search can train."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.ray
+
+CLUSTER = """
+import subprocess
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+cluster.add_node(num_cpus=0)
+cluster.wait_for_nodes()
+command = [sys.executable, "-m", "ban_ray.cluster", "doctor", "--json", "--storage", sys.argv[1]]
+status = subprocess.run([*command, "--address", cluster.address]).returncode
+cluster.shutdown()
+sys.exit(status)
+"""
+
+
+def test_where_a_search_would_be_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CLUSTER, str(tmp_path / "runs")],
+        env={**os.environ, "RAY_AUTH_MODE": "token"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    told = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+    refused, dashboard = told["findings"]
+    assert refused.startswith("--workers 1 needs 1 CPUs for each on one node and the cluster has room for 0: 2 nodes")
+    assert dashboard.startswith("the dashboard is off")
+    assert {node["id"] for node in told["nodes"]} == set(told["metrics"])
+    assert len(told["metrics"]) == 2
