@@ -46,12 +46,12 @@ class Group:
         """
         holding = sum(node.holding(self.cpus_per_worker, self.gpus_per_worker) for node in cluster.nodes)
         if holding < self.workers:
-            each = f"{self.cpus_per_worker} CPUs"
+            each = f"{self.cpus_per_worker} {'CPU' if self.cpus_per_worker == 1 else 'CPUs'}"
             if self.gpus_per_worker:
                 each += f" and {self.gpus_per_worker:g} GPUs"
             later = "" if cluster.started else "; nodes to come count where an autoscaler reports its limits to Ray"
             raise UserError(
-                f"--workers {self.workers} needs {each} for each on one node and the cluster has room for {holding}: "
-                f"{', '.join(map(str, cluster.nodes))}{later}"
+                f"--workers {self.workers} needs {each} for each worker, on one node, and the cluster has room for "
+                f"{holding}: {', '.join(map(str, cluster.nodes))}{later}"
             )
         return holding // self.workers

@@ -28,7 +28,7 @@ def test_a_part_of_a_gpu_packs_generations() -> None:
 def test_a_worker_fits_within_a_node() -> None:
     assert Group.on(SMALL, Recipe(), 1, 0).fitting(SMALL) == 4
     assert Group.on(SMALL, Recipe(workers=2), 1, None).fitting(SMALL) == 1
-    with pytest.raises(UserError, match="--workers 1 needs 2 CPUs for each on one node"):
+    with pytest.raises(UserError, match="--workers 1 needs 2 CPUs for each worker, on one node"):
         Group.on(SMALL, Recipe(), 2, 0).fitting(SMALL)
 
 
@@ -42,13 +42,18 @@ def test_a_worker_fits_within_a_node() -> None:
             Recipe(workers=4),
             None,
             LAPTOP,
-            "--workers 4 needs 1 CPUs for each on one node and the cluster has room for 2",
+            "--workers 4 needs 1 CPU for each worker, on one node, and the cluster has room for 2",
         ),
         (Recipe(), float("nan"), LAPTOP, "--gpus-per-worker nan is no number of GPUs"),
         (Recipe(), float("inf"), SERVER, "--gpus-per-worker inf is no number of GPUs"),
         (Recipe(), 1e-5, SERVER, "--gpus-per-worker 1e-05 is no number of GPUs"),
         (Recipe(), 2, SMALL, "room for 0: 1 node of 0 CPUs, 2 nodes of 1 CPUs, 2 nodes of 1 CPUs and 1 GPUs;"),
-        (Recipe(), 1, LAPTOP, "needs 1 CPUs and 1 GPUs for each .* room for 0: 1 node of 2 CPUs$"),
+        (
+            Recipe(),
+            1,
+            LAPTOP,
+            "needs 1 CPU and 1 GPUs for each worker, on one node, and .* room for 0: 1 node of 2 CPUs$",
+        ),
     ],
 )
 def test_what_does_not_fit_is_told(recipe: Recipe, gpus: float | None, cluster: Cluster, says: str) -> None:

@@ -111,7 +111,8 @@ def test_a_space_file_that_cannot_run(search: Command, tmp_path: Path) -> None:
 def test_workers_that_do_not_fit(search: Command, tmp_path: Path, more: tuple[str, ...]) -> None:
     run = search(*GRID, "--workers", "32", *more)
     assert run.status == 2, run.err
-    assert "32 CPUs" in run.err
+    assert "--workers 32 needs 1 CPU for each worker" in run.err
+    assert "the cluster has room for" in run.err
     assert not (tmp_path / "ban_runs" / "searches" / "densenet_grid").exists()
 
 
