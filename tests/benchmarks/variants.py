@@ -52,6 +52,26 @@ def autocast(precision: str) -> torch.autocast:
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16")
 
 
+def step(
+    student: nn.Module,
+    teacher: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    precision: str,
+) -> Tensor:
+    """Forward, backward and update; the loss."""
+    with autocast(precision):
+        with torch.no_grad():
+            dark = teacher(images).float()
+        logits = student(images).float()
+    loss = distilled(logits, labels, dark)
+    optimiser.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimiser.step()
+    return loss
+
+
 @dataclass(frozen=True)
 class Bench:
     """What all variants train: a network, images, and so many steps."""
@@ -71,14 +91,7 @@ class Bench:
         labels = self.data.train.labels[:BATCH]
         began = time.perf_counter()
         for _ in range(self.steps):
-            with autocast(precision):
-                with torch.no_grad():
-                    dark = teacher(images).float()
-                logits = student(images).float()
-            loss = distilled(logits, labels, dark)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            step(student, teacher, optimiser, images, labels, precision)
         return self.steps * BATCH / (time.perf_counter() - began)
 
     def ours(self, precision: str) -> float:
@@ -113,15 +126,7 @@ class Bench:
         student.train()
         began = time.perf_counter()
         for images, labels in loader:
-            with autocast(precision):
-                with torch.no_grad():
-                    dark = teacher(images).float()
-                logits = student(images).float()
-            loss = distilled(logits, labels, dark)
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            loss.item()
+            step(student, teacher, optimiser, images, labels, precision).item()
         return self.steps * BATCH / (time.perf_counter() - began)
 
     def peer(self, name: str, python: str) -> Speed:
