@@ -26,6 +26,11 @@ hypothesis.settings.load_profile("repeatable")
 CPU = torch.device("cpu")
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Long bytes are named by their number: compressed ones hold the time; every process must find the same names."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) and len(val) > 8 else None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that start a Ray cluster run one after another, also where several processes share the tests."""
