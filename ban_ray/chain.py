@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict
 
 from ban_ray.cluster import Group
 from ban_ray.distributed import run
-from ban_ray.errors import DamagedMember
+from ban_ray.errors import DamagedMember, UserError
 from ban_ray.order import Order, Outcome
 from ban_ray.population import Population, claims, failures
+from ban_ray.population.identity import another
 from ban_ray.population.storage import PATIENCE_S, find_storage
 from ban_ray.specs import Chain
 from ban_ray.tasks.source import Source
@@ -24,6 +25,7 @@ class Trial(BaseModel):
 
     Attributes:
         storage: absolute path or URL of the population.
+        identity: of that storage; empty where every node is known to see the same one.
         folder: for Ray's own files.
         search: this execution of the search command.
         number: of the chain within it.
@@ -38,6 +40,7 @@ class Trial(BaseModel):
     chain: Chain
     source: Source
     storage: str
+    identity: str = ""
     folder: str
     search: str
     number: int = 0
@@ -79,8 +82,13 @@ def walk(config: dict[str, Any], run: Run = run) -> None:
 
 def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = run) -> Outcome:
     """Walk the chain until nothing is missing, or one generation cannot be trained."""
-    population = Population(find_storage(trial.storage, patience_s=PATIENCE_S))
     generations = trial.chain.generations
+    try:
+        population = Population(find_storage(trial.storage, patience_s=PATIENCE_S))
+    except UserError as error:
+        return Outcome(status="failed", key=generations[0].key, sentence=str(error))
+    if trial.identity and (wrong := another(population.storage, trial.identity)):
+        return Outcome(status="failed", key=generations[0].key, sentence=wrong)
     group = Group(generations[0].recipe.workers, trial.cpus_per_worker, trial.gpus_per_worker)
     stale: dict[str, int] = {}
     keys, told = trial.chain.keys, 0
@@ -99,6 +107,7 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = ru
             return Outcome(status="failed", key=key, sentence=failure.sentence)
         order = Order(
             storage=trial.storage,
+            identity=trial.identity,
             source=trial.source,
             generations=generations[first:],
             first=first,

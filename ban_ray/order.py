@@ -12,6 +12,7 @@ class Order(BaseModel):
     """What a worker group is to do, as JSON.
 
     Attributes:
+        identity: of the storage; empty where every node is known to see the same one.
         generations: in order; members among them are passed over.
         first: number of the first one within its chain, the baseline being 0.
         run: names this worker group's claims; the same after a restart of its processes.
@@ -27,6 +28,7 @@ class Order(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     storage: str
+    identity: str = ""
     source: Source
     generations: tuple[Generation, ...]
     first: int

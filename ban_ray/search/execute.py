@@ -14,6 +14,7 @@ from ban_ray.chain import Run, Trial
 from ban_ray.cluster.metrics import Metrics
 from ban_ray.cluster.nodes import require_shared
 from ban_ray.population import Population, claims, failures
+from ban_ray.population.identity import identity
 from ban_ray.search import plan as plans
 from ban_ray.search.agenda import Agenda
 from ban_ray.search.books import Books, open_books
@@ -117,6 +118,7 @@ def execute(
             books = open_books(request, population, place.folder, place.name)
             agenda = _agenda(request, population, books)
         ledger = books.ledger
+        seen = identity(population.storage)
         view = follow(console, books.open, _at_most(request, population, books, agenda))
         metrics = Metrics(place.name, taken=plan.there)
         runs: dict[int, str] = {}
@@ -141,6 +143,7 @@ def execute(
                 chain=planned.chain,
                 source=request.source,
                 storage=place.url,
+                identity=seen,
                 folder=f"{folder}/{execution}",
                 search=execution,
                 number=number,

@@ -9,6 +9,7 @@ from torch import Tensor
 from ban_ray.errors import DamagedMember, UserError
 from ban_ray.order import Order
 from ban_ray.population import Member, Population, checkpoints, claims, failures
+from ban_ray.population.identity import another
 from ban_ray.specs import Generation
 
 
@@ -34,6 +35,8 @@ def decide(population: Population, generation: Generation, order: Order) -> tupl
     """Look the generation up, then claim it; with what its training starts from."""
     storage, key = population.storage, generation.key
     claim = None
+    if order.identity and (wrong := another(storage, order.identity)):
+        return Decision(what="failed", sentence=wrong), None
     try:
         if population.get(key) is not None:
             return Decision(what="taken"), None

@@ -4,11 +4,24 @@ import os
 import sys
 from pathlib import Path
 
+from ban_ray.cluster import Group
+from ban_ray.order import Order, Outcome
+from ban_ray.population import find_storage
+from ban_ray.population.identity import another
 from ban_ray.search.choices import Choices
 from ban_ray.search.command import search
 from tests.benchmarks import simulator
 
 SPACE = str(Path(simulator.__file__).with_name("simulated_space.py"))
+
+
+class Simulator(simulator.Simulator):
+    """Fails where the order does not say which storage the search was started with."""
+
+    def __call__(self, order: Order, group: Group, report: simulator.Report, *, name: str, folder: str) -> Outcome:
+        wrong = another(find_storage(order.storage), order.identity)
+        assert not wrong, wrong
+        return super().__call__(order, group, report, name=name, folder=folder)
 
 
 def main(storage: str, samples: int, epoch_s: float, concurrent: int | None = None) -> None:
@@ -17,7 +30,7 @@ def main(storage: str, samples: int, epoch_s: float, concurrent: int | None = No
     choices = Choices(
         space=SPACE, samples=samples, storage=storage, concurrent=concurrent, minimise="error,parameters", as_json=True
     )
-    search(choices, train=simulator.Simulator(noise=0.3, epoch_s=epoch_s))
+    search(choices, train=Simulator(noise=0.3, epoch_s=epoch_s))
 
 
 if __name__ == "__main__":
