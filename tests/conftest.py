@@ -14,6 +14,8 @@ from ban_ray.tasks.decoded import Decoded
 from ban_ray.tasks.images import ImageData, load_images
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
+from ban_ray.training import State
+from ban_ray.worker.checkpointing import Checkpoints
 
 torch.set_num_threads(1)
 
@@ -69,6 +71,20 @@ def task(digits: Decoded) -> Task:
 def data(digits: Decoded, task: Task) -> ImageData:
     """300 training, 100 held-out and 1,397 test images; nothing in it is ever written to."""
     return load_images(task, digits, CPU)
+
+
+@pytest.fixture
+def every_epoch_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers in this process wait for each epoch's checkpoint, where they else pass some over."""
+    offer = Checkpoints.offer
+
+    def patient(self: Checkpoints, state: State) -> bool:
+        if self._writing is not None:
+            self._writing.result()
+        self._due = 0.0
+        return offer(self, state)
+
+    monkeypatch.setattr(Checkpoints, "offer", patient)
 
 
 MakeGeneration = Callable[..., Generation]

@@ -1,4 +1,4 @@
-"""Unfinished generations: a checkpoint an epoch, whole or not at all, named by what it holds."""
+"""Unfinished generations: checkpoints at the ends of epochs, whole or not at all, named by what they hold."""
 
 import hashlib
 import re

@@ -16,7 +16,8 @@ from ban_ray.tasks.data import TaskData, load_data
 from ban_ray.tasks.load import open_source
 from ban_ray.training import State, Teacher, group, train
 from ban_ray.training.placement import to_device
-from ban_ray.training.state import from_bytes, to_bytes
+from ban_ray.training.state import from_bytes
+from ban_ray.worker.checkpointing import Checkpoints
 from ban_ray.worker.decision import Decision, decide
 from ban_ray.worker.failure import explain, is_lost_peer
 from ban_ray.worker.record import publish_trained
@@ -57,16 +58,17 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
             recipe = generation.recipe
             place = {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
             with teacher_rows(population, generation, decision, data, order, device) as rows:
-                trained = train(
-                    generation,
-                    _teacher(decision.teachers, data, device),
-                    data,
-                    device,
-                    rows=rows,
-                    recompute=order.recompute,
-                    state=from_bytes(decision.state) if decision.state else None,
-                    after_epoch=_after_epoch(population, generation, place, order, report),
-                )
+                with Checkpoints(population.storage, generation.key, order.run) as kept:
+                    trained = train(
+                        generation,
+                        _teacher(decision.teachers, data, device),
+                        data,
+                        device,
+                        rows=rows,
+                        recompute=order.recompute,
+                        state=from_bytes(decision.state) if decision.state else None,
+                        after_epoch=_after_epoch(kept, generation, place, report),
+                    )
                 if group.rank() == 0:
                     member = publish_trained(population, generation, number, trained, data, decision, order, device)
                     checkpoints.clear(population.storage, generation.key)
@@ -99,12 +101,12 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
 
 
 def _after_epoch(
-    population: Population, generation: Generation, place: dict[str, Any], order: Order, report: Report
+    kept: Checkpoints, generation: Generation, place: dict[str, Any], report: Report
 ) -> Callable[[State], None]:
     def after_epoch(state: State) -> None:
         # After the last epoch comes publication, which is a checkpoint of its own.
         if group.rank() == 0 and state["epoch"] < generation.recipe.epochs:
-            checkpoints.save(population.storage, generation.key, order.run, state["epoch"], to_bytes(state))
+            kept.offer(state)
         report({**place, **state["history"][-1]})
 
     return after_epoch

@@ -71,6 +71,7 @@ class Killed(BaseException):
     """Ends a training as a signal would."""
 
 
+@pytest.mark.usefixtures("every_epoch_kept")
 def test_a_training_resumes_to_the_same_bits(s3: str, tmp_path: Path, task: Task) -> None:
     recipe = Recipe(epochs=3, batch_size=100)
     chain = born_again(task, "densenet-bc-10-4", recipe, Objective(name="ban"), seed=0, generations=1)

@@ -180,6 +180,7 @@ class Stop(KeyboardInterrupt):
     """What a user's Ctrl-C or a debugger raises."""
 
 
+@pytest.mark.usefixtures("every_epoch_kept")
 @pytest.mark.parametrize("stop_at", [("baseline", 1), ("student", 1), ("student", 2)])
 def test_interrupted_and_resumed_gives_the_same_bytes(
     population: Population, tmp_path: Path, task: Task, stop_at: tuple[str, int], monkeypatch: pytest.MonkeyPatch
@@ -211,6 +212,7 @@ def test_interrupted_and_resumed_gives_the_same_bytes(
     assert not population.storage.list("unfinished")
 
 
+@pytest.mark.usefixtures("every_epoch_kept")
 def test_a_damaged_checkpoint_costs_an_epoch_and_no_bit(population: Population, tmp_path: Path, task: Task) -> None:
     chain = make(task, recipe=SMALL.model_copy(update={"epochs": 4}), generations=0)
     undisturbed = Population(open_storage(str(tmp_path / "undisturbed")))

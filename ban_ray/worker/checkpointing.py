@@ -1,0 +1,58 @@
+"""Checkpoints beside training: written by another thread, as often as they are worth their time."""
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from ban_ray.population import Storage, checkpoints
+from ban_ray.training import State
+from ban_ray.training.state import to_bytes
+
+_log = logging.getLogger(__name__)
+
+SHARE = 0.05
+"""Of the time of training, what taking states may cost at most."""
+
+
+class Checkpoints:
+    """The checkpoints of one training; leaving the block waits for the last one.
+
+    A state is passed over while an older one is still being written, so that a slow storage costs epochs to repeat
+    after a crash and no time without one.
+    """
+
+    def __init__(self, storage: Storage, key: str, claim: str) -> None:
+        self._storage, self._key, self._claim = storage, key, claim
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: Future[None] | None = None
+        self._due = 0.0
+
+    def offer(self, state: State) -> bool:
+        """Take the state as it is now; False where this one is passed over.
+
+        Raises:
+            OSError: the one before could not be written.
+        """
+        if time.monotonic() < self._due or (self._writing is not None and not self._writing.done()):
+            return False
+        if self._writing is not None:
+            self._writing.result()
+        began = time.monotonic()
+        data = to_bytes(state)
+        took = time.monotonic() - began
+        self._due = began + took / SHARE
+        self._writing = self._thread.submit(
+            checkpoints.save, self._storage, self._key, self._claim, state["epoch"], data
+        )
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._thread.shutdown(wait=True)
+        if self._writing is not None and (failed := self._writing.exception()) is not None:
+            # What comes next, publication or another error, has its own word on the storage.
+            _log.warning("the last checkpoint of %s was not written: %s", self._key[:12], failed)
