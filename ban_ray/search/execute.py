@@ -190,7 +190,7 @@ def execute(
     if desk.interrupted:
         interrupted = (
             f"--time-budget is used up: {len(desk.interrupted)} chains were stopped in training and go on from their "
-            "last epoch when the command is repeated",
+            "newest checkpoint when the command is repeated",
         )
     trained = sum(key in population for key in missing)
     return _executed(request, books, agenda, desk.failed, trained, interrupted)
