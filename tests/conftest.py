@@ -14,7 +14,6 @@ from ban_ray.tasks.decoded import Decoded
 from ban_ray.tasks.images import ImageData, load_images
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.training import State
 from ban_ray.worker.checkpointing import Checkpoints
 
 torch.set_num_threads(1)
@@ -78,13 +77,7 @@ def every_epoch_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers in this process wait for each epoch's checkpoint, where they else pass some over."""
     offer = Checkpoints.offer
 
-    def patient(self: Checkpoints, state: State) -> bool:
-        if self._writing is not None:
-            self._writing.result()
-        self._due = 0.0
-        return offer(self, state)
-
-    monkeypatch.setattr(Checkpoints, "offer", patient)
+    monkeypatch.setattr(Checkpoints, "offer", lambda kept, state, **_: offer(kept, state, at_once=True))
 
 
 MakeGeneration = Callable[..., Generation]

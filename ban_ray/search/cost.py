@@ -4,16 +4,18 @@ import importlib.metadata
 import json
 import multiprocessing
 import os
+import platform
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ban_ray import __version__
 from ban_ray.memory import KEPT_MEMORY
 from ban_ray.networks.names import DENSE, parse
 from ban_ray.networks.shapes.foreign import OwnNetwork
 from ban_ray.population.disk import written
-from ban_ray.search.step import Measured, Shape, measure
+from ban_ray.search.step import CPU_THREAD, Measured, Shape, measure
 from ban_ray.specs import Generation, digest
 from ban_ray.tasks.batches import steps_an_epoch
 from ban_ray.tasks.kept import cache_root
@@ -29,6 +31,7 @@ class Cost:
         longest_s: seconds of the chain that takes longest, whose generations follow each other.
         peak_bytes: the largest of one worker.
         device: what was measured, e.g. ``one CPU thread``. devices: as many are here.
+        memory_bytes: of each such device, of processors together.
     """
 
     multiply_accumulates: float
@@ -37,10 +40,16 @@ class Cost:
     peak_bytes: int
     device: str
     devices: int
+    memory_bytes: int
 
     def at_once(self, devices: int) -> float:
         """Seconds, without Ray's, if as many devices are in use."""
         return max(self.longest_s, self.seconds / devices)
+
+    def fits(self, workers: int) -> bool:
+        """Whether the largest steps of so many workers, a device each, have room in the memory here."""
+        together = workers if self.device == CPU_THREAD else 1
+        return together * self.peak_bytes <= self.memory_bytes
 
 
 def estimate(
@@ -55,6 +64,8 @@ def estimate(
     recompute: bool = False,
 ) -> Cost | None:
     """The cost of the missing generations; None where there are none.
+
+    Teachers count as computed in every epoch, also where their outputs are kept.
 
     Args:
         known: specs by key, to find a student's teachers.
@@ -94,6 +105,7 @@ def estimate(
         peak_bytes=max(measured.peak_bytes for measured in found.values()),
         device=one.device,
         devices=one.devices,
+        memory_bytes=one.memory_bytes,
     )
 
 
@@ -101,8 +113,14 @@ def _remembered(shape: Shape) -> Measured:
     """Measured once on this node; a network of the user's each time, since its code may have changed."""
     if any(isinstance(parse(name), OwnNetwork) for name, _ in ((shape.network, ""), *shape.teachers)):
         return _measured(shape)
-    torch = importlib.metadata.version("torch")
-    file = cache_root() / "steps" / f"{digest({**asdict(shape), 'torch': torch})}.json"
+    here = {
+        "torch": importlib.metadata.version("torch"),
+        "ban_ray": __version__,
+        # Nodes may share a home, and a process may be kept from its node's GPUs.
+        "host": platform.node(),
+        "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+    }
+    file = cache_root() / "steps" / f"{digest({**asdict(shape), **here})}.json"
     if (noted := _noted(file)) is not None:
         return noted
     measured = _measured(shape)

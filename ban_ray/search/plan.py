@@ -144,6 +144,14 @@ def show_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console) 
         highlight=False,
         soft_wrap=not console.is_terminal,
     )
+    if not cost.fits(groups * workers):
+        console.print(
+            f"There are {cost.memory_bytes / 2**30:.1f} GiB here, less than that takes: fewer --concurrent chains, a "
+            "smaller --batch-size or --recompute take less",
+            style="yellow",
+            highlight=False,
+            soft_wrap=not console.is_terminal,
+        )
 
 
 def by_row(chains: Sequence[Planned]) -> dict[str, list[Planned]]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 BUDGET_MULTIPLY_ACCUMULATES = 2e10
 """A step on a CPU is measured on a part of its batch if the whole would take longer than this many."""
 
+CPU_THREAD = "one CPU thread"
+
 COUNTED = 3
 LONG_S = 1.0
 """Fewer steps are counted when they take this long together; a warm-up matters little to long steps."""
@@ -33,13 +35,15 @@ class Shape:
 @dataclass(frozen=True)
 class Measured:
     """Seconds of a step, its peak memory, and multiply-accumulates for one sample (3 forward passes' worth for the
-    student, 1 for each teacher); as many such devices are here."""
+    student, 1 for each teacher); as many such devices are here, of so much memory each, or where they are processors
+    together."""
 
     seconds: float
     peak_bytes: int
     multiply_accumulates: int
     device: str
     devices: int
+    memory_bytes: int
 
 
 def measure(shape: Shape) -> Measured:
@@ -53,12 +57,13 @@ def measure(shape: Shape) -> Measured:
     from ban_ray.tasks.example import example
     from ban_ray.training import Teacher
     from ban_ray.training.placement import to_device
-    from ban_ray.training.precision import autocast
+    from ban_ray.training.precision import autocast, set_precision
     from ban_ray.training.sgd import SGD
 
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     recipe = Recipe(precision=shape.precision)
+    set_precision(recipe, device)
 
     def work(network: str, arguments: str) -> int:
         decoded = json.loads(arguments) or None
@@ -100,9 +105,18 @@ def measure(shape: Shape) -> Measured:
         seconds=min(seconds[1:]) * shape.batch / batch,
         peak_bytes=idle + int(grown * shape.batch / batch),
         multiply_accumulates=macs,
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "one CPU thread",
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else CPU_THREAD,
         devices=torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1,
+        memory_bytes=_memory_bytes(device),
     )
+
+
+def _memory_bytes(device: "torch.device") -> int:  # type: ignore[name-defined]  # noqa: F821
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _resident_bytes(device: "torch.device") -> int:  # type: ignore[name-defined]  # noqa: F821

@@ -87,7 +87,7 @@ class ImageData:
             batch = order[step * batch_size : (step + 1) * batch_size][mine]
             draws = draw(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[mine]
             views = self._views(batch, draws)
-            yield Batch(*self.training_batch(batch.to(device), draws.to(device)), views)
+            yield Batch(*self.training_batch(batch.to(device, non_blocking=True), draws.to(device)), views)
 
     def _views(self, samples: Tensor, draws: "Draws") -> Tensor:
         offsets = 2 * self.pad + 1

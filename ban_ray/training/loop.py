@@ -137,7 +137,7 @@ def train(
             if objective.name == "dkpp":
                 generator = torch.Generator().manual_seed(derive_seed(seed, "permutation", epoch, step))
                 drawn = torch.rand(recipe.unroll, recipe.batch_size, data.num_classes, generator=generator)
-                keys = drawn[:, mine].flatten(0, 1).to(device)
+                keys = drawn[:, mine].flatten(0, 1).to(device, non_blocking=True)
             terms = loss(objective, logits, labels, dark, keys=keys, workers=workers, steps=recipe.unroll)
             optimiser.zero_grad()
             terms.total.backward()  # type: ignore[no-untyped-call]

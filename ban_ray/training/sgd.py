@@ -20,6 +20,8 @@ class SGD:
     def __init__(self, parameters: Iterable[Tensor], recipe: Recipe) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self._weight_decay, self._momentum = float(recipe.weight_decay), float(recipe.momentum)
+        # The fused kernel goes through memory as it lies, so views with gaps, of users' networks, are not for it.
+        self._fused = all(parameter.stride() == torch.empty_like(parameter).stride() for parameter in self.parameters)
         self._velocities = [torch.zeros_like(parameter) if self._momentum else None for parameter in self.parameters]
 
     def zero_grad(self) -> None:
@@ -41,7 +43,7 @@ class SGD:
             moved,
             gradients,
             velocities,
-            fused=True,
+            fused=self._fused,
             weight_decay=self._weight_decay,
             momentum=self._momentum,
             lr=float(learning_rate),

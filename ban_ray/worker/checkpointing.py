@@ -20,7 +20,7 @@ class Checkpoints:
     """The checkpoints of one training; leaving the block waits for the last one.
 
     A state is passed over while an older one is still being written, so that a slow storage costs epochs to repeat
-    after a crash and no time without one.
+    after a crash and, without one, no more time than the last write takes.
     """
 
     def __init__(self, storage: Storage, key: str, claim: str) -> None:
@@ -29,13 +29,17 @@ class Checkpoints:
         self._writing: Future[None] | None = None
         self._due = 0.0
 
-    def offer(self, state: State) -> bool:
+    def offer(self, state: State, *, at_once: bool = False) -> bool:
         """Take the state as it is now; False where this one is passed over.
 
+        Args:
+            at_once: it is not, and is written when this returns.
+
         Raises:
-            OSError: the one before could not be written.
+            OSError: the one before could not be written, or `at_once` this one.
         """
-        if time.monotonic() < self._due or (self._writing is not None and not self._writing.done()):
+        busy = self._writing is not None and not self._writing.done()
+        if not at_once and (busy or time.monotonic() < self._due):
             return False
         if self._writing is not None:
             self._writing.result()
@@ -46,6 +50,8 @@ class Checkpoints:
         self._writing = self._thread.submit(
             checkpoints.save, self._storage, self._key, self._claim, state["epoch"], data
         )
+        if at_once:
+            self._writing.result()
         return True
 
     def __enter__(self) -> Self:

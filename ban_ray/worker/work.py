@@ -106,7 +106,8 @@ def _after_epoch(
     def after_epoch(state: State) -> None:
         # After the last epoch comes publication, which is a checkpoint of its own.
         if group.rank() == 0 and state["epoch"] < generation.recipe.epochs:
-            kept.offer(state)
+            # A chain that is stopped for what it reports at its rung may go on from there one day.
+            kept.offer(state, at_once=state["epoch"] == generation.recipe.rung_epoch)
         report({**place, **state["history"][-1]})
 
     return after_epoch

@@ -29,8 +29,8 @@ from ban_ray.population import Population, open_storage
 from ban_ray.specs import Recipe
 from ban_ray.training import Teacher
 from ban_ray.training.sgd import SGD
-from tests.benchmarks.loop import CLASSES, CPU, distilled, network
 from tests.benchmarks.samplers import chains
+from tests.benchmarks.variants import CLASSES, CPU, distilled, network
 from tests.population.members import a_generation, add
 
 STEPS, ROUNDS = 3, 5

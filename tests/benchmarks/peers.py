@@ -9,8 +9,10 @@ steps. It is run by the Python of an environment that has the peer beside what `
     KD/bin/pip install matplotlib tensorboard
     python3 -m venv TD && TD/bin/pip install -e . && TD/bin/pip install --no-deps torchdistill
 
-Both peers are given what their examples use: a DataLoader in this process over PIL images, `torch.optim.SGD`, a network
-in NCHW memory order.
+KD_Lib's BANN computes more than the algorithm asks for: its teacher is the student's own module, in training mode, and
+the loss is propagated through it too. torchdistill's teacher is another network in eval mode without gradients, as ours
+is. Both peers are given what their examples use: a DataLoader in this process over PIL images, `torch.optim.SGD`, a
+network in NCHW memory order.
 """
 
 import sys

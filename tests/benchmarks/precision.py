@@ -53,6 +53,9 @@ def main() -> None:
     population = Population(find_storage(given.storage))
     members: dict[tuple[str, int, int], Member] = {}
     for member in population:
+        generation = member.generation
+        if (generation.network, generation.recipe.epochs) != (given.network, given.epochs):
+            continue
         number, seed = (int(str(member.provenance[name])) for name in ("generation_number", "chain_seed"))
         members[member.generation.recipe.precision, number, seed] = member
     for number in range(given.generations + 1):

@@ -3,7 +3,8 @@
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,12 +82,12 @@ class Bench:
     folder: Path
     steps: int
     found: list[float] = field(default_factory=list)
-    """Shares of the teacher's outputs that further students found kept."""
+    """Shares of the teacher's outputs that students found kept: all of a further one's, none of others'."""
 
     def bare(self, precision: str) -> float:
         """The computation alone."""
         student, teacher = network(self.name, True), network(self.name, True).eval()
-        optimiser = torch.optim.SGD(student.parameters(), 0.1, 0.9, nesterov=True, weight_decay=5e-4, foreach=True)
+        optimiser = torch.optim.SGD(student.parameters(), 0.1, 0.9, nesterov=True, weight_decay=5e-4, fused=True)
         images = self.data.normalise(self.data.train.images[:BATCH])
         labels = self.data.train.labels[:BATCH]
         began = time.perf_counter()
@@ -100,16 +101,26 @@ class Bench:
     def label_only(self, precision: str) -> float:
         return self._trained(precision, "label")
 
+    def first(self, precision: str) -> float:
+        """A student that keeps its teacher's outputs, of which none were kept."""
+        with self._rows() as rows:
+            return self._trained(precision, "ban+l", rows)
+
     def further(self, precision: str) -> float:
         """A student whose teacher's outputs another one has asked for."""
+        with self._rows() as rows:
+            self._trained(precision, "ban", rows)
+            return self._trained(precision, "ban+l", rows)
+
+    @contextmanager
+    def _rows(self) -> Iterator[SharedRows]:
         small = self._small()
         limit = bytes_needed(small.views, len(small.train), CLASSES)
         with (
             tempfile.TemporaryDirectory() as folder,
             SharedRows("teacher", small.views, CLASSES, limit, Path(folder)) as rows,
         ):
-            self._trained(precision, "ban", rows)
-            return self._trained(precision, "ban+l", rows)
+            yield rows
 
     def by_the_command(self, precision: str, workers: int = 1) -> float:
         """By the command; of more steps, since it is measured once a process."""
@@ -165,7 +176,7 @@ class Bench:
         )
         teacher = Teacher([network(self.name, True)]) if taught else None
         record = train(generation, teacher, self._small(), CPU, rows=rows).history[0]
-        if rows is not None and objective == "ban+l":
+        if rows is not None:
             self.found.append(float(record["teacher_outputs_found"] or 0))
         return float(record["images_per_second"] or 0)
 

@@ -2,9 +2,11 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ban_ray.memory import KEPT_MEMORY
 from ban_ray.population import Population, open_storage
@@ -24,7 +26,7 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Shape]:
 
     def measure(shape: Shape) -> Measured:
         measured.append(shape)
-        return Measured(0.1, 2**30, 10, "one CPU thread", 2)
+        return Measured(0.1, 2**30, 10, "one CPU thread", 2, 3 * 2**29)
 
     monkeypatch.setenv("BAN_RAY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(cost, "_measured", measure)
@@ -47,6 +49,37 @@ def test_a_chains_generations_follow_each_other(tmp_path: Path, steps: list[Shap
     assert three.at_once(99) == pytest.approx(one.seconds)
     assert three.multiply_accumulates == 3 * 3 * 2 * 4 * 64 * 10
     assert len(steps) == 2, "a baseline's and a student's, remembered"
+
+
+@pytest.mark.parametrize(("at_once", "told"), [(1, False), (2, True)])
+def test_too_little_memory_is_told(
+    tmp_path: Path, steps: list[Shape], capsys: pytest.CaptureFixture[str], at_once: int, told: bool
+) -> None:
+    """A step takes 1 GiB, and there are 1.5."""
+    plan = planned(tmp_path, network="densenet-bc-10-4", seeds=(0, 1), generations=0)
+    found = plans.estimated(plan, None)
+    assert found is not None
+    plans.show_cost(found, plan, at_once, Console(width=200))
+    said = capsys.readouterr().out
+    assert "up to 1.0 GiB for one worker" in said
+    assert ("There are 1.5 GiB here, less than that takes" in said) is told
+
+
+def test_a_gpu_has_memory_of_its_own() -> None:
+    gpu = cost.Cost(1, 1, 1, 2**30, "NVIDIA A100", 8, 2**30)
+    assert gpu.fits(8)
+    assert not replace(gpu, peak_bytes=2**30 + 1).fits(1)
+
+
+def test_another_host_measures_for_itself(tmp_path: Path, steps: list[Shape], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Homes are shared, and a process may see no GPU."""
+    plan = planned(tmp_path, network="densenet-bc-10-4", seeds=(0,), generations=0)
+    plans.estimated(plan, None)
+    monkeypatch.setattr(cost.platform, "node", lambda: "another")
+    plans.estimated(plan, None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    plans.estimated(plan, None)
+    assert len(steps) == 3
 
 
 def test_what_is_noted_by_another_version_is_measured_anew(tmp_path: Path, steps: list[Shape]) -> None:

@@ -64,6 +64,17 @@ def test_a_slow_storage_is_not_waited_for(storage: Slow, monkeypatch: pytest.Mon
     assert written(storage) == [1, 4], "and leaving waits for the last one"
 
 
+def test_one_that_is_wanted_at_once_is_there_at_once(storage: Slow) -> None:
+    storage.free.set()
+    with Checkpoints(storage, KEY, "run") as kept:
+        for epoch in (1, 2):
+            assert kept.offer(state(epoch), at_once=True)
+            assert written(storage)[-1] == epoch
+        storage.error = FULL
+        with pytest.raises(OSError, match="No space left"):
+            kept.offer(state(3), at_once=True)
+
+
 def test_it_is_the_state_as_it_was(storage: Slow) -> None:
     going_on = state(1)
     with Checkpoints(storage, KEY, "run") as kept:

@@ -61,6 +61,22 @@ def test_the_update_is_that_of_torch(momentum: float, weight_decay: float) -> No
         torch.testing.assert_close(mine, its, rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.parametrize("part", [lambda whole: whole[:, ::2], lambda whole: whole[:, :3], lambda whole: whole.t()])
+def test_parameters_that_are_views_are_updated_where_they_lie(part: Callable[[Tensor], Tensor]) -> None:
+    torch.manual_seed(0)
+    start, pull = torch.randn(6, 6), torch.randn(6, 6)
+    ours, theirs = (nn.Parameter(part(start.clone())) for _ in range(2))
+    optimiser = SGD([ours], Recipe(momentum=0.9, weight_decay=5e-4))
+    reference = torch.optim.SGD([theirs], lr=0.1, momentum=0.9, weight_decay=5e-4, nesterov=True)
+    for _ in range(3):
+        for parameter in (ours, theirs):
+            parameter.grad = None
+            (parameter * part(pull)).sum().backward()
+        optimiser.step(0.1)
+        reference.step()
+    torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
 def test_a_resumed_optimiser_goes_on_with_the_same_bits() -> None:
     recipe = Recipe()
     whole, parts = a_network(), a_network()
