@@ -4,14 +4,16 @@
 
 For each seed, a search for each student network of the laptop scale: once all into one storage, where the teacher that
 the first of them trained is found by the others, once each into a storage of its own. Seconds are those of the commands
-as a user types them, start and report included. The same members must come of both, bit for bit.
+as a user types them, start and report included, and those of training alone. The same members must come of both, bit
+for bit.
 """
 
 import argparse
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from ban_ray.population import Population, open_storage
+from ban_ray.population import Member, Population, open_storage
 from search_spaces.match_densenet import SPACE
 from tests.benchmarks.under_ray import run_search
 
@@ -31,14 +33,39 @@ def _searched(space: Path, seed: int, row: int, storage: Path) -> float:
     return run_search("--space", str(space), "--seeds", str(seed), "--name", f"row{row}", storage=str(storage))
 
 
-def _weights(storages: list[Path]) -> dict[str, str]:
+def _members(storages: list[Path]) -> list[Member]:
+    return [member for storage in storages for member in Population(open_storage(str(storage)))]
+
+
+def _weights(members: list[Member]) -> dict[str, str]:
     """Of each member's key the hash of its weights."""
-    members = [member for storage in storages for member in Population(open_storage(str(storage)))]
     return {member.key: member.weights.sha256 for member in members}
 
 
-def seconds(seed: int) -> tuple[float, float]:
-    """Seconds of all rows without the population and with it.
+def _training(members: list[Member]) -> float:
+    return sum(float(str(member.provenance["seconds"])) for member in members)
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Of all rows without the population and with it: the commands whole, and their training alone."""
+
+    alone: float
+    shared: float
+    training_alone: float
+    training_shared: float
+
+    @property
+    def saved(self) -> float:
+        return self.alone / self.shared
+
+    @property
+    def training_saved(self) -> float:
+        return self.training_alone / self.training_shared
+
+
+def seconds(seed: int) -> Seconds:
+    """Search all rows both ways.
 
     Raises:
         RuntimeError: a search failed, or the two ways trained different members.
@@ -52,19 +79,21 @@ def seconds(seed: int) -> tuple[float, float]:
             space.write_text(ONE_ROW.format(row=row))
             alone += _searched(space, seed, row, own[row])
             shared += _searched(space, seed, row, folder / "shared")
-        one, other = _weights(own), _weights([folder / "shared"])
-        if one != other:
-            raise RuntimeError(f"seed {seed}: the members differ: {one} and {other}")
-    return alone, shared
+        one, other = _members(own), _members([folder / "shared"])
+        if _weights(one) != _weights(other):
+            raise RuntimeError(f"seed {seed}: the members differ: {_weights(one)} and {_weights(other)}")
+    return Seconds(alone, shared, _training(one), _training(other))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2,3,4")
     for seed in parser.parse_args().seeds.split(","):
-        alone, shared = seconds(int(seed))
+        found = seconds(int(seed))
         print(
-            f"seed {seed}: {alone:.0f} s without the population, {shared:.0f} s with it, {alone / shared:.2f}",
+            f"seed {seed}: {found.alone:.0f} s without the population, {found.shared:.0f} s with it, "
+            f"{found.saved:.2f}; training alone {found.training_alone:.1f} s and {found.training_shared:.1f} s, "
+            f"{found.training_saved:.2f}",
             flush=True,
         )
 
