@@ -132,7 +132,8 @@ def main() -> None:
         rounds = [shared_teachers.seconds(seed) for seed in range(choice.rounds)]
         print(
             "match_densenet, seconds without the population over those with it: "
-            f"{spread([one.saved for one in rounds])}, of training alone {spread([one.training_saved for one in rounds])}; "
+            f"{spread([one.saved for one in rounds])}, "
+            f"of training alone {spread([one.training_saved for one in rounds])}; "
             f"{statistics.median(one.shared for one in rounds):.0f} s with it"
         )
 
