@@ -1,5 +1,8 @@
-"""The KubeRay file: its entry point is a command that the command line takes."""
+"""The KubeRay file: its entry point is a command that the command line takes. The Grafana file: it shows what searches
+publish."""
 
+import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -7,6 +10,7 @@ from typing import Any
 import pytest
 
 import ban_ray
+from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX
 from ban_ray.search.__main__ import main
 
 yaml = pytest.importorskip("yaml")
@@ -43,3 +47,18 @@ def test_a_node_that_trains_is_always_there(job: dict[str, Any]) -> None:
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
     for group in cluster["workerGroupSpecs"]:
         assert 1 <= group["minReplicas"] <= group["replicas"] <= group["maxReplicas"]
+
+
+def test_the_dashboard_shows_every_gauge_and_says_what_it_is_of_text() -> None:
+    panels = json.loads((Path(ban_ray.__file__).parent / "deploy" / "grafana.json").read_text())["panels"]
+    shown: dict[str, str] = {}
+    for panel in panels:
+        for target in panel["targets"]:
+            (gauge, search) = re.fullmatch(
+                rf"ray_{PREFIX}_(\w+)\{{search=~\"(\S+?)\"(?:,state=\"\w+\")?\}}", target["expr"]
+            ).groups()  # type: ignore[union-attr]
+            assert search == "$search"
+            shown[gauge] = panel["title"]
+    assert shown.keys() == {*GAUGES, GENERATIONS}
+    for gauge, meaning in GAUGES.items():
+        assert ("text" in shown[gauge]) is ("text" in meaning or "bits" in meaning), gauge
