@@ -3,8 +3,8 @@
 The table: CIFAR-100 test errors of Match-ResNets trained on labels alone ("baseline") and taught by one DenseNet-
 BC-90-60 of error 17.69 ("BAN"), beside three reference networks on labels. The students copy the teacher's first
 convolution and last linear layer and keep them frozen (ICML's text); nothing says that the baselines have frozen
-layers, so they are trained in full. Controls: a label-only student with the layers frozen, and a student that does
-not share them.
+layers, so they are trained in full. Controls at laptop scale: a label-only student with the layers frozen, and a
+student that does not share them.
 
 Which objective: the workshop paper's students learn from labels and teacher (equation 2), so this space runs
 `ban+l`; ICML's tables only say "BAN": `--objective ban` runs that reading.

@@ -12,7 +12,7 @@ networks.
     python -m ban_ray.search --space objectives --scale paper --data DIR --storage DIR --address auto
 
 Scale `paper`: 20 distinct generations of 200 epochs, about 190 GPU-hours at a sustained 20 TFLOP/s. Never run by
-this project. Scale `laptop`: noisy digits (not the papers' setting), where 225 steps make teachers so unsure that BAN
+this project. Scale `laptop`: noisy digits (not the papers' setting), where 180 steps make teachers so unsure that BAN
 alone loses; `--epochs 60 --batch-size 32` takes longer and shows it gaining.
 """
 

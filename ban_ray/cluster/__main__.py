@@ -20,7 +20,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--address", metavar="auto|HOST:PORT", help="A running Ray cluster; by default Ray is started here.")
+@click.option(
+    "--address", metavar="auto|HOST:PORT", help="A running Ray cluster; by default RAY_ADDRESS, else one of its own."
+)
 @click.option("--storage", default="./ban_runs", show_default=True, metavar="DIR", help="Where a search would store.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def doctor(address: str | None, storage: str, as_json: bool) -> None:

@@ -28,14 +28,16 @@ def _arguments(_: click.Context, __: click.Parameter, text: str | None) -> dict[
 @click.argument("weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="WEIGHTS")
 @storage_option
 @click.option("--network", required=True, metavar="NAME", help="As in `python -m ban_ray.networks`.")
-@click.option("--network-args", callback=_arguments, metavar="JSON", help="Arguments of package.module:function.")
+@click.option(
+    "--network-args", callback=_arguments, metavar="JSON", help="Arguments of module:function or torchvision:NAME."
+)
 @click.option("--network-version", default="", help="Your own mark for a builder whose code changes.")
 @click.option("--task", "task_name", required=True, metavar="NAME", help="What it classifies: digits, cifar10, ...")
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
 @click.option("--label-column", help="Column of the labels in Parquet files.")
 @click.option("--image-size", metavar="N|HxW", help="Pixels that a folder's images are brought to.")
 @click.option("--tokens", type=click.Choice(["word", "char"]), help="How --task text is read.")
-@click.option("--protocol", type=click.Choice(["search", "paper"]), help="What it was trained on; see below.")
+@click.option("--protocol", type=click.Choice(["search", "paper"]), help="What it was trained on; see above.")
 @click.option("--split-seed", type=click.IntRange(0), metavar="N", help="Of the split it was trained on.")
 def import_command(
     weights: Path,
