@@ -1,11 +1,12 @@
 """Training side by side: the bare computation, ours, ours by the command, loops of others; with shared teachers or not.
 
-    python -m tests.benchmarks.loop DIR [--network NAME] [--rounds 5] [--steps 10] [--no-ray]
+    python -m tests.benchmarks.loop DIR [--network NAME] [--rounds 5] [--steps 10] [--no-ray] [--only NAME,NAME]
         [--kd-lib PYTHON] [--torchdistill PYTHON]
 
 DIR holds train.parquet and test.parquet of CIFAR-100 images. DenseNet-BC-40-12 unless another is named, batch 64, one
 thread a worker, processes that keep the memory they freed as `ban_ray`'s do (`ban_ray/memory.py`). Variants take turns
-within each round; printed are medians of the rounds, and ratios within a round.
+within each round, in every second one from the last to the first; printed are medians of the rounds, and ratios within
+a round. `--only` measures some of them, and nothing else, for more rounds or steps.
 
 - bare: teacher forward, student forward and backward, update, on one fixed batch in the same memory format.
 - ours: `ban_ray.training.train` of a student and its teacher, with augmentation, normalisation, meters.
@@ -62,7 +63,8 @@ def measured(variants: Variants, rounds: int) -> dict[tuple[str, str], list[floa
     """Images per second of each variant and precision in each round."""
     speeds: dict[tuple[str, str], list[float]] = {}
     for number in range(rounds + 1):
-        for name, (variant, precisions, apart) in variants.items():
+        turn = list(variants.items())
+        for name, (variant, precisions, apart) in reversed(turn) if number % 2 else turn:
             for precision in precisions:
                 # The first round warms this process up; others warm up themselves.
                 if number or not apart:
@@ -85,6 +87,7 @@ def main() -> None:
     parser.add_argument("--kd-lib", metavar="PYTHON")
     parser.add_argument("--torchdistill", metavar="PYTHON")
     parser.add_argument("--no-ray", action="store_true")
+    parser.add_argument("--only", metavar="NAME,NAME", type=lambda text: text.split(","))
     choice = parser.parse_args()
     if any(os.environ.get(name) != value for name, value in KEPT_MEMORY.items()):
         # Read by the C library when a process starts.
@@ -106,6 +109,10 @@ def main() -> None:
     for name, python in (("kd-lib", choice.kd_lib), ("torchdistill", choice.torchdistill)):
         if python:
             variants[name] = (bench.peer(name, python), FP32, True)
+    if choice.only:
+        if unknown := set(choice.only) - variants.keys():
+            parser.error(f"--only {','.join(sorted(unknown))}: here are {', '.join(variants)}")
+        variants = {name: variant for name, variant in variants.items() if name in choice.only}
     speeds = measured(variants, choice.rounds)
 
     print(
@@ -119,6 +126,8 @@ def main() -> None:
             if (over, one) in speeds and (under, other) in speeds:
                 pairs = [a / b for a, b in zip(speeds[over, one], speeds[under, other], strict=True)]
                 print(f"{over} {one} / {under} {other}: {spread(pairs)}")
+    if choice.only:
+        return
     found = ", ".join(f"{100 * share:.0f} %" for share in sorted(set(bench.found)))
     print(f"shares of the outputs that students found kept: {found}")
     print(f"input pipeline alone: {pipeline(data, 100):.0f} images/s", flush=True)
