@@ -15,7 +15,6 @@ baseline and up to 2 students. There is no scale `paper`: nobody published such 
 """
 
 from ban_ray.specs import (
-    BASELINE,
     Chain,
     Choice,
     FloatRange,
@@ -25,6 +24,7 @@ from ban_ray.specs import (
     Setting,
     born_again,
     noisy_digits_sampled,
+    sequence,
 )
 from ban_ray.specs.parameters import Configuration, Parameters
 
@@ -60,8 +60,7 @@ def place(configuration: Configuration, chain: Chain) -> Place:
     given = " ".join(
         f"{name.replace('_', ' ')} {configuration[name]:.2g}" for name in (*WEIGHTS, *RECIPE) if name in configuration
     )
-    columns = (BASELINE, *(f"BAN-{k}" for k in range(1, len(chain.generations))))
-    return Place(f"{configuration['objective']} {given}", columns, network=NETWORK)
+    return Place(f"{configuration['objective']} {given}", sequence(chain).columns, network=NETWORK)
 
 
 SPACE = SearchSpace(

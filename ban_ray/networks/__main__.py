@@ -103,9 +103,9 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@click.option("--classes", type=click.IntRange(1), help="100 unless given; of language models words, 10000.")
-@click.option("--channels", type=click.IntRange(1), help="3 unless given; of language models characters, 51.")
-@click.option("--size", type=click.IntRange(1), default=32, show_default=True, help="Height and width of images.")
+@click.option("--classes", type=click.IntRange(1, 10**7), help="100 unless given; of language models words, 10000.")
+@click.option("--channels", type=click.IntRange(1, 10**7), help="3 unless given; of language models characters, 51.")
+@click.option("--size", type=click.IntRange(1, 9999), default=32, show_default=True, help="Height and width of images.")
 @click.option(
     "--network-args",
     callback=_json_object,

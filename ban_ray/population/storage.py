@@ -31,8 +31,17 @@ def is_url(storage: str) -> bool:
 
 
 def absolute(storage: str) -> str:
-    """The name by which a process in another folder finds the same storage."""
-    return storage if is_url(storage) else str(Path(storage).expanduser().absolute())
+    """The name by which a process in another folder finds the same storage.
+
+    Raises:
+        UserError: it begins with the home folder of a user whom this machine does not know.
+    """
+    if is_url(storage):
+        return storage
+    try:
+        return str(Path(storage).expanduser().absolute())
+    except RuntimeError as error:
+        raise UserError(f"--storage {storage!r}: there is no such user's home folder") from error
 
 
 def open_storage(url: str, *, patience_s: float = PATIENCE_S) -> Storage:

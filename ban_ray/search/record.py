@@ -64,9 +64,12 @@ def _identity_at(storage: Storage, name: str) -> dict[str, object] | None:
         plan = json.loads(storage.read(f"searches/{name}/search.json"))
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise UserError(f"searches/{name}/search.json in {storage.url} is damaged; choose another --name") from error
-    return dict(plan.get("identity", {}))
+    except ValueError:
+        plan = None
+    found = plan.get("identity", {}) if isinstance(plan, dict) else None
+    if not isinstance(found, dict):
+        raise UserError(f"searches/{name}/search.json in {storage.url} is damaged; choose another --name")
+    return found
 
 
 def write(storage: Storage, request: Request, name: str) -> None:

@@ -260,10 +260,16 @@ def refused(request: Request, configuration: Configuration) -> str:
 def _planned(space: SearchSpace, configuration: Configuration, setting: Setting, seed: int, samples: int) -> Planned:
     try:
         chain = space.chain(configuration, setting, seed)
+        place = space.place(configuration, chain)
     except (ValidationError, ValueError) as error:
         raise UserError(f"space {space.name} at {dict(configuration)}: {first_sentence(error)}") from error
+    except UserError:
+        raise
+    except Exception as error:
+        # A space may be the user's own code.
+        raise UserError(f"space {space.name} at {dict(configuration)}: {type(error).__name__}: {error}") from error
     for generation in chain.generations:
         architecture = names.parse(generation.network, generation.network_arguments or None)
         names.check_fits(architecture, generation.task.name)
         steps_an_epoch(generation.task.name, samples, generation.recipe)
-    return Planned(configuration, seed, chain, space.place(configuration, chain))
+    return Planned(configuration, seed, chain, place)

@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import pkgutil
+import sys
 from pathlib import Path
 
 import search_spaces
@@ -37,10 +38,14 @@ def _from_file(path: Path) -> SearchSpace:
     if spec is None or spec.loader is None:
         raise UserError(f"--space {str(path)!r} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up while they are made. Afterwards it goes, since no other process could import it.
+    sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise UserError(f"--space {str(path)!r} cannot be run: {type(error).__name__}: {error}") from error
+    finally:
+        sys.modules.pop(spec.name, None)
     return _space_of(module, str(path))
 
 

@@ -32,6 +32,7 @@ CASES = [
     ((*GRID, "--seeds", "a"), "0,1,2"),
     ((*GRID, "--scale", "paper"), "--data"),
     ((*GRID, "--storage", "/proc/nothing"), "/proc/nothing"),
+    ((*GRID, "--storage", "~nobody-of-that-name/runs"), "no such user"),
     ((*GRID, "--name", "../elsewhere"), "letters"),
     ((*GRID, "--generations", "-1"), "x>=0"),
     (("--space", "chain", "--network", "densenet-bc-10-4", "--network-version", "2"), "versions of its own"),

@@ -1,9 +1,15 @@
 """The space files: the papers' rows at their scale, and what `does_it_help` trains beside its chains."""
 
+import sys
+from pathlib import Path
+
 import pytest
 
+from ban_ray.errors import UserError
+from ban_ray.population import Population
 from ban_ray.search import spaces
 from ban_ray.search.options import Options
+from ban_ray.search.record import settle
 from ban_ray.search.request import resolve
 from ban_ray.specs import ALL_EPOCHS, DOUBLED, SMOOTHED, Chain, Network, SearchSpace, Setting, Task, independent
 
@@ -85,3 +91,38 @@ def test_controls_are_of_the_users_own_network() -> None:
             assert generation.network == "my_module:build"
             assert dict(generation.network_arguments) == {"width": 3}
             assert generation.network_version == "second try"
+
+
+HEAD = """\
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from search_spaces.densenet_grid import SPACE as GRID
+
+
+@dataclass(frozen=True)
+class Mine:
+    width: int = 3
+
+"""
+
+
+def test_a_file_may_define_dataclasses(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(f"{HEAD}\nSPACE = replace(GRID, title=str(Mine()))\n")
+    assert spaces.load(str(tmp_path / "mine.py")).title == "Mine(width=3)"
+    assert "_space_mine" not in sys.modules, "what other processes cannot import"
+
+
+@pytest.mark.parametrize("part", ["chain", "place"])
+def test_a_space_that_fails_says_where(tmp_path: Path, part: str) -> None:
+    (tmp_path / "mine.py").write_text(f"{HEAD}\nSPACE = replace(GRID, {part}=lambda *_: {{}}['gone'])\n")
+    with pytest.raises(UserError, match=r"space densenet_grid at .*KeyError: 'gone'"):
+        resolve(Options(space=str(tmp_path / "mine.py"), seeds=(0,)))
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '{"identity": 3}', "{"])
+def test_a_search_json_that_is_none_is_one_sentence(population: Population, text: str) -> None:
+    population.storage.write("searches/mine/search.json", text.encode())
+    with pytest.raises(UserError, match=r"searches/mine/search.json .* is damaged"):
+        settle(population.storage, resolve(Options(space="densenet_grid", seeds=(0,))), "mine")

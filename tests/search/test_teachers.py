@@ -11,7 +11,7 @@ from ban_ray.errors import UserError
 from ban_ray.order import Order
 from ban_ray.population import Population, open_storage
 from ban_ray.search import plan as plans
-from ban_ray.search import room
+from ban_ray.search import room, spaces
 from ban_ray.search.options import Options
 from ban_ray.search.request import Request, resolve
 from ban_ray.search.teachers import choose
@@ -104,6 +104,24 @@ def test_generation_0_learns_from_the_chosen_and_says_so(trained: tuple[Populati
     assert member.provenance["teacher_chosen"] == teachers.how
     assert set(member.teachers) == set(teachers.keys)
     assert member.provenance["multiply_accumulates"] > 0
+
+
+SAMPLED = {
+    "densenet_search": {"depth": 10, "growth": 4, "compression": 0.5},
+    "recipe_search": {"objective": "cwtm", "learning_rate": 0.1, "weight_decay": 1e-4},
+}
+
+
+@pytest.mark.parametrize("name", [name for name in spaces.names() if spaces.load(name).takes_teacher])
+def test_a_generation_0_that_a_member_teaches_is_no_baseline(trained: tuple[Population, Request], name: str) -> None:
+    population, request = trained
+    network = "densenet-bc-10-4" if spaces.load(name).takes_network else None
+    asked = resolve(Options(space=name, network=network, generations=1, seeds=(0,)))
+    teacher = TeacherChoice.parse(request.chains[0].chain.keys[0])
+    taught = asked.taught(choose(population, name, teacher, asked.setting.task, note=False))
+    planned = taught.planned(SAMPLED[name]) if name in SAMPLED else taught.chains
+    assert planned[0].chain.generations[0].teachers
+    assert planned[0].place.columns == ("student", "BAN-1")
 
 
 def test_what_is_taken_is_told(trained: tuple[Population, Request]) -> None:
