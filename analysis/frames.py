@@ -153,7 +153,7 @@ def chains(groups: Iterable["Group"]) -> pd.DataFrame:
                         "task": group.task.name,
                         "label_noise": group.task.label_noise,
                         "network": member.generation.network if member else None,
-                        "objective": str(member.generation.objective) if member else None,
+                        "objective": member.objective if member else None,
                         "chain_seed": number(chain.seed),
                         "root": chain.root,
                         "generation": generation,

@@ -58,7 +58,7 @@ def greedy(study: "Study", task: Task, *, size: int = 5, candidates: int = 50) -
                 "step": len(chosen),
                 "key": key,
                 "network": study.records[key].generation.network,
-                "objective": str(study.records[key].generation.objective),
+                "objective": study.records[key].objective,
                 "held_out_error": metric.value(best[0]),
                 "test_error": metric.mean(metric.losses(ensemble, labels)),
                 "test_log_likelihood": mean_log_likelihood(ensemble, labels),

@@ -34,7 +34,7 @@ def lineage_tree(group: Group, others: Sequence[Group] = (), *, note: str = "") 
     looks: dict[str, style.Look] = {}
     for key, (x, y) in places.items():
         member = members[key]
-        kind = str(member.generation.objective) if member else "not there"
+        kind = member.objective if member else "not there"
         look = looks.setdefault(kind, style.LOOKS[len(looks) % len(style.LOOKS)])
         axes.plot(x, y, color=look.colour, marker=look.marker, linestyle="", markersize=8, zorder=2)
         text = _error(group, member)

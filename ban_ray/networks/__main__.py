@@ -16,6 +16,8 @@ from ban_ray.networks.published import PTB_CHARACTERS, PTB_WORDS, PUBLISHED
 
 _IMAGES, _TEXT = (100, 3), (PTB_WORDS, PTB_CHARACTERS)
 """Classes and channels of the papers; words and characters."""
+_SIDE = 32
+"""Pixels, of CIFAR's images."""
 _PIPED_WIDTH = 1000
 
 
@@ -35,19 +37,22 @@ def measure(
     name: str,
     num_classes: int | None,
     in_channels: int | None,
-    size: int,
+    size: int | None,
     arguments: Mapping[str, object] | None = None,
 ) -> Row:
-    """Count one network, by default at the papers' classes and channels; `size` is of images.
+    """Count one network, by default at the papers' classes and channels; `size` is of images, 32 pixels unless given.
 
     Raises:
-        UserError: no such network, or it does not take such images.
+        UserError: no such network, it does not take such images, or a size was given for a language model.
     """
     # Here, so that help and misspelt names do not wait for torch.
     from ban_ray.networks.cost import of_sample
 
     architecture = parse(name, arguments)
     text = isinstance(architecture, LanguageArchitecture)
+    if text and size is not None:
+        raise UserError(f"--size {size} is of no use: {architecture.name} is a language model and takes no images")
+    side = _SIDE if size is None else size
     usual = _TEXT if text else _IMAGES
     classes = usual[0] if num_classes is None else num_classes
     channels = usual[1] if in_channels is None else in_channels
@@ -59,7 +64,7 @@ def measure(
         paper_millions=paper.millions if paper else None,
         parameters=parameters,
         deviation_percent=100 * (parameters / (paper.millions * 1e6) - 1) if paper else None,
-        multiply_accumulates=of_sample(name, classes, channels, () if text else (size, size, channels), arguments),
+        multiply_accumulates=of_sample(name, classes, channels, () if text else (side, side, channels), arguments),
         note=paper.deviation if paper else "",
     )
 
@@ -105,7 +110,7 @@ def _json_object(_context: click.Context, _parameter: click.Parameter, text: str
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--classes", type=click.IntRange(1, 10**7), help="100 unless given; of language models words, 10000.")
 @click.option("--channels", type=click.IntRange(1, 10**7), help="3 unless given; of language models characters, 51.")
-@click.option("--size", type=click.IntRange(1, 9999), default=32, show_default=True, help="Height and width of images.")
+@click.option("--size", type=click.IntRange(1, 9999), help="Height and width of images.  [default: 32]")
 @click.option(
     "--network-args",
     callback=_json_object,
@@ -117,7 +122,7 @@ def command(
     names: tuple[str, ...],
     classes: int | None,
     channels: int | None,
-    size: int,
+    size: int | None,
     network_args: dict[str, object],
     as_json: bool,
 ) -> None:

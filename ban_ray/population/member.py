@@ -99,6 +99,11 @@ class Member(BaseModel):
     def files(self) -> tuple[File, File, File]:
         return self.weights, self.predictions, self.history
 
+    @property
+    def objective(self) -> str:
+        """What taught it, as it is typed; ``imported`` where that is not known."""
+        return "imported" if isinstance(self.generation, ImportedGeneration) else str(self.generation.objective)
+
     def to_bytes(self) -> bytes:
         """Canonical JSON with the SHA-256 of the same JSON without the field ``sha256``."""
         plain = self.model_dump(mode="json", exclude={"generation"})

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 import sys
 from dataclasses import dataclass, replace
@@ -50,6 +51,7 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
         KeyboardInterrupt: interrupted; claims are released, what was published stays.
     """
     console = _console(choices.as_json)
+    _check(choices)
     request = resolve(choices)
     url = absolute(choices.storage)
     if choices.working_dir is not None and not Path(choices.working_dir).is_dir():
@@ -100,6 +102,21 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
             }
         )
     return Finished(request, population, name, result, executed.failed)
+
+
+def _check(choices: Choices) -> None:
+    """What may be wrong with a choice whatever the space: the command line's own types refuse it, a call's do not.
+
+    Raises:
+        UserError: the first such choice.
+    """
+    record.check_name(choices.name)
+    for option, value in (("--cpus-per-worker", choices.cpus_per_worker), ("--concurrent", choices.concurrent)):
+        if value is not None and value < 1:
+            raise UserError(f"{option} {value}: at least 1 is needed")
+    gpus = choices.gpus_per_worker
+    if gpus is not None and not 0 <= gpus < math.inf:
+        raise UserError(f"--gpus-per-worker {gpus}: 0, a part of one such as 0.25, or whole ones are needed")
 
 
 def _taught(request: Request, population: Population, name: str, console: Console, *, note: bool = True) -> Request:

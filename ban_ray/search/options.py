@@ -128,7 +128,7 @@ def recipe_of(options: Options, scale: Scale, task: str) -> Recipe:
 
 def task_of(source: Source, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
     try:
-        return Task(
+        task = Task(
             name=source.name,
             fingerprint=fingerprint,
             split_seed=options.split_seed,
@@ -138,6 +138,12 @@ def task_of(source: Source, fingerprint: str, options: Options, scale: Scale, no
         )
     except ValidationError as error:
         raise UserError(first_sentence(error)) from error
+    if task.split_seed and task.protocol == "paper" and not task.label_noise:
+        raise UserError(
+            f"--split-seed {task.split_seed} is of no use with --protocol paper, which holds nothing out, without "
+            "--label-noise"
+        )
+    return task
 
 
 def first_sentence(error: ValidationError | ValueError) -> str:

@@ -40,15 +40,23 @@ def _recipe(recipe: Recipe) -> dict[str, object]:
     return recipe.model_dump(exclude=young)
 
 
+def check_name(name: str | None) -> None:
+    """Whether a search may be called that; None leaves the choice to `settle`.
+
+    Raises:
+        UserError: it cannot be a folder's name.
+    """
+    if name is not None and (not name or not set(name) <= _ALLOWED or name.startswith(".") or len(name) > 100):
+        raise UserError(f"--name {name!r}: up to 100 letters, digits, '.', '_' and '-' are allowed, the first not '.'")
+
+
 def settle(storage: Storage, request: Request, name: str | None) -> str:
     """The search's name: the one given, or the space's with a suffix where that is another search's.
 
     Raises:
-        UserError: the given name cannot be a folder's, or holds a search with other settings.
+        UserError: the given name holds a search with other settings.
     """
     mine = identity(request)
-    if name is not None and (not name or not set(name) <= _ALLOWED or name.startswith(".") or len(name) > 100):
-        raise UserError(f"--name {name!r}: up to 100 letters, digits, '.', '_' and '-' are allowed, the first not '.'")
     choice = name or request.space.name
     found = _identity_at(storage, choice)
     if found is None or digest(found) == digest(mine):

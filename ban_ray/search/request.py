@@ -3,6 +3,7 @@
 import json
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pydantic import ValidationError
@@ -26,6 +27,7 @@ from ban_ray.search.options import (
 from ban_ray.search.policy import Policy
 from ban_ray.search.teacher_cache import cache_bytes
 from ban_ray.search.teachers import Chosen
+from ban_ray.search.unused import refuse_unused
 from ban_ray.specs import BASELINE, Chain, Place, Scale, SearchSpace, Setting
 from ban_ray.specs.parameters import draw, points
 from ban_ray.specs.space import Configuration
@@ -34,6 +36,9 @@ from ban_ray.tasks.batches import steps_an_epoch
 from ban_ray.tasks.data_set import DataSet, Sizes, sizes
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
+
+_DRAWN = 32
+"""Configurations of a sampled space that stand for all of it where an option's use is checked."""
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,9 @@ def resolve(options: Options) -> Request:
     )
     if request.sampled:
         # A space that cannot make chains is told of before anything starts.
-        request.planned(draw(scale.parameters, random.Random(0)))
+        chance = random.Random(0)
+        drawn = [request.planned(draw(scale.parameters, chance))[0] for _ in range(_DRAWN)]
+        _refuse_unused(request, drawn)
         return request
     return _with_grid(request)
 
@@ -223,13 +230,19 @@ def _with_grid(request: Request) -> Request:
         raise UserError(
             f"--max-parameters {request.policy.max_parameters} leaves no configuration of space {request.space.name}"
         )
-    generations = [generation for planned in chains for generation in planned.chain.generations]
-    if request.teacher_cache_bytes and not any(g.recipe.teacher_outputs == "cached" for g in generations):
-        raise UserError("--teacher-cache is of no use: no network here learns from a teacher")
-    networks = {generation.network for generation in generations}
-    if request.recompute and not any(isinstance(names.parse(network), names.DENSE) for network in networks):
-        raise UserError(f"--recompute is of no use: no network here has dense units, {sorted(networks)[0]} has none")
+    _refuse_unused(request, chains)
     return replace(request, chains=tuple(chains), left_out=tuple(left_out))
+
+
+def _refuse_unused(request: Request, chains: Sequence[Planned]) -> None:
+    # A teacher from the population is not chosen yet, and generation 0 will have use for its outputs.
+    awaited = request.teacher.kind != "parent" and not request.setting.teachers
+    refuse_unused(
+        [planned.chain for planned in chains],
+        teacher_cache=request.teacher_cache_bytes > 0 and not awaited,
+        recompute=request.recompute,
+        error_of=request.policy.error_of,
+    )
 
 
 def refusal(request: Request, configuration: Configuration) -> str:

@@ -30,7 +30,11 @@ def load(name: str) -> SearchSpace:
 
 
 def _from_file(path: Path) -> SearchSpace:
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError:  # a name that no file system takes
+        there = False
+    if not there:
         raise UserError(
             f"--space {str(path)!r} is not a file; allowed are {', '.join(names())}, or a file ending in .py"
         )

@@ -48,10 +48,7 @@ def _resolve(population: Population, choice: TeacherChoice, task: Task) -> Chose
     ancestors = [one.member for one in lineage(population, member) if one.member is not None]
     born_again = [one for one in ancestors if one.generation.teachers]
     if not born_again:
-        raise UserError(
-            f"--teacher generations:{choice.key}: {_told(member)} learned from labels, so no born-again generations "
-            "lead to it"
-        )
+        raise UserError(f"--teacher generations:{choice.key}: no born-again generations lead to {_told(member)}")
     for one in born_again:
         _require_same_data(one, task)
     return Chosen(
@@ -107,4 +104,5 @@ def _require_same_data(member: Member, task: Task) -> None:
 
 
 def _told(member: Member) -> str:
-    return f"{member.generation.network} by {member.generation.objective} ({member.key[:12]})"
+    how = ", imported" if member.objective == "imported" else f" by {member.objective}"
+    return f"{member.generation.network}{how} ({member.key[:12]})"

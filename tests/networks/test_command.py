@@ -50,6 +50,11 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
+def test_a_language_model_has_no_image_size(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lstm-2-200", "--size", "64"]) == 2
+    assert "--size 64 is of no use: lstm-2-200 is a language model" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("options", [["--classes", "10"], ["--channels", "1"]])
 def test_the_papers_count_stands_beside_its_own_input_alone(
     options: list[str], capsys: pytest.CaptureFixture[str]

@@ -20,7 +20,9 @@ from ban_ray.order import Order
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
 from ban_ray.population.publish import publish
 from ban_ray.population.verify import verify
+from ban_ray.search.teachers import choose
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again
+from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.tasks.images import ImageData
 from ban_ray.tasks.source import Source
 from ban_ray.worker import work
@@ -79,6 +81,8 @@ def test_an_imported_network_teaches(
     assert member.generation.imported.weights == member.weights.sha256
     assert member.generation.task == task
     assert member.metrics.held_out_error is not None
+    chosen = choose(population, "a search", TeacherChoice.parse("best"), task, note=False)
+    assert chosen.how.endswith(f": {NETWORK}, imported ({member.key[:12]})")
     kept = population.weights(member)
     assert all(np.array_equal(kept[name], tensor.numpy()) for name, tensor in state.items())
     assert {name: array.shape for name, array in kept.items()} == {
@@ -165,6 +169,10 @@ def bad_files(state: dict[str, Tensor], folder: Path) -> dict[str, str]:
         "extra": {**state, "more": torch.zeros(1)},
         "shape": {**state, first: torch.zeros(1)},
         "infinite": {name: tensor.float() * torch.inf for name, tensor in state.items()},
+        "sparse": {**state, first: torch.zeros_like(state[first]).to_sparse()},
+        "complex": {**state, first: state[first].to(torch.complex64)},
+        "meta": {**state, first: state[first].to("meta")},
+        "quantised": {**state, first: torch.quantize_per_tensor(state[first].float(), 0.1, 0, torch.qint8)},
     }
     for name, content in contents.items():
         torch.save(content, folder / name)
@@ -181,6 +189,10 @@ def bad_files(state: dict[str, Tensor], folder: Path) -> dict[str, str]:
         "extra": "holds what the network has not: more",
         "shape": f"another shape for {first}",
         "infinite": "no finite numbers",
+        "sparse": f"a sparse tensor for {first}",
+        "complex": f"a complex tensor for {first}",
+        "meta": f"an empty (meta) tensor for {first}",
+        "quantised": f"a quantised tensor for {first}",
         "text": "cannot be read as weights",
         "empty": "cannot be read as weights",
         "safe": "cannot be read as weights",
@@ -218,6 +230,7 @@ def test_files_that_are_refused(
         (["--network", NETWORK, "--task", "digits", "--protocol", "paper", "--split-seed", "1"], "needed together"),
         (["--network", NETWORK, "--task", "digits", "--network-args", "[]"], "is no JSON object"),
         (["--network", NETWORK, "--task", "digits", "--network-args", '{"a": 1}'], "takes no arguments"),
+        (["--network", NETWORK, "--task", "digits", "--network-version", "2"], "versions of its own"),
         (["--network", NETWORK], "Missing option '--task'"),
     ],
 )

@@ -68,6 +68,12 @@ def test_rows_are_the_members(tmp_path: Path, environment: dict[str, str]) -> No
         ("'densenet-bc-10-4', epochs=0", "epochs"),
         ("'densenet-bc-10-4', objective='kd'", "kd"),
         ("'densenet-bc-10-4', task='folder'", "--data"),
+        ("'densenet-bc-10-4', cpus_per_worker=0", "--cpus-per-worker 0: at least 1"),
+        ("'densenet-bc-10-4', concurrent=-1", "--concurrent -1: at least 1"),
+        ("'densenet-bc-10-4', gpus_per_worker=-0.5", "--gpus-per-worker -0.5: 0, a part of one"),
+        ("'densenet-bc-10-4', generations=-1", "--generations -1 is negative"),
+        ("'densenet-bc-10-4', workers=0", "--workers 0"),
+        ("'densenet-bc-10-4', seeds=[]", "--seeds"),
     ],
 )
 def test_what_cannot_be_used_raises(tmp_path: Path, environment: dict[str, str], arguments: str, told: str) -> None:  # noqa: F811

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from ban_ray.errors import UserError
 from ban_ray.search.options import Options
 from ban_ray.search.request import resolve
 from tests.search.conftest import Command, write_space
@@ -47,6 +48,12 @@ CASES = [
     ((*GRID, "--teacher-cache", "10kB"), "at least 1MB"),
     ((*GRID, "--teacher-cache", "1GB", "--generations", "0"), "no network here learns from a teacher"),
     (("--space", "language_models", "--teacher-cache", "1GiB"), "tokens before it"),
+    (("--space", "densenet_search", "--teacher-cache", "1GB", "--generations", "0"), "learns from a teacher"),
+    ((*GRID, "--target", "ensemble", "--generations", "0"), "every chain here is one generation"),
+    (("--space", "densenet_search", "--target", "best", "--generations", "0"), "every chain here is one generation"),
+    ((*GRID, "--protocol", "paper", "--split-seed", "5", "--label-noise", "0"), "--split-seed 5 is of no use"),
+    (("--space", "x" * 300 + ".py"), "is not a file"),
+    ((*GRID, "--plan", "--name", "../elsewhere"), "letters"),
 ]
 
 
@@ -97,6 +104,19 @@ def test_a_depth_below_ten(search: Command, tmp_path: Path) -> None:
     assert run.status == 2
     assert "depth 9" in run.err
     assert "10" in run.err
+
+
+def test_a_split_seed_chooses_who_is_noisy_under_the_paper_protocol_too() -> None:
+    options = Options("densenet_grid", protocol="paper", split_seed=5, label_noise=0.1)
+    assert resolve(options).setting.task.split_seed == 5
+
+
+def test_a_teacher_of_the_population_has_use_for_a_cache() -> None:
+    """Its generation 0 is taught, which is known after the choice only."""
+    options = Options("densenet_grid", teacher="best", teacher_cache="1GB", generations=0)
+    assert resolve(options).teacher_cache_bytes == 10**9
+    with pytest.raises(UserError, match="learns from a teacher"):
+        resolve(Options("densenet_grid", teacher_cache="1GB", generations=0))
 
 
 def test_a_space_file_that_cannot_run(search: Command, tmp_path: Path) -> None:

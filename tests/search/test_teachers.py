@@ -78,7 +78,7 @@ def test_a_named_member_and_its_generations(trained: tuple[Population, Request])
     assert choose(population, "e", TeacherChoice.parse(keys[1][:12]), task, note=False).keys == (keys[1],)
     several = choose(population, "f", TeacherChoice.parse(f"generations:{keys[2]}"), task, note=False)
     assert several.keys == keys[1:], "BAN-1 and BAN-2, without the baseline"
-    with pytest.raises(UserError, match="learned from labels"):
+    with pytest.raises(UserError, match="no born-again generations lead to densenet-bc-16-8 by label"):
         choose(population, "g", TeacherChoice.parse(f"generations:{keys[0]}"), task, note=False)
     with pytest.raises(UserError, match="0 members"):
         choose(population, "h", TeacherChoice.parse("f" * 64), task, note=False)

@@ -15,6 +15,7 @@ from ban_ray import __version__
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build_for
 from ban_ray.networks.names import parse
+from ban_ray.networks.shapes.foreign import ForeignNetwork
 from ban_ray.population.commands.weights import load_into, read_weights
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.member import Member
@@ -45,9 +46,15 @@ def import_network(
         protocol: None where it is not known what the network was trained on.
 
     Raises:
-        UserError: the file holds no weights of this network, or they predict no numbers.
+        UserError: the file holds no weights of this network, they predict no numbers, or the version is of no use.
     """
-    name = parse(network, arguments or None).name
+    architecture = parse(network, arguments or None)
+    name = architecture.name
+    if network_version and not isinstance(architecture, ForeignNetwork):
+        raise UserError(
+            f"--network-version {network_version!r} is of no use: {name} is built by ban_ray, which has versions of "
+            "its own"
+        )
     given = read_weights(path)
     decoded = open_source(source)
     task = Task(

@@ -42,11 +42,6 @@ def ls(storage: str, network: str | None, task: str | None, as_json: bool) -> No
         )
 
 
-def objective(member: Member) -> str:
-    """The objective as it is typed; an imported network's is not known."""
-    return "imported" if isinstance(member.generation, ImportedGeneration) else str(member.generation.objective)
-
-
 def _row(member: Member) -> tuple[str, ...]:
     generation, number = member.generation, member.provenance.get("generation_number")
     metric = metric_of(generation.task)
@@ -54,7 +49,7 @@ def _row(member: Member) -> tuple[str, ...]:
         member.key[:SHORT],
         generation.task.name,
         generation.network,
-        objective(member),
+        member.objective,
         str(number) if isinstance(number, int) else "",
         f"{member.parameters:,}",
         metric.told_of(member, "held_out"),
@@ -69,7 +64,7 @@ def _record(member: Member) -> dict[str, object]:
         "key": member.key,
         "task": generation.task.name,
         "network": generation.network,
-        "objective": objective(member),
+        "objective": member.objective,
         "seed": generation.seed,
         "teachers": list(generation.teachers),
         "imported": isinstance(generation, ImportedGeneration),

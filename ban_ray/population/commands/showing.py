@@ -15,7 +15,6 @@ from ban_ray.population.commands.common import (
     storage_option,
     table,
 )
-from ban_ray.population.commands.listing import objective
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor, lineage
 from ban_ray.population.member import Member
@@ -57,7 +56,7 @@ def _ancestor(one: Ancestor) -> tuple[str, ...]:
     return (
         one.key[:SHORT],
         spec.network,
-        objective(one.member),
+        one.member.objective,
         ", ".join(teacher[:SHORT] for teacher in spec.teachers),
         metric_of(spec.task).told_of(one.member),
         one.note,

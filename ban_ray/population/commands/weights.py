@@ -36,7 +36,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """The tensors of a safetensors file, or of a state dict saved by torch.
 
     Raises:
-        UserError: it is neither, or holds more than tensors and plain values.
+        UserError: it is neither, or holds other things than dense tensors of real numbers and plain values.
     """
     try:
         if _is_safetensors(path):
@@ -54,10 +54,21 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise UserError(f"{path} holds no state dict, that is tensors by name")
     tensors = {str(name): value for name, value in found.items()}
+    for name, value in tensors.items():
+        if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
+            raise UserError(
+                f"{path} holds {_kind(value)} tensor for {name[:100]}; dense tensors of real numbers are needed"
+            )
     # Training on several devices wraps the network in a module of its own.
     if tensors and all(name.startswith("module.") for name in tensors):
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
     return tensors
+
+
+def _kind(value: Tensor) -> str:
+    if value.is_meta:
+        return "an empty (meta)"
+    return "a sparse" if value.layout != torch.strided else "a quantised" if value.is_quantized else "a complex"
 
 
 def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, name: str) -> None:
