@@ -17,7 +17,18 @@ there.
 14-1-3 has exactly half of the printed 80.5 M parameters by the rules that give the other six.
 """
 
-from ban_ray.specs import TEACHER, Chain, PaperRow, Place, SearchSpace, Setting, born_again, noisy_digits, papers
+from ban_ray.specs import (
+    TEACHER,
+    Chain,
+    PaperRow,
+    Place,
+    SearchSpace,
+    Setting,
+    born_again,
+    noisy_digits,
+    papers,
+    sequence,
+)
 from ban_ray.specs.space import Configuration
 
 PAPER = (
@@ -46,8 +57,7 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
 
 
 def place(configuration: Configuration, chain: Chain) -> Place:
-    columns = (TEACHER, *(f"BAN-{k}" for k in range(1, len(chain.generations))))
-    return Place(str(configuration["network"]), columns, ensembles=False)
+    return Place(str(configuration["network"]), sequence(chain, TEACHER).columns, ensembles=False)
 
 
 SPACE = SearchSpace(

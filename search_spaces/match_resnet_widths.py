@@ -26,6 +26,7 @@ from ban_ray.specs import (
     Setting,
     born_again,
     noisy_digits_sampled,
+    sequence,
 )
 from ban_ray.specs.parameters import Configuration, Parameters
 
@@ -56,8 +57,7 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
 
 
 def place(configuration: Configuration, chain: Chain) -> Place:
-    columns = (TEACHER, *(f"BAN-{k}" for k in range(1, len(chain.generations))))
-    return Place(chain.network, columns, ensembles=False)
+    return Place(chain.network, sequence(chain, TEACHER).columns, ensembles=False)
 
 
 SPACE = SearchSpace(

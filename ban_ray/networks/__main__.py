@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ban_ray.errors import UserError
+from ban_ray.json_object import json_object
 from ban_ray.networks.names import LanguageArchitecture, parse
 from ban_ray.networks.published import PTB_CHARACTERS, PTB_WORDS, PUBLISHED
 
@@ -96,26 +97,13 @@ def show(rows: Sequence[Row]) -> None:
             console.print(f"* {row.name}: {row.note}", soft_wrap=not terminal)
 
 
-def _json_object(_context: click.Context, _parameter: click.Parameter, text: str | None) -> dict[str, object]:
-    try:
-        value = json.loads(text or "{}")
-    except json.JSONDecodeError as error:
-        raise click.BadParameter(f"{text!r} is no JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise click.BadParameter(f'{text!r} is no JSON object such as {{"width": 32}}')
-    return value
-
-
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--classes", type=click.IntRange(1, 10**7), help="100 unless given; of language models words, 10000.")
 @click.option("--channels", type=click.IntRange(1, 10**7), help="3 unless given; of language models characters, 51.")
 @click.option("--size", type=click.IntRange(1, 9999), help="Height and width of images.  [default: 32]")
 @click.option(
-    "--network-args",
-    callback=_json_object,
-    metavar="JSON",
-    help="Arguments of the given package.module:function or torchvision:MODEL.",
+    "--network-args", metavar="JSON", help="Arguments of the given package.module:function or torchvision:MODEL."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def command(
@@ -123,14 +111,15 @@ def command(
     classes: int | None,
     channels: int | None,
     size: int | None,
-    network_args: dict[str, object],
+    network_args: str | None,
     as_json: bool,
 ) -> None:
     """Parameters and multiply-accumulates of one forward pass of the named networks; of the papers' without names."""
+    arguments = json_object("--network-args", network_args)
     chosen = names or tuple(row.name for row in PUBLISHED)
     for name in chosen:  # all, before the first is counted
-        parse(name, network_args)
-    rows = [measure(name, classes, channels, size, network_args) for name in chosen]
+        parse(name, arguments)
+    rows = [measure(name, classes, channels, size, arguments) for name in chosen]
     if as_json:
         click.echo(json.dumps([asdict(row) for row in rows], indent=1))
     else:

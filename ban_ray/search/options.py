@@ -1,11 +1,11 @@
 """What was typed about a search, and each choice checked by itself."""
 
-import json
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from ban_ray.errors import UserError
+from ban_ray.json_object import json_object
 from ban_ray.networks import names
 from ban_ray.networks.shapes.foreign import ForeignNetwork
 from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, Task
@@ -83,12 +83,7 @@ def network_of(options: Options, space: SearchSpace) -> Network | None:
         return None
     if options.network is None:
         raise UserError(f"space {space.name} needs --network; allowed are {', '.join(names.FORMS)}")
-    try:
-        arguments = json.loads(options.network_args or "{}")
-    except ValueError as error:
-        raise UserError(f"--network-args {options.network_args!r} is not JSON: {error}") from error
-    if not isinstance(arguments, dict):
-        raise UserError(f'--network-args {options.network_args!r} is no JSON object such as {{"width": 2}}')
+    arguments = json_object("--network-args", options.network_args)
     architecture = names.parse(options.network, arguments or None)
     if options.network_version and not isinstance(architecture, ForeignNetwork):
         raise UserError(

@@ -91,10 +91,11 @@ def pooled(num_classes: int, in_channels: int, width: int) -> object:
         (["densenet-bc-16-8", "resnet"], "Error: unknown network 'resnet'; allowed are"),
         (["densenet-bc-16-8", "--size", "3"], "Error: network densenet-bc-16-8 cannot classify images of 3 x 3 x 3"),
         (["densenet-bc-16-8", "--size", "0"], "Error: Invalid value for '--size': 0 is not in the range"),
-        (["densenet-bc-16-8", "--network-args", "{"], "Error: Invalid value for '--network-args': '{' is no JSON"),
+        (["densenet-bc-16-8", "--network-args", "[" * 100_000], "Error: --network-args '[[[["),
+        (["densenet-bc-16-8", "--network-args", "{"], "Error: --network-args '{' is not JSON: "),
         (
             ["densenet-bc-16-8", "--network-args", "[1]"],
-            "Error: Invalid value for '--network-args': '[1]' is no JSON object",
+            "Error: --network-args '[1]' is no JSON object",
         ),
         (["densenet-bc-16-8", "--network-args", '{"a": 1}'], "Error: network densenet-bc-16-8 takes no arguments"),
         (["--sise", "3"], "Error: No such option"),

@@ -1,12 +1,11 @@
 """``import``: a network that was trained elsewhere becomes a member that can teach."""
 
-import json
 from pathlib import Path
 
 import click
-from pydantic import JsonValue
 
 from ban_ray.errors import UserError
+from ban_ray.json_object import json_object
 from ban_ray.metrics import metric_of
 from ban_ray.population.commands.common import clean, console, storage_option
 from ban_ray.population.read import Population
@@ -14,23 +13,11 @@ from ban_ray.population.storage import absolute, open_storage
 from ban_ray.tasks.source import Source
 
 
-def _arguments(_: click.Context, __: click.Parameter, text: str | None) -> dict[str, JsonValue]:
-    try:
-        value = json.loads(text or "{}")
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise click.BadParameter(f'{text!r} is no JSON object such as {{"width": 32}}')
-    return value
-
-
 @click.command("import", short_help="Make a member of your own weights.")
 @click.argument("weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="WEIGHTS")
 @storage_option
 @click.option("--network", required=True, metavar="NAME", help="As in `python -m ban_ray.networks`.")
-@click.option(
-    "--network-args", callback=_arguments, metavar="JSON", help="Arguments of module:function or torchvision:NAME."
-)
+@click.option("--network-args", metavar="JSON", help="Arguments of module:function or torchvision:NAME.")
 @click.option("--network-version", default="", help="Your own mark for a builder whose code changes.")
 @click.option("--task", "task_name", required=True, metavar="NAME", help="What it classifies: digits, cifar10, ...")
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
@@ -43,7 +30,7 @@ def import_command(
     weights: Path,
     storage: str,
     network: str,
-    network_args: dict[str, JsonValue],
+    network_args: str | None,
     network_version: str,
     task_name: str,
     data: str | None,
@@ -76,7 +63,7 @@ def import_command(
         weights,
         source,
         network,
-        network_args,
+        json_object("--network-args", network_args),
         network_version=network_version,
         protocol=protocol,
         split_seed=split_seed or 0,
