@@ -57,6 +57,7 @@ def test_whole_chains_are_not(fabricator: Fabricator, study: Study) -> None:
     assert not any("biased" in remark for remark in content.answer.remarks)
     assert any("without a look at results" in note for note in table(content, "comparisons").notes)
     assert content.answer.remarks[0] == "Differences are of test error, in points: below zero is a gain."
+    assert content.answer.sentences
     assert all("not corrected" in one or "Holm" in one for one in content.answer.sentences)
 
 

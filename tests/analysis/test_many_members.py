@@ -10,7 +10,7 @@ from safetensors.numpy import save
 
 from analysis.report import content, write_report
 from analysis.study import Study
-from ban_ray.population import Population, Storage
+from ban_ray.population import Population
 from ban_ray.population.member import FORMAT_VERSION, File, Member
 from ban_ray.population.publish import measure
 from ban_ray.population.storage import LocalStorage
@@ -69,7 +69,7 @@ def test_a_thousand_members(tmp_path: Path) -> None:
     assert len(page) < 2_000_000
 
 
-def test_beyond_the_budget_the_records_speak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, storage: Storage) -> None:
+def test_beyond_the_budget_the_records_speak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_MEMBERS", 10)
     fill(tmp_path, 40, 5)
     found = content.gather(Study.open(tmp_path))

@@ -48,6 +48,9 @@ def test_a_match_network_can_take_its_teachers_first_and_last_layer(name: str) -
     teacher, student = build(name.partition("@")[2], 5), build(name, 5)
     student.stem.load_state_dict(teacher.stem.state_dict())
     student.classifier.load_state_dict(teacher.classifier.state_dict())
+    images, features = torch.randn(2, 3, 32, 32), torch.randn(2, teacher.classifier.in_features)
+    assert torch.equal(student.stem(images), teacher.stem(images))
+    assert torch.equal(student.classifier(features), teacher.classifier(features))
 
 
 @pytest.mark.parametrize(

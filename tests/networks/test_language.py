@@ -114,9 +114,17 @@ def test_a_text_in_pieces_is_the_text(name: str) -> None:
 @pytest.mark.parametrize("name", ["lstm-2-12-d0", "cnn-lstm-12-d0"])
 def test_no_gradient_flows_into_the_batch_before(name: str) -> None:
     network = spelled(name)
-    network(words(3, 2))
-    network(words(3, 2)).sum().backward()
-    network(words(3, 2)).sum().backward()
+    slopes = []
+    for with_graph in (True, False):
+        forget(network)
+        with torch.set_grad_enabled(with_graph):
+            network(words(3, 2))
+        loss = network(words(3, 2, seed=1)).square().sum()
+        slopes.append(torch.autograd.grad(loss, list(network.parameters())))
+    torch.testing.assert_close(*slopes)
+    forget(network)
+    afresh = network(words(3, 2, seed=1)).square().sum()
+    assert not torch.equal(afresh, loss), "what was read before counts"
 
 
 def test_the_matrix_is_one() -> None:

@@ -65,7 +65,7 @@ def test_a_terminal_is_not_told_what_to_do(command: Command, population: Populat
     assert "[red]name" in command("ls", "--storage", url).out
 
 
-def test_show(command: Command, population: Population, members: list[Member], url: str) -> None:
+def test_show(command: Command, members: list[Member], url: str) -> None:
     done = command("show", members[2].key[:8], "--storage", url)
     assert done.status == 0
     for text in (members[2].key, "recipe.epochs", "test error", "ban+l", "threads"):
@@ -281,7 +281,7 @@ def test_in_a_bucket(command: Command, s3: str) -> None:
     assert command("gc", "--storage", s3).status == 0
 
 
-def test_as_a_process(population: Population, members: list[Member], url: str) -> None:
+def test_as_a_process(members: list[Member], url: str) -> None:
     """With a reader that has enough after one line."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     script = f"{sys.executable} -m ban_ray.population ls --storage {url} | head -1; echo ${{PIPESTATUS[0]}}"

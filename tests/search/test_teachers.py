@@ -61,7 +61,7 @@ def test_the_best_member_is_the_one_of_lowest_held_out_error(trained: tuple[Popu
         choose(population, "d", TeacherChoice.parse("best"), task.model_copy(update={"protocol": "paper"}), note=False)
 
 
-def test_a_choice_is_written_down_and_stays(trained: tuple[Population, Request], tmp_path: Path) -> None:
+def test_a_choice_is_written_down_and_stays(trained: tuple[Population, Request]) -> None:
     population, request = trained
     task = request.setting.task
     chosen = choose(population, "noted", TeacherChoice.parse("best"), task)

@@ -114,7 +114,7 @@ def test_a_changed_file_is_decoded_again(tmp_path: Path, first: Decoded) -> None
     assert of(tmp_path).fingerprint != first.fingerprint
 
 
-def test_nothing_half_decoded_is_left(tmp_path: Path, first: Decoded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_half_decoded_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path, TRAIN[:33], TEST)
     before = sorted(cache_root().iterdir())
     real = np.save

@@ -116,7 +116,7 @@ def test_every_token_is_predicted_once_and_in_order(tokens: int) -> None:
     assert outputs.label.shape == outputs.top.shape == (tokens,)
 
 
-def test_bits_per_character(tmp_path: Path, text_folder: Path) -> None:
+def test_bits_per_character(tmp_path: Path) -> None:
     """Every character of a line is a token, its end another; spaces count."""
     corpus = corpus_of(write(tmp_path / "text", "ab b\n\nba\n", "a\n", "bx\n"), "char")
     assert set(corpus.vocabulary) == {"a", "b", " ", "<eos>", "<unk>"}

@@ -288,9 +288,7 @@ def test_predictions_are_of_clean_images_in_eval_mode(data: ImageData, make_gene
         torch.testing.assert_close(made[:20], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_the_paper_protocol_has_no_held_out_numbers(
-    data: ImageData, make_generation: MakeGeneration, digits: object
-) -> None:
+def test_the_paper_protocol_has_no_held_out_numbers(make_generation: MakeGeneration, digits: object) -> None:
     from ban_ray.tasks.images import load_images
 
     generation = make_generation(epochs=1, batch_size=100)

@@ -39,9 +39,11 @@ def test_bf16_runs_with_parameters_and_statistics_in_single_precision(
     assert made.history[-1]["loss"] == pytest.approx(single.history[-1]["loss"], rel=0.05)
 
 
-def test_fp32_is_single_precision_throughout(data: ImageData, make_generation: MakeGeneration) -> None:
-    torch.backends.cuda.matmul.allow_tf32 = True
-    torch.backends.cudnn.allow_tf32 = True
+def test_fp32_is_single_precision_throughout(
+    data: ImageData, make_generation: MakeGeneration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
     train(make_generation(epochs=1), None, data, CPU)
     assert not torch.backends.cuda.matmul.allow_tf32
     assert not torch.backends.cudnn.allow_tf32

@@ -103,7 +103,7 @@ def test_asking_again_trains_nothing(
 
 
 def test_more_generations_train_only_the_new_ones(
-    finished: tuple[Population, Chain, list[dict[str, Any]]], task: Task, tmp_path: Path
+    finished: tuple[Population, Chain, list[dict[str, Any]]], task: Task
 ) -> None:
     population, chain, _ = finished
     longer = make(task, generations=3)
