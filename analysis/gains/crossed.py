@@ -56,7 +56,6 @@ class CrossedInterval:
     chains: int
     roots: int
     images: int
-    level: float
     scope: Scope
 
     @property
@@ -132,7 +131,6 @@ def difference_interval(
         chains=chains,
         roots=len(clusters),
         images=difference.shape[1],
-        level=level,
         scope=scope,
     )
 

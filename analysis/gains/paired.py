@@ -51,7 +51,6 @@ def paired_bootstrap(
     level: float = 0.95,
     resamples: int = 10_000,
     seed: int = 0,
-    scale: float = 100.0,
 ) -> tuple[float, float]:
     """Percentile interval of the difference of two networks' errors, resampling images in pairs.
 
@@ -62,7 +61,7 @@ def paired_bootstrap(
         baseline, student: 0/1 errors (images,).
 
     Returns:
-        Low and high, times `scale` (points).
+        Low and high, in points.
 
     Raises:
         ValueError: shapes that differ, no image, or values other than 0 and 1.
@@ -73,7 +72,7 @@ def paired_bootstrap(
     draws = np.random.default_rng(seed).multinomial(images, counts / images, size=resamples)
     differences = (draws[:, 1] - draws[:, 0]) / images
     low, high = np.quantile(differences, [(1 - level) / 2, (1 + level) / 2])
-    return scale * float(low), scale * float(high)
+    return 100 * float(low), 100 * float(high)
 
 
 def _errors(baseline: ArrayLike, student: ArrayLike) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

@@ -21,7 +21,7 @@ from ban_ray.search.cost import Cost
 from ban_ray.search.execute import Place, execute
 from ban_ray.search.near_misses import near_misses
 from ban_ray.search.request import Planned, Request, resolve
-from ban_ray.search.summary import Summary, summarise
+from ban_ray.search.summary import summarise
 from ban_ray.search.teachers import choose
 from ban_ray.tasks.decoded import cache_root
 
@@ -35,7 +35,6 @@ class Finished:
     request: Request
     population: Population
     name: str
-    summary: Summary
     failed: list[tuple[Planned, str]]
 
 
@@ -101,7 +100,7 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
                 **show_front.as_json(best, early, executed.left_out),
             }
         )
-    return Finished(request, population, name, result, executed.failed)
+    return Finished(request, population, name, executed.failed)
 
 
 def _check(choices: Choices) -> None:

@@ -51,7 +51,7 @@ class Rung:
 FIRST = Rung(0, "drop")
 
 
-def falls_behind(mine: Point, others: Sequence[Point], kept: float, compared_from: int = COMPARED_FROM) -> bool:
+def falls_behind(mine: Point, others: Sequence[Point], kept: float) -> bool:
     """Whether a chain is not among the kept part of those at its rung.
 
     Args:
@@ -59,7 +59,7 @@ def falls_behind(mine: Point, others: Sequence[Point], kept: float, compared_fro
         kept: the rung's.
     """
     count = len(others) + 1
-    if count < compared_from:
+    if count < COMPARED_FROM:
         return False
     own, *their = ranks([mine, *others])
     return sum(rank < own for rank in their) >= kept_of(count, kept)

@@ -6,11 +6,11 @@ from ban_ray.specs.controls import ALL_EPOCHS, DOUBLED, SMOOTHED, control, indep
 from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
 from ban_ray.specs.parameters import Choice, FloatRange, IntRange
-from ban_ray.specs.recipe import PRECISIONS, Recipe
+from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.scales import CNN_LSTM, LAPTOP_LSTM, LSTM, noisy_digits, noisy_digits_sampled, papers, papers_recipe
 from ban_ray.specs.seeds import derive_seed
 from ban_ray.specs.space import BASELINE, TEACHER, Network, PaperRow, Place, Scale, SearchSpace, Setting, sequence
-from ban_ray.specs.task import PROTOCOLS, Task
+from ban_ray.specs.task import Task
 
 __all__ = [
     "ALL_EPOCHS",
@@ -20,8 +20,6 @@ __all__ = [
     "LAPTOP_LSTM",
     "LSTM",
     "OBJECTIVES",
-    "PRECISIONS",
-    "PROTOCOLS",
     "SEMANTICS_VERSION",
     "SMOOTHED",
     "TEACHER",

@@ -9,8 +9,6 @@ from pydantic import Field, model_validator
 
 from ban_ray.specs.base import Spec
 
-PRECISIONS = ("fp32", "tf32", "bf16")
-
 
 class Recipe(Spec):
     """By default Wide-ResNet's recipe, the one both papers use on CIFAR (Zagoruyko and Komodakis 2016).

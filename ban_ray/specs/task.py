@@ -6,8 +6,6 @@ from pydantic import Field
 
 from ban_ray.specs.base import Spec
 
-PROTOCOLS = ("search", "paper")
-
 
 class Task(Spec):
     """Data, split and label noise as they enter a generation's key.

@@ -86,8 +86,7 @@ def test_the_better_part_goes_on() -> None:
 
 def test_nobody_is_judged_among_few_or_equals() -> None:
     assert not falls_behind((99.0,), [(1.0,)], kept=0.25)
-    assert not falls_behind((99.0,), [(1.0,), (2.0,)], kept=0.25, compared_from=4)
-    assert falls_behind((99.0,), [(1.0,), (2.0,)], kept=0.25, compared_from=3)
+    assert falls_behind((99.0,), [(1.0,), (2.0,)], kept=0.25)
     assert not falls_behind((10.0,), [(10.0,)] * 20, kept=0.25)
     assert not falls_behind((10.0,), [(10.0,)] * 20 + [(9.0,)] * 5, kept=0.25), "a fifth is better"
 

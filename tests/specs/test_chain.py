@@ -9,8 +9,6 @@ from pydantic import ValidationError
 
 from ban_ray.specs import (
     OBJECTIVES,
-    PRECISIONS,
-    PROTOCOLS,
     Chain,
     Generation,
     Objective,
@@ -39,7 +37,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
         learning_rate_factor=draw(st.floats(1e-10, 10)),
         momentum=draw(st.floats(0, 0.999)),
         weight_decay=draw(st.floats(0, 1)),
-        precision=draw(st.sampled_from(PRECISIONS)),
+        precision=draw(st.sampled_from(["fp32", "tf32", "bf16"])),
         workers=workers,
     )
 
@@ -58,7 +56,7 @@ def chains(draw: st.DrawFn) -> Chain:
         fingerprint=draw(hexadecimal),
         split_seed=draw(seeds),
         label_noise=draw(st.floats(0, 1)),
-        protocol=draw(st.sampled_from(PROTOCOLS)),
+        protocol=draw(st.sampled_from(["search", "paper"])),
     )
     generations: list[Generation] = []
     for number in range(draw(st.integers(1, 3))):
@@ -140,6 +138,11 @@ def test_each_generation_names_its_teacher() -> None:
     assert [student.teachers for student in students] == [(chain.keys[0],), (chain.keys[1],)]
     assert [made.network for made in chain.generations] == names
     assert chain.network == names[-1]
+
+
+def test_every_generation_before_may_teach() -> None:
+    chain = born_again(DIGITS, "densenet-bc-10-4", SMALL, BAN, seed=7, generations=3, taught_by="all")
+    assert [made.teachers for made in chain.generations] == [chain.keys[:number] for number in range(4)]
 
 
 def test_the_baseline_is_shared_by_all_objectives() -> None:
