@@ -4,13 +4,13 @@ import hashlib
 import json
 import math
 import os
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from ban_ray.chain import Run
+from ban_ray.confirm import confirm
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
 from ban_ray.population.storage import absolute, find_storage, is_url
@@ -73,7 +73,12 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
         if choices.scale == "paper" and (plan.open or request.sampled):
             _expect(plan, population, choices.concurrent, console)
             if not choices.yes:
-                _confirm(console)
+                confirm(
+                    "Train these generations?",
+                    without_terminal="--scale paper trains for GPU-days; without a terminal to ask on, --yes is needed",
+                    declined="--scale paper was not confirmed; nothing was started",
+                    stderr=choices.as_json,
+                )
         place = Place(url, _side_folder(url) / name, name)
         executed = execute(plan, choices, population, place, console, train)
         request = replace(request, chains=executed.chains)
@@ -170,23 +175,6 @@ def _expect(
             soft_wrap=not console.is_terminal,
         )
     return cost, misses
-
-
-def _confirm(console: Console) -> None:
-    """Ask on the terminal.
-
-    Raises:
-        UserError: the answer is not yes, or there is no terminal to ask on.
-    """
-    if not sys.stdin.isatty():
-        raise UserError("--scale paper trains for GPU-days; without a terminal to ask on, --yes is needed")
-    console.print("Train these generations? Type yes to go on:", end=" ")
-    try:
-        answer = input()
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() != "yes":
-        raise UserError("--scale paper was not confirmed; nothing was started")
 
 
 def _emit(value: object) -> None:

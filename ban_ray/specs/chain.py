@@ -49,6 +49,7 @@ def born_again(
     *,
     seed: int,
     generations: int,
+    taught_by: Literal["parent", "all"] = "parent",
     shared_layers: SharedLayers = "none",
     network_arguments: Mapping[str, JsonValue] | None = None,
     network_version: str = "",
@@ -61,6 +62,7 @@ def born_again(
         objective: of generations 1 and later; the baseline always learns from labels alone.
         seed: of the chain; generation k's own seed is derived from it and k.
         generations: the number of born-again generations, without the baseline.
+        taught_by: ``all`` averages the probabilities of every generation before.
         shared_layers: of generations 1 and later.
         network_arguments, network_version: of a builder of the user's, for every generation.
         teachers: keys of members that teach generation 0, by the same objective; it is then no baseline.
@@ -75,6 +77,7 @@ def born_again(
         raise ValueError(f"objective {objective} reads no teacher, so it has no born-again generations; 0 are allowed")
     links: list[Generation] = []
     for number, network in enumerate(names):
+        before = tuple(link.key for link in links)
         links.append(
             Generation(
                 task=task,
@@ -82,7 +85,7 @@ def born_again(
                 recipe=recipe,
                 objective=objective if number or teachers else LABEL,
                 seed=derive_seed(seed, "generation", number),
-                teachers=(links[-1].key,) if number else tuple(teachers),
+                teachers=(before if taught_by == "all" else before[-1:]) if number else tuple(teachers),
                 shared_layers=shared_layers if number else "none",
                 network_arguments=dict(network_arguments or {}),
                 network_version=network_version,

@@ -1,11 +1,11 @@
 """``rm`` and ``gc``: what deletes."""
 
 import json
-import sys
 from dataclasses import asdict
 
 import click
 
+from ban_ray.confirm import confirm
 from ban_ray.errors import UserError
 from ban_ray.population.checkpoints import clear
 from ban_ray.population.commands.common import SHORT, clean, console, found, resolve, size, storage_option
@@ -35,7 +35,12 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
                     f"member {teacher[:SHORT]} taught {len(others)} others, such as {others[0][:SHORT]}, whose lineage "
                     "would be lost; --force removes it all the same"
                 )
-    _confirm(f"Remove {len(chosen)} members from {population.storage.url}?", yes)
+    if not yes:
+        confirm(
+            clean(f"Remove {len(chosen)} members from {population.storage.url}?"),
+            without_terminal="rm asks before it removes; without a terminal to ask on, --yes is needed",
+            declined="not confirmed; nothing was removed",
+        )
     for key in chosen:
         # Without its record it is no member, whatever happens to the rest.
         population.storage.delete(f"{folder(key)}/{RECORD}")
@@ -73,18 +78,3 @@ def gc(storage: str, dry_run: bool, older_than: float, as_json: bool) -> None:
     for one in garbage:
         out.print(f"{one.path} {one.why}, {size(one.size)}", markup=False, soft_wrap=True)
     out.print(f"{len(garbage)} {'to delete' if dry_run else 'deleted'}, {size(total)}", soft_wrap=True)
-
-
-def _confirm(question: str, yes: bool) -> None:
-    """Ask on the terminal.
-
-    Raises:
-        UserError: the answer is not yes, or there is no terminal to ask on.
-    """
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise UserError("rm asks before it removes; without a terminal to ask on, --yes is needed")
-    click.echo(f"{clean(question)} Type yes to go on: ", nl=False)
-    if sys.stdin.readline().strip().lower() != "yes":
-        raise UserError("not confirmed; nothing was removed")
