@@ -13,7 +13,8 @@
   judge, ledger, study and population.
 - overhead: seconds per further trial of a search through Tune (`ban_ray.search.command.search` with the simulator as
   its training) over those of plain Tune with OptunaSearch and TPE, whose trials make the same number of reports; in
-  interleaved rounds, median and quartiles.
+  interleaved rounds, median and quartiles. In both a process's first trial waits until the others are up
+  (`tests/benchmarks/all_up.py`).
 - chains: the wall time of a search of that many chains through Tune; with stopping every stopped chain costs the
   start of a process, since its own may not be reused.
 """
@@ -40,6 +41,7 @@ from ban_ray.search.request import resolve
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, points
 from tests.benchmarks import virtual_time
+from tests.benchmarks.all_up import AllUp, wait_for_others
 from tests.benchmarks.simulated_space import PARAMETERS, network
 from tests.benchmarks.simulator import Simulator, final_error
 
@@ -147,7 +149,8 @@ def chains(count: int, stops: bool = True) -> float:
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         finished = search(
             Choices(space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder),
-            train=Simulator(noise=0.3),
+            # A stopped chain's process is not used again, so there is nothing to wait for.
+            train=Simulator(noise=0.3) if stops else AllUp(Simulator(noise=0.3)),
         )
     seconds = time.perf_counter() - began
     assert finished is not None
@@ -170,6 +173,7 @@ def plain(count: int, reports: int) -> float:
     from ray.tune.search.optuna import OptunaSearch
 
     def trial(config: dict[str, Any]) -> None:
+        wait_for_others()
         for _ in range(reports):
             tune.report({"error": float(config["x"])})
 
