@@ -1,30 +1,36 @@
 """Trials that are shorter than the start of their process, without the stall that Tune makes of them.
 
 With ``reuse_actors`` Tune gives a waiting trial the process that is free first and ends the one that is starting for
-it. Where a trial takes less than such a start, the first process that is up takes every trial, and for each of them
+it. Where a trial takes less than such a start, the first processes that are up take every trial, and for each of them
 another process is started and ended, a second of a core each: 1.5 s a trial where 0.1 s are needed. Training takes
-longer than that; a simulator has to wait for the others once.
+longer than that; a simulator's processes wait for each other once.
 """
 
 import os
+import tempfile
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from ban_ray.chain import Run
 from ban_ray.cluster import Group
 from ban_ray.order import Order, Outcome
 from tests.benchmarks.simulator import Report
 
-START_S = 10.0
-"""Longer than two processes of Ray take to start beside each other on two cores."""
-_MARK = "BAN_RAY_BENCHMARK_PROCESS_IS_UP"
+PATIENCE_S = 120.0
 
 
-def wait_for_others() -> None:
-    """Once in a process: as long as the others may need to start."""
-    if os.environ.get(_MARK) != str(os.getpid()):
-        time.sleep(START_S)
-        os.environ[_MARK] = str(os.getpid())
+def wait_for_others(search: str, processes: int) -> None:
+    """In a process's first trial, until as many processes of this machine are in theirs; else nothing."""
+    folder = Path(tempfile.gettempdir()) / f"ban-ray-benchmark-{search}"
+    mine = folder / str(os.getpid())
+    if mine.exists():
+        return
+    folder.mkdir(exist_ok=True)
+    mine.touch()
+    end = time.monotonic() + PATIENCE_S
+    while sum(1 for _ in folder.iterdir()) < processes and time.monotonic() < end:
+        time.sleep(0.05)
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,8 @@ class AllUp:
     """A `ban_ray.chain.Run` that waits in its process's first chain."""
 
     run: Run
+    processes: int
 
     def __call__(self, order: Order, group: Group, report: Report, *, name: str, folder: str) -> Outcome:
-        wait_for_others()
+        wait_for_others(order.search, self.processes)
         return self.run(order, group, report, name=name, folder=folder)

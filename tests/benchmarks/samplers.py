@@ -49,6 +49,8 @@ SPACE = str(Path(__file__).with_name("simulated_space.py"))
 NOISES = (0.1, 0.3, 1.0)
 LAST = 3
 MEMORY = Path("/dev/shm")
+TOGETHER = 2
+"""Chains at once through Tune."""
 REPORTS = 9
 """Of a chain of four generations: the rung and the publication of each, and the end."""
 
@@ -148,9 +150,9 @@ def chains(count: int, stops: bool = True) -> float:
     began = time.perf_counter()
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         finished = search(
-            Choices(space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder),
+            Choices(space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder, concurrent=TOGETHER),
             # A stopped chain's process is not used again, so there is nothing to wait for.
-            train=Simulator(noise=0.3) if stops else AllUp(Simulator(noise=0.3)),
+            train=Simulator(noise=0.3) if stops else AllUp(Simulator(noise=0.3), TOGETHER),
         )
     seconds = time.perf_counter() - began
     assert finished is not None
@@ -168,12 +170,13 @@ def plain(count: int, reports: int) -> float:
 
     began = time.perf_counter()
     cluster.connect(None, "plain")
+    mark = f"plain-{os.getpid()}-{time.monotonic_ns()}"
     from optuna.samplers import TPESampler
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
 
     def trial(config: dict[str, Any]) -> None:
-        wait_for_others()
+        wait_for_others(mark, TOGETHER)
         for _ in range(reports):
             tune.report({"error": float(config["x"])})
 
@@ -186,7 +189,7 @@ def plain(count: int, reports: int) -> float:
                 metric="error",
                 mode="min",
                 num_samples=count,
-                max_concurrent_trials=2,
+                max_concurrent_trials=TOGETHER,
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(storage_path=folder, verbose=0),

@@ -6,7 +6,8 @@
 Nodes are Ray nodes of one CPU each, processes of this machine, beside a head without CPUs.
 
 - simulated: chains that hold a node's CPU for `--chain-s` seconds and train nothing (`tests/benchmarks/simulator.py`),
-  through Tune, study and population; the ideal is chains x seconds / nodes.
+  through Tune, study and population; the ideal is chains x seconds / nodes. A trial's process waits in its first chain
+  until all are up (`tests/benchmarks/all_up.py`); that is in the time.
 - laptop: `densenet_grid` with one seed, 4 chains; the ideal is that on one node / min(nodes, cores here).
 """
 
@@ -26,6 +27,7 @@ from ban_ray.cluster import Group
 from ban_ray.order import Order, Outcome
 from ban_ray.search.choices import Choices
 from ban_ray.search.command import search
+from tests.benchmarks.all_up import AllUp
 from tests.benchmarks.simulator import Report, Simulator
 
 SPACE = str(Path(__file__).with_name("simulated_space.py"))
@@ -85,7 +87,7 @@ def timed(nodes: int, choices: dict[str, Any], train: Run | None) -> float:
 def simulated(nodes: list[int], chains: int, chain_s: float) -> None:
     choices = {"space": SPACE, "samples": chains, "sampler": "random", "stopping": False}
     for count in nodes:
-        seconds, ideal = timed(count, choices, OnNode(chain_s)), chains * chain_s / count
+        seconds, ideal = timed(count, choices, AllUp(OnNode(chain_s), count)), chains * chain_s / count
         print(
             f"{chains} chains of {chain_s:g} s on {count} nodes: {seconds:.0f} s, ideal {ideal:.0f} s, "
             f"{100 * ideal / seconds:.0f} %",
