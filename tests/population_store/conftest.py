@@ -6,12 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from obstore.store import MemoryStore
+from torch import Tensor
 
+from ban_ray.networks import build
 from ban_ray.population import Storage, open_storage
 from ban_ray.population.__main__ import main
 from ban_ray.population.object_storage import ObjectStorage
 from tests.population_store.s3_server import make_bucket, serve
+
+NETWORK = "densenet-bc-10-4"
+"""Of the weights that are imported."""
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +73,10 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
         return Run(status, done.out, done.err)
 
     return run
+
+
+@pytest.fixture
+def state() -> dict[str, Tensor]:
+    """Weights of `NETWORK` for digits."""
+    torch.manual_seed(3)
+    return dict(build(NETWORK, 10, 1).state_dict())

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ban_ray.networks import build
 from ban_ray.order import Order
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
 from ban_ray.population.publish import publish
@@ -26,17 +24,10 @@ from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.tasks.images import ImageData
 from ban_ray.tasks.source import Source
 from ban_ray.worker import work
-from tests.population_store.conftest import Command
+from tests.population_store.conftest import NETWORK, Command
 
-NETWORK = "densenet-bc-10-4"
 REPOSITORY = Path(__file__).parents[2]
 SEARCH = ("--protocol", "search", "--split-seed", "0")
-
-
-@pytest.fixture
-def state() -> dict[str, Tensor]:
-    torch.manual_seed(3)
-    return dict(build(NETWORK, 10, 1).state_dict())
 
 
 @pytest.fixture
@@ -148,75 +139,6 @@ def test_the_file_does_not_matter_and_the_weights_do(
     state["head.linear.bias" if "head.linear.bias" in state else next(iter(state))].view(-1)[0] += 1
     torch.save(state, tmp_path / "other")
     assert imported(command, population, tmp_path / "other", *SEARCH).key != first.key
-
-
-class Bomb:
-    """Runs when it is unpickled."""
-
-    def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
-        return os.system, ("touch exploded",)
-
-
-def bad_files(state: dict[str, Tensor], folder: Path) -> dict[str, str]:
-    """Files that are refused, and a part of the sentence."""
-    first = next(iter(state))
-    contents: dict[str, Any] = {
-        "bomb": Bomb(),
-        "hidden bomb": {"state_dict": state, "extra": Bomb()},
-        "list": [1, 2],
-        "numbers": {"a": 1},
-        "missing": {name: tensor for name, tensor in state.items() if name != first},
-        "extra": {**state, "more": torch.zeros(1)},
-        "shape": {**state, first: torch.zeros(1)},
-        "infinite": {name: tensor.float() * torch.inf for name, tensor in state.items()},
-        "sparse": {**state, first: torch.zeros_like(state[first]).to_sparse()},
-        "complex": {**state, first: state[first].to(torch.complex64)},
-        "meta": {**state, first: state[first].to("meta")},
-        "quantised": {**state, first: torch.quantize_per_tensor(state[first].float(), 0.1, 0, torch.qint8)},
-    }
-    for name, content in contents.items():
-        torch.save(content, folder / name)
-    (folder / "text").write_text("hello")
-    (folder / "empty").write_bytes(b"")
-    (folder / "safe").write_bytes((2).to_bytes(8, "little") + b"{}" + b"junk")
-    (folder / "cut").write_bytes((folder / "extra").read_bytes()[:500])
-    return {
-        "bomb": "cannot be read as weights",
-        "hidden bomb": "cannot be read as weights",
-        "list": "holds no state dict",
-        "numbers": "holds no state dict",
-        "missing": f"lacks {first}",
-        "extra": "holds what the network has not: more",
-        "shape": f"another shape for {first}",
-        "infinite": "no finite numbers",
-        "sparse": f"a sparse tensor for {first}",
-        "complex": f"a complex tensor for {first}",
-        "meta": f"an empty (meta) tensor for {first}",
-        "quantised": f"a quantised tensor for {first}",
-        "text": "cannot be read as weights",
-        "empty": "cannot be read as weights",
-        "safe": "cannot be read as weights",
-        "cut": "cannot be read as weights",
-    }
-
-
-def test_files_that_are_refused(
-    command: Command,
-    population: Population,
-    state: dict[str, Tensor],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, sentence in bad_files(state, tmp_path).items():
-        done = command(
-            "import", tmp_path / name, "--network", NETWORK, "--task", "digits", "--storage", population.storage.url
-        )
-        assert (done.status, done.out) == (2, ""), name
-        assert sentence in done.err
-        assert len(done.err.splitlines()) == 1
-    assert not (tmp_path / "exploded").exists(), "nothing is ever unpickled"
-    assert population.keys() == []
 
 
 @pytest.mark.parametrize(
