@@ -1,6 +1,7 @@
 """What a member's files hold, read from bytes that anyone may have written."""
 
 import io
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,6 +48,24 @@ def arrays_of(data: bytes, key: str) -> dict[str, NDArray[np.generic]]:
         return dict(load(data))
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise DamagedMember(f"member {key}: a tensor file cannot be read ({error})") from error
+
+
+def header_size(head: bytes) -> int:
+    """Bytes that the names and shapes at the head of a safetensors file take, by its first eight."""
+    return 8 + int.from_bytes(head[:8], "little")
+
+
+def shapes_of(head: bytes, key: str) -> dict[str, tuple[int, ...]]:
+    """Shapes by name, from the first bytes of a safetensors file.
+
+    Raises:
+        DamagedMember: they are not the head of one.
+    """
+    try:
+        header = json.loads(head[8 : header_size(head)])
+        return {name: tuple(map(int, entry["shape"])) for name, entry in header.items() if name != "__metadata__"}
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedMember(f"member {key}: the head of its weights cannot be read ({error})") from error
 
 
 def predictions_of(data: bytes, key: str) -> Predictions:

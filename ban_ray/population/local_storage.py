@@ -30,6 +30,12 @@ class LocalStorage:
         return str(self._root)
 
     def read(self, path: str, *, at_most: int | None = None) -> bytes:
+        return self._read(path, at_most)
+
+    def head(self, path: str, size: int) -> bytes:
+        return self._read(path, None, size)
+
+    def _read(self, path: str, at_most: int | None, size: int = -1) -> bytes:
         target = self._at(path)
         try:
             # Opening a pipe would wait for its other end.
@@ -45,7 +51,7 @@ class LocalStorage:
             if at_most is not None and status.st_size > at_most:
                 raise TooLarge(errno.EFBIG, f"has {status.st_size} bytes, more than {at_most}", str(target))
             with os.fdopen(handle, "rb", closefd=False) as file:
-                return file.read()
+                return file.read(size)
         finally:
             os.close(handle)
 

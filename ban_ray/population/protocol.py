@@ -47,6 +47,15 @@ class Storage(Protocol):
         """
         ...
 
+    def head(self, path: str, size: int) -> bytes:
+        """The first bytes of a file, all of them where it has no more than `size`.
+
+        Raises:
+            FileNotFoundError: nothing is there.
+            NotAFile: it is no file.
+        """
+        ...
+
     def write(self, path: str, data: bytes) -> None:
         """Whole or not at all, on disk when it returns; replaces what was there."""
         ...

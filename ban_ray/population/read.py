@@ -8,12 +8,24 @@ from numpy.typing import NDArray
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import index
-from ban_ray.population.contents import Labels, LogProbabilities, Predictions, arrays_of, history_of, predictions_of
+from ban_ray.population.contents import (
+    Labels,
+    LogProbabilities,
+    Predictions,
+    arrays_of,
+    header_size,
+    history_of,
+    predictions_of,
+    shapes_of,
+)
 from ban_ray.population.member import MAX_RECORD_BYTES, RECORD, File, History, Member
 from ban_ray.population.places import folder, is_key
 from ban_ray.population.protocol import NotAFile, Storage, TooLarge
 
 __all__ = ["Labels", "LogProbabilities", "Population", "Predictions", "folder"]
+
+_HEAD_BYTES = 64 * 2**10
+"""Of a file of tensors; the names and shapes of most networks are within it."""
 
 
 class Population:
@@ -69,6 +81,21 @@ class Population:
             DamagedMember: the file is missing or not what was published.
         """
         return arrays_of(self.file(member, member.weights), member.key)
+
+    def shapes(self, member: Member) -> dict[str, tuple[int, ...]]:
+        """Shapes of a member's weights by name, from the first bytes of their file, which no digest checks.
+
+        Raises:
+            DamagedMember: the file is missing or does not begin as one of tensors does.
+        """
+        path = f"{folder(member.key)}/{member.weights.name}"
+        try:
+            head = self.storage.head(path, _HEAD_BYTES)
+            if (size := header_size(head)) > len(head):
+                head = self.storage.head(path, min(size, member.weights.size))
+        except (FileNotFoundError, NotAFile) as error:
+            raise DamagedMember(f"member {member.key}: {member.weights.name} is missing") from error
+        return shapes_of(head, member.key)
 
     def predictions(self, member: Member) -> Predictions:
         """Raises DamagedMember: the file is missing or not what was published."""

@@ -55,6 +55,9 @@ class RetryingStorage:
     def read(self, path: str, *, at_most: int | None = None) -> bytes:
         return self.again(lambda _: self._inner.read(path, at_most=at_most))
 
+    def head(self, path: str, size: int) -> bytes:
+        return self.again(lambda _: self._inner.head(path, size))
+
     def write(self, path: str, data: bytes) -> None:
         self.again(lambda _: self._inner.write(path, data))
 

@@ -22,6 +22,15 @@ def test_what_is_written_is_read(storage: Storage) -> None:
         storage.read("a/b", at_most=2)
 
 
+def test_the_head_of_a_file(storage: Storage) -> None:
+    storage.write("a/b", b"12345")
+    storage.write("a/empty", b"")
+    assert [storage.head("a/b", size) for size in (2, 5, 99)] == [b"12", b"12345", b"12345"]
+    assert storage.head("a/empty", 9) == b""
+    with pytest.raises(FileNotFoundError):
+        storage.head("a/c", 1)
+
+
 def test_a_file_of_many_megabytes(storage: Storage) -> None:
     """Buckets take such a file in parts."""
     data = bytes(range(256)) * 50_000
