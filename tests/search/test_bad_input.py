@@ -37,6 +37,7 @@ CASES = [
     ((*GRID, "--name", "../elsewhere"), "letters"),
     ((*GRID, "--generations", "-1"), "x>=0"),
     (("--space", "chain", "--network", "densenet-bc-10-4", "--network-version", "2"), "versions of its own"),
+    (("--space", "chain", "--network", "__main__:build"), "another module in every process"),
     ((*GRID, "--keep-unfinished"), "of no use without --stopping"),
     ((*GRID, "--sampler", "tpe"), "only grid is allowed"),
     (("--space", "recipe_search", "--sampler", "gp"), "random, tpe, nsga2"),

@@ -62,7 +62,8 @@ def parse_foreign(name: str, arguments: Mapping[str, object]) -> ForeignNetwork:
     """The architecture of a name with a colon; nothing is imported, so neither part is known to exist.
 
     Raises:
-        UserError: a part is no identifier, or the arguments hold what the task decides.
+        UserError: a part is no identifier, the module is the running program, which is another one in every process,
+            or the arguments hold what the task decides.
     """
     place, _, function = name.partition(":")
     for reserved in ("num_classes", "in_channels"):
@@ -72,6 +73,11 @@ def parse_foreign(name: str, arguments: Mapping[str, object]) -> ForeignNetwork:
             )
     if place == "torchvision" and re.fullmatch(r"\w+", function, re.ASCII):
         return TorchvisionNetwork(place, function.lower(), arguments)
+    if place == "__main__":
+        raise UserError(
+            f"network {name}: __main__ is another module in every process; put {function} into a file of its own and "
+            f"name that, as in my_module:{function}"
+        )
     if all(part.isidentifier() for part in (*place.split("."), function)):
         return OwnNetwork(place, function, arguments)
     raise UserError(f"unknown network {name!r}; with a colon, {OWN_FORM} and {TORCHVISION_FORM} are allowed")
