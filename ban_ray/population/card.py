@@ -21,13 +21,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from ban_ray.networks import build
+from ban_ray.networks import build, load_into
 
 
 def load() -> torch.nn.Module:
     """In evaluation mode: {inputs.shapes}."""
     network = build({spec.network!r}, {inputs.classes}, {inputs.channels}, {spec.network_arguments or None!r})
-    network.load_state_dict(load_file(Path(__file__).with_name({WEIGHTS!r})))
+    load_into(network, load_file(Path(__file__).with_name({WEIGHTS!r})), {WEIGHTS!r}, {spec.network!r})
     return network.eval()
 {inputs.code}
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ban_ray.networks.building import build_for
+from ban_ray.networks.loading import load_into
 from ban_ray.order import Order, Outcome
 from ban_ray.population import Population, checkpoints, claims, failures
 from ban_ray.population.storage import PATIENCE_S, find_storage
@@ -81,8 +82,9 @@ def work(order: Order, device: torch.device, report: Report) -> Outcome:
         except Exception as error:
             if is_lost_peer(error):
                 raise
-            _log.exception("generation %s (%s)", generation.key, generation.network)
             reason, sentence = explain(error, generation)
+            if reason != "unusable":
+                _log.exception("generation %s (%s)", generation.key, generation.network)
             # Every worker of a group meets a non-finite loss; any other error may be one worker's alone.
             together = reason == "non-finite" or group.size() == 1
             if group.rank() == 0 or not together:
@@ -118,8 +120,9 @@ def _teacher(
 ) -> Teacher | None:
     networks = []
     for generation, weights in specs:
-        network = build_for(data, generation.network, generation.network_arguments or None)
-        network.load_state_dict(weights)
+        name, arguments = generation.network, generation.network_arguments or None
+        network = build_for(data, name, arguments)
+        load_into(network, weights, f"teacher {generation.key[:12]}", name)
         networks.append(network)
     return to_device(Teacher(networks), device) if networks else None
 

@@ -14,9 +14,10 @@ from torch import Tensor
 from ban_ray import __version__
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build_for
+from ban_ray.networks.loading import load_into
 from ban_ray.networks.names import parse
 from ban_ray.networks.shapes.foreign import ForeignNetwork
-from ban_ray.population.commands.weights import load_into, read_weights
+from ban_ray.population.commands.weights import read_weights
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.member import Member
 from ban_ray.population.publish import publish, weights_file
@@ -67,7 +68,7 @@ def import_network(
     sizes(task, decoded)
     data = load_data(task, decoded, torch.device("cpu"))
     module = build_for(data, network, arguments or None)
-    load_into(module, given, path, name)
+    load_into(module, given, str(path), name)
     kept = {key: _array(tensor) for key, tensor in module.state_dict().items()}
     generation = ImportedGeneration(
         task=task,

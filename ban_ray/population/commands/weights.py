@@ -1,4 +1,4 @@
-"""A user's file of weights, read without running anything that is in it, and put into a network."""
+"""A user's file of weights, read without running anything that is in it."""
 
 import pickle
 import struct
@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_safetensors
-from torch import Tensor, nn
+from torch import Tensor
 
 from ban_ray.errors import UserError
 
@@ -69,27 +69,6 @@ def _kind(value: Tensor) -> str:
     if value.is_meta:
         return "an empty (meta)"
     return "a sparse" if value.layout != torch.strided else "a quantised" if value.is_quantized else "a complex"
-
-
-def load_into(network: nn.Module, tensors: Mapping[str, Tensor], path: Path, name: str) -> None:
-    """Give a network its weights; all of them must be there and fit.
-
-    Raises:
-        UserError: the first that is missing, too many, or of another shape.
-    """
-    wanted = network.state_dict()
-    for problem, names in (
-        ("lacks", [key for key in wanted if key not in tensors]),
-        ("holds what the network has not:", [key for key in tensors if key not in wanted]),
-        (
-            "has another shape for",
-            [key for key in wanted if key in tensors and wanted[key].shape != tensors[key].shape],
-        ),
-    ):
-        if names:
-            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-            raise UserError(f"{path} does not fit {name}: it {problem} {names[0][:100]}{more}")
-    network.load_state_dict(dict(tensors))
 
 
 def _is_safetensors(path: Path) -> bool:
