@@ -1,7 +1,7 @@
 """What a network costs, read off its module on the meta device, where nothing is allocated."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from ban_ray.networks.building import build_architecture
 from ban_ray.networks.carried import TiedOutput
 from ban_ray.networks.names import Architecture, parse
 from ban_ray.networks.shapes.foreign import ForeignNetwork, one_line
+
+T = TypeVar("T")
 
 
 def multiply_accumulates(
@@ -101,8 +103,26 @@ def built_parameters(architecture: Architecture, num_classes: int, in_channels: 
     Raises:
         UserError: the network cannot be built.
     """
+    return _built(architecture, num_classes, in_channels, lambda module: sum(p.numel() for p in module.parameters()))
+
+
+def built_shapes(architecture: Architecture, num_classes: int, in_channels: int) -> dict[str, tuple[int, ...]]:
+    """Shapes of the built module's parameters and buffers, by the names that its weights are stored under.
+
+    Raises:
+        UserError: the network cannot be built.
+    """
+    return _built(
+        architecture,
+        num_classes,
+        in_channels,
+        lambda module: {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()},
+    )
+
+
+def _built(architecture: Architecture, num_classes: int, in_channels: int, reader: Callable[[nn.Module], T]) -> T:
     try:
-        return _read(architecture, num_classes, in_channels, lambda module: sum(p.numel() for p in module.parameters()))
+        return _read(architecture, num_classes, in_channels, reader)
     except UserError:
         raise
     except _failures(architecture) as error:
@@ -114,7 +134,7 @@ def _failures(architecture: Architecture) -> tuple[type[Exception], ...]:
     return (Exception,) if isinstance(architecture, ForeignNetwork) else (RuntimeError, ValueError, AssertionError)
 
 
-def _read(architecture: Architecture, num_classes: int, in_channels: int, reader: Callable[[nn.Module], int]) -> int:
+def _read(architecture: Architecture, num_classes: int, in_channels: int, reader: Callable[[nn.Module], T]) -> T:
     """Build on the meta device and read; what asks for tensors' values there, is built on the CPU instead."""
     with torch.random.fork_rng(devices=[]):
         try:

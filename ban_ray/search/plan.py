@@ -9,6 +9,7 @@ from rich.console import Console
 from ban_ray.networks import names
 from ban_ray.population import Population
 from ban_ray.search.cost import Cost, estimate
+from ban_ray.search.fitting import require_fitting
 from ban_ray.search.live import duration
 from ban_ray.search.request import Planned, Request
 from ban_ray.search.tables import new_table
@@ -37,9 +38,17 @@ class Plan:
 
 
 def make(request: Request, population: Population | None) -> Plan:
-    """Look every generation up; without a population, all are missing."""
+    """Look every generation up; without a population, all are missing.
+
+    Raises:
+        UserError: a member's network is built by code of the user's, and is another today.
+    """
+    decoded = request.decoded
     wanted = {generation.key: generation for planned in request.chains for generation in planned.chain.generations}
     there = frozenset(key for key in wanted if population is not None and key in population)
+    if population is not None:
+        held = [generation for key, generation in wanted.items() if key in there]
+        require_fitting(held, population, num_classes=decoded.num_classes, in_channels=decoded.in_channels)
     missing = tuple(generation for key, generation in wanted.items() if key not in there)
     still = tuple(planned for planned in request.chains if not there.issuperset(planned.chain.keys))
     return Plan(request, there, missing, still)

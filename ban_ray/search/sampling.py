@@ -9,6 +9,7 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search import record, targets
 from ban_ray.search.endings import DONE
+from ban_ray.search.fitting import require_fitting
 from ban_ray.search.judge import Judge
 from ban_ray.search.ledger import Ledger
 from ban_ray.search.proposer import Proposer
@@ -111,14 +112,20 @@ class Sampling:
             self._count += FOUND not in trial.user_attrs
 
     def _find(self) -> list[Configuration]:
-        """Configurations whose chains are members already enter the study finished."""
-        found = []
+        """Configurations whose chains are members already enter the study finished.
+
+        Raises:
+            UserError: a member's network is built by code of the user's, and is another today.
+        """
+        found, data = [], self._request.decoded
         there = set(self._population.keys())
         for configuration in self._candidates():
-            if self._ledger.told(configuration) or not self._usable(configuration):
+            if not self._usable(configuration):
                 continue
             chains = self._request.planned(configuration)
-            if not all(there.issuperset(planned.chain.keys) for planned in chains):
+            held = [link for planned in chains for link in planned.chain.generations if link.key in there]
+            require_fitting(held, self._population, num_classes=data.num_classes, in_channels=data.in_channels)
+            if self._ledger.told(configuration) or not all(there.issuperset(planned.chain.keys) for planned in chains):
                 continue
             try:
                 members = [targets.find(self._population, planned) for planned in chains]

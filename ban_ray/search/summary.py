@@ -88,7 +88,7 @@ def summarise(request: Request, population: Population, failures: Sequence[tuple
         rows.append(
             Row(
                 name=name,
-                parameters=parameters(request, group),
+                parameters=_parameters(request, population, group),
                 test=_cells(cells, request.metric, "test"),
                 held_out=_cells(cells, request.metric, "held_out"),
                 failures=tuple(reasons.get(name, ())),
@@ -115,6 +115,16 @@ def _read(request: Request, population: Population) -> _Table:
                 chosen = tuple(chain[number] for number in ensemble.generations)
                 cells.setdefault(f"Ens*{k}", {})[planned.seed] = _Entry(chosen, ensemble.filled)
     return table
+
+
+def _parameters(request: Request, population: Population, row: Sequence[Planned]) -> int:
+    """Those of the members whose errors stand in a row; without members, of the network that was to be trained."""
+    network = row[0].place.network or row[0].place.row
+    for planned in row:
+        for member in find(population, planned).members:
+            if member.generation.network == network:
+                return member.parameters
+    return parameters(request, row)
 
 
 def _cells(cells: dict[str, dict[int, _Entry]], metric: Metric, part: str) -> dict[str, Cell]:
