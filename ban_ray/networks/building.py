@@ -35,6 +35,7 @@ from ban_ray.networks.names import (
     check_fits,
     parse,
 )
+from ban_ray.networks.source_version import require_version
 from ban_ray.tasks.data import TaskData
 from ban_ray.tasks.text import TextData
 
@@ -59,6 +60,7 @@ def build(
     in_channels: int = 3,
     arguments: Mapping[str, object] | None = None,
     *,
+    version: str = "",
     recompute: bool = False,
 ) -> nn.Module:
     """A freshly initialised network: (b, in_channels, h, w) to logits (b, num_classes).
@@ -70,14 +72,17 @@ def build(
     Args:
         name: one of the forms of `ban_ray.networks.names`.
         arguments: passed to a builder outside this package.
+        version: of a builder of the user's, as generations have it; where it was computed from code, no other is built.
         recompute: keep fewer activations of dense units and compute them again in the backward pass: the same
             bits, less memory, more time.
 
     Raises:
-        UserError: an unknown name, numbers out of range, arguments that are not taken, a builder that fails,
-            or `recompute` for a network without dense units.
+        UserError: an unknown name, numbers out of range, arguments that are not taken, a builder that fails or is of
+            another version, or `recompute` for a network without dense units.
     """
-    return build_architecture(parse(name, arguments), num_classes, in_channels, recompute=recompute)
+    architecture = parse(name, arguments)
+    require_version(architecture, version)
+    return build_architecture(architecture, num_classes, in_channels, recompute=recompute)
 
 
 def build_architecture(
@@ -101,7 +106,12 @@ def build_architecture(
 
 
 def build_for(
-    data: TaskData, name: str, arguments: Mapping[str, object] | None = None, *, recompute: bool = False
+    data: TaskData,
+    name: str,
+    arguments: Mapping[str, object] | None = None,
+    *,
+    version: str = "",
+    recompute: bool = False,
 ) -> nn.Module:
     """`build` for a task's data; a network that reads words by their characters is told how they are spelled.
 
@@ -114,7 +124,7 @@ def build_for(
     architecture = parse(name, arguments)
     check_fits(architecture, data.task)
     recompute = recompute and type(architecture) in _DENSE
-    network = build_architecture(architecture, data.num_classes, data.in_channels, recompute=recompute)
+    network = build(name, data.num_classes, data.in_channels, arguments, version=version, recompute=recompute)
     if isinstance(data, TextData) and isinstance(network, CharacterLanguageModel):
         network.words.spell(data.spellings())
     return network

@@ -14,7 +14,8 @@ from ban_ray.networks.shapes.foreign import OwnNetwork, one_line
 def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Module:
     """What the user's function returns for (num_classes=, in_channels=, **arguments), as it is.
 
-    It should take (b, in_channels, h, w) to logits (b, num_classes). Its initialisation is its own.
+    It should take (b, in_channels, h, w) to logits (b, num_classes). Its initialisation is its own. Files that it reads
+    belong to its version where its module declares them, as `ban_ray.networks.source_version` says.
 
     Raises:
         RuntimeError, MemoryError: from the function, as it is.

@@ -14,6 +14,7 @@ WEIGHTS, RECORD_COPY, CARD, LOADER = "weights.safetensors", "member.json", "READ
 def loader(member: Member, inputs: Handover) -> str:
     """Python that builds the network and loads the weights that lie beside it."""
     spec = member.generation
+    version = f", version={spec.network_version!r}" if spec.network_version else ""
     return f'''"""Load the exported network; needs ban_ray."""
 
 from pathlib import Path
@@ -26,7 +27,7 @@ from ban_ray.networks import build, load_into
 
 def load() -> torch.nn.Module:
     """In evaluation mode: {inputs.shapes}."""
-    network = build({spec.network!r}, {inputs.classes}, {inputs.channels}, {spec.network_arguments or None!r})
+    network = build({spec.network!r}, {inputs.classes}, {inputs.channels}, {spec.network_arguments or None!r}{version})
     load_into(network, load_file(Path(__file__).with_name({WEIGHTS!r})), {WEIGHTS!r}, {spec.network!r})
     return network.eval()
 {inputs.code}

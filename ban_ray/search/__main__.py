@@ -56,7 +56,7 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--teacher-cache", metavar="SIZE", help="Keep teachers' outputs for further students, up to 2GiB, say.")
 @click.option("--network", metavar="NAME", help="Of a space that takes one: NAME, torchvision:NAME or module:function.")
 @click.option("--network-args", metavar="JSON", help="Arguments of module:function or torchvision:NAME.")
-@click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; part of the key.")
+@click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; else its code's digest.")
 @click.option("--sampler", metavar="NAME", help="grid, random, tpe, nsga2 or gp; by default grid for a list, else tpe.")
 @click.option("--samples", type=int, metavar="N", help="Configurations that the sampler makes.")
 @click.option("--minimise", metavar="error,parameters", help="Targets: error, parameters, multiply-accumulates.")

@@ -60,6 +60,7 @@ def train_chain(
 
     Args:
         network: a paper's name, ``torchvision:NAME``, or ``module:function`` that every worker can import.
+        network_version: in place of the digest of the builder's code, which is part of the key otherwise.
         task, data, image_size, ...: as the options of the same names; None takes the space's own.
 
     Returns:

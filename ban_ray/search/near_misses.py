@@ -1,4 +1,4 @@
-"""Members that would have served, but for workers, precision, cached teacher outputs or split."""
+"""Members that would have served, but for workers, precision, cached teacher outputs, split or network's version."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -36,11 +36,12 @@ def near_misses(missing: Iterable[Generation], population: Population) -> list[s
 
 
 def _blurred(generation: Generation, known: Mapping[str, Generation], cache: dict[str, str]) -> str:
-    """A digest that does not see `FIELDS`, here or in the teachers."""
+    """A digest that sees neither `FIELDS` nor the network's version, here or in the teachers."""
     if generation.key not in cache:
         plain: dict[str, Any] = generation.model_dump(mode="json", exclude_defaults=True)
         for part, field in FIELDS:
             plain.get(part, {}).pop(field, None)
+        plain.pop("network_version", None)
         plain["teachers"] = [_blurred(known[key], known, cache) if key in known else key for key in generation.teachers]
         cache[generation.key] = digest(plain)
     return cache[generation.key]
@@ -52,4 +53,7 @@ def _difference(wanted: Generation, there: Generation) -> str:
         value = getattr(getattr(there, part), field)
         if value != getattr(getattr(wanted, part), field):
             values.append(f"{field.replace('_', ' ')} = {value}")
+    if there.network_version != wanted.network_version:
+        # What it is, of code, tells nobody anything.
+        values.append("the network's version")
     return " and ".join(values)

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from ban_ray.errors import UserError
 from ban_ray.json_object import json_object
 from ban_ray.networks import names
-from ban_ray.networks.shapes.foreign import ForeignNetwork
+from ban_ray.networks.source_version import chosen_version
 from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, Task
 from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.tasks.source import KINDS, Source
@@ -85,12 +85,7 @@ def network_of(options: Options, space: SearchSpace) -> Network | None:
         raise UserError(f"space {space.name} needs --network; allowed are {', '.join(names.FORMS)}")
     arguments = json_object("--network-args", options.network_args)
     architecture = names.parse(options.network, arguments or None)
-    if options.network_version and not isinstance(architecture, ForeignNetwork):
-        raise UserError(
-            f"--network-version {options.network_version!r} is of no use: {architecture.name} is built by ban_ray, "
-            "which has versions of its own"
-        )
-    return Network(architecture.name, arguments, options.network_version or "")
+    return Network(architecture.name, arguments, chosen_version(architecture, options.network_version))
 
 
 def objective_of(options: Options, scale: Scale) -> Objective:

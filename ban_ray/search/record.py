@@ -28,6 +28,7 @@ def identity(request: Request) -> dict[str, object]:
         "task": setting.task.model_dump(),
         "recipe": _recipe(setting.recipe),
         "objective": setting.objective.model_dump(),
+        **({"code": list(request.code)} if request.code else {}),
         "network": None if setting.network is None else vars(setting.network),
         "configurations": [dict(configuration) for configuration in request.scale.configurations],
         **({"parameters": described(request.scale.parameters)} if request.scale.parameters else {}),

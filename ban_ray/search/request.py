@@ -28,6 +28,7 @@ from ban_ray.search.policy import Policy
 from ban_ray.search.teacher_cache import cache_bytes
 from ban_ray.search.teachers import Chosen
 from ban_ray.search.unused import refuse_unused
+from ban_ray.search.versions import Versions
 from ban_ray.specs import BASELINE, Chain, Place, Scale, SearchSpace, Setting
 from ban_ray.specs.parameters import draw, points
 from ban_ray.specs.space import Configuration
@@ -74,6 +75,8 @@ class Request:
 
     Attributes:
         chains: of a grid all of them, of a sampled search those that are known.
+        versions: of networks of the user's own.
+        code: those of networks that the space names itself, of which a sampled search knows some.
         left_out: configurations of a grid that a limit keeps out, as sentences.
     """
 
@@ -87,6 +90,8 @@ class Request:
     chains: tuple[Planned, ...]
     sizes: Sizes
     teacher: TeacherChoice
+    versions: Versions
+    code: tuple[str, ...] = ()
     teacher_told: str = ""
     teacher_cache_bytes: int = 0
     recompute: bool = False
@@ -113,7 +118,7 @@ class Request:
         Raises:
             UserError: the configuration makes no chain.
         """
-        return tuple(_planned(self.space, configuration, self.setting, seed, self.sizes.train) for seed in self.seeds)
+        return tuple(_planned(self, configuration, seed) for seed in self.seeds)
 
     @property
     def metric(self) -> Metric:
@@ -205,6 +210,7 @@ def resolve(options: Options) -> Request:
         chains=(),
         sizes=counted,
         teacher=teacher_of(options, space),
+        versions=Versions(network),
         teacher_cache_bytes=cache_bytes(options.teacher_cache, task, decoded, counted),
         recompute=options.recompute,
     )
@@ -213,8 +219,9 @@ def resolve(options: Options) -> Request:
         chance = random.Random(0)
         drawn = [request.planned(draw(scale.parameters, chance))[0] for _ in range(_DRAWN)]
         _refuse_unused(request, drawn)
-        return request
-    return _with_grid(request)
+    else:
+        request = _with_grid(request)
+    return replace(request, code=request.versions.computed)
 
 
 def _with_grid(request: Request) -> Request:
@@ -270,9 +277,10 @@ def refused(request: Request, configuration: Configuration) -> str:
         return f"they make no chain ({error})"
 
 
-def _planned(space: SearchSpace, configuration: Configuration, setting: Setting, seed: int, samples: int) -> Planned:
+def _planned(request: Request, configuration: Configuration, seed: int) -> Planned:
+    space = request.space
     try:
-        chain = space.chain(configuration, setting, seed)
+        chain = request.versions.written_into(space.chain(configuration, request.setting, seed))
         place = space.place(configuration, chain)
     except (ValidationError, ValueError) as error:
         raise UserError(f"space {space.name} at {dict(configuration)}: {first_sentence(error)}") from error
@@ -284,5 +292,5 @@ def _planned(space: SearchSpace, configuration: Configuration, setting: Setting,
     for generation in chain.generations:
         architecture = names.parse(generation.network, generation.network_arguments or None)
         names.check_fits(architecture, generation.task.name)
-        steps_an_epoch(generation.task.name, samples, generation.recipe)
+        steps_an_epoch(generation.task.name, request.sizes.train, generation.recipe)
     return Planned(configuration, seed, chain, place)

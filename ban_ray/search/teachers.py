@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from ban_ray.errors import UserError
 from ban_ray.metrics import metric_of
+from ban_ray.networks import names
+from ban_ray.networks.source_version import require_version
 from ban_ray.population import Member, Population
 from ban_ray.population.lineage import lineage
 from ban_ray.specs import Task, canonical_json
@@ -23,7 +25,7 @@ def choose(population: Population, search: str, choice: TeacherChoice, task: Tas
     """What this search chose before, else the choice as the population answers it now; written down with `note`.
 
     Raises:
-        UserError: nothing fits, or what fits may have seen the held-out samples.
+        UserError: nothing fits, or what fits may have seen the held-out samples or is built by other code today.
     """
     file = f"searches/{search}/teachers.json"
     try:
@@ -51,6 +53,7 @@ def _resolve(population: Population, choice: TeacherChoice, task: Task) -> Chose
         raise UserError(f"--teacher generations:{choice.key}: no born-again generations lead to {_told(member)}")
     for one in born_again:
         _require_same_data(one, task)
+        _require_same_code(one)
     return Chosen(
         tuple(one.key for one in born_again),
         f"average of the {len(born_again)} born-again generations up to {_told(member)}",
@@ -74,10 +77,18 @@ def _best(population: Population, choice: TeacherChoice, task: Task) -> Chosen:
             f"--teacher best: none of the {len(of_task)} members of this task and split{bound} in "
             f"{population.storage.url}; train some first"
         )
-    value, best = min(among, key=lambda found: (found[0], found[1].parameters, found[1].key))
     bound = f" with at most {limit:,} parameters" if limit else ""
-    how = f"lowest held-out {metric.name} ({metric.text(value)}) of {len(among)} members{bound}: {_told(best)}"
-    return Chosen((best.key,), how)
+    passed_over: list[str] = []
+    for value, member in sorted(among, key=lambda found: (found[0], found[1].parameters, found[1].key)):
+        try:
+            _require_same_code(member)
+        except UserError as error:
+            passed_over.append(str(error))
+            continue
+        but = f", {len(passed_over)} passed over since their code is another here" if passed_over else ""
+        how = f"lowest held-out {metric.name} ({metric.text(value)}) of {len(among)} members{bound}{but}"
+        return Chosen((member.key,), f"{how}: {_told(member)}")
+    raise UserError(f"--teacher best: none of the {len(among)} members{bound} can teach here: {passed_over[0]}")
 
 
 def _named(population: Population, key: str, task: Task) -> Member:
@@ -90,7 +101,13 @@ def _named(population: Population, key: str, task: Task) -> Member:
         )
     member = population[found[0]]
     _require_same_data(member, task)
+    _require_same_code(member)
     return member
+
+
+def _require_same_code(member: Member) -> None:
+    spec = member.generation
+    require_version(names.parse(spec.network, spec.network_arguments or None), spec.network_version)
 
 
 def _require_same_data(member: Member, task: Task) -> None:

@@ -26,7 +26,8 @@ class Generation(Spec):
         shared_layers: ``copied`` starts the first convolution and the last linear layer from the first teacher's;
             ``frozen`` also keeps them as they are (ICML 2018, BAN-ResNets).
         network_arguments: passed to the user's own builder.
-        network_version: the user's own mark for a builder whose code changed.
+        network_version: the user's own mark for a builder whose code changed, or ``source:`` and a digest of the
+            code, which `ban_ray.networks.source_version` computes.
         seed: of initialisation, order, dropout and permutations.
         augmentation_seed: of crops and flips; by default `seed`.
         teachers: keys of the members whose averaged probabilities teach this one; empty for labels only.

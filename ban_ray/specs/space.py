@@ -83,7 +83,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the user's: its name, what its builder is called with, and the user's mark of its version."""
+    """A network of the user's: its name, what its builder is called with, and its version, as generations have it."""
 
     name: str
     arguments: Mapping[str, JsonValue] = field(default_factory=dict)

@@ -83,7 +83,7 @@ def train(
 
     Raises:
         GenerationFailed: the loss is not finite.
-        UserError: the recipe does not fit the data or the device.
+        UserError: the recipe does not fit the data or the device, or the network cannot be built.
     """
     recipe, objective, seed = generation.recipe, generation.objective, generation.seed
     rank, workers = group.rank(), group.workers()
@@ -100,7 +100,13 @@ def train(
     set_precision(recipe, device)
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "initialisation"))
-        network = build_for(data, generation.network, generation.network_arguments or None, recompute=recompute)
+        network = build_for(
+            data,
+            generation.network,
+            generation.network_arguments or None,
+            version=generation.network_version,
+            recompute=recompute,
+        )
     if generation.shared_layers != "none":
         share_layers(network, teacher, frozen=generation.shared_layers == "frozen")
     to_device(network, device)

@@ -121,7 +121,7 @@ def _teacher(
     networks = []
     for generation, weights in specs:
         name, arguments = generation.network, generation.network_arguments or None
-        network = build_for(data, name, arguments)
+        network = build_for(data, name, arguments, version=generation.network_version)
         load_into(network, weights, f"teacher {generation.key[:12]}", name)
         networks.append(network)
     return to_device(Teacher(networks), device) if networks else None

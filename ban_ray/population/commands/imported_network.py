@@ -16,7 +16,7 @@ from ban_ray.errors import UserError
 from ban_ray.networks.building import build_for
 from ban_ray.networks.loading import load_into
 from ban_ray.networks.names import parse
-from ban_ray.networks.shapes.foreign import ForeignNetwork
+from ban_ray.networks.source_version import chosen_version
 from ban_ray.population.commands.weights import read_weights
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.member import Member
@@ -37,13 +37,14 @@ def import_network(
     network: str,
     arguments: dict[str, JsonValue],
     *,
-    network_version: str,
+    network_version: str | None,
     protocol: str | None,
     split_seed: int,
 ) -> tuple[Member, bool]:
     """Publish a network's weights with its predictions; and whether they were new.
 
     Args:
+        network_version: None for the one of the builder's code.
         protocol: None where it is not known what the network was trained on.
 
     Raises:
@@ -51,11 +52,7 @@ def import_network(
     """
     architecture = parse(network, arguments or None)
     name = architecture.name
-    if network_version and not isinstance(architecture, ForeignNetwork):
-        raise UserError(
-            f"--network-version {network_version!r} is of no use: {name} is built by ban_ray, which has versions of "
-            "its own"
-        )
+    version = chosen_version(architecture, network_version)
     given = read_weights(path)
     decoded = open_source(source)
     task = Task(
@@ -74,7 +71,7 @@ def import_network(
         task=task,
         network=name,
         network_arguments=arguments,
-        network_version=network_version,
+        network_version=version,
         imported=Imported(weights=weights_file(kept).sha256, split_declared=protocol is not None),
     )
     outputs = [evaluate(module, data, part, generation.recipe) for part in (data.held_out, data.test)]

@@ -18,7 +18,7 @@ from ban_ray.tasks.source import Source
 @storage_option
 @click.option("--network", required=True, metavar="NAME", help="As in `python -m ban_ray.networks`.")
 @click.option("--network-args", metavar="JSON", help="Arguments of module:function or torchvision:NAME.")
-@click.option("--network-version", default="", help="Your own mark for a builder whose code changes.")
+@click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; else its code's digest.")
 @click.option("--task", "task_name", required=True, metavar="NAME", help="What it classifies: digits, cifar10, ...")
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
 @click.option("--label-column", help="Column of the labels in Parquet files.")
@@ -31,7 +31,7 @@ def import_command(
     storage: str,
     network: str,
     network_args: str | None,
-    network_version: str,
+    network_version: str | None,
     task_name: str,
     data: str | None,
     label_column: str | None,

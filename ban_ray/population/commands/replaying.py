@@ -7,6 +7,8 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from ban_ray.errors import UserError
+from ban_ray.networks.names import parse
+from ban_ray.networks.source_version import require_version
 from ban_ray.population.commands.common import SHORT, console, found, resolve, storage_option
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.member import Member
@@ -78,6 +80,7 @@ def _check(population: Population, member: Member) -> None:
         raise UserError(
             f"member {member.key[:SHORT]} was imported; only members that were trained here can be replayed"
         )
+    _require_code(member)
     for teacher, weights in member.teachers.items():
         present = population.get(teacher)
         if present is None:
@@ -87,3 +90,9 @@ def _check(population: Population, member: Member) -> None:
                 f"its teacher {teacher[:SHORT]} has other weights now than those that taught it, so it cannot be "
                 "trained again as it was"
             )
+        _require_code(present)
+
+
+def _require_code(member: Member) -> None:
+    spec = member.generation
+    require_version(parse(spec.network, spec.network_arguments or None), spec.network_version)

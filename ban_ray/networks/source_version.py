@@ -1,0 +1,157 @@
+"""The version of a network of the user's own: a digest of the builder's code and of the files that it reads.
+
+Counted are the modules of the user's that importing the builder's module imports, by import statements anywhere in
+them, without comments, docstrings and layout; the files that these modules declare, each as
+``NETWORK_FILES = ["weights.safetensors"]`` relative to its own folder; and the files that the arguments name. Nothing
+of it is run.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ban_ray.errors import UserError
+from ban_ray.networks.own_modules import Module, own_modules
+from ban_ray.networks.shapes.architecture import Architecture
+from ban_ray.networks.shapes.foreign import ForeignNetwork, OwnNetwork
+from ban_ray.specs import digest
+
+DECLARATION = "NETWORK_FILES"
+PREFIX = "source:"
+"""What the versions that are computed begin with."""
+
+_DIGITS = 16
+
+
+def source_version(network: OwnNetwork) -> str:
+    """``source:`` and the first hexadecimal digits of the digest.
+
+    Raises:
+        UserError: there is no such module, or a declared file cannot be read.
+    """
+    modules = own_modules(network.place)
+    if network.place not in modules:
+        raise UserError(
+            f"network {network.name}: module {network.place} cannot be imported (No module named {network.place!r}); "
+            "it must be on Python's path here and on every worker"
+        )
+    files = {
+        f"{module.name}/{file}": _digest_of(module.path.parent / file, network)
+        for module in modules.values()
+        for file in _declared(module, network)
+    }
+    named = {text: _digest_of(Path(text), network) for text in _texts(network.arguments) if _is_file(text)}
+    code = {name: _digest_of_code(module) for name, module in modules.items()}
+    return PREFIX + digest({"code": code, "files": files, "named": named})[:_DIGITS]
+
+
+def chosen_version(architecture: Architecture, typed: str | None) -> str:
+    """The version of a network whose ``--network-version`` was typed, or not: then that of the builder's code.
+
+    Raises:
+        UserError: the network is one of this package, the builder cannot be read, or what was typed is the version of
+            other code.
+    """
+    if typed and not isinstance(architecture, ForeignNetwork):
+        raise UserError(
+            f"--network-version {typed!r} is of no use: {architecture.name} is built by ban_ray, which has versions "
+            "of its own"
+        )
+    if not isinstance(architecture, OwnNetwork):
+        return typed or ""
+    if typed is None:
+        return source_version(architecture)
+    require_version(architecture, typed)
+    return typed
+
+
+def require_version(architecture: Architecture, version: str) -> None:
+    """Refuse other code than that of a version that was computed; a mark of the user's is taken at its word.
+
+    Raises:
+        UserError: the code of a network of the user's own, or a file that it reads, is another here.
+    """
+    if not isinstance(architecture, OwnNetwork) or not version.startswith(PREFIX):
+        return
+    if version != (here := source_version(architecture)):
+        raise UserError(
+            f"network {architecture.name}: its code, or a file that it reads, is {here} here and was {version} where "
+            "the search began or the member was trained"
+        )
+
+
+def _declared(module: Module, network: OwnNetwork) -> list[str]:
+    """The files that a module declares.
+
+    Raises:
+        UserError: they are no plain list of texts.
+    """
+    declared: list[str] = []
+    for node in ast.walk(module.tree) if module.tree else ():
+        if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+            continue
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if not any(isinstance(target, ast.Name) and target.id == DECLARATION for target in targets):
+            continue
+        try:
+            files = None if node.value is None else ast.literal_eval(node.value)
+        except (ValueError, TypeError, MemoryError, RecursionError):
+            files = None
+        if not isinstance(files, list | tuple) or not all(isinstance(file, str) for file in files):
+            raise UserError(
+                f"network {network.name}: {DECLARATION} of module {module.name} is no plain list of texts; paths "
+                f'beside the module are needed, as in {DECLARATION} = ["weights.safetensors"]'
+            )
+        declared += files
+    return declared
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _is_file(text: str) -> bool:
+    try:
+        return Path(text).is_file()
+    except OSError:
+        # A name that no file system takes.
+        return False
+
+
+def _digest_of(path: Path, network: OwnNetwork) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise UserError(f"network {network.name}: its file {str(path)!r} cannot be read: {reason}") from error
+
+
+def _digest_of_code(module: Module) -> str:
+    try:
+        data = module.data if module.tree is None else repr(_plain(module.tree)).encode()
+    except (ValueError, RecursionError):
+        # A number or an expression too long to be written: then every byte counts.
+        data = module.data
+    return hashlib.sha256(data).hexdigest()
+
+
+def _plain(node: object) -> object:
+    """A syntax tree as nested tuples of ASCII texts, alike in every Python that reads the source alike."""
+    if isinstance(node, ast.AST):
+        fields = ((name, _plain(value)) for name, value in ast.iter_fields(node) if name != "kind")
+        # Later Pythons give nodes further fields, which are empty in what earlier ones can read.
+        return type(node).__name__, *(field for field in fields if field[1] not in (None, ()))
+    if isinstance(node, list):
+        return tuple(_plain(item) for item in node if not _is_text(item))
+    return None if node is None else ascii(node)
+
+
+def _is_text(node: object) -> bool:
+    """Whether a statement is a text that nothing reads, such as a docstring."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
