@@ -1,8 +1,7 @@
 """A generation: a recipe that names its teacher, keyed by a hash of its inputs."""
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -56,20 +55,10 @@ class Generation(Spec):
 
     @model_validator(mode="after")
     def _outputs_of_no_teacher_are_the_same(self) -> Self:
-        self._forget_outputs_of_no_teacher()
-        return self
-
-    def _forget_outputs_of_no_teacher(self) -> None:
         """A baseline is the same network however its students' teachers answer, so it has the same key."""
         if not self.objective.needs_teacher and self.recipe.teacher_outputs != "online":
             self.__dict__["recipe"] = self.recipe.model_copy(update={"teacher_outputs": "online"})
-
-    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with changes; its key is its own."""
-        copy = super().model_copy(update=update, deep=deep)
-        copy.__dict__.pop("key", None)
-        copy._forget_outputs_of_no_teacher()
-        return copy
+        return self
 
     @cached_property
     def key(self) -> str:
