@@ -6,16 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pydantic import ValidationError
-
 from ban_ray.errors import UserError
 from ban_ray.metrics import Metric, metric_of
 from ban_ray.networks import names
 from ban_ray.search import policy as policies
-from ban_ray.search import spaces
+from ban_ray.search import space_errors, spaces
 from ban_ray.search.options import (
     Options,
-    first_sentence,
     network_of,
     objective_of,
     recipe_changes,
@@ -282,13 +279,10 @@ def _planned(request: Request, configuration: Configuration, seed: int) -> Plann
     try:
         chain = request.versions.written_into(space.chain(configuration, request.setting, seed))
         place = space.place(configuration, chain)
-    except (ValidationError, ValueError) as error:
-        raise UserError(f"space {space.name} at {dict(configuration)}: {first_sentence(error)}") from error
     except UserError:
         raise
     except Exception as error:
-        # A space may be the user's own code.
-        raise UserError(f"space {space.name} at {dict(configuration)}: {type(error).__name__}: {error}") from error
+        raise UserError(f"space {space.name} at {dict(configuration)}: {space_errors.sentence(error)}") from error
     for generation in chain.generations:
         architecture = names.parse(generation.network, generation.network_arguments or None)
         names.check_fits(architecture, generation.task.name)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import search_spaces
 from ban_ray.errors import UserError
+from ban_ray.search import space_errors
 from ban_ray.specs import SearchSpace
 
 
@@ -47,7 +48,7 @@ def _from_file(path: Path) -> SearchSpace:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"--space {str(path)!r} cannot be run: {type(error).__name__}: {error}") from error
+        raise UserError(f"--space {str(path)!r} cannot be run: {space_errors.sentence(error)}") from error
     finally:
         sys.modules.pop(spec.name, None)
     return _space_of(module, str(path))
