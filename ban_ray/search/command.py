@@ -14,7 +14,7 @@ from ban_ray.confirm import confirm
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
 from ban_ray.population.storage import absolute, find_storage, is_url
-from ban_ray.search import front, record, show, show_front
+from ban_ray.search import equal_chains, front, record, show, show_front
 from ban_ray.search import plan as plans
 from ban_ray.search.choices import Choices
 from ban_ray.search.cost import Cost
@@ -85,9 +85,13 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
         early = executed.books.ledger.stopped
         result = summarise(request, population, executed.failed)
         best = front.find(request, executed.books.study)
+    equal = equal_chains.sentence(request.chains)
     show.show(result, console)
     if best is not None:
         show_front.show(best, console, always=request.sampled)
+    if equal and request.sampled:
+        # Of a grid its plan has said so.
+        console.print(equal, style="yellow", highlight=False, markup=False, soft_wrap=not console.is_terminal)
     show_front.show_early(early, executed.left_out, console)
     from analysis.report import write_report
 
@@ -101,6 +105,7 @@ def search(choices: Choices, train: Run | None = None) -> Finished | None:
                 "storage": url,
                 "report": report,
                 "trained": executed.trained,
+                "equal_chains": equal,
                 **show.as_json(result),
                 **show_front.as_json(best, early, executed.left_out),
             }

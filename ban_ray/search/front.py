@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from optuna.trial import TrialState
 
+from ban_ray.search.equal_chains import Keys, keys_of
 from ban_ray.search.fronts import pareto_front
 from ban_ray.search.policy import ERROR
 from ban_ray.search.request import Request, refused
@@ -18,8 +19,10 @@ class Front:
     Attributes:
         targets: names, the error first.
         error_of, error_title: whose error, as chosen and in words.
-        best: name of the row, configuration and values of each.
+        best: name of the row, configuration and values of each; of configurations that make the same chain the first
+            one, and none where all that have finished or were stopped make the same.
         finished, stopped: numbers of configurations that have values, and that were stopped before.
+        different: number of different chains that the finished configurations make.
     """
 
     targets: tuple[str, ...]
@@ -28,6 +31,7 @@ class Front:
     best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
     finished: int
     stopped: int
+    different: int
 
 
 def find(request: Request, study: Study) -> Front | None:
@@ -42,16 +46,19 @@ def find(request: Request, study: Study) -> Front | None:
     if policy.minimised == (ERROR,):
         # Ties are all best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
-    best = []
-    for position in chosen:
+    keys = {trial.number: keys_of(request.planned(trial.params)) for trial in trials}
+    compared = len(trials) == 1 or len(set(keys.values())) > 1
+    best: dict[Keys, tuple[str, Configuration, tuple[float, ...]]] = {}
+    for position in chosen if compared else ():
         trial = complete[position]
-        planned = request.planned(trial.params)[0]
-        best.append((planned.place.row, dict(trial.params), tuple(trial.values or ())))
+        row = request.planned(trial.params)[0].place.row
+        best.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
     return Front(
         policy.minimised,
         policy.error_of,
         request.minimised_title,
-        tuple(best),
+        tuple(best.values()),
         len(complete),
         len(trials) - len(complete),
+        len({keys[trial.number] for trial in complete}),
     )

@@ -132,9 +132,14 @@ class Judge:
             return None
         entries = self._rungs[rung]
         mine, keys = entries[identity], set(entries[identity].keys.values())
-        # Chains that share this very generation, such as one teacher, do not differ here.
-        others = {other: entry for other, entry in entries.items() if keys.isdisjoint(entry.keys.values())}
-        points = [(entry.error, *self._size[other]) for other, entry in others.items()]
+        # Chains that share this very generation, such as one teacher, do not differ here; nor do others among
+        # themselves, such as equal chains, which stand here once.
+        others = {
+            (frozenset(entry.keys.items()), self._size[other]): entry.error
+            for other, entry in entries.items()
+            if keys.isdisjoint(entry.keys.values())
+        }
+        points = [(error, *sizes) for (_, sizes), error in others.items()]
         if falls_behind((mine.error, *self._size[identity]), points, rung.kept):
             count = len(points) + 1
             kept = kept_of(count, rung.kept)

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from ban_ray.networks import names
 from ban_ray.population import Population
+from ban_ray.search import equal_chains
 from ban_ray.search.cost import Cost, estimate
 from ban_ray.search.fitting import require_fitting
 from ban_ray.search.live import duration
@@ -77,6 +78,8 @@ def show(plan: Plan, console: Console) -> None:
         f"{len(plan.there)} already there",
         highlight=False,
     )
+    if equal := equal_chains.sentence(request.chains):
+        console.print(equal, style="yellow", highlight=False, markup=False, soft_wrap=not console.is_terminal)
     if taken := taken_teachers(plan):
         told = ", ".join(f"{network} ({counted(number, 'member')})" for network, number in taken.items())
         console.print(
@@ -203,6 +206,7 @@ def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, o
         "samples": policy.samples,
         "parameters": described(plan.request.scale.parameters),
         "left_out": list(plan.request.left_out),
+        "equal_chains": equal_chains.sentence(plan.request.chains),
         "cost": None if cost is None else asdict(cost),
         "near_misses": list(misses),
         "regime": plan.request.regime,

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from ban_ray.search.endings import Ending
 from ban_ray.search.front import Front
-from ban_ray.search.plan import count
+from ban_ray.search.plan import count, counted
 from ban_ray.search.policy import ERROR
 from ban_ray.search.request import Planned
 from ban_ray.search.tables import new_table
@@ -18,13 +18,22 @@ SHOWN = 5
 def show(front: Front, console: Console, *, always: bool) -> None:
     """Print the front; with one plain target only where asked for, since a grid's table says it already."""
     plain = front.targets == (ERROR,) and front.error_of == "last"
-    if not front.best or (plain and not always):
+    if not front.finished or (plain and not always):
+        return
+    finished = counted(front.finished, "finished configuration")
+    if not front.best:
+        console.print(
+            f"None of {finished} is the best: all of them make the same chain",
+            highlight=False,
+            soft_wrap=not console.is_terminal,
+        )
         return
     several = len(front.targets) > 1
+    chains = f", which make {counted(front.different, 'different chain')}" if front.different < front.finished else ""
     stopped = f", {front.stopped} stopped before" if front.stopped else ""
     what = f"Pareto front of {' and '.join(front.targets)}" if several else "Best"
     console.print(
-        f"{what} of {front.finished} finished configurations{stopped}; error is the {front.error_title}; "
+        f"{what} of {finished}{chains}{stopped}; error is the {front.error_title}; "
         "the lowest of several is below what new data would show",
         highlight=False,
         soft_wrap=not console.is_terminal,
@@ -61,6 +70,7 @@ def as_json(front: Front | None, early: Sequence[tuple[Planned, Ending]], left_o
         ],
         "configurations_finished": 0 if front is None else front.finished,
         "configurations_stopped": 0 if front is None else front.stopped,
+        "different_chains_finished": 0 if front is None else front.different,
         "ended_early": [
             {"chain": planned.title, "kind": ending.kind, "why": ending.sentence} for planned, ending in early
         ],
