@@ -12,9 +12,14 @@ from analysis.gains.crossed import crossed_interval
 def pooled(parts: Sequence[Comparison]) -> Comparison | None:
     """The mean over groups of their differences, over the seeds that all of them have; negative is a gain.
 
-    Seeds and images stay the random factors, the groups are those that were chosen to be run. None for fewer than two
-    groups, without a common seed, or where the groups' test images are not the same number.
+    Seeds and images stay the random factors, the groups are those that were chosen to be run; groups of the same
+    chains count as one. None for fewer than two groups, without a common seed, or where the groups' test images are
+    not the same number.
     """
+    different: dict[tuple[tuple[str, ...], ...], Comparison] = {}
+    for part in parts:
+        different.setdefault(tuple(chain.keys for chain in part.chains), part)
+    parts = list(different.values())
     by_seed = [{chain.seed: place for place, chain in enumerate(part.chains)} for part in parts]
     seeds = [chain.seed for chain in parts[0].chains if all(chain.seed in one for one in by_seed)] if parts else []
     images = {part.first.shape[1] for part in parts if part.first is not None}

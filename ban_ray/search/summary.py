@@ -57,9 +57,10 @@ class Summary:
 
 @dataclass(frozen=True)
 class _Entry:
-    """What a cell is computed from: the predictions of one generation, or of an ensemble's members."""
+    """What a cell is computed from: the predictions of one generation, or of an ensemble's members, by their keys."""
 
     members: tuple[Predictions, ...]
+    keys: tuple[str, ...]
     filled: bool = False
 
     def losses(self, metric: Metric, part: str) -> NDArray[np.float64]:
@@ -107,13 +108,15 @@ def _read(request: Request, population: Population) -> _Table:
         if not found.whole and not request.policy.stopping:
             continue
         chain = [population.predictions(member) for member in found.members]
+        keys = planned.chain.keys
         cells = table.setdefault(planned.place.row, {})
-        for column, predictions in zip(planned.place.columns, chain, strict=False):
-            cells.setdefault(column, {})[planned.seed] = _Entry((predictions,))
+        for column, predictions, key in zip(planned.place.columns, chain, keys, strict=False):
+            cells.setdefault(column, {})[planned.seed] = _Entry((predictions,), (key,))
         for k in SIZES if planned.place.ensembles else ():
             if ensemble := ensembles.ens(k, len(chain) - 1):
                 chosen = tuple(chain[number] for number in ensemble.generations)
-                cells.setdefault(f"Ens*{k}", {})[planned.seed] = _Entry(chosen, ensemble.filled)
+                chosen_keys = tuple(keys[number] for number in ensemble.generations)
+                cells.setdefault(f"Ens*{k}", {})[planned.seed] = _Entry(chosen, chosen_keys, ensemble.filled)
     return table
 
 
@@ -143,9 +146,9 @@ def _cells(cells: dict[str, dict[int, _Entry]], metric: Metric, part: str) -> di
 
 def _sentence(request: Request, table: _Table) -> str:
     """The primary comparison: each row's last generation against the space's reference, on test data; rows of one
-    objective are averaged."""
+    objective are averaged, those of equal chains as one."""
     reference, metric = request.space.against, request.metric
-    differences: dict[tuple[str, str], list[NDArray[np.float64]]] = {}
+    differences: dict[tuple[str, str], dict[tuple[tuple[str, ...], ...], NDArray[np.float64]]] = {}
     stopping = request.policy.stopping
     objectives = _objectives(request.chains)
     for row, cells in table.items():
@@ -161,8 +164,9 @@ def _sentence(request: Request, table: _Table) -> str:
             continue
         if set(cells[reference]) == set(cells[last]) == set(request.seeds):
             pairs = [(cells[last][seed], cells[reference][seed]) for seed in request.seeds]
-            differences.setdefault((last, objectives[row, last]), []).append(
-                np.stack([new.losses(metric, "test") - old.losses(metric, "test") for new, old in pairs])
+            keys = tuple(new.keys + old.keys for new, old in pairs)
+            differences.setdefault((last, objectives[row, last]), {})[keys] = np.stack(
+                [new.losses(metric, "test") - old.losses(metric, "test") for new, old in pairs]
             )
     if not request.generations:
         return "No born-again generation was asked for, so there is no gain to speak of."
@@ -175,7 +179,7 @@ def _sentence(request: Request, table: _Table) -> str:
     found, warnings = [], []
     for (last, objective), rows in differences.items():
         # A chain's own baseline is its root here, so every seed is a root of its own.
-        interval = difference_interval(np.mean(rows, axis=0), scale=metric.scale)
+        interval = difference_interval(np.mean(list(rows.values()), axis=0), scale=metric.scale)
         averaged = f", averaged over {len(rows)} networks{which}," if len(rows) > 1 else ""
         by = f" by {objective}" if several else ""
         found.append(f"{sentence(interval, f'{last}{by}{averaged}', reference, metric.points)}.")

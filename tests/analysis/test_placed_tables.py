@@ -151,3 +151,25 @@ def test_imported_members_are_no_controls(fabricator: Fabricator, study: Study) 
     assert {one.against for one in found} == {"baseline", "the same network on labels only"}
     assert study.label_only.keys() == {key for key, keys in study.label_only.items() if keys == [own.key]}
     assert group.objective != LABEL
+
+
+def test_equal_chains_of_one_design_count_once(fabricator: Fabricator, storage: Storage, study: Study) -> None:
+    """They are two configurations that differ in what has no effect."""
+    number = 0
+    for network, gain, rates in (("densenet-bc-16-8", 0.5, (0.1, 0.2)), ("densenet-bc-22-8", 2.0, (0.1,))):
+        fabricator.gain = gain
+        for seed in range(3):
+            members = fabricator.chain(seed, 1, network=network)
+            for rate in rates:
+                record(storage, number, seed, members, ["baseline", "BAN-1"], network=network, lr=rate)
+                number += 1
+    storage.write("searches/match/search.json", b'{"format_version": 1, "space": "x"}')
+    groups = study.groups("match")
+    assert len(groups) == 3
+    first, *others = comparisons(study, groups, one_design=True)
+    assert str(first).startswith("BAN-1, averaged over 2 networks, against baseline: ")
+    alone = {one.group.network: one.interval.estimate for one in others if one.kind == "generation"}
+    assert first.interval.estimate == pytest.approx(np.mean(list(alone.values())))
+    assert alone["densenet-bc-16-8"] != alone["densenet-bc-22-8"]
+    alike = [group for group in groups if group.network == "densenet-bc-16-8"]
+    assert comparisons(study, alike, one_design=True)[0].kind == "generation", "one chain is no average"

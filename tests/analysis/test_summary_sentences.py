@@ -1,5 +1,7 @@
 """The sentence under a search's table, on fabricated members."""
 
+from pathlib import Path
+
 import pytest
 from fabricated_population import Fabricator
 
@@ -43,3 +45,23 @@ def test_rows_of_one_objective_are_averaged(fabricator: Fabricator) -> None:
     found = summary(fabricator, "densenet_grid")
     assert found.sentence.count("against baseline") == 1
     assert found.sentence.startswith("BAN-3, averaged over 4 networks, against baseline: ")
+
+
+def test_equal_chains_are_averaged_as_one(fabricator: Fabricator, tmp_path: Path) -> None:
+    """Their rows are two, by a place of the space's own."""
+    (tmp_path / "equal.py").write_text(
+        "from dataclasses import replace\n"
+        "from ban_ray.specs import Place\n"
+        "from search_spaces.densenet_grid import SPACE as GRID\n"
+        "def place(configuration, chain):\n"
+        "    return replace(GRID.place(configuration, chain), row=str(dict(configuration)), network=chain.network)\n"
+        "rows = tuple({'depth': 10, 'growth': growth, 'lr': lr} for growth in GROWTHS for lr in (0.1, 0.2))\n"
+        "laptop = replace(GRID.scales['laptop'], configurations=rows)\n"
+        "SPACE = replace(GRID, place=place, scales={'laptop': laptop})\n"
+    )
+    text = (tmp_path / "equal.py").read_text()
+    for growths, told in (((4,), "BAN-3 against baseline: "), ((4, 6), "BAN-3, averaged over 2 networks, against")):
+        (tmp_path / "equal.py").write_text(text.replace("GROWTHS", str(growths)))
+        found = summary(fabricator, str(tmp_path / "equal.py"))
+        assert len(found.rows) == 2 * len(growths)
+        assert found.sentence.startswith(told)
