@@ -1,0 +1,218 @@
+"""The only file here that calls the packages' functions by name; the tests beside it go through commands and files.
+
+Fabricated members are functions of their key alone: hashed bytes instead of random numbers, which may change between
+versions of NumPy.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ban_ray.cluster import Group
+from ban_ray.order import Order, Outcome
+from ban_ray.outputs import TokenOutputs
+from ban_ray.population import Population, Predictions, open_storage, publish
+from ban_ray.population.storage import find_storage
+from ban_ray.search import command, cost, step
+from ban_ray.search.__main__ import main as search_command
+from ban_ray.search.choices import Choices
+from ban_ray.search.request import Request, resolve
+from ban_ray.search.teachers import choose
+from ban_ray.specs import Generation
+from ban_ray.specs.parameters import Configuration
+from ban_ray.tasks import load
+from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.source import Source
+from ban_ray.worker import teacher_rows
+from ban_ray.worker.decision import Decision
+
+HELD_OUT, TEST = 60, 100
+"""Samples of fabricated predictions."""
+
+
+def teacher_outputs_identity(generation: Generation, device: str) -> str:
+    """The digest that names the kept outputs of a generation's teachers, on a fixed machine."""
+    decision = Decision(what="train", digests={key: key[::-1] for key in generation.teachers})
+    with (
+        patch.object(torch, "__version__", "2.9.0"),
+        patch.object(torch, "get_num_threads", lambda: 3),
+        patch.object(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2"),
+        patch.object(torch.backends.cudnn, "version", lambda: 91_002),
+        patch.object(torch.cuda, "get_device_name", lambda _: "NVIDIA A100"),
+        patch.object(teacher_rows, "processor", lambda: "a processor"),
+        patch.dict(os.environ, {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
+    ):
+        for name in ("MKL_CBWR", "NVIDIA_TF32_OVERRIDE"):
+            os.environ.pop(name, None)
+        return teacher_rows._identity(generation, decision, torch.device(device))
+
+
+class FixedFile(PurePosixPath):
+    """A file whose size, time of change and number are always the same."""
+
+    def stat(self) -> Any:
+        return SimpleNamespace(st_size=1234, st_mtime_ns=1_700_000_000_123_456_789, st_ino=99)
+
+
+class UnreadableFile(PurePosixPath):
+    """A file that may not be looked at."""
+
+    def stat(self) -> Any:
+        raise PermissionError(str(self))
+
+
+def decoded_data_identity(source: dict[str, Any], files: Sequence[Any]) -> str:
+    """The digest under which the cache remembers what these files were decoded to."""
+    return load._identity(Source.model_validate(source), files)
+
+
+@contextmanager
+def steps_measured_here() -> Iterator[None]:
+    """Plans measure a step in this process: as exact in what does not depend on the machine, and in a tenth of the
+    time."""
+    with patch.object(cost, "_measured", step.measure):
+        yield
+
+
+def fabricate(
+    storage: Path,
+    arguments: Sequence[str],
+    configurations: Sequence[Configuration] = (),
+    only: Collection[str] | None = None,
+) -> None:
+    """Publish the members of a search of ``python -m ban_ray.search ARGUMENTS``, without training them.
+
+    Args:
+        configurations: of a sampled search, which has no list of its own.
+        only: keys of those to publish; by default all.
+    """
+    population = Population(open_storage(str(storage)))
+    request = _request(_choices(arguments), population)
+    sampled = [planned for configuration in configurations for planned in request.planned(configuration)]
+    for chain in (planned.chain for planned in sampled or request.chains):
+        for number, generation in enumerate(chain.generations):
+            if generation.key not in population and (only is None or generation.key in only):
+                _publish(population, generation, number, chain.seed, request.decoded.num_classes)
+
+
+def fabricated_search(arguments: Sequence[str]) -> None:
+    """Run a search in which members are fabricated instead of trained; a chain at a time, so that it can be run
+    again."""
+    command.search(_choices([*arguments, "--concurrent", "1", "--json"]), train=Fabricator())
+
+
+class Fabricator:
+    """Stands in for the training of a chain's generations."""
+
+    def __call__(
+        self, order: Order, group: Group, report: Callable[[dict[str, Any]], None], *, name: str, folder: str
+    ) -> Outcome:
+        population = Population(find_storage(order.storage))
+        for number, generation in enumerate(order.generations, order.first):
+            rung, epochs = generation.recipe.rung_epoch, generation.recipe.epochs
+            generation_record = {"generation": number, "key": generation.key, "epochs": epochs, "rung": rung}
+            for record in _history(generation):
+                report({**generation_record, **record})
+            member = _publish(population, generation, number, order.chain_seed, 10)
+            report({**generation_record, "published": True, **member.metrics.model_dump()})
+        return Outcome(status="done")
+
+
+def _choices(arguments: Sequence[str]) -> Choices:
+    given = search_command.make_context("search", list(arguments)).params
+    del given["list_spaces"]
+    return Choices(**given)
+
+
+def _request(choices: Choices, population: Population) -> Request:
+    request = resolve(choices)
+    if request.teacher.kind == "parent":
+        return request
+    return request.taught(choose(population, "none", request.teacher, request.setting.task, note=False))
+
+
+def _publish(population: Population, generation: Generation, number: int, chain_seed: int, classes: int) -> Any:
+    return publish(
+        population,
+        generation,
+        weights={"weight": _chance(generation.key, "weights", (3,)).astype(np.float32)},
+        predictions=_predictions(generation, classes),
+        history=_history(generation),
+        teachers={key: population[key].weights.sha256 for key in generation.teachers},
+        parameters=20_000,
+        provenance={
+            "chain_seed": chain_seed,
+            "generation_number": number,
+            "seconds": 2.5,
+            "device_seconds": 2.5,
+            "images_seen": 300 * generation.recipe.epochs,
+            "multiply_accumulates": 1_000_000,
+            "finished_at": "2026-01-01T00:00:00+00:00",
+            "versions": {"torch": "2.9.0"},
+            "hardware": {"device": "cpu", "name": "a processor"},
+            "threads": 1,
+            "command": "python -m ban_ray.search",
+        },
+    )
+
+
+def _predictions(generation: Generation, classes: int) -> Predictions:
+    text = KINDS[generation.task.name].text
+    counts = (HELD_OUT if text or generation.task.protocol == "search" else 0, TEST)
+    outputs = [_outputs(generation.key, part, n, classes) for part, n in zip(("held-out", "test"), counts, strict=True)]
+    labels = [np.arange(n, dtype=np.int64) % classes for n in counts]
+    if text:
+        return Predictions(_of_tokens(outputs[0], labels[0]), labels[0], _of_tokens(outputs[1], labels[1]), labels[1])
+    return Predictions(outputs[0], labels[0], outputs[1], labels[1])
+
+
+def _of_tokens(outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> TokenOutputs:
+    return TokenOutputs(outputs[np.arange(len(labels)), labels], outputs.argmax(1), outputs.max(1))
+
+
+def _outputs(key: str, part: str, count: int, classes: int) -> NDArray[np.float32]:
+    """(count, classes) log-probabilities that are right on most samples, sample n being of class n."""
+    logits = 3 * _chance(key, part, (count, classes))
+    logits[np.arange(count), np.arange(count) % classes] += 1.5
+    return np.asarray(logits - np.log(np.exp(logits).sum(1, keepdims=True)), dtype=np.float32)
+
+
+def _history(generation: Generation) -> list[dict[str, float | int | None]]:
+    """Records of the first epoch, of the one after which chains are compared, and of the last."""
+    recipe = generation.recipe
+    epochs = sorted({1, recipe.rung_epoch or 1, recipe.epochs})
+    taught, held_out = bool(generation.teachers), generation.task.protocol == "search"
+    return [
+        {
+            "epoch": epoch,
+            "learning_rate": 0.1,
+            "loss": 2.0 / epoch,
+            "label_loss": 2.0 / epoch,
+            "teacher_loss": 1.0 / epoch if taught else None,
+            "train_error": 60.0 / epoch,
+            "teacher_error": 5.0 if taught else None,
+            "teacher_confidence": 0.9 if taught else None,
+            "teacher_entropy": 0.3 if taught else None,
+            "held_out_error": 50.0 * chance if held_out else None,
+            "held_out_log_likelihood": -1.0 - chance if held_out else None,
+            "images_per_second": 1000.0,
+            "seconds": 0.5,
+        }
+        for epoch, chance in zip(epochs, _chance(generation.key, "history", (len(epochs),)).tolist(), strict=True)
+    ]
+
+
+def _chance(key: str, purpose: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Numbers from 0 to 1 that look random."""
+    size = int(np.prod(shape))
+    data = hashlib.shake_256(f"{key} {purpose}".encode()).digest(4 * size)
+    return (np.frombuffer(data, "<u4") / 2**32).reshape(shape)
