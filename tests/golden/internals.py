@@ -18,6 +18,9 @@ import torch
 from numpy.typing import NDArray
 
 from ban_ray.cluster import Group
+from ban_ray.networks import names
+from ban_ray.networks.cost import built_shapes
+from ban_ray.networks.shapes.foreign import OwnNetwork
 from ban_ray.order import Order, Outcome
 from ban_ray.outputs import TokenOutputs
 from ban_ray.population import Population, Predictions, open_storage, publish
@@ -101,7 +104,8 @@ def fabricate(
     for chain in (planned.chain for planned in sampled or request.chains):
         for number, generation in enumerate(chain.generations):
             if generation.key not in population and (only is None or generation.key in only):
-                _publish(population, generation, number, chain.seed, request.decoded.num_classes)
+                decoded = request.decoded
+                _publish(population, generation, number, chain.seed, decoded.num_classes, decoded.in_channels)
 
 
 def fabricated_search(arguments: Sequence[str]) -> None:
@@ -122,7 +126,7 @@ class Fabricator:
             generation_record = {"generation": number, "key": generation.key, "epochs": epochs, "rung": rung}
             for record in _history(generation):
                 report({**generation_record, **record})
-            member = _publish(population, generation, number, order.chain_seed, 10)
+            member = _publish(population, generation, number, order.chain_seed, 10, 1)
             report({**generation_record, "published": True, **member.metrics.model_dump()})
         return Outcome(status="done")
 
@@ -140,15 +144,22 @@ def _request(choices: Choices, population: Population) -> Request:
     return request.taught(choose(population, "none", request.teacher, request.setting.task, note=False))
 
 
-def _publish(population: Population, generation: Generation, number: int, chain_seed: int, classes: int) -> Any:
+def _publish(
+    population: Population, generation: Generation, number: int, chain_seed: int, classes: int, channels: int
+) -> Any:
+    network = names.parse(generation.network, generation.network_arguments or None)
+    # The shapes of a network of one's own are compared with what it builds.
+    shapes = built_shapes(network, classes, channels) if isinstance(network, OwnNetwork) else {"weight": (3,)}
     return publish(
         population,
         generation,
-        weights={"weight": _chance(generation.key, "weights", (3,)).astype(np.float32)},
+        weights={
+            name: _chance(generation.key, "weights", shape).astype(np.float32) for name, shape in shapes.items()
+        },
         predictions=_predictions(generation, classes),
         history=_history(generation),
         teachers={key: population[key].weights.sha256 for key in generation.teachers},
-        parameters=20_000,
+        parameters=network.parameters(classes, channels),
         provenance={
             "chain_seed": chain_seed,
             "generation_number": number,
