@@ -10,7 +10,7 @@ from ban_ray.population import Member
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class RecordedChain:
     """The members of a chain, generation 0 first; None where one was not trained or cannot be read.
 
     Attributes:
@@ -45,10 +45,10 @@ class Chain:
         return None not in self.members
 
 
-def recorded(records: Mapping[str, Member], chains: Iterable[ChainRecord]) -> list[Chain]:
+def recorded(records: Mapping[str, Member], chains: Iterable[ChainRecord]) -> list[RecordedChain]:
     """The chains of a search."""
     found = [
-        Chain(
+        RecordedChain(
             seed=chain.seed,
             keys=chain.keys,
             members=tuple(records.get(key) for key in chain.keys),
@@ -62,7 +62,7 @@ def recorded(records: Mapping[str, Member], chains: Iterable[ChainRecord]) -> li
     return _with_roots(found, records)
 
 
-def linked(records: Mapping[str, Member]) -> list[Chain]:
+def linked(records: Mapping[str, Member]) -> list[RecordedChain]:
     """A chain for every member that taught nobody, from its ancestor without a teacher down to it.
 
     Where several members taught one, the chain goes through the one with the longest line of teachers.
@@ -76,7 +76,7 @@ def linked(records: Mapping[str, Member]) -> list[Chain]:
             path.append(max(member.generation.teachers, key=lambda teacher: depths.get(teacher, 0)))
         keys = tuple(reversed(path))
         members = tuple(records.get(key) for key in keys)
-        found.append(Chain(seed=_seed(members), keys=keys, members=members))
+        found.append(RecordedChain(seed=_seed(members), keys=keys, members=members))
     return _with_roots(found, records)
 
 
@@ -106,7 +106,7 @@ def _seed(members: Iterable[Member | None]) -> int | None:
     return None
 
 
-def _with_roots(chains: list[Chain], records: Mapping[str, Member]) -> list[Chain]:
+def _with_roots(chains: list[RecordedChain], records: Mapping[str, Member]) -> list[RecordedChain]:
     """Chains of one root for all that are joined by shared ancestors, directly or through another chain."""
     parent: dict[str, str] = {}
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.chains import Chain
+from analysis.chains import RecordedChain
 
 
 @dataclass(frozen=True)
-class Rows:
+class IndependentRows:
     """Losses (rows, images) of baselines or controls and of what is compared with them, and each row's root."""
 
     first: NDArray[np.floating]
@@ -18,12 +18,14 @@ class Rows:
     roots: tuple[str, ...]
 
 
-def distinct(chains: Sequence[Chain], generation: int) -> list[Chain]:
+def independent_chains(chains: Sequence[RecordedChain], generation: int) -> list[RecordedChain]:
     """The first chain through each member of a generation: chains that part later share it."""
     return list({chain.keys[generation]: chain for chain in reversed(chains)}.values())[::-1]
 
 
-def rows(chains: Sequence[Chain], first: NDArray[np.generic], second: NDArray[np.generic]) -> Rows:
+def independent_rows(
+    chains: Sequence[RecordedChain], first: NDArray[np.generic], second: NDArray[np.generic]
+) -> IndependentRows:
     """The rows of an interval from one pair of losses a chain.
 
     Chains of several roots are left to `crossed_interval`, which averages each root's. Chains of one root are
@@ -32,16 +34,16 @@ def rows(chains: Sequence[Chain], first: NDArray[np.generic], second: NDArray[np
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     roots = tuple(chain.root for chain in chains)
     if len(set(roots)) > 1 or len(chains) < 2:
-        return Rows(one, other, roots)
+        return IndependentRows(one, other, roots)
     length = min(len(chain.keys) for chain in chains)
     parting = next((place for place in range(length) if len({chain.keys[place] for chain in chains}) > 1), None)
     if parting is None:
-        return Rows(one, other, roots)
+        return IndependentRows(one, other, roots)
     branches: dict[str, list[int]] = {}
     for place, chain in enumerate(chains):
         branches.setdefault(chain.keys[parting], []).append(place)
     groups = list(branches.values())
-    return Rows(
+    return IndependentRows(
         np.stack([one[places].mean(0) for places in groups]),
         np.stack([other[places].mean(0) for places in groups]),
         roots[: len(groups)],

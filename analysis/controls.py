@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.chains import Chain
-from analysis.groups import Group
+from analysis.chains import RecordedChain
+from analysis.groups import ChainGroup
 from analysis.naming import differences, spec_of
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.specs import Generation, Objective
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 LABEL = Objective(name="label")
 
 
-def control_spec(group: Group) -> Generation:
+def control_spec(group: ChainGroup) -> Generation:
     """The label-only network that a group's students and ensembles compete with.
 
     The baseline's spec; the last generation's, with labels alone, where the baseline is another network, was itself
     taught, or was trained elsewhere.
     """
-    final, first = group.final.generation, group.baseline
+    final, first = group.last_member.generation, group.baseline
     imported = isinstance(first, ImportedGeneration)
     if first is not None and first.network == final.network and not first.teachers and not imported:
         return first
     return final.model_copy(update={"objective": LABEL, "teachers": (), "shared_layers": "none"})
 
 
-def independent_networks(study: "Study", group: Group) -> list[str]:
+def independent_networks(study: "Study", group: ChainGroup) -> list[str]:
     """Keys of all label-only members of the group's control spec, apart from seeds, in order of their seeds."""
     return study.label_only.get(spec_of(control_spec(group)), [])
 
 
-def control_groups(group: Group, groups: Sequence[Group]) -> list[Group]:
+def control_groups(group: ChainGroup, groups: Sequence[ChainGroup]) -> list[ChainGroup]:
     """Groups of the same task and last network that learn from labels alone, but for the chain's own baselines.
 
     Label-only with the loss doubled, for as many epochs as the chain has, with smoothed labels or with the teacher's
@@ -43,24 +43,24 @@ def control_groups(group: Group, groups: Sequence[Group]) -> list[Group]:
     return [
         other
         for other in groups
-        if other.arena == group.arena
+        if other.comparison_scope == group.comparison_scope
         and not other.born_again
-        and not other.final.generation.objective.needs_teacher
-        and not isinstance(other.final.generation, ImportedGeneration)
+        and not other.last_member.generation.objective.needs_teacher
+        and not isinstance(other.last_member.generation, ImportedGeneration)
         and other.spec != own
     ]
 
 
-def stands_for_baseline(group: Group, control: Group) -> bool:
+def stands_for_baseline(group: ChainGroup, control: ChainGroup) -> bool:
     """Whether a control is the student's network on labels, where generation 0 is another network."""
     first = group.baseline
-    another = first is None or first.network != group.final.generation.network
+    another = first is None or first.network != group.last_member.generation.network
     return another and control.spec == spec_of(control_spec(group))
 
 
-def control_name(group: Group, control: Group) -> str:
+def control_name(group: ChainGroup, control: ChainGroup) -> str:
     """The control's column in its search's table, if it has one, and in what its spec differs from the baseline's."""
-    changed = differences(control_spec(group), control.final.generation)
+    changed = differences(control_spec(group), control.last_member.generation)
     told = ", ".join(f"{name} {_short(new)} (baseline {_short(old)})" for name, (old, new) in changed.items())
     columns = control.chains[0].columns
     if columns and columns[-1] not in told:
@@ -68,7 +68,9 @@ def control_name(group: Group, control: Group) -> str:
     return f"label-only, {told}" if told else "the same network on labels only"
 
 
-def paired_chains(chains: Sequence[Chain], others: Sequence[Chain]) -> list[tuple[Chain, Chain]]:
+def paired_chains(
+    chains: Sequence[RecordedChain], others: Sequence[RecordedChain]
+) -> list[tuple[RecordedChain, RecordedChain]]:
     """Chains and controls of equal seeds; those left over in the order of their seeds."""
     by_seed = {other.seed: other for other in reversed(others) if other.seed is not None}
     pairs = [(chain, by_seed.pop(chain.seed)) for chain in chains if chain.seed in by_seed]

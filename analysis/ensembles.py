@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from analysis.chains import Chain
-from analysis.groups import Group
+from analysis.chains import RecordedChain
+from analysis.groups import ChainGroup
 from analysis.naming import generation_name
-from analysis.outcomes import Outcome, disagreement, outcome
-from analysis.pool import Control, Pool
-from ban_ray.ensembles import Ensemble, ens, together
+from analysis.outcomes import MemberScores, disagreement, score_member
+from analysis.pool import Control, IndependentControls
+from ban_ray.ensembles import Ensemble, combine, paper_ensemble
 from ban_ray.metrics import Metric
 from ban_ray.outputs import predicted
 from ban_ray.population import Predictions
@@ -56,7 +56,7 @@ COLUMNS = {
 class EnsembleResult:
     """One subset of a group's chains as an ensemble; the columns of `frame` describe its numbers."""
 
-    group: Group
+    group: ChainGroup
     name: str
     which: Ensemble
     chains: int
@@ -72,7 +72,7 @@ class EnsembleResult:
 
 @dataclass(frozen=True)
 class _OfChain:
-    test: Outcome
+    test: MemberScores
     held_out: float
     diversity: float
 
@@ -84,7 +84,7 @@ def subsets(last: int) -> dict[Ensemble, str]:
     """
     named: dict[Ensemble, str] = {}
     for k in range(2, last + 2):
-        which = ens(k, last)
+        which = paper_ensemble(k, last)
         if which is not None:
             named[which] = f"Ens*{k} (with the baseline)" if which.filled else f"Ens*{k}"
     taken = {which.generations for which in named}
@@ -96,7 +96,7 @@ def subsets(last: int) -> dict[Ensemble, str]:
     return named
 
 
-def of_group(study: "Study", group: Group, *, papers_only: bool = False) -> list[EnsembleResult]:
+def of_group(study: "Study", group: ChainGroup, *, papers_only: bool = False) -> list[EnsembleResult]:
     """Every subset of a group's chains against independent label-only networks.
 
     Args:
@@ -105,14 +105,14 @@ def of_group(study: "Study", group: Group, *, papers_only: bool = False) -> list
     if not group.last:
         return []
     wanted = {which: name for which, name in subsets(group.last).items() if name.startswith("Ens*") or not papers_only}
-    found: dict[Ensemble, dict[Chain, _OfChain]] = {which: {} for which in wanted}
-    for chain in group.having(*range(group.last + 1)):
+    found: dict[Ensemble, dict[RecordedChain, _OfChain]] = {which: {} for which in wanted}
+    for chain in group.with_generations(*range(group.last + 1)):
         stored = _read(study, chain, group.last)
         for which in wanted if stored else ():
             found[which][chain] = _of_chain([stored[number] for number in which.generations], group.metric)
     if not any(found.values()):
         return []
-    pool = Pool(study, group)
+    pool = IndependentControls(study, group)
     return [_result(group, name, which, found[which], pool) for which, name in wanted.items()]
 
 
@@ -154,15 +154,17 @@ def _of_chain(members: Sequence[Predictions], metric: Metric) -> _OfChain:
     labels, held_out_labels = members[0].test_labels, members[0].held_out_labels
     held_out = float("nan")
     if len(held_out_labels):
-        held_out = metric.mean(metric.losses(together([one.held_out for one in members]), held_out_labels))
+        held_out = metric.mean(metric.losses(combine([one.held_out for one in members]), held_out_labels))
     return _OfChain(
-        test=outcome(together([one.test for one in members]), labels, metric),
+        test=score_member(combine([one.test for one in members]), labels, metric),
         held_out=held_out,
         diversity=disagreement([predicted(one.test) for one in members]),
     )
 
 
-def _result(group: Group, name: str, which: Ensemble, found: dict[Chain, _OfChain], pool: Pool) -> EnsembleResult:
+def _result(
+    group: ChainGroup, name: str, which: Ensemble, found: dict[RecordedChain, _OfChain], pool: IndependentControls
+) -> EnsembleResult:
     outcomes = {chain: one.test for chain, one in found.items()}
     errors = [group.metric.mean(one.losses) for one in outcomes.values()]
     return EnsembleResult(
@@ -181,7 +183,7 @@ def _result(group: Group, name: str, which: Ensemble, found: dict[Chain, _OfChai
     )
 
 
-def _read(study: "Study", chain: Chain, last: int) -> list[Predictions]:
+def _read(study: "Study", chain: RecordedChain, last: int) -> list[Predictions]:
     """All of a chain's predictions, or none where one cannot be read."""
     found = [study.read_predictions(key) for key in chain.keys[: last + 1]]
     read = [one for one in found if one is not None]

@@ -17,7 +17,7 @@ from ban_ray.population import Member
 from ban_ray.population.imported import ImportedGeneration
 
 if TYPE_CHECKING:
-    from analysis.groups import Group
+    from analysis.groups import ChainGroup
     from analysis.study import Study
 
 NUMBERS = ("seconds", "device_seconds", "images_seen", "multiply_accumulates")
@@ -136,7 +136,7 @@ def members(records: Mapping[str, Member]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(MEMBER_COLUMNS))
 
 
-def chains(groups: Iterable["Group"]) -> pd.DataFrame:
+def chains(groups: Iterable["ChainGroup"]) -> pd.DataFrame:
     """One row a generation of a chain, missing ones included; the columns are `CHAIN_COLUMNS`."""
     rows = []
     for group in groups:

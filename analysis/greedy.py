@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ban_ray.ensembles import mean_log_likelihood, together
+from ban_ray.ensembles import combine, mean_log_likelihood
 from ban_ray.metrics import Metric, metric_of
 from ban_ray.population import Member, Predictions
 from ban_ray.specs import Task
@@ -38,7 +38,7 @@ def greedy(study: "Study", task: Task, *, size: int = 5, candidates: int = 50) -
     """
     metric = metric_of(task)
     able = [member for member in study.records.values() if member.generation.task == task and _held_out(member)]
-    able.sort(key=lambda member: (metric.of(member, "held_out"), member.key))
+    able.sort(key=lambda member: (metric.value_of(member, "held_out"), member.key))
     read = {member.key: study.read_predictions(member.key) for member in able[:candidates]}
     stored: dict[str, Predictions] = {key: one for key, one in read.items() if one is not None}
     chosen: list[str] = []
@@ -51,7 +51,7 @@ def greedy(study: "Study", task: Task, *, size: int = 5, candidates: int = 50) -
             break
         best = scores[key]
         chosen.append(key)
-        ensemble = together([stored[one].test for one in chosen])
+        ensemble = combine([stored[one].test for one in chosen])
         labels = stored[key].test_labels
         rows.append(
             {
@@ -73,6 +73,6 @@ def _held_out(member: Member) -> bool:
 
 def _score(stored: dict[str, Predictions], keys: list[str], metric: Metric) -> tuple[float, float]:
     """Held-out loss and negative log-likelihood of an ensemble; lower is better."""
-    ensemble = together([stored[key].held_out for key in keys])
+    ensemble = combine([stored[key].held_out for key in keys])
     labels = stored[keys[0]].held_out_labels
     return float(np.mean(metric.losses(ensemble, labels))), -mean_log_likelihood(ensemble, labels)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from analysis.chains import Chain
+from analysis.chains import RecordedChain
 from analysis.naming import flat, generation_name, spec_of
 from ban_ray.metrics import Metric, metric_of
 from ban_ray.population import Member
@@ -14,7 +14,7 @@ from ban_ray.specs import Generation, Objective, Task, canonical_json
 
 
 @dataclass(frozen=True, eq=False)
-class Group:
+class ChainGroup:
     """Chains of one configuration, ordered by seed.
 
     Attributes:
@@ -23,35 +23,37 @@ class Group:
     """
 
     name: str
-    chains: tuple[Chain, ...]
-    specimens: Mapping[int, Member]
+    chains: tuple[RecordedChain, ...]
+    representatives: Mapping[int, Member]
 
     @property
     def baseline(self) -> Generation | None:
         """The spec of generation 0, but for the seed; None where no chain has it."""
-        return self.specimens[0].generation if 0 in self.specimens else None
+        return self.representatives[0].generation if 0 in self.representatives else None
 
     @cached_property
     def last(self) -> int:
         """The last generation that at least half of the chains have beside their baseline, 0 where none has."""
         reached = [
-            number for number in self.specimens if number and 2 * len(self.with_pair(number)) >= len(self.chains)
+            number
+            for number in self.representatives
+            if number and 2 * len(self.with_baseline_and(number)) >= len(self.chains)
         ]
         return max(reached, default=0)
 
     @cached_property
     def left_out(self) -> int:
         """How many chains lack the last generation or their baseline."""
-        return len(self.chains) - len(self.with_pair(self.last))
+        return len(self.chains) - len(self.with_baseline_and(self.last))
 
     @cached_property
-    def final(self) -> Member:
+    def last_member(self) -> Member:
         """A member of the furthest generation that any chain has."""
-        return self.specimens[max(self.specimens)]
+        return self.representatives[max(self.representatives)]
 
     @property
     def task(self) -> Task:
-        return self.final.generation.task
+        return self.last_member.generation.task
 
     @property
     def metric(self) -> Metric:
@@ -60,33 +62,35 @@ class Group:
     @property
     def network(self) -> str:
         """The networks from the baseline to the last generation, ``A -> B`` where they differ."""
-        return " -> ".join(dict.fromkeys(self.specimens[n].generation.network for n in sorted(self.specimens)))
+        return " -> ".join(
+            dict.fromkeys(self.representatives[n].generation.network for n in sorted(self.representatives))
+        )
 
     @property
     def objective(self) -> Objective:
         """Of the last generation."""
-        return self.final.generation.objective
+        return self.last_member.generation.objective
 
     @property
     def parameters(self) -> int:
         """Of the last generation's network."""
-        return self.final.parameters
+        return self.last_member.parameters
 
     @cached_property
     def spec(self) -> str:
         """Of the last generation, seeds and teachers aside; see `analysis.naming.spec_of`."""
-        return spec_of(self.final.generation)
+        return spec_of(self.last_member.generation)
 
     @cached_property
-    def arena(self) -> tuple[str, str]:
+    def comparison_scope(self) -> tuple[str, str]:
         """Task and last network: within it, groups can be compared."""
-        return self.task.to_json(), self.final.generation.network
+        return self.task.to_json(), self.last_member.generation.network
 
     @cached_property
     def born_again(self) -> bool:
         return any(chain.born_again for chain in self.chains)
 
-    def like(self, other: "Group") -> bool:
+    def same_design(self, other: "ChainGroup") -> bool:
         """Whether two configurations of a search differ in their networks alone, as far as its table tells."""
         mine, theirs = self.chains[0].columns, other.chains[0].columns
         same = self.objective == other.objective and self.task == other.task and self.last == other.last > 0
@@ -100,41 +104,45 @@ class Group:
         columns = self.chains[0].columns
         if number < len(columns):
             return columns[number]
-        if not number and 0 in self.specimens and self.specimens[0].generation.network != self.final.generation.network:
+        if (
+            not number
+            and 0 in self.representatives
+            and self.representatives[0].generation.network != self.last_member.generation.network
+        ):
             return "teacher"
-        return generation_name(number, self.specimens[number].generation.objective)
+        return generation_name(number, self.representatives[number].generation.objective)
 
     @property
-    def begun(self) -> bool:
+    def has_students(self) -> bool:
         """Whether any chain has a member after generation 0, or none is meant to have one."""
-        return max(self.specimens) > 0 or all(len(chain.keys) == 1 for chain in self.chains)
+        return max(self.representatives) > 0 or all(len(chain.keys) == 1 for chain in self.chains)
 
-    def having(self, *generations: int) -> list[Chain]:
+    def with_generations(self, *generations: int) -> list[RecordedChain]:
         """The chains that have all of these generations."""
         return [chain for chain in self.chains if None not in map(chain.member, generations)]
 
-    def with_pair(self, generation: int) -> list[Chain]:
+    def with_baseline_and(self, generation: int) -> list[RecordedChain]:
         """The chains that have this generation and their baseline."""
-        return self.having(0, generation)
+        return self.with_generations(0, generation)
 
 
-def from_search(chains: Iterable[Chain]) -> list[Group]:
+def from_search(chains: Iterable[RecordedChain]) -> list[ChainGroup]:
     """The groups of a search, in the order of its chains: one for each configuration and label.
 
     Those without any member are left out.
     """
-    sorted_out: dict[bytes, list[Chain]] = defaultdict(list)
+    sorted_out: dict[bytes, list[RecordedChain]] = defaultdict(list)
     for chain in chains:
         sorted_out[canonical_json([dict(chain.configuration), chain.label])].append(chain)
     return _named(sorted_out.values())
 
 
-def from_links(chains: Iterable[Chain]) -> list[Group]:
+def from_links(chains: Iterable[RecordedChain]) -> list[ChainGroup]:
     """Groups by equal specs apart from seeds, along the whole chain.
 
     A born-again chain that is cut short joins the one longer group that begins with its specs, if there is one.
     """
-    sorted_out: dict[tuple[str, ...], list[Chain]] = defaultdict(list)
+    sorted_out: dict[tuple[str, ...], list[RecordedChain]] = defaultdict(list)
     for chain in chains:
         sorted_out[tuple(spec_of(member.generation) if member else "?" for member in chain.members)].append(chain)
     longer: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
@@ -151,17 +159,17 @@ def from_links(chains: Iterable[Chain]) -> list[Group]:
     )
 
 
-def primary(groups: Sequence[Group]) -> Group | None:
+def primary(groups: Sequence[ChainGroup]) -> ChainGroup | None:
     """The group of the one primary comparison, chosen without a look at any result.
 
     Of the born-again groups with a comparison: the one with the most seeds that reached its last generation, then
     with the most generations, then the first in the order given.
     """
     able = [group for group in groups if group.born_again and group.last]
-    return max(able, key=lambda group: (len(group.with_pair(group.last)), group.last), default=None)
+    return max(able, key=lambda group: (len(group.with_baseline_and(group.last)), group.last), default=None)
 
 
-def _named(sorted_out: Iterable[list[Chain]]) -> list[Group]:
+def _named(sorted_out: Iterable[list[RecordedChain]]) -> list[ChainGroup]:
     """Groups with names of their own, in the order given."""
     groups = [_group(chains) for chains in sorted_out]
     found = [group for group in groups if group is not None]
@@ -176,7 +184,7 @@ def _named(sorted_out: Iterable[list[Chain]]) -> list[Group]:
     return found
 
 
-def _group(chains: list[Chain]) -> Group | None:
+def _group(chains: list[RecordedChain]) -> ChainGroup | None:
     specimens: dict[int, Member] = {}
     for chain in chains:
         for number, member in enumerate(chain.members):
@@ -185,15 +193,15 @@ def _group(chains: list[Chain]) -> Group | None:
     if not specimens:
         return None
     ordered = sorted(chains, key=lambda chain: (chain.seed is None, chain.seed, chain.keys))
-    group = Group("", tuple(ordered), specimens)
-    imported = isinstance(group.final.generation, ImportedGeneration)
+    group = ChainGroup("", tuple(ordered), specimens)
+    imported = isinstance(group.last_member.generation, ImportedGeneration)
     role = "imported" if imported else ordered[0].label or str(group.objective)
     return replace(group, name=f"{group.network}, {role}")
 
 
-def _endings(groups: list[Group]) -> list[str]:
+def _endings(groups: list[ChainGroup]) -> list[str]:
     """What tells groups of one name apart."""
-    fields = [{**flat(group.final.generation), **dict(group.chains[0].configuration)} for group in groups]
+    fields = [{**flat(group.last_member.generation), **dict(group.chains[0].configuration)} for group in groups]
     telling = [name for name in fields[0] if len({repr(field.get(name)) for field in fields}) > 1]
     texts = [", ".join(f"{name}={field.get(name)}" for name in telling) for field in fields]
     unique = len(set(texts)) == len(texts)

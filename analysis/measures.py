@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.chains import Chain
-from analysis.clusters import distinct, rows
+from analysis.chains import RecordedChain
+from analysis.clusters import independent_chains, independent_rows
 from analysis.gains.crossed import crossed_interval
-from analysis.groups import Group
-from analysis.outcomes import Outcomes, agreement, disagreement, losses
-from ban_ray.ensembles import together
+from analysis.groups import ChainGroup
+from analysis.outcomes import ScoredPredictions, agreement, disagreement, losses
+from ban_ray.ensembles import combine
 from ban_ray.outputs import predicted
 
 if TYPE_CHECKING:
@@ -48,16 +48,16 @@ CLASS_COLUMNS = {
 }
 
 
-def by_generation(study: "Study", group: Group, outcomes: Outcomes) -> pd.DataFrame:
+def by_generation(study: "Study", group: ChainGroup, outcomes: ScoredPredictions) -> pd.DataFrame:
     """One row a generation of the group; the columns are `COLUMNS`."""
     records = []
-    for number in sorted(group.specimens):
-        chains = distinct(outcomes.usable(group.having(number), number), number)
+    for number in sorted(group.representatives):
+        chains = independent_chains(outcomes.readable(group.with_generations(number), number), number)
         if not chains:
             continue
-        found = outcomes.of(chains, number)
+        found = outcomes.for_generation(chains, number)
         errors = np.array([group.metric.mean(one.losses) for one in found])
-        held_out = [group.metric.of(member, "held_out") for chain in chains if (member := chain.member(number))]
+        held_out = [group.metric.value_of(member, "held_out") for chain in chains if (member := chain.member(number))]
         confidence, entropy = _teacher_on_training_views(study, [chain.keys[number] for chain in chains])
         records.append(
             {
@@ -82,19 +82,19 @@ def by_generation(study: "Study", group: Group, outcomes: Outcomes) -> pd.DataFr
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
-def by_class(group: Group, outcomes: Outcomes) -> pd.DataFrame:
+def by_class(group: ChainGroup, outcomes: ScoredPredictions) -> pd.DataFrame:
     """The last generation against the baseline on each class's test images; the columns are `CLASS_COLUMNS`.
 
     Empty where the metric is not one of classes.
     """
     records = []
     compared = group.last and group.metric.classes
-    usable = outcomes.usable(group.with_pair(group.last), 0, group.last) if compared else []
-    chains = distinct(usable, group.last)
+    usable = outcomes.readable(group.with_baseline_and(group.last), 0, group.last) if compared else []
+    chains = independent_chains(usable, group.last)
     if chains:
-        first, last = losses(outcomes.of(chains, 0)), losses(outcomes.of(chains, group.last))
-        labels, scale = outcomes.of(chains, 0)[0].labels, group.metric.scale
-        errors = rows(chains, first, last)
+        first, last = losses(outcomes.for_generation(chains, 0)), losses(outcomes.for_generation(chains, group.last))
+        labels, scale = outcomes.for_generation(chains, 0)[0].labels, group.metric.scale
+        errors = independent_rows(chains, first, last)
         for label in np.unique(labels):
             here = labels == label
             if here.sum() < 2:
@@ -115,7 +115,7 @@ def by_class(group: Group, outcomes: Outcomes) -> pd.DataFrame:
     return pd.DataFrame(records, columns=list(CLASS_COLUMNS))
 
 
-def _within(outcomes: Outcomes, chains: Sequence[Chain], number: int) -> list[float]:
+def _within(outcomes: ScoredPredictions, chains: Sequence[RecordedChain], number: int) -> list[float]:
     found = []
     for chain in chains:
         mine = outcomes.get(chain.keys[number])
@@ -126,7 +126,9 @@ def _within(outcomes: Outcomes, chains: Sequence[Chain], number: int) -> list[fl
     return found
 
 
-def _agreements(study: "Study", outcomes: Outcomes, chains: Sequence[Chain], number: int) -> list[float]:
+def _agreements(
+    study: "Study", outcomes: ScoredPredictions, chains: Sequence[RecordedChain], number: int
+) -> list[float]:
     found = []
     for chain in chains:
         member, mine = chain.member(number), outcomes.get(chain.keys[number])
@@ -138,14 +140,14 @@ def _agreements(study: "Study", outcomes: Outcomes, chains: Sequence[Chain], num
     return found
 
 
-def _taught_classes(study: "Study", outcomes: Outcomes, teachers: Sequence[str]) -> NDArray[np.integer] | None:
+def _taught_classes(study: "Study", outcomes: ScoredPredictions, teachers: Sequence[str]) -> NDArray[np.integer] | None:
     """The class that the teachers' averaged probabilities favour on each test image."""
     if len(teachers) == 1:
         teacher = outcomes.get(teachers[0])
         return teacher.predicted if teacher else None
     read = [study.read_predictions(key) for key in teachers if key in study.records]
     stored = [one.test for one in read if one is not None]
-    return predicted(together(stored)) if len(stored) == len(teachers) else None
+    return predicted(combine(stored)) if len(stored) == len(teachers) else None
 
 
 def _teacher_on_training_views(study: "Study", keys: Sequence[str]) -> tuple[float, float]:

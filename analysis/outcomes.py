@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.chains import Chain
+from analysis.chains import RecordedChain
 from ban_ray.metrics import Metric, Outputs
 from ban_ray.outputs import Labels, confidence, entropies, of_labels, predicted
 
@@ -19,7 +19,7 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MemberScores:
     """A member's, or an ensemble's, predictions on n test images.
 
     Attributes:
@@ -38,10 +38,10 @@ class Outcome:
     calibration_error: float
 
 
-def outcome(outputs: Outputs, labels: Labels, metric: Metric) -> Outcome:
+def score_member(outputs: Outputs, labels: Labels, metric: Metric) -> MemberScores:
     """The outcome of a member's or an ensemble's outputs and true labels (n,)."""
     chosen, sure = predicted(outputs), confidence(outputs)
-    return Outcome(
+    return MemberScores(
         losses=metric.losses(outputs, labels),
         predicted=chosen.astype(np.int32),
         labels=labels,
@@ -62,22 +62,22 @@ def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool
     return float(100 * np.abs(gaps).sum() / len(confidence))
 
 
-class Outcomes:
+class ScoredPredictions:
     """Outcomes by key, read when first asked for; one object for members that are compared with each other."""
 
     def __init__(self, study: "Study", metric: Metric) -> None:
         self._study = study
         self._metric = metric
-        self._read: dict[str, Outcome | None] = {}
+        self._read: dict[str, MemberScores | None] = {}
         self._labels: Labels | None = None
 
-    def get(self, key: str) -> Outcome | None:
+    def get(self, key: str) -> MemberScores | None:
         """None where the predictions cannot be read, or are for other test images than the first ones read."""
         if key not in self._read:
             self._read[key] = self._load(key)
         return self._read[key]
 
-    def usable(self, chains: Sequence[Chain], *generations: int) -> list[Chain]:
+    def readable(self, chains: Sequence[RecordedChain], *generations: int) -> list[RecordedChain]:
         """The chains whose members of these generations can all be read."""
         return [
             chain
@@ -85,12 +85,12 @@ class Outcomes:
             if None not in map(chain.member, generations) and all(self.get(chain.keys[g]) for g in generations)
         ]
 
-    def of(self, chains: Sequence[Chain], generation: int) -> list[Outcome]:
+    def for_generation(self, chains: Sequence[RecordedChain], generation: int) -> list[MemberScores]:
         """The outcomes of a generation of usable chains, in their order."""
         found = [self.get(chain.keys[generation]) for chain in chains]
         return [one for one in found if one is not None]
 
-    def _load(self, key: str) -> Outcome | None:
+    def _load(self, key: str) -> MemberScores | None:
         if key not in self._study.records:
             return None
         stored = self._study.read_predictions(key)
@@ -101,20 +101,20 @@ class Outcomes:
         if not np.array_equal(stored.test_labels, self._labels):
             self._study.damaged[key] = f"member {key}: its test labels differ from those it is compared with"
             return None
-        return outcome(stored.test, self._labels, self._metric)
+        return score_member(stored.test, self._labels, self._metric)
 
 
-def losses(outcomes: Sequence[Outcome]) -> Losses:
+def losses(outcomes: Sequence[MemberScores]) -> Losses:
     """(seeds, images)."""
     return np.stack([one.losses for one in outcomes])
 
 
-def log_likelihoods(outcomes: Sequence[Outcome]) -> NDArray[np.float32]:
+def log_likelihoods(outcomes: Sequence[MemberScores]) -> NDArray[np.float32]:
     """(seeds, images), nats."""
     return np.stack([one.log_likelihoods for one in outcomes])
 
 
-def agreement(one: Outcome, other: Outcome) -> float:
+def agreement(one: MemberScores, other: MemberScores) -> float:
     """Share of the test images on which two predict the same class, percent."""
     return float(100 * np.mean(one.predicted == other.predicted))
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.chains import Chain
-from analysis.clusters import rows
+from analysis.chains import RecordedChain
+from analysis.clusters import independent_rows
 from analysis.controls import independent_networks
 from analysis.gains.crossed import CrossedInterval, crossed_interval
-from analysis.groups import Group
-from analysis.outcomes import Outcome, outcome
-from ban_ray.ensembles import together
+from analysis.groups import ChainGroup
+from analysis.outcomes import MemberScores, score_member
+from ban_ray.ensembles import combine
 from ban_ray.population import Predictions
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ class Control:
     interval: CrossedInterval
 
 
-class Pool:
+class IndependentControls:
     """The independent label-only networks of a group's control spec."""
 
-    def __init__(self, study: "Study", group: Group) -> None:
+    def __init__(self, study: "Study", group: ChainGroup) -> None:
         self._metric = group.metric
         self._stored: dict[str, Predictions] = {}
         for key in independent_networks(study, group)[:LIMIT]:
@@ -51,7 +51,7 @@ class Pool:
     def __len__(self) -> int:
         return len(self._stored)
 
-    def control(self, outcomes: Mapping[Chain, Outcome], size: int) -> Control | None:
+    def control(self, outcomes: Mapping[RecordedChain, MemberScores], size: int) -> Control | None:
         """What chains' ensembles are measured against; None where the pool has fewer than `size` networks.
 
         No network is in two sets, so the differences of chains are independent but for their images.
@@ -61,13 +61,13 @@ class Pool:
         sets = self._disjoint(list(outcomes), size)
         mine = np.stack([outcomes[chain].losses for chain, _ in sets])
         theirs = np.stack([self._outcome(keys).losses for _, keys in sets])
-        pair = rows([chain for chain, _ in sets], theirs, mine)
+        pair = independent_rows([chain for chain, _ in sets], theirs, mine)
         interval = crossed_interval(pair.first, pair.second, roots=pair.roots, scale=self._metric.scale)
         return Control(size, self._error(size), interval)
 
-    def _outcome(self, keys: Sequence[str]) -> Outcome:
+    def _outcome(self, keys: Sequence[str]) -> MemberScores:
         stored = [self._stored[key] for key in keys]
-        return outcome(together([one.test for one in stored]), stored[0].test_labels, self._metric)
+        return score_member(combine([one.test for one in stored]), stored[0].test_labels, self._metric)
 
     def _error(self, size: int) -> float:
         if size not in self._errors:
@@ -78,12 +78,12 @@ class Pool:
             self._errors[size] = float(np.mean([self._metric.mean(run.losses) for run in runs]))
         return self._errors[size]
 
-    def _disjoint(self, chains: Sequence[Chain], size: int) -> list[tuple[Chain, list[str]]]:
+    def _disjoint(self, chains: Sequence[RecordedChain], size: int) -> list[tuple[RecordedChain, list[str]]]:
         """As many chains as there are sets; a chain's own baseline, if it is in the pool, is in its set."""
         owners = chains[: len(self) // size]
         own = {chain.keys[0] for chain in owners} & self._stored.keys()
         free = iter([key for key in self._stored if key not in own])
-        sets: list[tuple[Chain, list[str]]] = []
+        sets: list[tuple[RecordedChain, list[str]]] = []
         for chain in owners:
             # Two chains of one root have one baseline, which goes to the first.
             mine = [chain.keys[0]] if chain.keys[0] in own else []

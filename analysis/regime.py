@@ -5,10 +5,10 @@ from math import isnan
 from typing import TYPE_CHECKING
 
 from analysis.frames import number
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from ban_ray.population import Member
 from ban_ray.specs import Recipe, Task, papers_recipe
-from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.kinds import TASK_TYPES
 
 if TYPE_CHECKING:
     from analysis.study import Study
@@ -41,9 +41,9 @@ def noise_warnings(tasks: Iterable[Task]) -> list[str]:
     )
 
 
-def regime(study: "Study", group: Group) -> str:
+def regime(study: "Study", group: ChainGroup) -> str:
     """A group's task, label noise and protocol, with the numbers of images that its members' files tell."""
-    member = group.final
+    member = group.last_member
     spec = member.generation
     parts = [spec.task.name]
     samples = group.metric.samples
@@ -69,7 +69,7 @@ def unlike_the_papers(member: Member) -> list[str]:
     """In what a member's setting differs from the papers' tables of such a task."""
     spec, noted = member.generation, member.provenance
     found = []
-    kind = KINDS.get(spec.task.name, KINDS["folder"])
+    kind = TASK_TYPES.get(spec.task.name, TASK_TYPES["folder"])
     if not kind.papers_samples:
         found.append(f"task {spec.task.name} (theirs: {kind.papers_use})")
     else:

@@ -7,7 +7,7 @@ from ban_ray.population import Storage
 from ban_ray.population.storage import find_storage
 
 
-def existing(storage: str | PathLike[str] | Storage) -> Storage:
+def open_existing(storage: str | PathLike[str] | Storage) -> Storage:
     """The storage at a folder or URL that exists; it need not be writable.
 
     Raises:

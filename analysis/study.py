@@ -9,10 +9,10 @@ from typing import Self
 import pandas as pd
 
 from analysis import chains, frames
-from analysis.groups import Group, from_links, from_search
+from analysis.groups import ChainGroup, from_links, from_search
 from analysis.naming import spec_of
 from analysis.searches import Search, names, read
-from analysis.storage import existing
+from analysis.storage import open_existing
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, Predictions, Storage
 from ban_ray.population.imported import ImportedGeneration
@@ -35,7 +35,7 @@ class Study:
     @classmethod
     def open(cls, storage: str | PathLike[str] | Storage) -> Self:
         """Raises UserError: there is no such storage."""
-        return cls(existing(storage))
+        return cls(open_existing(storage))
 
     @cached_property
     def records(self) -> dict[str, Member]:
@@ -90,7 +90,7 @@ class Study:
         """Raises UserError: no search of this name, or its record cannot be read."""
         return read(self.storage, name)
 
-    def groups(self, search: str | None = None) -> list[Group]:
+    def groups(self, search: str | None = None) -> list[ChainGroup]:
         """Chains sorted by what they have in common apart from seeds; of one search, or of the whole population."""
         if search is None:
             return from_links(chains.linked(self.records))

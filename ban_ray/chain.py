@@ -6,12 +6,12 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from ban_ray.cluster import Group
-from ban_ray.distributed import run
+from ban_ray.cluster import WorkerGroup
+from ban_ray.distributed import run_job
 from ban_ray.errors import DamagedMember, UserError
-from ban_ray.order import Order, Outcome
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import Population, claims, failures
-from ban_ray.population.identity import another
+from ban_ray.population.identity import mismatch
 from ban_ray.population.storage import PATIENCE_S, find_storage
 from ban_ray.specs import Chain
 from ban_ray.tasks.source import Source
@@ -20,7 +20,7 @@ DRIVER_MEMORY_BYTES = 500 * 2**20
 """What a trial's driver reserves: memory alone, since a CPU of its own would starve its workers."""
 
 
-class Trial(BaseModel):
+class TrialSpec(BaseModel):
     """What one trial is to do, as JSON.
 
     Attributes:
@@ -40,33 +40,33 @@ class Trial(BaseModel):
     chain: Chain
     source: Source
     storage: str
-    identity: str = ""
+    storage_id: str = ""
     folder: str
-    search: str
-    number: int = 0
+    execution: str
+    chain_number: int = 0
     title: str
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0
     command: str = ""
-    teacher_told: str = ""
+    teacher_description: str = ""
     teacher_cache_bytes: int = 0
     recompute: bool = False
 
     @property
-    def runs(self) -> str:
+    def run_prefix(self) -> str:
         """What the names of all worker groups of this trial begin with."""
-        return f"{self.search}-{self.number}-"
+        return f"{self.execution}-{self.chain_number}-"
 
 
-class Run(Protocol):
+class TrainFunction(Protocol):
     """How an order is carried out: `ban_ray.distributed.run`, or what stands in for it."""
 
     def __call__(
-        self, order: Order, group: Group, report: Callable[[dict[str, Any]], None], *, name: str, folder: str
-    ) -> Outcome: ...
+        self, job: TrainingJob, group: WorkerGroup, report: Callable[[dict[str, Any]], None], *, name: str, folder: str
+    ) -> JobResult: ...
 
 
-def walk(config: dict[str, Any], run: Run = run) -> None:
+def run_trial(config: dict[str, Any], run: TrainFunction = run_job) -> None:
     """The function of a Tune trial: ends when every generation is published or one cannot be.
 
     Reports ``{"generation": ..., ...}`` for each epoch and publication and, with ``"taken": True`` and its metrics, for
@@ -75,49 +75,51 @@ def walk(config: dict[str, Any], run: Run = run) -> None:
     """
     from ray import tune
 
-    trial = Trial.model_validate_json(config["trial"])
-    outcome = follow(trial, tune.report, run)
-    tune.report({"ended": outcome.status, "key": outcome.key, "sentence": outcome.sentence})
+    trial = TrialSpec.model_validate_json(config["trial"])
+    outcome = train_missing_generations(trial, tune.report, run)
+    tune.report({"ended": outcome.status, "key": outcome.key, "sentence": outcome.message})
 
 
-def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = run) -> Outcome:
+def train_missing_generations(
+    trial: TrialSpec, report: Callable[[dict[str, Any]], None], run: TrainFunction = run_job
+) -> JobResult:
     """Walk the chain until nothing is missing, or one generation cannot be trained."""
     generations = trial.chain.generations
     try:
         population = Population(find_storage(trial.storage, patience_s=PATIENCE_S))
     except UserError as error:
-        return Outcome(status="failed", key=generations[0].key, sentence=str(error))
-    if trial.identity and (wrong := another(population.storage, trial.identity)):
-        return Outcome(status="failed", key=generations[0].key, sentence=wrong)
-    group = Group(generations[0].recipe.workers, trial.cpus_per_worker, trial.gpus_per_worker)
-    stale: dict[str, int] = {}
-    keys, told = trial.chain.keys, 0
+        return JobResult(status="failed", key=generations[0].key, message=str(error))
+    if trial.storage_id and (storage_mismatch := mismatch(population.storage, trial.storage_id)):
+        return JobResult(status="failed", key=generations[0].key, message=storage_mismatch)
+    group = WorkerGroup(generations[0].recipe.workers, trial.cpus_per_worker, trial.gpus_per_worker)
+    expired_claims: dict[str, int] = {}
+    keys, next_unreported = trial.chain.keys, 0
     while True:
         first = next((k for k, key in enumerate(keys) if key not in population), len(keys))
-        for k in range(told, first):
+        for k in range(next_unreported, first):
             try:
                 metrics = population[keys[k]].metrics
             except DamagedMember as error:
-                return Outcome(status="failed", key=keys[k], sentence=error.advice)
+                return JobResult(status="failed", key=keys[k], message=error.advice)
             report({"generation": k, "key": keys[k], "taken": True, **metrics.model_dump()})
         if first == len(keys):
-            return Outcome(status="done")
+            return JobResult(status="done")
         key = keys[first]
-        if failure := failures.find(population.storage, key, trial.search):
-            return Outcome(status="failed", key=key, sentence=failure.sentence)
-        order = Order(
+        if failure := failures.lookup(population.storage, key, trial.execution):
+            return JobResult(status="failed", key=key, message=failure.sentence)
+        order = TrainingJob(
             storage=trial.storage,
-            identity=trial.identity,
+            storage_id=trial.storage_id,
             source=trial.source,
             generations=generations[first:],
             first=first,
             chain_seed=trial.chain.seed,
-            run=f"{trial.runs}{secrets.token_hex(4)}",
-            search=trial.search,
-            stale=stale,
+            run=f"{trial.run_prefix}{secrets.token_hex(4)}",
+            execution=trial.execution,
+            expired_claims=expired_claims,
             threads=trial.cpus_per_worker,
             command=trial.command,
-            teacher_told=trial.teacher_told,
+            teacher_description=trial.teacher_description,
             teacher_cache_bytes=trial.teacher_cache_bytes,
             recompute=trial.recompute,
         )
@@ -125,16 +127,16 @@ def follow(trial: Trial, report: Callable[[dict[str, Any]], None], run: Run = ru
         if outcome.status == "failed":
             return outcome
         # The worker group has told of everything up to where it ended.
-        told = keys.index(outcome.key) if outcome.status == "claimed" else len(keys)
+        next_unreported = keys.index(outcome.key) if outcome.status == "claimed" else len(keys)
         if outcome.status == "claimed":
             report({"waiting_for": outcome.key})
-            stale[outcome.key] = _wait(population, outcome.key, trial.search)
+            expired_claims[outcome.key] = _wait_for_generation(population, outcome.key, trial.execution)
 
 
-def _wait(population: Population, key: str, search: str) -> int:
+def _wait_for_generation(population: Population, key: str, search: str) -> int:
     """Wait without CPU or GPU for another run's generation; the number of its claim if that stood still."""
 
     def settled() -> bool:
-        return key in population or failures.find(population.storage, key, search) is not None
+        return key in population or failures.lookup(population.storage, key, search) is not None
 
     return claims.wait(population.storage, key, settled)

@@ -5,11 +5,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ban_ray import ending
-from ban_ray.cluster import WORKER_ENVIRONMENT, Group
+from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerGroup
 from ban_ray.errors import PeerLost
-from ban_ray.memory import KEPT_MEMORY
-from ban_ray.order import Order, Outcome
-from ban_ray.reports import Inbox, Report
+from ban_ray.memory import MALLOC_ENVIRONMENT
+from ban_ray.order import JobResult, TrainingJob
+from ban_ray.reports import ReportFunction, ReportServer
 
 if TYPE_CHECKING:
     import torch
@@ -22,7 +22,7 @@ REPORT_EVERY_S = 1.0
 every epoch whatever was reported."""
 
 
-def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -> Outcome:
+def run_job(job: TrainingJob, group: WorkerGroup, report: ReportFunction, *, name: str, folder: str) -> JobResult:
     """Run an order on a worker group.
 
     Args:
@@ -35,12 +35,12 @@ def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -
     """
     # Nodes that others started do not have our environment.
     os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
-    _tell_cluster()
+    _propagate_ray_address()
     from ray import train
 
-    from ban_ray.lead import Forward, Known
+    from ban_ray.lead import ForwardReports, RegisterController
 
-    base, joined = _trainer_of(group)
+    base, backend = _trainer_class(group)
 
     class Trainer(base):  # type: ignore[misc, valid-type]
         """Without the actor that hands out Ray Data sets, of which there are none: a process less for each chain."""
@@ -55,43 +55,43 @@ def run(order: Order, group: Group, report: Report, *, name: str, folder: str) -
 
     def trainer(address: str) -> Trainer:
         return Trainer(
-            _worker,
-            train_loop_config={"order": order.model_dump_json(exclude_defaults=True)},
+            train_loop_per_worker,
+            train_loop_config={"order": job.model_dump_json(exclude_defaults=True)},
             scaling_config=train.ScalingConfig(
                 num_workers=group.workers,
                 use_gpu=group.gpus_per_worker > 0,
                 resources_per_worker=resources,
             ),
-            **joined,
+            **backend,
             run_config=train.RunConfig(
                 name=name,
                 storage_path=folder,
                 failure_config=train.FailureConfig(max_failures=MAX_WORKER_DEATHS),
                 worker_runtime_env={
-                    "env_vars": {key: os.environ.get(key, value) for key, value in KEPT_MEMORY.items()}
+                    "env_vars": {key: os.environ.get(key, value) for key, value in MALLOC_ENVIRONMENT.items()}
                 },
-                callbacks=[Forward(address), Known(address, f"{order.search} {name}")],
+                callbacks=[ForwardReports(address), RegisterController(address, f"{job.execution} {name}")],
             ),
         )
 
     def received(record: dict[str, Any]) -> None:
-        if ending.FIELD in record:
-            ending.reached(record[ending.FIELD])
+        if ending.CONTROLLER_FIELD in record:
+            ending.register(record[ending.CONTROLLER_FIELD])
         else:
             report(record)
 
     try:
-        with Inbox(received) as inbox:
-            return Outcome.model_validate(trainer(inbox.address).fit().return_value)
+        with ReportServer(received) as inbox:
+            return JobResult.model_validate(trainer(inbox.address).fit().return_value)
     except train.TrainingFailedError as error:
         text = " ".join(str(error).split())
         sentence = f"its workers failed {MAX_WORKER_DEATHS + 1} times, the last time with: {text[-500:]}"
-        return Outcome(status="failed", key=order.generations[0].key, sentence=sentence)
+        return JobResult(status="failed", key=job.generations[0].key, message=sentence)
     finally:
-        ending.over()
+        ending.clear()
 
 
-def _trainer_of(group: Group) -> tuple[type[Any], dict[str, Any]]:
+def _trainer_class(group: WorkerGroup) -> tuple[type[Any], dict[str, Any]]:
     """Ray Train's trainer for PyTorch; for one worker, which joins no process group, the general one.
 
     That one's controller, a process of each chain's own, does not import PyTorch: 2 to 3 s.
@@ -105,7 +105,7 @@ def _trainer_of(group: Group) -> tuple[type[Any], dict[str, Any]]:
     return TorchTrainer, {"torch_config": TorchConfig(backend="nccl" if group.gpus_per_worker else "gloo")}
 
 
-def _tell_cluster() -> None:
+def _propagate_ray_address() -> None:
     """Tell Train's helpers which cluster is theirs.
 
     The one that frees the resources of a stopped trial asks the dashboard whether the trial lives. Where several
@@ -118,22 +118,22 @@ def _tell_cluster() -> None:
     constants.ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")
 
 
-def _worker(config: dict[str, Any]) -> dict[str, Any]:
+def train_loop_per_worker(config: dict[str, Any]) -> dict[str, Any]:
     from ray import train
     from ray.train.torch import get_device
     from torch.cuda import set_device
 
-    from ban_ray.worker import work
+    from ban_ray.worker import train_generations
 
-    order = Order.model_validate_json(config["order"])
+    job = TrainingJob.model_validate_json(config["order"])
     device = get_device()
     if device.type == "cuda":
         # Of one worker nobody else does it.
         set_device(device)
-    return work(order, device, _sparingly(_told(train.report), device)).model_dump()
+    return train_generations(job, device, _throttled(_classify_ray_errors(train.report), device)).model_dump()
 
 
-def _told(report: Report) -> Report:
+def _classify_ray_errors(report: ReportFunction) -> ReportFunction:
     """With Ray's own errors told apart from those of a training: Train's helpers may die with another node."""
     from ray.exceptions import RayError
 
@@ -146,7 +146,7 @@ def _told(report: Report) -> Report:
     return telling
 
 
-def _sparingly(report: Report, device: "torch.device") -> Report:
+def _throttled(report: ReportFunction, device: "torch.device") -> ReportFunction:
     """Every publication, every member taken, every epoch that chains are compared after, and the others at most once
     in `REPORT_EVERY_S`; a report is all workers' or none's."""
     from ban_ray.training import group
@@ -159,7 +159,7 @@ def _sparingly(report: Report, device: "torch.device") -> Report:
     def sparing(record: dict[str, Any]) -> None:
         nonlocal last
         due = group.rank() == 0 and (always(record) or time.monotonic() - last >= REPORT_EVERY_S)
-        if group.any_worker(due, device):
+        if group.all_reduce_any(due, device):
             last = time.monotonic()
             report(record)
 

@@ -9,31 +9,31 @@ import base64
 import pickle
 from contextlib import suppress
 
-FIELD = "controller"
+CONTROLLER_FIELD = "controller"
 """Of the record that carries a handle from the controller to its trial."""
 
 _WAIT_S = 10.0
 _running: list[str] = []
 
 
-def here() -> dict[str, str]:
+def own_handle() -> dict[str, str]:
     """In a controller: the record that tells its trial how to reach it."""
     import ray
 
-    return {FIELD: base64.b64encode(ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)).decode()}
+    return {CONTROLLER_FIELD: base64.b64encode(ray.cloudpickle.dumps(ray.get_runtime_context().current_actor)).decode()}
 
 
-def reached(handle: str) -> None:
+def register(handle: str) -> None:
     """In a trial: its run is led by this controller now."""
     _running[:] = [handle]
 
 
-def over() -> None:
+def clear() -> None:
     """In a trial: its run has ended."""
     _running.clear()
 
 
-def abort() -> None:
+def abort_run() -> None:
     """In a trial that is stopped: end its run, if there is one."""
     import ray
 

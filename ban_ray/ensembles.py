@@ -14,10 +14,10 @@ __all__ = [
     "LogProbabilities",
     "average",
     "average_tokens",
-    "ens",
+    "combine",
     "error_percent",
     "mean_log_likelihood",
-    "together",
+    "paper_ensemble",
 ]
 
 
@@ -57,7 +57,7 @@ def average_tokens(members: Sequence[TokenOutputs]) -> TokenOutputs:
     return TokenOutputs(label.astype(np.float32), np.take_along_axis(predictions, best, 0)[0], top)
 
 
-def together(members: Sequence[Outputs]) -> NDArray[np.floating] | TokenOutputs:
+def combine(members: Sequence[Outputs]) -> NDArray[np.floating] | TokenOutputs:
     """The ensemble of members of one task, in the form in which their predictions are kept.
 
     Raises:
@@ -93,7 +93,7 @@ class Ensemble:
     filled: bool
 
 
-def ens(k: int, born_again: int) -> Ensemble | None:
+def paper_ensemble(k: int, born_again: int) -> Ensemble | None:
     """Ens*k of a chain with `born_again` generations after the baseline, as the papers define it.
 
     BAN-1 .. BAN-k without the baseline; where just BAN-k was not trained the baseline fills in (80-120's

@@ -14,7 +14,7 @@ from ban_ray import ending
 from ban_ray.reports import send
 
 
-class Forward(UserCallback):  # type: ignore[misc]
+class ForwardReports(UserCallback):  # type: ignore[misc]
     """Passes rank 0's records on to the driver."""
 
     def __init__(self, address: str) -> None:
@@ -24,14 +24,14 @@ class Forward(UserCallback):  # type: ignore[misc]
         send(self._address, metrics[0])
 
 
-class Known(ControllerCallback, WorkerGroupCallback):  # type: ignore[misc]
+class RegisterController(ControllerCallback, WorkerGroupCallback):  # type: ignore[misc]
     """Tells the trial how to reach the controller, and gives the workers a name to be shown."""
 
     def __init__(self, address: str, name: str) -> None:
         self._address, self._name = address, name
 
     def after_controller_start(self, train_run_context: Any) -> None:
-        send(self._address, ending.here())
+        send(self._address, ending.own_handle())
 
     def before_worker_group_start(self, worker_group_context: Any) -> None:
         name = self._name

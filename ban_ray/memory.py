@@ -1,6 +1,6 @@
 """How a process that trains is given memory: environment variables, read by the C library when it starts."""
 
-KEPT_MEMORY = {
+MALLOC_ENVIRONMENT = {
     # The C library maps tensors above 32 MiB anew in every step, and the system then faults in each of their pages:
     # two thirds of a step's time at a vocabulary of 13,000. Others than glibc pass it over.
     "MALLOC_MMAP_MAX_": "0",

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from ban_ray.outputs import Labels, TokenOutputs, of_labels, predicted
 from ban_ray.specs import Task
-from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.kinds import TASK_TYPES
 
 Outputs = NDArray[np.floating] | TokenOutputs
 NATS_A_BIT = math.log(2)
 
 
-class Measured(Protocol):
+class HasMetrics(Protocol):
     """A member: its `metrics` are `ban_ray.population.member.Metrics`."""
 
     @property
@@ -42,7 +42,7 @@ class Metric:
     name: str
     key: str
     unit: str
-    told: str
+    name_with_unit: str
     points: str
     scale: float
     samples: str
@@ -50,8 +50,8 @@ class Metric:
     field: str
     loss: Callable[[Outputs, Labels], NDArray[Any]]
     value: Callable[[float], float]
-    recorded: Callable[[float], float]
-    gap: Callable[[float, float], float]
+    from_field: Callable[[float], float]
+    difference: Callable[[float, float], float]
     caveat: str = ""
 
     @property
@@ -63,9 +63,9 @@ class Metric:
         """A value in prose, where the metric has been named."""
         return f"{value:.2f} %" if self.unit == "%" else f"{value:.2f}"
 
-    def told_of(self, member: Measured, part: str = "test") -> str:
+    def format_member(self, member: HasMetrics, part: str = "test") -> str:
         """The recorded metric in prose; empty where nothing was held out."""
-        value = self.of(member, part)
+        value = self.value_of(member, part)
         return "" if value is None else self.text(value)
 
     def losses(self, outputs: Outputs, labels: Labels) -> NDArray[Any]:
@@ -76,21 +76,21 @@ class Metric:
         """The metric of losses (n,)."""
         return self.value(float(losses.mean(dtype=np.float64)))
 
-    def of(self, member: Measured, part: str = "test") -> float | None:
+    def value_of(self, member: HasMetrics, part: str = "test") -> float | None:
         """The recorded metric of a member on ``test`` or ``held_out``; None where nothing was held out."""
-        return self.of_record(vars(member.metrics), part)
+        return self.from_record(vars(member.metrics), part)
 
-    def of_record(self, record: Mapping[str, Any], part: str = "test") -> float | None:
+    def from_record(self, record: Mapping[str, Any], part: str = "test") -> float | None:
         """The metric in a record of an epoch or a publication; None where nothing was held out."""
-        found = record.get(f"{part}_{self.field}")
-        return None if found is None else self.recorded(float(found))
+        value = record.get(f"{part}_{self.field}")
+        return None if value is None else self.from_field(float(value))
 
 
 def _error(outputs: Outputs, labels: Labels) -> NDArray[np.int8]:
     return np.asarray(predicted(outputs) != labels, dtype=np.int8)
 
 
-def _surprise(outputs: Outputs, labels: Labels) -> NDArray[np.float32]:
+def _negative_log_likelihood(outputs: Outputs, labels: Labels) -> NDArray[np.float32]:
     """Nats; a probability of 0 counts as the smallest that float32 has, so that means stay finite."""
     return np.asarray(np.minimum(-of_labels(outputs, labels), 104.0), dtype=np.float32)
 
@@ -101,7 +101,7 @@ ERROR = Metric(
     name="error",
     key="error",
     unit="%",
-    told="error in %",
+    name_with_unit="error in %",
     points="points",
     scale=100.0,
     samples="images",
@@ -109,39 +109,39 @@ ERROR = Metric(
     field="error",
     loss=_error,
     value=lambda loss: 100.0 * loss,
-    recorded=lambda error: error,
-    gap=lambda new, old: new - old,
+    from_field=lambda error: error,
+    difference=lambda new, old: new - old,
 )
 PERPLEXITY = Metric(
     name="perplexity",
     key="perplexity",
     unit="perplexity",
-    told="perplexity",
+    name_with_unit="perplexity",
     points="log % of perplexity",
     scale=100.0,
     samples="tokens",
     classes=False,
     field="log_likelihood",
-    loss=_surprise,
+    loss=_negative_log_likelihood,
     value=lambda loss: math.exp(min(loss, 700.0)),
-    recorded=lambda log_likelihood: math.exp(min(-log_likelihood, 700.0)),
-    gap=lambda new, old: 100.0 * math.log(new / old),
+    from_field=lambda log_likelihood: math.exp(min(-log_likelihood, 700.0)),
+    difference=lambda new, old: 100.0 * math.log(new / old),
     caveat=f"A difference in log % of perplexity is 100 times that of its logarithm. {_DEPENDENT}",
 )
 BITS = Metric(
     name="bits per character",
     key="bits_per_character",
     unit="bits",
-    told="bits per character",
+    name_with_unit="bits per character",
     points="bits per character",
     scale=1 / NATS_A_BIT,
     samples="characters",
     classes=False,
     field="log_likelihood",
-    loss=_surprise,
+    loss=_negative_log_likelihood,
     value=lambda loss: loss / NATS_A_BIT,
-    recorded=lambda log_likelihood: -log_likelihood / NATS_A_BIT,
-    gap=lambda new, old: new - old,
+    from_field=lambda log_likelihood: -log_likelihood / NATS_A_BIT,
+    difference=lambda new, old: new - old,
     caveat=_DEPENDENT,
 )
 
@@ -151,6 +151,6 @@ def metric_of(task: Task) -> Metric:
 
     A task of a name that is not known here is one of images.
     """
-    if task.name not in KINDS or not KINDS[task.name].text:
+    if task.name not in TASK_TYPES or not TASK_TYPES[task.name].text:
         return ERROR
     return BITS if task.tokens == "char" else PERPLEXITY

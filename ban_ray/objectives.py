@@ -18,7 +18,7 @@ from ban_ray.specs import Objective
 
 
 @dataclass(frozen=True)
-class Terms:
+class LossTerms:
     """A loss and its unweighted parts; `total` is what is minimised, summed over unrolled steps, the parts are means
     over all rows."""
 
@@ -28,14 +28,14 @@ class Terms:
 
 
 @dataclass(frozen=True)
-class Workers:
+class WorkerReduction:
     """The processes that share a batch: how many, and how to sum a tensor over them."""
 
     count: int = 1
     total: Callable[[Tensor], Tensor] = lambda tensor: tensor
 
 
-ALONE = Workers()
+SINGLE_WORKER = WorkerReduction()
 
 
 def label_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
@@ -55,7 +55,9 @@ def teacher_loss(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> T
     return temperature**2 * F.kl_div(student, softened, reduction="batchmean", log_target=True)
 
 
-def cwtm_loss(logits: Tensor, labels: Tensor, teacher: Tensor, workers: Workers = ALONE, steps: int = 1) -> Tensor:
+def cwtm_loss(
+    logits: Tensor, labels: Tensor, teacher: Tensor, workers: WorkerReduction = SINGLE_WORKER, steps: int = 1
+) -> Tensor:
     """Confidence weighted by teacher max: ``sum_s w_s (-log q_s[y_s])``, ``w_s = max p_s / sum_u max p_u``.
 
     The weights sum to 1 over the whole batch of all workers, at each unrolled step on its own; the result is the mean
@@ -66,7 +68,7 @@ def cwtm_loss(logits: Tensor, labels: Tensor, teacher: Tensor, workers: Workers 
     return workers.count / steps * (weights * F.cross_entropy(logits, labels, reduction="none")).sum()
 
 
-def permute_dark_knowledge(teacher: Tensor, keys: Tensor) -> Tensor:
+def permute_dark_knowledge(teacher: Tensor, uniform_draws: Tensor) -> Tensor:
     """In each sample on its own, permute the non-argmax entries; the argmax (the first on ties) stays.
 
     Args:
@@ -76,7 +78,7 @@ def permute_dark_knowledge(teacher: Tensor, keys: Tensor) -> Tensor:
     top = teacher.argmax(1, keepdim=True)
     places = torch.arange(teacher.shape[1], device=teacher.device).expand_as(teacher)
     # Sorting with the argmax in front lists it first and the other classes behind it.
-    old = keys.scatter(1, top, -1.0).argsort(1)
+    old = uniform_draws.scatter(1, top, -1.0).argsort(1)
     new = places.scatter(1, top, -1).argsort(1)
     return teacher.scatter(1, new, teacher.gather(1, old))
 
@@ -87,10 +89,10 @@ def loss(
     labels: Tensor,
     teacher: Tensor | None,
     *,
-    keys: Tensor | None = None,
-    workers: Workers = ALONE,
+    uniform_draws: Tensor | None = None,
+    workers: WorkerReduction = SINGLE_WORKER,
     steps: int = 1,
-) -> Terms:
+) -> LossTerms:
     """The loss of a worker's part of a mini-batch.
 
     Args:
@@ -106,20 +108,20 @@ def loss(
     a, t = steps * objective.label_weight, steps * objective.teacher_weight
     if objective.name == "label":
         label = label_loss(logits, labels, objective.label_smoothing)
-        return Terms(a * label, label, None)
+        return LossTerms(a * label, label, None)
     if teacher is None:
         raise ValueError(f"objective {objective} needs the teacher's log-probabilities")
     if objective.name == "ban":
         matching = teacher_loss(logits, teacher, objective.temperature)
-        return Terms(t * matching, None, matching)
+        return LossTerms(t * matching, None, matching)
     if objective.name == "ban+l":
         label = label_loss(logits, labels, objective.label_smoothing)
         matching = teacher_loss(logits, teacher, objective.temperature)
-        return Terms(a * label + t * matching, label, matching)
+        return LossTerms(a * label + t * matching, label, matching)
     if objective.name == "cwtm":
         label = cwtm_loss(logits, labels, teacher, workers, steps)
-        return Terms(a * label, label, None)
-    if keys is None:
+        return LossTerms(a * label, label, None)
+    if uniform_draws is None:
         raise ValueError(f"objective {objective} needs uniform draws for its permutation")
-    matching = teacher_loss(logits, permute_dark_knowledge(teacher, keys))
-    return Terms(t * matching, None, matching)
+    matching = teacher_loss(logits, permute_dark_knowledge(teacher, uniform_draws))
+    return LossTerms(t * matching, None, matching)

@@ -8,7 +8,7 @@ from ban_ray.specs import Generation
 from ban_ray.tasks.source import Source
 
 
-class Order(BaseModel):
+class TrainingJob(BaseModel):
     """What a worker group is to do, as JSON.
 
     Attributes:
@@ -28,26 +28,26 @@ class Order(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     storage: str
-    identity: str = ""
+    storage_id: str = ""
     source: Source
     generations: tuple[Generation, ...]
     first: int
     chain_seed: int
     run: str
-    search: str
-    stale: dict[str, int] = Field(default_factory=dict)
+    execution: str
+    expired_claims: dict[str, int] = Field(default_factory=dict)
     threads: int = 1
     command: str = ""
-    teacher_told: str = ""
+    teacher_description: str = ""
     teacher_cache_bytes: int = 0
     recompute: bool = False
 
 
-class Outcome(BaseModel):
+class JobResult(BaseModel):
     """How it ended: ``done``, ``claimed`` by another run, or ``failed`` with a sentence; `key` says where."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     status: Literal["done", "claimed", "failed"]
     key: str = ""
-    sentence: str = ""
+    message: str = ""

@@ -15,12 +15,12 @@ from multiprocessing.connection import Client, Listener
 from types import TracebackType
 from typing import Any, Self
 
-Report = Callable[[dict[str, Any]], None]
+ReportFunction = Callable[[dict[str, Any]], None]
 
 _BACKLOG = 64
 
 
-class Inbox:
+class ReportServer:
     """Receives reports while it is entered, and passes them on one after the other from a thread of its own.
 
     When it is left, everything that was sent before has been passed on.
@@ -29,7 +29,7 @@ class Inbox:
         address: what `send` needs.
     """
 
-    def __init__(self, report: Report) -> None:
+    def __init__(self, report: ReportFunction) -> None:
         # Only this user can enter the folder, so nobody else can connect; the path of a socket must be short.
         self._folder = tempfile.mkdtemp(prefix="ban_ray-", dir="/tmp" if len(tempfile.gettempdir()) > 70 else None)
         self.address = f"{self._folder}/reports"

@@ -39,7 +39,7 @@ def bytes_needed(numbers: int, rows: int, width: int) -> int:
     return _SLOT_BYTES * numbers + _ROW_ITEM_BYTES * rows * width
 
 
-class SharedRows:
+class SharedMemoryTable:
     """Half-precision rows (width,) by a number below `numbers`.
 
     The files are made by the first process that opens a name and deleted by the last one that closes it; what a killed
@@ -87,7 +87,7 @@ class SharedRows:
             self._reserve(table.fileno(), os.fstat(table.fileno()).st_size, size)
             rows.truncate(max(1, _ROW_ITEM_BYTES * self.capacity * self._width))
             self._counts: NDArray[np.int64] = np.memmap(table, np.int64, "r+", 0, (2,))
-            self._places: NDArray[np.int32] = np.memmap(table, np.int32, "r+", _HEADER_BYTES, (numbers,))
+            self._slots: NDArray[np.int32] = np.memmap(table, np.int32, "r+", _HEADER_BYTES, (numbers,))
             if self.capacity:
                 self._rows: Rows = np.memmap(rows, np.float16, "r+", 0, (self.capacity, self._width))
 
@@ -109,11 +109,11 @@ class SharedRows:
         """Of the rows that have been given room."""
         return _ROW_ITEM_BYTES * self._width * len(self)
 
-    def find(self, numbers: Numbers) -> tuple[NDArray[np.bool_], Rows]:
+    def lookup(self, numbers: Numbers) -> tuple[NDArray[np.bool_], Rows]:
         """Which of the numbers have rows, and those rows in their order."""
         # Elsewhere a processor may show another's place before its row.
         with nullcontext() if _STORES_IN_ORDER else self._locked():
-            places = self._places[numbers]
+            places = self._slots[numbers]
         there = places > 0
         if not there.any():
             return there, np.empty((0, self._width), np.float16)
@@ -122,8 +122,8 @@ class SharedRows:
     def add(self, numbers: Numbers, rows: Rows) -> None:
         """Keep rows, as far as there is room; what is there already stays."""
         with self._locked():
-            new = self._places[numbers] == 0
-            room = self._room(int(new.sum()))
+            new = self._slots[numbers] == 0
+            room = self._reserve_rows(int(new.sum()))
             chosen = np.flatnonzero(new)[:room]
             first = int(self._counts[0])
             if len(chosen):
@@ -131,13 +131,13 @@ class SharedRows:
                 # since others read without a lock.
                 self._counts[0] = first + len(chosen)
                 self._rows[first : first + len(chosen)] = rows[chosen]
-                self._places[numbers[chosen]] = np.arange(first + 1, first + 1 + len(chosen), dtype=np.int32)
+                self._slots[numbers[chosen]] = np.arange(first + 1, first + 1 + len(chosen), dtype=np.int32)
 
     def all(self) -> tuple[Numbers, Rows]:
         """Every number that has a row, increasing, and its row."""
         with self._locked():
-            numbers = np.flatnonzero(self._places).astype(np.int64)
-            return numbers, self.find(numbers)[1]
+            numbers = np.flatnonzero(self._slots).astype(np.int64)
+            return numbers, self.lookup(numbers)[1]
 
     def close(self) -> None:
         with self._locked():
@@ -158,7 +158,7 @@ class SharedRows:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _room(self, wanted: int) -> int:
+    def _reserve_rows(self, wanted: int) -> int:
         """For how many of the wanted rows there is memory; more is asked of the system where that is not enough."""
         used, reserved = int(self._counts[0]), int(self._counts[1])
         row = _ROW_ITEM_BYTES * self._width

@@ -12,11 +12,11 @@ embedded digits 30 % of the training labels are replaced (not the papers' settin
 is given.
 """
 
-from ban_ray.specs import Chain, SearchSpace, Setting, born_again, noisy_digits
+from ban_ray.specs import Chain, SearchSpace, SpaceContext, born_again, noisy_digits
 from ban_ray.specs.space import Configuration
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A baseline and its born-again generations."""
     assert setting.network is not None
     return born_again(

@@ -12,7 +12,7 @@ Scale `paper`: 16 distinct generations of 200 epochs, about 85 GPU-hours at a su
 project. Scale `laptop`: noisy digits (not the papers' setting).
 """
 
-from ban_ray.specs import Chain, PaperRow, SearchSpace, Setting, born_again, noisy_digits, papers
+from ban_ray.specs import Chain, PaperRow, SearchSpace, SpaceContext, born_again, noisy_digits, papers
 from ban_ray.specs.space import Configuration
 
 PAPER = (
@@ -27,7 +27,7 @@ PAPER = (
 )
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A teacher and students of its own shape."""
     return born_again(
         setting.task,

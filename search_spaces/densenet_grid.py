@@ -17,7 +17,7 @@ setting: with clean labels the gain on digits is at the edge of noise.
 112-33 has 7.494 M parameters by the construction that reproduces the other three rows; the table prints 6.3.
 """
 
-from ban_ray.specs import Chain, PaperRow, SearchSpace, Setting, born_again, noisy_digits, papers
+from ban_ray.specs import Chain, PaperRow, SearchSpace, SpaceContext, born_again, noisy_digits, papers
 from ban_ray.specs.space import Configuration
 
 PAPER = (
@@ -39,7 +39,7 @@ def name(configuration: Configuration) -> str:
     return f"densenet-bc-{configuration['depth']}-{configuration['growth']}"
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A baseline and its born-again sequence; the papers stopped 80-120 after BAN-2."""
     network = name(configuration)
     paper_stop = 2 if setting.scale == "paper" and network == "densenet-bc-80-120" else None

@@ -14,7 +14,7 @@ Scale `laptop`: noisy digits (not the papers' setting), one seed, 12 configurati
 There is no scale `paper`: nobody published such a search.
 """
 
-from ban_ray.specs import Chain, FloatRange, IntRange, SearchSpace, Setting, born_again, noisy_digits_sampled
+from ban_ray.specs import Chain, FloatRange, IntRange, SearchSpace, SpaceContext, born_again, noisy_digits_sampled
 from ban_ray.specs.parameters import Configuration, Parameters
 
 PARAMETERS: Parameters = {
@@ -25,7 +25,7 @@ PARAMETERS: Parameters = {
 }
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A baseline and its born-again sequence."""
     depth, growth, compression = (configuration[name] for name in PARAMETERS)
     return born_again(

@@ -19,9 +19,9 @@ from ban_ray.specs import (
     SMOOTHED,
     Chain,
     Objective,
-    Place,
     SearchSpace,
-    Setting,
+    SpaceContext,
+    TablePosition,
     born_again,
     control,
     independent,
@@ -33,7 +33,7 @@ from ban_ray.specs.space import BASELINE, Configuration
 STUDENTS = ("ban+l", "ban")
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A chain by the configuration's objective, or one label-only control."""
     assert setting.network is not None
     learns, network = str(configuration["objective"]), setting.network
@@ -58,10 +58,10 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
     )
 
 
-def place(configuration: Configuration, chain: Chain) -> Place:
+def place(configuration: Configuration, chain: Chain) -> TablePosition:
     """A row for each way to learn."""
     columns = sequence(chain).columns
-    return Place(str(configuration["objective"]), columns, ensembles=len(columns) > 1, network=chain.network)
+    return TablePosition(str(configuration["objective"]), columns, ensembles=len(columns) > 1, network=chain.network)
 
 
 SPACE = SearchSpace(

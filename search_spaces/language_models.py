@@ -26,7 +26,7 @@ from ban_ray.specs import (
     Recipe,
     Scale,
     SearchSpace,
-    Setting,
+    SpaceContext,
     born_again,
     papers_recipe,
 )
@@ -38,14 +38,14 @@ PAPER = (
 )
 
 
-def recipe_of(network: str, setting: Setting) -> Recipe:
+def recipe_of(network: str, setting: SpaceContext) -> Recipe:
     """At scale `paper` that of the network's own paper, with what the command line changes."""
     if setting.scale != "paper":
         return setting.recipe
     return Recipe.model_validate({**papers_recipe(network).model_dump(), **setting.recipe_changes})
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A teacher and students of its own shape."""
     network = str(configuration["network"])
     return born_again(

@@ -21,9 +21,9 @@ from ban_ray.specs import (
     TEACHER,
     Chain,
     PaperRow,
-    Place,
     SearchSpace,
-    Setting,
+    SpaceContext,
+    TablePosition,
     born_again,
     noisy_digits,
     papers,
@@ -43,7 +43,7 @@ PAPER = (
 TEACHERS = {"laptop": "densenet-bc-16-8", "paper": "densenet-bc-90-60"}
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """The teacher and its students."""
     generations = setting.generations_for()
     return born_again(
@@ -56,8 +56,8 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
     )
 
 
-def place(configuration: Configuration, chain: Chain) -> Place:
-    return Place(str(configuration["network"]), sequence(chain, TEACHER).columns, ensembles=False)
+def place(configuration: Configuration, chain: Chain) -> TablePosition:
+    return TablePosition(str(configuration["network"]), sequence(chain, TEACHER).columns, ensembles=False)
 
 
 SPACE = SearchSpace(

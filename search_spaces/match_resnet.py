@@ -25,9 +25,9 @@ from ban_ray.specs import (
     Chain,
     Objective,
     PaperRow,
-    Place,
     SearchSpace,
-    Setting,
+    SpaceContext,
+    TablePosition,
     born_again,
     label_only,
     noisy_digits,
@@ -53,7 +53,7 @@ TAUGHT, LABELS, FROZEN_LABELS, UNSHARED = "teacher", "labels", "labels, layers f
 COLUMNS = {FROZEN_LABELS: "labels, frozen", UNSHARED: "BAN-1, unshared"}
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A label-only network, or the teacher and its students."""
     network, training = str(configuration["network"]), configuration["training"]
     if training == LABELS:
@@ -70,13 +70,13 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
     )
 
 
-def place(configuration: Configuration, chain: Chain) -> Place:
+def place(configuration: Configuration, chain: Chain) -> TablePosition:
     network, training = str(configuration["network"]), str(configuration["training"])
     if training == LABELS:
-        return Place(network, (BASELINE,), ensembles=False)
+        return TablePosition(network, (BASELINE,), ensembles=False)
     name = COLUMNS.get(training, "BAN-1")
     further = [f"{name} ({k})" for k in range(2, len(chain.generations))]
-    return Place(network, (TEACHER, name, *further)[: len(chain.generations)], ensembles=False)
+    return TablePosition(network, (TEACHER, name, *further)[: len(chain.generations)], ensembles=False)
 
 
 def _rows(networks: tuple[str, ...], trainings: tuple[str, ...]) -> tuple[Configuration, ...]:

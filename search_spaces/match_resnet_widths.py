@@ -21,9 +21,9 @@ from ban_ray.specs import (
     Choice,
     FloatRange,
     IntRange,
-    Place,
     SearchSpace,
-    Setting,
+    SpaceContext,
+    TablePosition,
     born_again,
     noisy_digits_sampled,
     sequence,
@@ -40,7 +40,7 @@ PARAMETERS: Parameters = {
 }
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """The teacher and its students."""
     generations = setting.generations_for()
     family, ratio = configuration["family"], configuration["width_ratio"]
@@ -56,8 +56,8 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
     )
 
 
-def place(configuration: Configuration, chain: Chain) -> Place:
-    return Place(chain.network, sequence(chain, TEACHER).columns, ensembles=False)
+def place(configuration: Configuration, chain: Chain) -> TablePosition:
+    return TablePosition(chain.network, sequence(chain, TEACHER).columns, ensembles=False)
 
 
 SPACE = SearchSpace(

@@ -24,9 +24,9 @@ from ban_ray.specs import (
     Chain,
     Objective,
     PaperRow,
-    Place,
     SearchSpace,
-    Setting,
+    SpaceContext,
+    TablePosition,
     born_again,
     control,
     independent,
@@ -47,7 +47,7 @@ TEMPERATURE = "ban:temperature=4"
 CONTROLS = (SMOOTHED, DOUBLED, ALL_EPOCHS, *independent(2))
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A teacher and its students by the configuration's objective, or one label-only control."""
     network, learns = str(configuration["network"]), str(configuration["objective"])
     if learns in CONTROLS:
@@ -58,12 +58,12 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
     )
 
 
-def place(configuration: Configuration, chain: Chain) -> Place:
+def place(configuration: Configuration, chain: Chain) -> TablePosition:
     learns = str(configuration["objective"])
     if len(chain.generations) == 1 and not learns.startswith(STUDENTS):
-        return Place(chain.network, (learns,), ensembles=False)
+        return TablePosition(chain.network, (learns,), ensembles=False)
     further = [f"{learns} {k}" for k in range(2, len(chain.generations))]
-    return Place(chain.network, (TEACHER, learns, *further)[: len(chain.generations)], ensembles=False)
+    return TablePosition(chain.network, (TEACHER, learns, *further)[: len(chain.generations)], ensembles=False)
 
 
 SPACE = SearchSpace(

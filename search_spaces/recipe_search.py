@@ -19,9 +19,9 @@ from ban_ray.specs import (
     Choice,
     FloatRange,
     Objective,
-    Place,
     SearchSpace,
-    Setting,
+    SpaceContext,
+    TablePosition,
     born_again,
     noisy_digits_sampled,
     sequence,
@@ -42,7 +42,7 @@ WEIGHTS = ("temperature", "teacher_weight", "label_weight")
 RECIPE = ("learning_rate", "weight_decay")
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A baseline and students by the configuration's objective, all with its recipe."""
     given = {name: configuration[name] for name in WEIGHTS if name in configuration}
     return born_again(
@@ -56,11 +56,11 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
     )
 
 
-def place(configuration: Configuration, chain: Chain) -> Place:
+def place(configuration: Configuration, chain: Chain) -> TablePosition:
     given = " ".join(
         f"{name.replace('_', ' ')} {configuration[name]:.2g}" for name in (*WEIGHTS, *RECIPE) if name in configuration
     )
-    return Place(f"{configuration['objective']} {given}", sequence(chain).columns, network=NETWORK)
+    return TablePosition(f"{configuration['objective']} {given}", sequence(chain).columns, network=NETWORK)
 
 
 SPACE = SearchSpace(

@@ -11,7 +11,17 @@ Scale `paper`: 12 distinct generations of 200 epochs, about 35 GPU-hours at a su
 project. Scale `laptop`: noisy digits (not the papers' setting).
 """
 
-from ban_ray.specs import TEACHER, Chain, PaperRow, Place, SearchSpace, Setting, born_again, noisy_digits, papers
+from ban_ray.specs import (
+    TEACHER,
+    Chain,
+    PaperRow,
+    SearchSpace,
+    SpaceContext,
+    TablePosition,
+    born_again,
+    noisy_digits,
+    papers,
+)
 from ban_ray.specs.space import Configuration
 
 # Columns of `generations`: the same network as a student, DenseNet-90-60 as a student.
@@ -24,7 +34,7 @@ PAPER = (
 SAME = "same network"
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     """A Wide-ResNet and its students."""
     teacher, student = str(configuration["teacher"]), str(configuration["student"])
     generations = setting.generations_for()
@@ -38,10 +48,10 @@ def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
     )
 
 
-def place(configuration: Configuration, chain: Chain) -> Place:
+def place(configuration: Configuration, chain: Chain) -> TablePosition:
     student = str(configuration["student"])
     columns = [student if k == 1 else f"{student} {k}" for k in range(1, len(chain.generations))]
-    return Place(str(configuration["teacher"]), (TEACHER, *columns), ensembles=False)
+    return TablePosition(str(configuration["teacher"]), (TEACHER, *columns), ensembles=False)
 
 
 def _configurations(teachers: tuple[str, ...], dense: str) -> tuple[Configuration, ...]:

@@ -10,11 +10,11 @@ import torch
 
 from ban_ray.population import Population, open_storage
 from ban_ray.specs import Generation, Objective, Recipe, Task
-from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.decoded import ImageDataset
 from ban_ray.tasks.images import ImageData, load_images
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.worker.checkpointing import Checkpoints
+from ban_ray.worker.checkpointing import AsyncCheckpointer
 
 torch.set_num_threads(1)
 
@@ -57,17 +57,17 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def digits(cache: Path) -> Decoded:
+def digits(cache: Path) -> ImageDataset:
     return open_source(Source(name="digits"))
 
 
 @pytest.fixture(scope="session")
-def task(digits: Decoded) -> Task:
+def task(digits: ImageDataset) -> Task:
     return Task(name="digits", fingerprint=digits.fingerprint)
 
 
 @pytest.fixture(scope="session")
-def data(digits: Decoded, task: Task) -> ImageData:
+def data(digits: ImageDataset, task: Task) -> ImageData:
     """300 training, 100 held-out and 1,397 test images; nothing in it is ever written to."""
     return load_images(task, digits, CPU)
 
@@ -75,9 +75,9 @@ def data(digits: Decoded, task: Task) -> ImageData:
 @pytest.fixture
 def every_epoch_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers in this process wait for each epoch's checkpoint, where they else pass some over."""
-    offer = Checkpoints.offer
+    offer = AsyncCheckpointer.maybe_save
 
-    monkeypatch.setattr(Checkpoints, "offer", lambda kept, state, **_: offer(kept, state, at_once=True))
+    monkeypatch.setattr(AsyncCheckpointer, "offer", lambda kept, state, **_: offer(kept, state, at_once=True))
 
 
 MakeGeneration = Callable[..., Generation]

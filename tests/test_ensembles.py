@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ban_ray.ensembles import Ensemble, average, ens, error_percent, mean_log_likelihood
+from ban_ray.ensembles import Ensemble, average, error_percent, mean_log_likelihood, paper_ensemble
 from tests.training.literal import log_softmax
 
 
@@ -69,7 +69,7 @@ def test_what_cannot_be_averaged() -> None:
 )
 def test_ens_k_is_ban_1_to_ban_k(k: int, born_again: int, expected: Ensemble | None) -> None:
     """The baseline is in it only where BAN-k was not trained, and then it is marked."""
-    made = ens(k, born_again)
+    made = paper_ensemble(k, born_again)
     assert made == expected
     if made is not None:
         assert len(made.generations) == k
@@ -79,7 +79,7 @@ def test_ens_k_is_ban_1_to_ban_k(k: int, born_again: int, expected: Ensemble | N
 @pytest.mark.parametrize("k", [-1, 0, 1])
 def test_one_network_is_no_ensemble(k: int) -> None:
     with pytest.raises(ValueError, match=f"Ens\\*{k}"):
-        ens(k, 3)
+        paper_ensemble(k, 3)
 
 
 def test_errors_are_per_sample() -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ban_ray.objectives import Workers, cwtm_loss, loss, permute_dark_knowledge
+from ban_ray.objectives import WorkerReduction, cwtm_loss, loss, permute_dark_knowledge
 from ban_ray.specs import Objective
 from tests.training import literal
 from tests.training.literal import Matrix
@@ -83,7 +83,7 @@ def ours(text: str, case: Case, dtype: torch.dtype = torch.float64) -> tuple[flo
     z = torch.tensor(case.z, dtype=dtype, requires_grad=True)
     teacher = torch.tensor(case.log_p, dtype=dtype) if objective.needs_teacher else None
     keys = torch.tensor(case.keys, dtype=dtype) if objective.name == "dkpp" else None
-    terms = loss(objective, z, torch.tensor(case.y), teacher, keys=keys)
+    terms = loss(objective, z, torch.tensor(case.y), teacher, uniform_draws=keys)
     assert terms.total.dtype == dtype
     terms.total.backward()  # type: ignore[no-untyped-call]
     assert z.grad is not None
@@ -196,8 +196,8 @@ def test_workers_parts_average_to_the_whole(text: str, parts: int) -> None:
             z,
             torch.tensor(whole.y[part]),
             torch.tensor(whole.log_p[part]),
-            keys=torch.tensor(whole.keys[part]),
-            workers=Workers(parts, lambda _: confidence) if parts > 1 else Workers(),
+            uniform_draws=torch.tensor(whole.keys[part]),
+            workers=WorkerReduction(parts, lambda _: confidence) if parts > 1 else WorkerReduction(),
         )
         terms.total.backward()  # type: ignore[no-untyped-call]
         assert z.grad is not None

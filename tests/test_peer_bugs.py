@@ -12,7 +12,7 @@ from torch import nn
 
 from ban_ray import objectives
 from ban_ray.objectives import loss
-from ban_ray.order import Order, Outcome
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import Population
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
 from ban_ray.tasks.images import EVALUATION_BATCH, ImageData, ImageSet
@@ -21,7 +21,7 @@ from ban_ray.training import train
 from ban_ray.training.evaluation import evaluate
 from ban_ray.training.placement import to_device
 from ban_ray.training.sgd import SGD
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 from tests.conftest import CPU, MakeGeneration
 from tests.training import literal
 from tests.training.spies import (
@@ -44,17 +44,17 @@ def chain_of(
     return born_again(task, NETWORK, made, Objective(name=objective), seed=0, generations=generations)
 
 
-def do(population: Population, *generations: Generation, **fields: Any) -> Outcome:
-    order = Order(
+def do(population: Population, *generations: Generation, **fields: Any) -> JobResult:
+    order = TrainingJob(
         storage=population.storage.url,
         source=Source(name="digits"),
         generations=generations,
         first=0,
         chain_seed=0,
         run=fields.pop("run", "run"),
-        search="search",
+        execution="search",
     )
-    return work(order, CPU, fields.pop("report", lambda _: None))
+    return train_generations(order, CPU, fields.pop("report", lambda _: None))
 
 
 class TestKDLib:
@@ -271,5 +271,5 @@ def test_a_teacher_that_trained_on_held_out_samples_is_refused(population: Popul
     )
     outcome = do(population, student)
     assert outcome.status == "failed"
-    assert "held-out" in outcome.sentence
+    assert "held-out" in outcome.message
     assert student.key not in population

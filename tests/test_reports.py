@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ban_ray.reports import Inbox, send
+from ban_ray.reports import ReportServer, send
 
 
 def test_every_report_arrives_in_order_before_the_inbox_closes() -> None:
@@ -15,7 +15,7 @@ def test_every_report_arrives_in_order_before_the_inbox_closes() -> None:
         time.sleep(0.001)
         seen.append(record)
 
-    with Inbox(slowly) as inbox:
+    with ReportServer(slowly) as inbox:
         for number in range(300):
             send(inbox.address, {"number": number, "error": 0.1, "none": None})
     assert [record["number"] for record in seen] == list(range(300))
@@ -26,7 +26,7 @@ def test_a_sender_that_dies_half_way_is_passed_over() -> None:
     import socket
 
     seen: list[dict[str, Any]] = []
-    with Inbox(seen.append) as inbox:
+    with ReportServer(seen.append) as inbox:
         with socket.socket(socket.AF_UNIX) as broken:
             broken.connect(inbox.address)
             broken.sendall(b"\x00\x00")
@@ -35,14 +35,14 @@ def test_a_sender_that_dies_half_way_is_passed_over() -> None:
 
 
 def test_nobody_receives_any_more() -> None:
-    with Inbox(lambda _: None) as inbox:
+    with ReportServer(lambda _: None) as inbox:
         pass
     send(inbox.address, {"number": 1})
     assert not Path(inbox.address).parent.exists()
 
 
 def test_only_this_user_may_connect() -> None:
-    with Inbox(lambda _: None) as inbox:
+    with ReportServer(lambda _: None) as inbox:
         assert Path(inbox.address).parent.stat().st_mode & 0o077 == 0
 
 
@@ -53,7 +53,7 @@ def test_a_failing_receiver_does_not_hold_up_the_run() -> None:
         raise SystemExit
 
     before = threading.active_count()
-    with pytest.raises(KeyError), Inbox(stop) as inbox:
+    with pytest.raises(KeyError), ReportServer(stop) as inbox:
         send(inbox.address, {})
         raise KeyError
     assert threading.active_count() == before

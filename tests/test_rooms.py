@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.kinds import TASK_TYPES
 
 REPOSITORY = Path(__file__).parent.parent
 KNOWING = ("ban_ray/tasks/", "ban_ray/networks/", "ban_ray/metrics.py", "ban_ray/outputs.py", "ban_ray/ensembles.py")
@@ -32,12 +32,12 @@ def test_no_branch_on_the_kind_of_task(file: Path) -> None:
     for node in ast.walk(tree):
         if isinstance(node, ast.Compare):
             constants = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
-            assert not constants & KINDS.keys(), ast.unparse(node)
+            assert not constants & TASK_TYPES.keys(), ast.unparse(node)
         if isinstance(node, ast.Attribute) and node.attr == "text":
             assert "kind" not in ast.unparse(node.value).lower(), ast.unparse(node)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "startswith":
             starts = {one.value for one in ast.walk(node) if isinstance(one, ast.Constant)}
-            assert not starts & {"cifar", *KINDS}, ast.unparse(node)
+            assert not starts & {"cifar", *TASK_TYPES}, ast.unparse(node)
 
 
 def test_the_rooms_that_know_do_know() -> None:

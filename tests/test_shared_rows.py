@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ban_ray.shared_rows import Numbers, Rows, SharedRows, bytes_needed
+from ban_ray.shared_rows import Numbers, Rows, SharedMemoryTable, bytes_needed
 
 WIDTH, NUMBERS = 10, 5000
 
@@ -18,8 +18,8 @@ def of(numbers: Numbers) -> Rows:
     return (numbers[:, None] * np.linspace(-1, 1, WIDTH)).astype(np.float16)
 
 
-def opened(folder: Path, rows: int = NUMBERS, name: str = "teacher") -> SharedRows:
-    return SharedRows(name, NUMBERS, WIDTH, bytes_needed(NUMBERS, rows, WIDTH), folder)
+def opened(folder: Path, rows: int = NUMBERS, name: str = "teacher") -> SharedMemoryTable:
+    return SharedMemoryTable(name, NUMBERS, WIDTH, bytes_needed(NUMBERS, rows, WIDTH), folder)
 
 
 def test_what_was_added_is_found(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_what_was_added_is_found(tmp_path: Path) -> None:
         rows.add(first, of(first))
         rows.add(second, of(second))
         asked = np.array([0, 1, 3, 4999, 2, 7])
-        there, found = rows.find(asked)
+        there, found = rows.lookup(asked)
         assert there.tolist() == [True, False, True, True, False, True]
         assert np.array_equal(found, of(asked[there]))
         assert len(rows) == 5
@@ -41,16 +41,16 @@ def test_what_does_not_fit_is_not_kept(tmp_path: Path) -> None:
     with opened(tmp_path, rows=100) as rows:
         asked = np.arange(0, 260, 2)
         rows.add(asked, of(asked))
-        there, found = rows.find(asked)
+        there, found = rows.lookup(asked)
         assert len(rows) == there.sum() == 100
         assert np.array_equal(found, of(asked[there]))
         assert sum(file.stat().st_blocks * 512 for file in tmp_path.iterdir()) < 2**20
 
 
 def test_a_limit_below_its_table_keeps_nothing(tmp_path: Path) -> None:
-    with SharedRows("teacher", NUMBERS, WIDTH, 100, tmp_path) as rows:
+    with SharedMemoryTable("teacher", NUMBERS, WIDTH, 100, tmp_path) as rows:
         rows.add(np.arange(5), of(np.arange(5)))
-        assert not rows.find(np.arange(5))[0].any()
+        assert not rows.lookup(np.arange(5))[0].any()
 
 
 def full(*_: int) -> None:
@@ -81,7 +81,7 @@ def test_the_table_is_in_memory_that_was_asked_for(tmp_path: Path) -> None:
 
 
 def test_a_limit_beyond_all_numbers_is_all_numbers(tmp_path: Path) -> None:
-    with SharedRows("teacher", NUMBERS, WIDTH, 10**18, tmp_path) as rows:
+    with SharedMemoryTable("teacher", NUMBERS, WIDTH, 10**18, tmp_path) as rows:
         assert rows.capacity == NUMBERS
 
 
@@ -102,8 +102,8 @@ def test_killed_between_two_writes(tmp_path: Path) -> None:
                 dying.add(np.arange(10), of(np.arange(10)))
         later = np.arange(100, 110)
         other.add(later, of(later))
-        assert not other.find(np.arange(10))[0].any()
-        assert np.array_equal(other.find(later)[1], of(later))
+        assert not other.lookup(np.arange(10))[0].any()
+        assert np.array_equal(other.lookup(later)[1], of(later))
 
 
 class _Dying:
@@ -131,7 +131,7 @@ def test_the_last_to_close_deletes(tmp_path: Path) -> None:
     one, other = opened(tmp_path), opened(tmp_path)
     one.add(np.arange(5), of(np.arange(5)))
     one.close()
-    assert other.find(np.arange(6))[0].sum() == 5
+    assert other.lookup(np.arange(6))[0].sum() == 5
     other.close()
     assert [file.suffix for file in tmp_path.iterdir()] == [".lock"]
     with opened(tmp_path) as again:

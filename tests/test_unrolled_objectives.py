@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ban_ray.objectives import Workers, loss
+from ban_ray.objectives import WorkerReduction, loss
 from ban_ray.specs import Objective
 from tests.test_objectives import OBJECTIVES, Case
 
@@ -22,7 +22,7 @@ def test_steps_are_summed_and_batches_averaged(text: str) -> None:
         z,
         torch.tensor(np.concatenate([step.y for step in steps])),
         torch.tensor(np.concatenate([step.log_p for step in steps])),
-        keys=torch.tensor(np.concatenate([step.keys for step in steps])),
+        uniform_draws=torch.tensor(np.concatenate([step.keys for step in steps])),
         steps=STEPS,
     )
     terms.total.backward()  # type: ignore[no-untyped-call]
@@ -39,8 +39,8 @@ def test_the_parts_are_means_over_all_rows(text: str) -> None:
     twice = [torch.tensor(np.concatenate([part] * 2)) for part in (case.z, case.y, case.log_p)]
     keys = torch.tensor(np.concatenate([case.keys] * 2))
     once = [torch.tensor(part) for part in (case.z, case.y, case.log_p)]
-    unrolled = loss(objective, *twice, keys=keys, steps=2)
-    single = loss(objective, *once, keys=torch.tensor(case.keys))
+    unrolled = loss(objective, *twice, uniform_draws=keys, steps=2)
+    single = loss(objective, *once, uniform_draws=torch.tensor(case.keys))
     for mine, theirs in ((unrolled.label, single.label), (unrolled.teacher, single.teacher)):
         assert (mine is None) == (theirs is None)
         assert mine is None or theirs is None or mine.item() == pytest.approx(theirs.item(), rel=1e-12)
@@ -56,7 +56,7 @@ def test_cwtm_of_two_workers_and_several_steps() -> None:
     mean = 0.0
     for worker in range(2):
         mine = parts[:, worker].flatten()
-        workers = Workers(2, lambda local: confidence.view_as(local))
+        workers = WorkerReduction(2, lambda local: confidence.view_as(local))
         mean += loss(Objective(name="cwtm"), z[mine], y[mine], log_p[mine], workers=workers, steps=2).total.item() / 2
     whole = loss(Objective(name="cwtm"), z, y, log_p, steps=2).total.item()
     assert mean == pytest.approx(whole, rel=1e-12)

@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.chains import Chain
-from analysis.clusters import rows
+from analysis.chains import RecordedChain
+from analysis.clusters import independent_rows
 from analysis.gains.crossed import CrossedInterval, crossed_interval
 from analysis.gains.words import sentence
-from analysis.groups import Group
-from analysis.outcomes import Losses, Outcome, log_likelihoods, losses
+from analysis.groups import ChainGroup
+from analysis.outcomes import Losses, MemberScores, log_likelihoods, losses
 from ban_ray.metrics import Metric
 
 COLUMNS = {
@@ -60,7 +60,7 @@ class Comparison:
         p_holm: None for the primary comparison, and before the correction.
     """
 
-    group: Group
+    group: ChainGroup
     kind: str
     name: str
     against: str
@@ -69,7 +69,7 @@ class Comparison:
     likelihood: CrossedInterval | None
     error: float
     against_error: float
-    chains: Sequence[Chain] = field(default=(), repr=False)
+    chains: Sequence[RecordedChain] = field(default=(), repr=False)
     first: Losses | None = field(default=None, repr=False)
     second: Losses | None = field(default=None, repr=False)
     control_cost: float = float("nan")
@@ -81,19 +81,19 @@ class Comparison:
 
 
 def compare(
-    group: Group,
+    group: ChainGroup,
     kind: str,
     name: str,
     against: str,
     generation: int,
-    chains: Sequence[Chain],
-    pair: tuple[Sequence[Outcome], Sequence[Outcome]],
+    chains: Sequence[RecordedChain],
+    pair: tuple[Sequence[MemberScores], Sequence[MemberScores]],
 ) -> Comparison:
     """The comparison of chains' outcomes: of what they are compared with, and of their own generation."""
     first, second = losses(pair[0]), losses(pair[1])
     scale = group.metric.scale
-    errors = rows(chains, first, second)
-    likely = rows(chains, log_likelihoods(pair[0]), log_likelihoods(pair[1]))
+    errors = independent_rows(chains, first, second)
+    likely = independent_rows(chains, log_likelihoods(pair[0]), log_likelihoods(pair[1]))
     return Comparison(
         group=group,
         kind=kind,

@@ -6,21 +6,25 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.clusters import distinct
+from analysis.clusters import independent_chains
 from analysis.controls import control_groups, control_name, paired_chains, stands_for_baseline
 from analysis.frames import device_seconds
 from analysis.gains.comparison import Comparison, compare
 from analysis.gains.holm import holm
 from analysis.gains.pooled import pooled
-from analysis.groups import Group, primary
-from analysis.outcomes import Outcomes
+from analysis.groups import ChainGroup, primary
+from analysis.outcomes import ScoredPredictions
 
 if TYPE_CHECKING:
     from analysis.study import Study
 
 
 def comparisons(
-    study: "Study", groups: Sequence[Group], controls: Sequence[Group] | None = None, *, one_design: bool = False
+    study: "Study",
+    groups: Sequence[ChainGroup],
+    controls: Sequence[ChainGroup] | None = None,
+    *,
+    one_design: bool = False,
 ) -> list[Comparison]:
     """Every generation against its generation 0, and last generations against controls; the primary one comes first.
 
@@ -32,44 +36,47 @@ def comparisons(
     untaught = [group for group in (groups if controls is None else controls) if not group.born_again]
     found = []
     for group in groups:
-        outcomes = Outcomes(study, group.metric)
+        outcomes = ScoredPredictions(study, group.metric)
         found += against_first(group, outcomes)
         found += against_controls(group, untaught, outcomes)
     chosen = primary(groups)
     if chosen is None:
         return corrected(found, None)
     first = _reference(found, chosen)
-    alike = [_reference(found, group) for group in groups if group.like(chosen)] if one_design else []
+    alike = [_reference(found, group) for group in groups if group.same_design(chosen)] if one_design else []
     together = pooled([one for one in alike if one is not None]) if first else None
     if together is not None:
         return corrected([together, *found], together)
     return corrected(found, first)
 
 
-def against_first(group: Group, outcomes: Outcomes) -> list[Comparison]:
+def against_first(group: ChainGroup, outcomes: ScoredPredictions) -> list[Comparison]:
     """Generations 1 to the last one against generation 0 of their chains."""
     found = []
     for number in range(1, group.last + 1):
-        usable = distinct(outcomes.usable(group.with_pair(number), 0, number), number)
+        usable = independent_chains(outcomes.readable(group.with_baseline_and(number), 0, number), number)
         if usable:
-            pair = outcomes.of(usable, 0), outcomes.of(usable, number)
+            pair = outcomes.for_generation(usable, 0), outcomes.for_generation(usable, number)
             found.append(compare(group, "generation", group.column(number), first_name(group), number, usable, pair))
     return found
 
 
-def against_controls(group: Group, groups: Sequence[Group], outcomes: Outcomes) -> list[Comparison]:
+def against_controls(group: ChainGroup, groups: Sequence[ChainGroup], outcomes: ScoredPredictions) -> list[Comparison]:
     """The last generation against every control there is; chains of equal seeds are paired."""
     found: list[Comparison] = []
     if not group.born_again or not group.last:
         return found
     for control in control_groups(group, groups):
-        place = max(control.specimens)
-        mine = distinct(outcomes.usable(group.chains, group.last), group.last)
-        pairs = paired_chains(mine, outcomes.usable(control.chains, place))
+        place = max(control.representatives)
+        mine = independent_chains(outcomes.readable(group.chains, group.last), group.last)
+        pairs = paired_chains(mine, outcomes.readable(control.chains, place))
         if not pairs:
             continue
         chains = [chain for chain, _ in pairs]
-        pair = outcomes.of([other for _, other in pairs], place), outcomes.of(chains, group.last)
+        pair = (
+            outcomes.for_generation([other for _, other in pairs], place),
+            outcomes.for_generation(chains, group.last),
+        )
         kind = "baseline" if stands_for_baseline(group, control) else "control"
         one = compare(group, kind, group.column(group.last), control_name(group, control), group.last, chains, pair)
         cost = [device_seconds(member) for _, other in pairs if (member := other.member(place))]
@@ -77,9 +84,9 @@ def against_controls(group: Group, groups: Sequence[Group], outcomes: Outcomes) 
     return found
 
 
-def first_name(group: Group) -> str:
+def first_name(group: ChainGroup) -> str:
     """What generation 0 is called; with its network, where the last generation's is another."""
-    first, final = group.specimens[0].generation.network, group.final.generation.network
+    first, final = group.representatives[0].generation.network, group.last_member.generation.network
     return group.column(0) if first == final else f"{group.column(0)} {first}"
 
 
@@ -98,7 +105,7 @@ def corrected(found: Sequence[Comparison], chosen: Comparison | None) -> list[Co
     return others if chosen is None else [replace(chosen, primary=True), *others]
 
 
-def _reference(found: Sequence[Comparison], group: Group) -> Comparison | None:
+def _reference(found: Sequence[Comparison], group: ChainGroup) -> Comparison | None:
     """The last generation against its own network on labels, which is generation 0 or stands for it."""
     mine = [one for one in found if one.group is group and one.generation == group.last]
     by_kind = {one.kind: one for one in mine if one.kind != "control"}

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from analysis.clusters import distinct
+from analysis.clusters import independent_chains
 from analysis.gains.paired import McNemar, mcnemar, paired_bootstrap
-from analysis.groups import Group
-from analysis.outcomes import Outcomes
+from analysis.groups import ChainGroup
+from analysis.outcomes import ScoredPredictions
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Pair:
     test: McNemar
 
 
-def pairs(group: Group, outcomes: Outcomes, most: int | None = None) -> list[Pair]:
+def pairs(group: ChainGroup, outcomes: ScoredPredictions, most: int | None = None) -> list[Pair]:
     """The last generation against the baseline of each chain on its own: these two networks on new images.
 
     Empty where the losses are not errors of classes, for which alone McNemar's test is.
@@ -31,8 +31,10 @@ def pairs(group: Group, outcomes: Outcomes, most: int | None = None) -> list[Pai
     found: list[Pair] = []
     if not group.metric.classes:
         return found
-    for chain in distinct(outcomes.usable(group.with_pair(group.last), 0, group.last), group.last)[:most]:
-        (first,), (last,) = outcomes.of([chain], 0), outcomes.of([chain], group.last)
+    for chain in independent_chains(outcomes.readable(group.with_baseline_and(group.last), 0, group.last), group.last)[
+        :most
+    ]:
+        (first,), (last,) = outcomes.for_generation([chain], 0), outcomes.for_generation([chain], group.last)
         low, high = paired_bootstrap(first.losses, last.losses)
         test = mcnemar(first.losses, last.losses)
         scale = group.metric.scale

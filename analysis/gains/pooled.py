@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from analysis.clusters import rows
+from analysis.clusters import independent_rows
 from analysis.gains.comparison import Comparison, mean_of
 from analysis.gains.crossed import crossed_interval
 
@@ -36,7 +36,7 @@ def pooled(parts: Sequence[Comparison]) -> Comparison | None:
     what = "networks" if len({part.group.network for part in parts}) == len(parts) else "configurations"
     chains = [lead.chains[by_seed[0][seed]] for seed in seeds]
     first, second = np.mean(firsts, axis=0), np.mean(seconds, axis=0)
-    pair, scale = rows(chains, first, second), lead.group.metric.scale
+    pair, scale = independent_rows(chains, first, second), lead.group.metric.scale
     return Comparison(
         group=lead.group,
         kind="pooled",

@@ -3,14 +3,14 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.plots import style
 
 MOST_CLASSES = 20
 
 
 @style.styled
-def class_gains(group: Group, classes: pd.DataFrame, *, note: str = "") -> Figure:
+def class_gains(group: ChainGroup, classes: pd.DataFrame, *, note: str = "") -> Figure:
     """Last generation minus baseline for each class with 95 % intervals; of many classes the ten at either end."""
     ordered = classes.sort_values("difference", kind="stable")
     if len(ordered) > MOST_CLASSES:
@@ -19,9 +19,9 @@ def class_gains(group: Group, classes: pd.DataFrame, *, note: str = "") -> Figur
     figure, axes = style.new(
         f"difference from baseline, {group.metric.points}", "class", note=note, height=0.19 * len(ordered) + 1.3
     )
-    look = style.LOOKS[0]
+    look = style.PALETTE[0]
     places = range(len(ordered))
-    axes.axvline(0, color=style.INK, linewidth=0.8)
+    axes.axvline(0, color=style.TEXT_COLOUR, linewidth=0.8)
     axes.errorbar(
         ordered["difference"],
         places,

@@ -9,13 +9,13 @@ from matplotlib.figure import Figure
 from analysis.ensembles import EnsembleResult
 from analysis.frames import device_seconds
 from analysis.gains.comparison import Comparison
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.plots import style
 
 
 @style.styled
 def gain_against_cost(
-    group: Group, comparisons: Sequence[Comparison], ensembles: Sequence[EnsembleResult] = (), *, note: str = ""
+    group: ChainGroup, comparisons: Sequence[Comparison], ensembles: Sequence[EnsembleResult] = (), *, note: str = ""
 ) -> Figure | None:
     """Generations, Ens*k and averaged label-only networks by what their training took, the baseline counted.
 
@@ -30,8 +30,8 @@ def gain_against_cost(
     figure, axes = style.new(
         "device-seconds of training, the whole chain", f"from baseline, {metric.points}", note=note
     )
-    single, together, control = style.LOOKS[:3]
-    axes.axhline(0, color=style.INK, linewidth=0.8)
+    single, together, control = style.PALETTE[:3]
+    axes.axhline(0, color=style.TEXT_COLOUR, linewidth=0.8)
     axes.errorbar(
         [costs[one.generation] for one in ours],
         [one.interval.estimate for one in ours],
@@ -49,7 +49,7 @@ def gain_against_cost(
     papers = [one for one in ensembles if one.name.startswith("Ens*") and max(one.which.generations) in costs]
     axes.plot(
         [costs[max(one.which.generations)] for one in papers],
-        [metric.gap(one.error, baseline) for one in papers],
+        [metric.difference(one.error, baseline) for one in papers],
         color=together.colour,
         marker=together.marker,
         linestyle=together.line,
@@ -58,7 +58,7 @@ def gain_against_cost(
     sizes = {control.size: control.error for one in papers for control in (one.same_size, one.same_cost) if control}
     axes.plot(
         [costs[0] * size for size in sorted(sizes)],
-        [metric.gap(sizes[size], baseline) for size in sorted(sizes)],
+        [metric.difference(sizes[size], baseline) for size in sorted(sizes)],
         color=control.colour,
         marker=control.marker,
         linestyle=control.line,
@@ -66,10 +66,10 @@ def gain_against_cost(
     )
     controls = [one for one in comparisons if one.group.name == group.name and one.kind in ("control", "baseline")]
     timed = [one for one in controls if isfinite(one.control_cost)]
-    for one, look in zip(timed, style.LOOKS[3:], strict=False):
+    for one, look in zip(timed, style.PALETTE[3:], strict=False):
         axes.plot(
             one.control_cost,
-            metric.gap(one.against_error, baseline),
+            metric.difference(one.against_error, baseline),
             color=look.colour,
             marker=look.marker,
             linestyle="",
@@ -80,18 +80,18 @@ def gain_against_cost(
     return figure
 
 
-def cumulative_cost(group: Group) -> dict[int, float]:
+def cumulative_cost(group: ChainGroup) -> dict[int, float]:
     """Mean device-seconds of each generation's whole line of training, NaN where not recorded."""
     costs: dict[int, float] = {}
     total = 0.0
-    for number in sorted(group.specimens):
+    for number in sorted(group.representatives):
         found = [device_seconds(member) for chain in group.chains if (member := chain.member(number))]
         total += float(np.mean(found))
         costs[number] = total
     return costs
 
 
-def _baseline_error(group: Group) -> float:
+def _baseline_error(group: ChainGroup) -> float:
     """Mean over the chains that have the last generation too."""
-    chains = group.with_pair(group.last)
-    return float(np.mean([group.metric.of(chain.members[0]) for chain in chains if chain.members[0] is not None]))
+    chains = group.with_baseline_and(group.last)
+    return float(np.mean([group.metric.value_of(chain.members[0]) for chain in chains if chain.members[0] is not None]))

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from analysis.ensembles import EnsembleResult
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.plots import style
 
 
 @style.styled
-def ensemble_size(group: Group, results: Sequence[EnsembleResult], *, note: str = "") -> Figure:
+def ensemble_size(group: ChainGroup, results: Sequence[EnsembleResult], *, note: str = "") -> Figure:
     """Ens*k (hollow where the baseline fills in), other subsets of the chain, independent label-only networks."""
     metric = group.metric
     figure, axes = style.new("networks averaged", f"test {metric.heading}", note=note)
-    ours, theirs, rest = style.LOOKS[:3]
+    ours, theirs, rest = style.PALETTE[:3]
     papers = [one for one in results if one.name.startswith("Ens*")]
     others = [one for one in results if one not in papers]
     axes.plot(

@@ -13,11 +13,11 @@ from analysis.plots import style
 def gains_by_generation(comparisons: Sequence[Comparison], *, note: str = "") -> Figure:
     """Difference from the baseline at each generation, 95 % intervals; a series a group, at most six."""
     shown = [one for one in comparisons if one.kind == "generation"]
-    groups = list(dict.fromkeys(one.group.name for one in shown))[: len(style.LOOKS)]
+    groups = list(dict.fromkeys(one.group.name for one in shown))[: len(style.PALETTE)]
     points = shown[0].group.metric.points if shown else "points"
     figure, axes = style.new("generation", f"difference from baseline, {points}", note=note)
-    axes.axhline(0, color=style.INK, linewidth=0.8)
-    for place, (name, look) in enumerate(zip(groups, style.LOOKS, strict=False)):
+    axes.axhline(0, color=style.TEXT_COLOUR, linewidth=0.8)
+    for place, (name, look) in enumerate(zip(groups, style.PALETTE, strict=False)):
         ours = sorted((one for one in shown if one.group.name == name), key=lambda one: one.generation)
         # Side by side, so that intervals of different groups do not cover each other.
         offset = 0.08 * (place - (len(groups) - 1) / 2)

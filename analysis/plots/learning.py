@@ -4,14 +4,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.plots import style
 
 MOST_CHAINS = 20
 
 
 @style.styled
-def learning_curves(group: Group, histories: pd.DataFrame, *, note: str = "") -> Figure | None:
+def learning_curves(group: ChainGroup, histories: pd.DataFrame, *, note: str = "") -> Figure | None:
     """Held-out metric by epoch (training error where nothing was held out): mean over seeds, from lowest to highest.
 
     Args:
@@ -29,9 +29,9 @@ def learning_curves(group: Group, histories: pd.DataFrame, *, note: str = "") ->
     what = "training" if column == "train_error" else "held-out"
     figure, axes = style.new("epoch", f"{what} {metric.heading}", note=note)
     keys = curve_keys(group)
-    for number, look in zip(keys, style.LOOKS, strict=False):
+    for number, look in zip(keys, style.PALETTE, strict=False):
         mine = histories[histories["key"].isin(keys[number])]
-        by_epoch = mine[column].map(metric.recorded).groupby(mine["epoch"])
+        by_epoch = mine[column].map(metric.from_field).groupby(mine["epoch"])
         mean, low, high = by_epoch.mean(), by_epoch.min(), by_epoch.max()
         epochs = mean.index.to_numpy(dtype=float)
         name = group.column(number)
@@ -43,8 +43,8 @@ def learning_curves(group: Group, histories: pd.DataFrame, *, note: str = "") ->
     return figure
 
 
-def curve_keys(group: Group) -> dict[int, list[str]]:
+def curve_keys(group: ChainGroup) -> dict[int, list[str]]:
     """Keys of the members whose curves are drawn, by generation: of the first chains, and six generations at most."""
-    numbers = sorted(group.specimens)[: len(style.LOOKS)]
+    numbers = sorted(group.representatives)[: len(style.PALETTE)]
     chains = group.chains[:MOST_CHAINS]
     return {number: [chain.keys[number] for chain in chains if chain.member(number)] for number in numbers}

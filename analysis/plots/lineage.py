@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.chains import Chain
-from analysis.groups import Group
+from analysis.chains import RecordedChain
+from analysis.groups import ChainGroup
 from analysis.plots import style
 from ban_ray.population import Member
 
@@ -14,7 +14,7 @@ MOST_LINES = 16
 
 
 @style.styled
-def lineage_tree(group: Group, others: Sequence[Group] = (), *, note: str = "") -> Figure:
+def lineage_tree(group: ChainGroup, others: Sequence[ChainGroup] = (), *, note: str = "") -> Figure:
     """A line a chain, generation 0 at the left, each member with its test error; objectives have their own markers.
 
     Args:
@@ -30,12 +30,12 @@ def lineage_tree(group: Group, others: Sequence[Group] = (), *, note: str = "") 
     for chain in chains:
         for teacher, student in zip(chain.keys, chain.keys[1:], strict=False):
             (x0, y0), (x1, y1) = places[teacher], places[student]
-            axes.plot([x0, x1], [y0, y1], color=style.INK, linewidth=0.8, alpha=0.6, zorder=1)
-    looks: dict[str, style.Look] = {}
+            axes.plot([x0, x1], [y0, y1], color=style.TEXT_COLOUR, linewidth=0.8, alpha=0.6, zorder=1)
+    looks: dict[str, style.SeriesStyle] = {}
     for key, (x, y) in places.items():
         member = members[key]
         kind = member.objective if member else "not there"
-        look = looks.setdefault(kind, style.LOOKS[len(looks) % len(style.LOOKS)])
+        look = looks.setdefault(kind, style.PALETTE[len(looks) % len(style.PALETTE)])
         axes.plot(x, y, color=look.colour, marker=look.marker, linestyle="", markersize=8, zorder=2)
         text = _error(group, member)
         axes.annotate(text, (x, y), xytext=(0, 7), textcoords="offset points", ha="center", fontsize=8)
@@ -50,7 +50,7 @@ def lineage_tree(group: Group, others: Sequence[Group] = (), *, note: str = "") 
     return figure
 
 
-def _places(chains: Sequence[Chain]) -> dict[str, tuple[float, float]]:
+def _places(chains: Sequence[RecordedChain]) -> dict[str, tuple[float, float]]:
     """Generation and height of every member: one that several lines go through stands at their mean."""
     heights: dict[str, list[float]] = {}
     numbers: dict[str, int] = {}
@@ -61,6 +61,6 @@ def _places(chains: Sequence[Chain]) -> dict[str, tuple[float, float]]:
     return {key: (float(numbers[key]), float(np.mean(found))) for key, found in heights.items()}
 
 
-def _error(group: Group, member: Member | None) -> str:
-    error = group.metric.of(member) if member else None
+def _error(group: ChainGroup, member: Member | None) -> str:
+    error = group.metric.value_of(member) if member else None
     return "" if error is None else f"{error:.1f}"

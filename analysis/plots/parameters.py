@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.naming import generation_name
 from analysis.plots import style
 
@@ -15,7 +15,7 @@ MANY = 400
 
 
 @style.styled
-def error_against_parameters(groups: Sequence[Group], *, note: str = "") -> Figure:
+def error_against_parameters(groups: Sequence[ChainGroup], *, note: str = "") -> Figure:
     """Every chain's baseline and last generation, label-only controls, means over seeds, and the front of all."""
     metric = groups[0].metric
     figure, axes = style.new("trainable parameters", f"test {metric.heading}", note=note)
@@ -27,7 +27,7 @@ def error_against_parameters(groups: Sequence[Group], *, note: str = "") -> Figu
         first = controls if chains_too and not group.born_again else baselines
         for number, points in ((0, first), (group.last, finals)):
             members = [member for chain in group.chains if (member := chain.member(number))]
-            errors = [error for member in members if (error := metric.of(member)) is not None]
+            errors = [error for member in members if (error := metric.value_of(member)) is not None]
             if errors and (number or points is first):
                 points.append((members[0].parameters, float(np.mean(errors))))
     front = pareto([*baselines, *finals, *controls])
@@ -35,7 +35,7 @@ def error_against_parameters(groups: Sequence[Group], *, note: str = "") -> Figu
         [x for x, _ in front],
         [y for _, y in front],
         drawstyle="steps-post",
-        color=style.INK,
+        color=style.TEXT_COLOUR,
         linewidth=0.9,
         linestyle=":",
         label="Pareto front",
@@ -43,7 +43,7 @@ def error_against_parameters(groups: Sequence[Group], *, note: str = "") -> Figu
     reached = {group.last for group in groups if group.last}
     last = generation_name(max(reached)) if len(reached) == 1 else "last generation"
     series = ((baselines, "baseline"), (finals, last), (controls, "on labels alone"))
-    for (points, name), look in zip(series, style.LOOKS, strict=False):
+    for (points, name), look in zip(series, style.PALETTE, strict=False):
         axes.plot(
             [x for x, _ in points],
             [y for _, y in points],

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 P = ParamSpec("P")
 R = TypeVar("R")
 
-INK = "#010203"
+TEXT_COLOUR = "#010203"
 """Near black on its own; `to_svg` turns it into the colour of the text around the figure."""
 
 WIDTH, HEIGHT = 5.2, 3.6
@@ -32,12 +32,12 @@ RC: Any = {
     "text.parse_math": False,
     "svg.fonttype": "none",
     **dict.fromkeys(
-        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), INK
+        ("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "grid.color"), TEXT_COLOUR
     ),
 }
 
 
-class Look(NamedTuple):
+class SeriesStyle(NamedTuple):
     """Colour, marker and line of a series: each alone tells series apart."""
 
     colour: str
@@ -45,13 +45,13 @@ class Look(NamedTuple):
     line: str
 
 
-LOOKS = (
-    Look("#0072B2", "o", "-"),
-    Look("#D55E00", "s", "--"),
-    Look("#009E73", "^", "-."),
-    Look("#CC79A7", "D", ":"),
-    Look("#E69F00", "v", "-"),
-    Look("#56B4E9", "P", "--"),
+PALETTE = (
+    SeriesStyle("#0072B2", "o", "-"),
+    SeriesStyle("#D55E00", "s", "--"),
+    SeriesStyle("#009E73", "^", "-."),
+    SeriesStyle("#CC79A7", "D", ":"),
+    SeriesStyle("#E69F00", "v", "-"),
+    SeriesStyle("#56B4E9", "P", "--"),
 )
 """Okabe and Ito's palette without its yellow, which white paper swallows, and its black, which a dark page does."""
 
@@ -106,7 +106,7 @@ def to_svg(figure: Figure, name: str, description: str = "") -> str:
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="', f'id="{name}-', text)
     text = text.replace('href="#', f'href="#{name}-').replace("url(#", f"url(#{name}-")
-    text = text.replace(INK, "currentColor")
+    text = text.replace(TEXT_COLOUR, "currentColor")
     label = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).strip()
 

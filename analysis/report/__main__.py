@@ -44,9 +44,9 @@ def main(storage: str, search: str | None, folder: Path | None, show: bool) -> N
 
 def _report(storage: str, search: str | None, folder: Path | None) -> str:
     # Imported here so that --help and bad input answer at once.
-    from analysis.storage import existing
+    from analysis.storage import open_existing
 
-    opened = existing(storage)
+    opened = open_existing(storage)
     from analysis.report import place
     from analysis.report.content import gather
     from analysis.report.page import render

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from analysis.gains.comparison import Comparison
 from analysis.gains.words import reliability, sentence
-from analysis.groups import Group
-from analysis.report.evidence import Evidence
+from analysis.groups import ChainGroup
+from analysis.report.evidence import Measurements
 from analysis.searches import Search
 from analysis.study import Study
 from analysis.tables.cells import number, probability
@@ -16,7 +16,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Answer:
+class Findings:
     """What was found.
 
     Attributes:
@@ -30,7 +30,7 @@ class Answer:
     remarks: tuple[str, ...] = ()
 
 
-def answer(found: Evidence) -> Answer:
+def summarise_findings(found: Measurements) -> Findings:
     """The comparisons in words; there is at least one."""
     first = found.primary or found.comparisons[0]
     several = len({one.group.name for one in found.comparisons}) > 1
@@ -38,31 +38,33 @@ def answer(found: Evidence) -> Answer:
     told = [_told(one, several and (one.group is not first.group or first.kind == "pooled")) for one in rest]
     told += _ensembles(found)
     cut = [f"{len(told) - MOST_SENTENCES} more are in the tables."] if len(told) > MOST_SENTENCES else []
-    return Answer(
+    return Findings(
         headline=_told(first, several and first.kind != "pooled", _among(first)),
         sentences=(*told[:MOST_SENTENCES], *cut),
         remarks=tuple(_remarks(found, first)),
     )
 
 
-def nothing_to_compare(study: Study, groups: Sequence[Group], search: Search | None) -> Answer:
+def nothing_to_compare(study: Study, groups: Sequence[ChainGroup], search: Search | None) -> Findings:
     """What can be said where no chain has a baseline and a generation after it."""
     if search is not None and not search.chains:
-        return Answer("This search has recorded no chain yet.")
+        return Findings("This search has recorded no chain yet.")
     if not groups and search is not None:
-        return Answer("No generation of this search has been published yet.")
+        return Findings("No generation of this search has been published yet.")
     if not groups:
-        return Answer("The population is empty.")
+        return Findings("The population is empty.")
     sentences = []
     for group in groups[:MOST_SENTENCES]:
-        found = [group.metric.of(member) for chain in group.chains for member in chain.members if member is not None]
+        found = [
+            group.metric.value_of(member) for chain in group.chains for member in chain.members if member is not None
+        ]
         errors = [error for error in found if error is not None]
         which = f"{len(errors)} members, mean" if len(errors) > 1 else "one member,"
         mean = number(sum(errors) / len(errors))
         sentences.append(
             f"{group.name}: {which} test {group.metric.name} {mean}{' %' if group.metric.unit == '%' else ''}."
         )
-    return Answer(
+    return Findings(
         "There is nothing to compare yet: no chain has a baseline and a generation that was taught after it.",
         tuple(sentences),
     )
@@ -90,7 +92,7 @@ def _told(one: Comparison, with_group: bool, among: str = "") -> str:
     return f"{prefix}{one}{among} ({test}{doubt})."
 
 
-def _ensembles(found: Evidence) -> list[str]:
+def _ensembles(found: Measurements) -> list[str]:
     told = []
     for one in found.of_chosen():
         if not one.name.startswith("Ens*"):
@@ -108,7 +110,7 @@ def _p(value: float) -> str:
     return f"p = {probability(value)}".replace("= <", "<")
 
 
-def _remarks(found: Evidence, first: Comparison) -> list[str]:
+def _remarks(found: Measurements, first: Comparison) -> list[str]:
     interval, metric = first.interval, first.group.metric
     remarks = [f"Differences are of test {metric.name}, in {metric.points}: below zero is a gain."]
     if interval.smallest_detectable:
@@ -134,8 +136,10 @@ def _remarks(found: Evidence, first: Comparison) -> list[str]:
                 "were ended because of their held-out results, those that remain were chosen by them: the difference "
                 "is biased."
             )
-    remarks += [f"{group.name}: no generation after the first yet." for group in found.measured if not group.begun]
-    beyond = [group.name for group in found.measured if max(group.specimens) > group.last > 0]
+    remarks += [
+        f"{group.name}: no generation after the first yet." for group in found.measured if not group.has_students
+    ]
+    beyond = [group.name for group in found.measured if max(group.representatives) > group.last > 0]
     remarks += [
         f"{name}: later generations, which less than half of the chains have, are not compared." for name in beyond
     ]

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from analysis.chains import linked, recorded
 from analysis.gains.comparisons import comparisons
-from analysis.groups import Group, from_links, from_search, primary
+from analysis.groups import ChainGroup, from_links, from_search, primary
 from analysis.regime import noise_warnings, regime
-from analysis.report.answer import Answer, answer, nothing_to_compare
-from analysis.report.evidence import evidence
+from analysis.report.answer import Findings, nothing_to_compare, summarise_findings
+from analysis.report.evidence import measure_all
 from analysis.report.figures import FigureText, figures
 from analysis.report.provenance import facts
 from analysis.report.sections import tables
@@ -37,7 +37,7 @@ class Content:
     subtitle: str
     regimes: tuple[str, ...]
     warnings: tuple[str, ...]
-    answer: Answer
+    answer: Findings
     tables: tuple[Table, ...]
     figures: tuple[FigureText, ...]
     facts: tuple[tuple[str, str], ...]
@@ -65,7 +65,7 @@ def gather(study: Study, name: str | None = None) -> Content:
     leading = sorted(groups, key=lambda group: (group is not chosen, chosen is None or group.task != chosen.task))
     detailed, left_out = _within_budget(leading)
     found_comparisons = comparisons(study, detailed, controls, one_design=search is not None)
-    found_evidence = evidence(study, detailed, found_comparisons)
+    found_evidence = measure_all(study, detailed, found_comparisons)
     tasks = list({group.task.to_json(): group for group in reversed(leading)}.values())[::-1]
     more = (f"and {len(tasks) - MOST_REGIMES} more settings",) if len(tasks) > MOST_REGIMES else ()
     return Content(
@@ -73,7 +73,7 @@ def gather(study: Study, name: str | None = None) -> Content:
         subtitle=search.about.title if search else "",
         regimes=(*(regime(study, group) for group in tasks[:MOST_REGIMES]), *more),
         warnings=tuple(noise_warnings(group.task for group in tasks)),
-        answer=answer(found_evidence) if found_comparisons else nothing_to_compare(study, groups, search),
+        answer=summarise_findings(found_evidence) if found_comparisons else nothing_to_compare(study, groups, search),
         tables=tables(groups if search else leading, found_evidence, search),
         figures=figures(leading, found_evidence),
         facts=facts(study, groups, search),
@@ -82,13 +82,13 @@ def gather(study: Study, name: str | None = None) -> Content:
     )
 
 
-def _within_budget(groups: Sequence[Group]) -> tuple[list[Group], list[str]]:
+def _within_budget(groups: Sequence[ChainGroup]) -> tuple[list[ChainGroup], list[str]]:
     """The first groups, and of the last of them the first chains, that have `MOST_MEMBERS` members together."""
-    detailed: list[Group] = []
+    detailed: list[ChainGroup] = []
     left_out = []
     budget = MOST_MEMBERS
     for group in groups:
-        size = max(group.specimens) + 1
+        size = max(group.representatives) + 1
         room = budget // size
         if not room:
             break

@@ -9,9 +9,9 @@ from analysis.ensembles import EnsembleResult, of_group
 from analysis.gains.comparison import Comparison
 from analysis.gains.pairs import Pair, pairs
 from analysis.greedy import greedy
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.measures import by_class, by_generation
-from analysis.outcomes import Outcomes
+from analysis.outcomes import ScoredPredictions
 from analysis.plots.learning import curve_keys
 from analysis.study import Study
 
@@ -23,7 +23,7 @@ MOST_PAIRS = 20
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Measurements:
     """Measurements of the groups of a page.
 
     Attributes:
@@ -34,9 +34,9 @@ class Evidence:
         left_out: what was not measured.
     """
 
-    chosen: Group | None
+    chosen: ChainGroup | None
     comparisons: Sequence[Comparison]
-    measured: Sequence[Group]
+    measured: Sequence[ChainGroup]
     measures: pd.DataFrame
     ensembles: Sequence[EnsembleResult]
     classes: pd.DataFrame
@@ -55,11 +55,11 @@ class Evidence:
         return next((one for one in self.comparisons if one.primary), None)
 
 
-def evidence(study: Study, groups: Sequence[Group], comparisons: Sequence[Comparison]) -> Evidence:
+def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequence[Comparison]) -> Measurements:
     """Measure what the page shows beside the comparisons of these groups."""
     primary = next((one.group for one in comparisons if one.primary), None)
-    chosen: Group | None = None
-    measured: list[Group] = []
+    chosen: ChainGroup | None = None
+    measured: list[ChainGroup] = []
     frames = []
     ensembles: list[EnsembleResult] = []
     empty = pd.DataFrame()
@@ -67,7 +67,7 @@ def evidence(study: Study, groups: Sequence[Group], comparisons: Sequence[Compar
     for whole in groups[:MOST_MEASURED]:
         group = whole if len(whole.chains) <= MOST_CHAINS else replace(whole, chains=whole.chains[:MOST_CHAINS])
         measured.append(group)
-        outcomes = Outcomes(study, group.metric)
+        outcomes = ScoredPredictions(study, group.metric)
         frames.append(by_generation(study, group, outcomes))
         ensembles += of_group(study, group, papers_only=whole is not primary)
         if whole is primary:
@@ -77,7 +77,7 @@ def evidence(study: Study, groups: Sequence[Group], comparisons: Sequence[Compar
             steps = greedy(study, group.task)
             histories = study.histories([key for keys in curve_keys(group).values() for key in keys])
     kept = [frame for frame in frames if len(frame)]
-    return Evidence(
+    return Measurements(
         chosen=chosen,
         comparisons=comparisons,
         measured=measured,
@@ -91,7 +91,7 @@ def evidence(study: Study, groups: Sequence[Group], comparisons: Sequence[Compar
     )
 
 
-def _left_out(groups: Sequence[Group]) -> tuple[str, ...]:
+def _left_out(groups: Sequence[ChainGroup]) -> tuple[str, ...]:
     what = "ensembles, calibration, agreement and diversity"
     found = []
     if len(groups) > MOST_MEASURED:

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from analysis.gains.comparison import Comparison
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.plots import (
     class_gains,
     ensemble_size,
@@ -18,9 +18,9 @@ from analysis.plots import (
     lineage_tree,
     to_svg,
 )
-from analysis.plots.style import LOOKS
+from analysis.plots.style import PALETTE
 from analysis.regime import noise_warning
-from analysis.report.evidence import Evidence
+from analysis.report.evidence import Measurements
 from analysis.tables.comparisons import over
 
 
@@ -33,7 +33,7 @@ class FigureText:
     caption: str
 
 
-def figures(groups: Sequence[Group], found: Evidence) -> tuple[FigureText, ...]:
+def figures(groups: Sequence[ChainGroup], found: Measurements) -> tuple[FigureText, ...]:
     """Every figure that has something in it."""
     if not groups:
         return ()
@@ -99,4 +99,4 @@ def figures(groups: Sequence[Group], found: Evidence) -> tuple[FigureText, ...]:
 
 def _at_most(comparisons: Sequence[Comparison]) -> str:
     groups = {one.group.name for one in comparisons}
-    return f" The first {len(LOOKS)} of {len(groups)} groups." if len(groups) > len(LOOKS) else ""
+    return f" The first {len(PALETTE)} of {len(groups)} groups." if len(groups) > len(PALETTE) else ""

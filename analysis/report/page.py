@@ -33,7 +33,7 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["unbroken"] = unbroken
+    environment.filters["unbroken"] = non_breaking
     template = environment.get_template("page.html.j2")
     return template.render(
         content=content,
@@ -43,7 +43,7 @@ def render(content: Content) -> str:
     )
 
 
-def unbroken(text: str) -> str:
+def non_breaking(text: str) -> str:
     """Text whose intervals, p-values and units do not break over lines."""
     return re.sub(r"\[[^\]]{1,40}\]|\d %|p [<=] \S+|\d (?=points|seeds|chains)", _kept, text)
 

@@ -7,7 +7,7 @@ from math import isnan
 from pydantic import JsonValue
 
 from analysis.frames import device_seconds
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.searches import Search
 from analysis.study import Study
 from ban_ray.population import Member
@@ -48,7 +48,7 @@ RECORDED = {
 }
 
 
-def facts(study: Study, groups: Sequence[Group], search: Search | None) -> tuple[tuple[str, str], ...]:
+def facts(study: Study, groups: Sequence[ChainGroup], search: Search | None) -> tuple[tuple[str, str], ...]:
     """Name and text of what is known about how the members came to be."""
     members = _members(groups)
     found = [("Storage", study.storage.url)]
@@ -79,7 +79,7 @@ def facts(study: Study, groups: Sequence[Group], search: Search | None) -> tuple
     return tuple(found)
 
 
-def _members(groups: Sequence[Group]) -> list[Member]:
+def _members(groups: Sequence[ChainGroup]) -> list[Member]:
     found = {
         member.key: member
         for group in groups

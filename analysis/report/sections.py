@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from analysis.groups import Group
-from analysis.report.evidence import Evidence
+from analysis.groups import ChainGroup
+from analysis.report.evidence import Measurements
 from analysis.searches import Search
 from analysis.tables import (
     Table,
@@ -17,7 +17,7 @@ from analysis.tables import (
 )
 
 
-def tables(groups: Sequence[Group], found: Evidence, search: Search | None) -> tuple[Table, ...]:
+def tables(groups: Sequence[ChainGroup], found: Measurements, search: Search | None) -> tuple[Table, ...]:
     """Every table that has something in it: generations first, then comparisons, then the chosen group's own."""
     made = _sequences(groups, found, search)
     if found.comparisons:
@@ -37,7 +37,7 @@ def tables(groups: Sequence[Group], found: Evidence, search: Search | None) -> t
     return tuple(made)
 
 
-def _sequences(groups: Sequence[Group], found: Evidence, search: Search | None) -> list[Table]:
+def _sequences(groups: Sequence[ChainGroup], found: Measurements, search: Search | None) -> list[Table]:
     """One table a task; the papers' rows stand in the first."""
     made = []
     for place, task in enumerate(dict.fromkeys(group.task for group in groups)):

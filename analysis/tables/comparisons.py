@@ -8,7 +8,7 @@ from analysis.gains.comparison import Comparison, frame
 from analysis.gains.comparisons import first_name
 from analysis.gains.pairs import Pair
 from analysis.gains.words import reliability
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.regime import noise_warning, noise_warnings
 from analysis.tables import cells
 from analysis.tables.table import Table
@@ -95,7 +95,7 @@ def over(comparisons: Sequence[Comparison]) -> str:
     return f"over new seeds and new {samples}{' (with one root: as noted)' if True in conditional else ''}"
 
 
-def pair_table(group: Group, pairs: Sequence[Pair]) -> Table:
+def pair_table(group: ChainGroup, pairs: Sequence[Pair]) -> Table:
     """Each chain on its own: these two networks on new images, by paired bootstrap and McNemar's test."""
     rows, data = [], []
     for one in pairs:

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.ensembles import EnsembleResult, frame
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.pool import Control
 from analysis.regime import noise_warning
 from analysis.tables import cells
 from analysis.tables.table import Table
 
 
-def ensemble_table(group: Group, results: Sequence[EnsembleResult]) -> Table:
+def ensemble_table(group: ChainGroup, results: Sequence[EnsembleResult]) -> Table:
     """Every subset of a group's chains against as many label-only networks, and against equal training cost."""
     metric = group.metric
     rows = [
@@ -39,7 +39,7 @@ def ensemble_table(group: Group, results: Sequence[EnsembleResult]) -> Table:
     )
     return Table(
         name="ensembles",
-        caption=f"{group.name}: test {metric.told} of ensembles of generations and of independent "
+        caption=f"{group.name}: test {metric.name_with_unit} of ensembles of generations and of independent "
         f"label-only networks; differences in {metric.points}, negative where the generations are better",
         headings=(
             "Ensemble",
@@ -58,14 +58,14 @@ def ensemble_table(group: Group, results: Sequence[EnsembleResult]) -> Table:
     )
 
 
-def greedy_table(steps: pd.DataFrame, group: Group) -> Table:
+def greedy_table(steps: pd.DataFrame, group: ChainGroup) -> Table:
     """The greedy ensemble of a task's members, step by step."""
     metric = group.metric
     warning = noise_warning(group.task)
     return Table(
         name="greedy",
         caption=f"Greedy ensemble of the population's members, chosen on held-out {metric.samples}, reported on test; "
-        f"{metric.told}",
+        f"{metric.name_with_unit}",
         headings=(
             "Networks",
             "Joined",

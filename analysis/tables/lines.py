@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.clusters import distinct
+from analysis.clusters import independent_chains
 from analysis.ensembles import EnsembleResult
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from ban_ray.population import Member
 
 REFERENCES = ("teacher", "baseline")
@@ -38,13 +38,13 @@ class Line:
     row: str
     objective: str
     parameters: float
-    groups: list[Group]
+    groups: list[ChainGroup]
     cells: dict[str, Cell] = field(default_factory=dict)
     chains: int = 0
     roots: int = 0
 
 
-def lines(groups: Sequence[Group], ensembles: Sequence[EnsembleResult]) -> tuple[list[Line], list[str]]:
+def lines(groups: Sequence[ChainGroup], ensembles: Sequence[EnsembleResult]) -> tuple[list[Line], list[str]]:
     """Our rows, and their columns in order: references first, ensembles last.
 
     Args:
@@ -76,10 +76,10 @@ def lines(groups: Sequence[Group], ensembles: Sequence[EnsembleResult]) -> tuple
     return found, [*columns, *(f"Ens*{size}" for size in sizes)]
 
 
-def _fits(group: Group, line: Line) -> bool:
+def _fits(group: ChainGroup, line: Line) -> bool:
     """Whether a placed group shares no column with the row's other groups but those of references."""
-    taken = {other.column(number) for other in line.groups for number in other.specimens}
-    mine = {group.column(number) for number in group.specimens}
+    taken = {other.column(number) for other in line.groups for number in other.representatives}
+    mine = {group.column(number) for number in group.representatives}
     placed = bool(group.chains[0].row) and bool(line.groups[0].chains[0].row)
     return placed and not (taken & mine - set(REFERENCES))
 
@@ -87,15 +87,15 @@ def _fits(group: Group, line: Line) -> bool:
 def _fill(line: Line) -> None:
     members: dict[str, dict[str, Member]] = {}
     for group in line.groups:
-        for number in sorted(group.specimens):
+        for number in sorted(group.representatives):
             column = members.setdefault(group.column(number), {})
-            for chain in distinct(group.having(number), number):
+            for chain in independent_chains(group.with_generations(number), number):
                 member = chain.member(number)
                 if member is not None:
                     column[member.key] = member
     for name, column in members.items():
         metric = line.groups[0].metric
-        errors = np.array([error for member in column.values() if (error := metric.of(member)) is not None])
+        errors = np.array([error for member in column.values() if (error := metric.value_of(member)) is not None])
         spread = float(errors.std(ddof=1)) if len(errors) > 1 else float("nan")
         line.cells[name] = Cell(float(errors.mean()), spread, len(errors))
     widest = max(line.groups, key=lambda group: len(group.chains))
@@ -105,13 +105,13 @@ def _fill(line: Line) -> None:
     line.objective = told[0] if len(told) == 1 else "by column"
 
 
-def _objective(group: Group) -> str:
+def _objective(group: ChainGroup) -> str:
     label, told = group.chains[0].label, str(group.objective)
-    if label and not group.begun:
+    if label and not group.has_students:
         return label
     return told if not label or label == told else f"{told} ({label})"
 
 
-def _parameters(row: str, group: Group) -> float:
-    named = [member for member in group.specimens.values() if member.generation.network == row]
-    return float((named or [group.final])[0].parameters)
+def _parameters(row: str, group: ChainGroup) -> float:
+    named = [member for member in group.representatives.values() if member.generation.network == row]
+    return float((named or [group.last_member])[0].parameters)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.regime import noise_warning, noise_warnings
 from analysis.tables import cells
 from analysis.tables.table import Table
@@ -12,7 +12,7 @@ from analysis.tables.table import Table
 MOST_CLASSES = 20
 
 
-def measure_table(groups: Sequence[Group], measures: pd.DataFrame) -> Table:
+def measure_table(groups: Sequence[ChainGroup], measures: pd.DataFrame) -> Table:
     """Likelihood, calibration, agreement with the teacher, its saturation, diversity, beside the error.
 
     Args:
@@ -71,7 +71,7 @@ def measure_table(groups: Sequence[Group], measures: pd.DataFrame) -> Table:
     )
 
 
-def class_table(group: Group, classes: pd.DataFrame) -> Table:
+def class_table(group: ChainGroup, classes: pd.DataFrame) -> Table:
     """The last generation against the baseline, class by class; of many classes the extreme ones."""
     metric = group.metric
     ordered = classes.sort_values("difference", kind="stable")

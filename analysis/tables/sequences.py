@@ -6,7 +6,7 @@ from math import isnan
 import pandas as pd
 
 from analysis.ensembles import EnsembleResult
-from analysis.groups import Group
+from analysis.groups import ChainGroup
 from analysis.naming import generation_name
 from analysis.regime import noise_warnings, unlike_the_papers
 from analysis.tables import cells
@@ -18,7 +18,7 @@ MARK = "†"
 
 
 def sequence_table(
-    groups: Sequence[Group],
+    groups: Sequence[ChainGroup],
     ensembles: Sequence[EnsembleResult] = (),
     paper: Sequence[PaperRow] = (),
     source: str = "",
@@ -49,7 +49,7 @@ def sequence_table(
             rows.append(_row(row, "paper", columns))
             data.append(_record(row, "paper", columns))
     metric = groups[0].metric if groups else None
-    what = f"Test {metric.told}" if metric else "Test results"
+    what = f"Test {metric.name_with_unit}" if metric else "Test results"
     head = [column.capitalize() if column in REFERENCES else column for column in columns]
     return Table(
         name=name,
@@ -126,7 +126,7 @@ def _record(line: Line, whose: str, columns: Sequence[str]) -> dict[str, object]
 
 
 def _notes(
-    groups: Sequence[Group],
+    groups: Sequence[ChainGroup],
     ours: Sequence[Line],
     theirs: Sequence[Line],
     columns: Sequence[str],
@@ -143,7 +143,7 @@ def _notes(
         notes.append(
             f"Papers' figures: {source or 'as printed'}; one run each, under our columns in the papers' order."
         )
-        unlike = list(dict.fromkeys(text for group in groups for text in unlike_the_papers(group.final)))
+        unlike = list(dict.fromkeys(text for group in groups for text in unlike_the_papers(group.last_member)))
         notes.append(f"What differs from theirs: {'; '.join(unlike) or 'nothing in task, recipe or protocol'}.")
         notes += [f"{row.network} (paper): {row.note}" for row in paper if row.note]
     return notes

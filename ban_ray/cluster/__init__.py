@@ -1,6 +1,6 @@
 """Ray as a cluster: the connection, what a worker group takes, what every node can reach, what is to be seen."""
 
 from ban_ray.cluster.connection import WORKER_ENVIRONMENT, Cluster, connect, disconnect
-from ban_ray.cluster.group import Group
+from ban_ray.cluster.group import WorkerGroup
 
-__all__ = ["WORKER_ENVIRONMENT", "Cluster", "Group", "connect", "disconnect"]
+__all__ = ["WORKER_ENVIRONMENT", "Cluster", "WorkerGroup", "connect", "disconnect"]

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ban_ray.cluster.connection import Cluster
-from ban_ray.cluster.group import Group
-from ban_ray.cluster.nodes import Node
+from ban_ray.cluster.group import WorkerGroup
+from ban_ray.cluster.nodes import NodeStatus
 from ban_ray.errors import ClusterLost, UserError
 from ban_ray.specs import Recipe
 
@@ -42,7 +42,7 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(1 if isinstance(error, ClusterLost) else 2)
     try:
-        answers = nodes.ask(url)
+        answers = nodes.probe_nodes(url)
         ports = _metrics_ports()
     except UserError as error:
         click.echo(f"Error: {error}", err=True)
@@ -71,7 +71,7 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
     sys.exit(1 if findings else 0)
 
 
-def _of_nodes(answers: list[Node]) -> list[str]:
+def _of_nodes(answers: list[NodeStatus]) -> list[str]:
     findings = [f"{node.address} does not see the storage: {node.storage}" for node in answers if node.storage]
     for name in sorted({name for node in answers for name in node.versions}):
         found = {node.versions.get(name, "unknown") for node in answers}
@@ -83,7 +83,7 @@ def _of_nodes(answers: list[Node]) -> list[str]:
 def _of_cluster(connected: Cluster) -> list[str]:
     findings = []
     try:
-        Group.on(connected, Recipe(), 1, None).fitting(connected)
+        WorkerGroup.for_cluster(connected, Recipe(), 1, None).max_concurrent(connected)
     except UserError as error:
         findings.append(str(error))
     if not connected.dashboard:

@@ -24,7 +24,7 @@ AFTER_S = 10.0
 asked for again by its controller."""
 
 
-class Abandoned:
+class OrphanedPlacementGroups:
     """Placement groups of this job and of ended searches that hold CPUs or GPUs and in which no actor lives."""
 
     def __init__(self, after_s: float = AFTER_S) -> None:
@@ -90,9 +90,9 @@ def _occupied() -> set[str]:
 
 
 @contextmanager
-def freed(every_s: float = LOOK_EVERY_S, after_s: float = AFTER_S) -> Iterator[None]:
+def reap_orphans(every_s: float = LOOK_EVERY_S, after_s: float = AFTER_S) -> Iterator[None]:
     """Look every `every_s` seconds, in a thread, for as long as the block runs."""
-    over, abandoned = threading.Event(), Abandoned(after_s)
+    over, abandoned = threading.Event(), OrphanedPlacementGroups(after_s)
 
     def look() -> None:
         from ray.util.state.exception import RayStateApiException

@@ -11,14 +11,14 @@ UNLIMITED = 1_000
 
 
 @dataclass(frozen=True)
-class Nodes:
+class NodeShape:
     """`count` nodes of one shape."""
 
     cpus: float
     gpus: float = 0
     count: int = 1
 
-    def holding(self, cpus: float, gpus: float) -> int:
+    def workers_that_fit(self, cpus: float, gpus: float) -> int:
         """How many workers of so many CPUs and GPUs fit, each within one node."""
         asked = ((self.cpus, cpus), (self.gpus, gpus))
         return self.count * min(units(has) // units(each) for has, each in asked if each)
@@ -33,7 +33,7 @@ def units(amount: float) -> int:
     return round(amount * UNIT)
 
 
-def capacity() -> tuple[Nodes, ...]:
+def capacity() -> tuple[NodeShape, ...]:
     """Of the connected cluster, one entry a shape: the nodes alive, or as many as its autoscaler may bring it to."""
     import ray
     from ray._private.state import state
@@ -41,7 +41,7 @@ def capacity() -> tuple[Nodes, ...]:
     alive = Counter(_shape(node["Resources"]) for node in ray.nodes() if node["Alive"])
     # A node alive may be one of those that the autoscaler has added.
     most = alive | _addable(state.get_cluster_config())
-    return tuple(Nodes(cpus, gpus, count) for (cpus, gpus), count in sorted(most.items()))
+    return tuple(NodeShape(cpus, gpus, count) for (cpus, gpus), count in sorted(most.items()))
 
 
 def _addable(config: Any) -> Counter[tuple[float, float]]:

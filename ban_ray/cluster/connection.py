@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ban_ray.cluster.capacity import Nodes, capacity
+from ban_ray.cluster.capacity import NodeShape, capacity
 from ban_ray.errors import ClusterLost, UserError
 
 ANSWER_S = 10
@@ -26,7 +26,7 @@ WORKER_ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
 }
 
-CALM = {
+QUIET_ENVIRONMENT = {
     # Trials report to our own progress lines; files a trial are not read by anyone.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # Tune's newer output prints a table of its settings and a path even where it is told to be silent.
@@ -48,7 +48,7 @@ class Cluster:
         started: whether this process started it.
     """
 
-    nodes: tuple[Nodes, ...]
+    nodes: tuple[NodeShape, ...]
     dashboard: str
     started: bool
 
@@ -78,7 +78,7 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
         # Only for a Ray of our own: with a user's cluster it raises where no token exists.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     os.environ.update({name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()})
-    os.environ.update({name: os.environ.get(name, value) for name, value in CALM.items()})
+    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET_ENVIRONMENT.items()})
     if address is not None:
         _require_answer(address)
     import ray

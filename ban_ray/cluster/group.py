@@ -11,7 +11,7 @@ from ban_ray.specs import Recipe
 
 
 @dataclass(frozen=True)
-class Group:
+class WorkerGroup:
     """The resources of one generation's worker group: per worker its CPUs, and on a cluster with GPUs one of them or
     a part."""
 
@@ -20,7 +20,7 @@ class Group:
     gpus_per_worker: float = 0
 
     @classmethod
-    def on(cls, cluster: Cluster, recipe: Recipe, cpus_per_worker: int, gpus_per_worker: float | None) -> Self:
+    def for_cluster(cls, cluster: Cluster, recipe: Recipe, cpus_per_worker: int, gpus_per_worker: float | None) -> Self:
         """The group that trains a recipe; without `gpus_per_worker` one GPU a worker where the cluster has any.
 
         Raises:
@@ -38,13 +38,13 @@ class Group:
             )
         return cls(recipe.workers, cpus_per_worker, gpus)
 
-    def fitting(self, cluster: Cluster) -> int:
+    def max_concurrent(self, cluster: Cluster) -> int:
         """How many such groups the cluster holds at once.
 
         Raises:
             UserError: not even one.
         """
-        holding = sum(node.holding(self.cpus_per_worker, self.gpus_per_worker) for node in cluster.nodes)
+        holding = sum(node.workers_that_fit(self.cpus_per_worker, self.gpus_per_worker) for node in cluster.nodes)
         if holding < self.workers:
             each = f"{self.cpus_per_worker} {'CPU' if self.cpus_per_worker == 1 else 'CPUs'}"
             if self.gpus_per_worker:

@@ -44,7 +44,7 @@ class Gauges:
 
 
 @dataclass
-class Metrics:
+class SearchMetrics:
     """What the search tells the actor; nothing waits for it, and a lost actor loses its gauges alone.
 
     Attributes:
@@ -67,14 +67,14 @@ class Metrics:
         # For the dashboard; a cluster may run searches of one name in several storages.
         name = f"ban_ray metrics of {self.search} {secrets.token_hex(2)}"
         self._actor = actor.options(name=name).remote(self.search)
-        self._tell()
+        self._push()
 
-    def taught(self, chain: str, held_out: float | None) -> None:
+    def set_teacher_error(self, chain: str, held_out: float | None) -> None:
         """The teacher of a chain's generation 0, a member of the population; None where nothing was held out."""
         if held_out is not None:
             self._held_out[chain, -1] = held_out
 
-    def reported(self, chain: str, networks: tuple[str, ...], record: dict[str, Any], metric: Metric) -> None:
+    def on_report(self, chain: str, networks: tuple[str, ...], record: dict[str, Any], metric: Metric) -> None:
         """A record of a chain; `networks` are its generations'."""
         if "waiting_for" in record:
             self._waiting[chain] = record["waiting_for"]
@@ -84,7 +84,7 @@ class Metrics:
             self._waiting.pop(chain, None)
             number = int(record["generation"])
             values = {name: float(record[name]) for name in GAUGES if record.get(name) is not None}
-            held_out = metric.of_record(record, "held_out")
+            held_out = metric.from_record(record, "held_out")
             if held_out is not None:
                 values["held_out"] = held_out
             if record.get("published") or record.get("taken"):
@@ -95,24 +95,24 @@ class Metrics:
                 if held_out is not None:
                     self._held_out[chain, number] = held_out
                     if (chain, number - 1) in self._held_out:
-                        values["gain"] = metric.gap(held_out, self._held_out[chain, number - 1])
+                        values["gain"] = metric.difference(held_out, self._held_out[chain, number - 1])
             tags = {"chain": chain, "generation": str(number), "network": networks[number]}
             self._actor.chain.remote(values, tags)
-        self._tell()
+        self._push()
 
-    def ended(self, chain: str, failure: str) -> None:
+    def on_chain_end(self, chain: str, failure: str) -> None:
         self._waiting.pop(chain, None)
         if failure:
             # A trial that dies names no generation: then the chain stands for one.
             self._failed.setdefault(chain, chain)
-        self._tell()
+        self._push()
 
     def _count(self, key: str, state: str) -> None:
         """In one state alone: chains take what another of this search has published."""
         if not any(key in keys for keys in self._keys.values()):
             self._keys[state].add(key)
 
-    def _tell(self) -> None:
+    def _push(self) -> None:
         chains = {"waiting": self._waiting, "failed": self._failed}
         counts = {state: len(keys) for state, keys in self._keys.items()}
         self._actor.generations.remote(counts | {state: len(set(keys.values())) for state, keys in chains.items()})

@@ -15,7 +15,7 @@ PACKAGES = ("ray", "torch", "ban-ray")
 
 
 @dataclass(frozen=True)
-class Node:
+class NodeStatus:
     """One node's answer.
 
     Attributes:
@@ -33,7 +33,7 @@ class Node:
     storage: str
 
 
-def ask(url: str) -> list[Node]:
+def probe_nodes(url: str) -> list[NodeStatus]:
     """Have each node that is alive look at the storage through a probe file, written here."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -56,7 +56,7 @@ def ask(url: str) -> list[Node]:
         storage.delete(name)
 
 
-def _node(node: dict[str, Any], answer: Any) -> Node:
+def _node(node: dict[str, Any], answer: Any) -> NodeStatus:
     import ray
 
     try:
@@ -64,7 +64,7 @@ def _node(node: dict[str, Any], answer: Any) -> Node:
     except ray.exceptions.RayError as error:
         versions, wrong = {}, f"no answer: {' '.join(str(error).split())[:200]}"
     resources = node["Resources"]
-    return Node(
+    return NodeStatus(
         id=node["NodeID"],
         address=node["NodeManagerAddress"],
         cpus=float(resources.get("CPU", 0)),
@@ -102,7 +102,7 @@ def require_shared(url: str) -> None:
 
     if sum(bool(node["Alive"]) for node in ray.nodes()) < 2:
         return
-    for node in ask(url):
+    for node in probe_nodes(url):
         if node.storage:
             raise UserError(
                 f"--storage {url} is not the same place on every node: {node.address} finds {node.storage}; a path "
@@ -110,5 +110,5 @@ def require_shared(url: str) -> None:
             )
 
 
-def as_json(node: Node) -> dict[str, object]:
+def as_json(node: NodeStatus) -> dict[str, object]:
     return asdict(node)

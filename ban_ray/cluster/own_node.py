@@ -14,7 +14,7 @@ SIGNAL = signal.SIGUSR2
 
 
 @contextmanager
-def own_node_watched(every_s: float = LOOK_EVERY_S) -> Iterator[None]:
+def raise_if_node_dies(every_s: float = LOOK_EVERY_S) -> Iterator[None]:
     """Look every `every_s` seconds whether the node that this process is attached to lives.
 
     Only in the main thread, the one that a signal can wake; elsewhere nothing is watched.

@@ -13,7 +13,7 @@ from rich.table import Table
 from ban_ray.errors import UserError
 from ban_ray.json_object import json_object
 from ban_ray.networks.names import LanguageArchitecture, parse
-from ban_ray.networks.published import PTB_CHARACTERS, PTB_WORDS, PUBLISHED
+from ban_ray.networks.published import PAPER_COUNTS, PTB_CHARACTERS, PTB_WORDS
 
 _IMAGES, _TEXT = (100, 3), (PTB_WORDS, PTB_CHARACTERS)
 """Classes and channels of the papers; words and characters."""
@@ -58,7 +58,7 @@ def measure(
     classes = usual[0] if num_classes is None else num_classes
     channels = usual[1] if in_channels is None else in_channels
     parameters = architecture.parameters(classes, channels)
-    counted = [row for row in PUBLISHED if (row.classes, row.channels) == (classes, channels)]
+    counted = [row for row in PAPER_COUNTS if (row.classes, row.channels) == (classes, channels)]
     paper = next((row for row in counted if row.name == architecture.name), None)
     return Row(
         name=architecture.name,
@@ -116,7 +116,7 @@ def command(
 ) -> None:
     """Parameters and multiply-accumulates of one forward pass of the named networks; of the papers' without names."""
     arguments = json_object("--network-args", network_args)
-    chosen = names or tuple(row.name for row in PUBLISHED)
+    chosen = names or tuple(row.name for row in PAPER_COUNTS)
     for name in chosen:  # all, before the first is counted
         parse(name, arguments)
     rows = [measure(name, classes, channels, size, arguments) for name in chosen]

@@ -23,12 +23,12 @@ from ban_ray.networks.layers import initialise
 from ban_ray.networks.names import (
     Architecture,
     CharacterNetwork,
+    CustomNetwork,
     DenseNetBC,
     LSTMNetwork,
     MatchDenseNet,
     MatchPreResNet,
     MatchWideResNet,
-    OwnNetwork,
     PreResNet,
     TorchvisionNetwork,
     WideResNet,
@@ -50,7 +50,7 @@ _OURS: dict[type, _Builder] = {
     MatchPreResNet: match_resnet.build_pre,
 }
 _LANGUAGE: dict[type, _Builder] = {LSTMNetwork: lstm.build, CharacterNetwork: character_lstm.build}
-_FOREIGN: dict[type, _Builder] = {OwnNetwork: own.build, TorchvisionNetwork: torchvision_models.build}
+_FOREIGN: dict[type, _Builder] = {CustomNetwork: own.build, TorchvisionNetwork: torchvision_models.build}
 _INITIALISED = _LANGUAGE | _FOREIGN
 
 
@@ -126,5 +126,5 @@ def build_for(
     recompute = recompute and type(architecture) in _DENSE
     network = build(name, data.num_classes, data.in_channels, arguments, version=version, recompute=recompute)
     if isinstance(data, TextData) and isinstance(network, CharacterLanguageModel):
-        network.words.spell(data.spellings())
+        network.words.set_vocabulary(data.spellings())
     return network

@@ -7,19 +7,19 @@ from torch import Tensor, nn
 
 
 @runtime_checkable
-class Carries(Protocol):
+class Stateful(Protocol):
     """A module with a state between calls, which a network of the user's may be too."""
 
-    def forget(self) -> None:
+    def reset_state(self) -> None:
         """Start anew with the next call."""
         ...
 
 
-def forget(network: nn.Module | None) -> None:
+def reset_state(network: nn.Module | None) -> None:
     """The next batch begins a text; nothing for a network that carries no state."""
     for module in network.modules() if network is not None else ():
-        if isinstance(module, Carries):
-            module.forget()
+        if isinstance(module, Stateful):
+            module.reset_state()
 
 
 class LSTMStack(nn.Module):
@@ -37,7 +37,7 @@ class LSTMStack(nn.Module):
         self.dropouts = nn.ModuleList(nn.Dropout(dropout) for dropout in dropouts)
         self._carried: list[tuple[Tensor, Tensor] | None] = [None] * len(dropouts)
 
-    def forget(self) -> None:
+    def reset_state(self) -> None:
         self._carried = [None] * len(self._carried)
 
     def forward(self, x: Tensor) -> Tensor:

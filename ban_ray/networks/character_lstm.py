@@ -31,7 +31,7 @@ class Highway(nn.Module):
         return share * torch.relu(self.transform(x)) + (1 - share) * x
 
 
-class Spelled(nn.Module):
+class CharacterCNN(nn.Module):
     """Words (n,) to features (n, sum of maps): tanh of convolutions over characters, their largest value in the word.
 
     `spellings` (num_classes, length) says of which characters each word is made; 0 is no character. It is a part of
@@ -52,7 +52,7 @@ class Spelled(nn.Module):
         spelled = self.characters(self.spellings[words]).transpose(1, 2)
         return torch.cat([torch.tanh(layer(spelled)).amax(2) for layer in self.convolutions], 1)
 
-    def spell(self, spellings: Tensor) -> None:
+    def set_vocabulary(self, spellings: Tensor) -> None:
         """Take a vocabulary's table (num_classes, length), widened to the widest convolution where it is narrower."""
         lacking = len(self.convolutions) - spellings.shape[1]
         self.spellings = nn.functional.pad(spellings, (0, max(0, lacking))).to(self.spellings.device)
@@ -71,7 +71,7 @@ class CharacterLanguageModel(nn.Module):
     def __init__(self, architecture: CharacterNetwork, num_classes: int, characters: int) -> None:
         super().__init__()
         features, units, dropout = sum(architecture.maps), architecture.lstm_units, float(architecture.dropout)
-        self.words = Spelled(num_classes, characters, architecture.maps)
+        self.words = CharacterCNN(num_classes, characters, architecture.maps)
         self.highways = nn.Sequential(*(Highway(features) for _ in range(architecture.highways)))
         self.stack = LSTMStack(features, units, [0.0, dropout])
         self.dropout = nn.Dropout(dropout)

@@ -10,7 +10,7 @@ from ban_ray.errors import UserError
 from ban_ray.networks.building import build_architecture
 from ban_ray.networks.carried import TiedOutput
 from ban_ray.networks.names import Architecture, parse
-from ban_ray.networks.shapes.foreign import ForeignNetwork, one_line
+from ban_ray.networks.shapes.foreign import ExternalNetwork, one_line
 
 T = TypeVar("T")
 
@@ -131,7 +131,7 @@ def _built(architecture: Architecture, num_classes: int, in_channels: int, reade
 
 def _failures(architecture: Architecture) -> tuple[type[Exception], ...]:
     """What a network may raise that does not suit its task; code that is not ours may raise anything."""
-    return (Exception,) if isinstance(architecture, ForeignNetwork) else (RuntimeError, ValueError, AssertionError)
+    return (Exception,) if isinstance(architecture, ExternalNetwork) else (RuntimeError, ValueError, AssertionError)
 
 
 def _read(architecture: Architecture, num_classes: int, in_channels: int, reader: Callable[[nn.Module], T]) -> T:
@@ -141,7 +141,7 @@ def _read(architecture: Architecture, num_classes: int, in_channels: int, reader
             with torch.device("meta"):
                 return reader(build_architecture(architecture, num_classes, in_channels))
         except RuntimeError:
-            if not isinstance(architecture, ForeignNetwork):
+            if not isinstance(architecture, ExternalNetwork):
                 raise
             with torch.device("cpu"):
                 return reader(build_architecture(architecture, num_classes, in_channels))

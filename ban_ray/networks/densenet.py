@@ -10,7 +10,7 @@ from torch import nn
 from ban_ray.networks.dense_unit import dense_units
 from ban_ray.networks.layers import Classifier
 from ban_ray.networks.shapes.densenet import DenseNetBC
-from ban_ray.networks.skeleton import skeleton
+from ban_ray.networks.skeleton import build_stages
 
 
 def build(architecture: DenseNetBC, num_classes: int, in_channels: int) -> Classifier:
@@ -19,4 +19,4 @@ def build(architecture: DenseNetBC, num_classes: int, in_channels: int) -> Class
     stages: list[tuple[list[nn.Module], int]] = [
         (dense_units(inputs, growth, units), inputs + units * growth) for inputs in architecture.widths[:3]
     ]
-    return skeleton(architecture.widths, stages, num_classes, in_channels)
+    return build_stages(architecture.widths, stages, num_classes, in_channels)

@@ -7,7 +7,7 @@ exactly half of the 80.5 M that the workshop paper prints (-49.97 %); the papers
 from ban_ray.networks.dense_unit import dense_units
 from ban_ray.networks.layers import Classifier, NormConv
 from ban_ray.networks.shapes.match import MatchDenseNet
-from ban_ray.networks.skeleton import skeleton
+from ban_ray.networks.skeleton import build_stages
 
 
 def build(architecture: MatchDenseNet, num_classes: int, in_channels: int) -> Classifier:
@@ -19,4 +19,4 @@ def build(architecture: MatchDenseNet, num_classes: int, in_channels: int) -> Cl
         if architecture.ratio_in != 1:
             units.insert(0, NormConv(inputs, entry, 1))
         stages.append((units, entry + count * growth))
-    return skeleton(widths, stages, num_classes, in_channels)
+    return build_stages(widths, stages, num_classes, in_channels)

@@ -15,7 +15,7 @@ from torch import nn
 from ban_ray.networks.layers import Classifier
 from ban_ray.networks.residual_unit import basic_unit, bottleneck_unit
 from ban_ray.networks.shapes.match_resnet import MatchPreResNet, MatchResNet, MatchWideResNet
-from ban_ray.networks.skeleton import skeleton
+from ban_ray.networks.skeleton import build_stages
 
 
 def _build(
@@ -27,7 +27,7 @@ def _build(
         units = [unit(stage, inputs, True)]
         units += [unit(stage, hidden, False) for _ in range(architecture.units - 1)]
         stages.append((units, hidden))
-    return skeleton(widths, stages, num_classes, in_channels)
+    return build_stages(widths, stages, num_classes, in_channels)
 
 
 def build_wide(architecture: MatchWideResNet, num_classes: int, in_channels: int) -> Classifier:

@@ -8,12 +8,12 @@ from ban_ray.errors import UserError
 from ban_ray.networks.shapes.architecture import Architecture
 from ban_ray.networks.shapes.densenet import HALF, DenseNetBC
 from ban_ray.networks.shapes.foreign import (
-    OWN_FORM,
+    CUSTOM_FORM,
     TORCHVISION_FORM,
-    OwnNetwork,
+    CustomNetwork,
     TorchvisionNetwork,
     as_text,
-    parse_foreign,
+    parse_external,
 )
 from ban_ray.networks.shapes.language import (
     CNN_DROPOUT,
@@ -25,19 +25,19 @@ from ban_ray.networks.shapes.language import (
 from ban_ray.networks.shapes.match import TEACHER, MatchDenseNet
 from ban_ray.networks.shapes.match_resnet import MatchPreResNet, MatchWideResNet
 from ban_ray.networks.shapes.resnet import PreResNet, WideResNet
-from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.kinds import TASK_TYPES
 
 __all__ = [
     "FORMS",
     "Architecture",
     "CharacterNetwork",
+    "CustomNetwork",
     "DenseNetBC",
     "LSTMNetwork",
     "LanguageArchitecture",
     "MatchDenseNet",
     "MatchPreResNet",
     "MatchWideResNet",
-    "OwnNetwork",
     "PreResNet",
     "TorchvisionNetwork",
     "WideResNet",
@@ -98,7 +98,7 @@ _OURS: dict[str, tuple[str, Callable[..., Architecture]]] = {
 DENSE = (DenseNetBC, MatchDenseNet)
 """Families whose units can be recomputed."""
 
-FORMS = (*_OURS, OWN_FORM, TORCHVISION_FORM)
+FORMS = (*_OURS, CUSTOM_FORM, TORCHVISION_FORM)
 """The forms that a name may have."""
 
 
@@ -108,8 +108,8 @@ def check_fits(architecture: Architecture, task: str) -> None:
     Raises:
         UserError: it does; a network of the user's is taken at its word.
     """
-    text = KINDS[task].text if task in KINDS else False
-    if isinstance(architecture, OwnNetwork) or isinstance(architecture, LanguageArchitecture) == text:
+    text = TASK_TYPES[task].text if task in TASK_TYPES else False
+    if isinstance(architecture, CustomNetwork) or isinstance(architecture, LanguageArchitecture) == text:
         return
     reads, allowed = ("images", "lstm-LAYERS-UNITS and cnn-lstm are") if text else ("text", "networks for images are")
     raise UserError(f"network {architecture.name} reads {reads}, which task {task} does not have; {allowed} allowed")
@@ -126,14 +126,14 @@ def parse(name: str, arguments: Mapping[str, object] | None = None) -> Architect
         UserError: a name of no known form, numbers out of range, or arguments for a network that takes none.
     """
     if ":" in name:
-        return parse_foreign(name, arguments or {})
+        return parse_external(name, arguments or {})
     for pattern, make in _OURS.values():
         if match := re.fullmatch(pattern, name):
             architecture = make(*match.groups())
             if arguments:
                 raise UserError(
                     f"network {architecture.name} takes no arguments and was given {as_text(arguments)}; "
-                    f"only {OWN_FORM} and {TORCHVISION_FORM} take some"
+                    f"only {CUSTOM_FORM} and {TORCHVISION_FORM} take some"
                 )
             return architecture
     raise UserError(

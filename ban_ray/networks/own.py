@@ -8,10 +8,10 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from ban_ray.errors import UserError
-from ban_ray.networks.shapes.foreign import OwnNetwork, one_line
+from ban_ray.networks.shapes.foreign import CustomNetwork, one_line
 
 
-def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Module:
+def build(architecture: CustomNetwork, num_classes: int, in_channels: int) -> nn.Module:
     """What the user's function returns for (num_classes=, in_channels=, **arguments), as it is.
 
     It should take (b, in_channels, h, w) to logits (b, num_classes). Its initialisation is its own. Files that it reads
@@ -26,17 +26,17 @@ def build(architecture: OwnNetwork, num_classes: int, in_channels: int) -> nn.Mo
     try:
         # A count may ask for the meta device, where tensors of the imported module would stay without values.
         with torch.device("cpu"):
-            place = importlib.import_module(architecture.place)
+            place = importlib.import_module(architecture.module)
     except Exception as error:
         # Code that is not ours may raise anything.
         raise UserError(
-            f"network {name}: module {architecture.place} cannot be imported ({one_line(error)}); "
+            f"network {name}: module {architecture.module} cannot be imported ({one_line(error)}); "
             "it must be on Python's path here and on every worker"
         ) from error
     function = getattr(place, architecture.function, None)
     if not callable(function):
         raise UserError(
-            f"network {name}: module {architecture.place} has no function {architecture.function}; "
+            f"network {name}: module {architecture.module} has no function {architecture.function}; "
             f"defined there are {', '.join(_defined_in(place)) or 'none'}"
         )
     try:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Published:
+class PaperCount:
     """A network of the workshop paper's Tables 1 and 2, or of ICML 2018's Table 6.
 
     Attributes:
@@ -23,29 +23,29 @@ class Published:
 PTB_WORDS, PTB_CHARACTERS = 10_000, 51
 _UNKNOWN = "no natural construction gives the printed count"
 
-PUBLISHED = (
-    Published(
+PAPER_COUNTS = (
+    PaperCount(
         "densenet-bc-112-33", 6.3, "the printed count is DenseNet-106-33's without the third transition (6.361 M)"
     ),
-    Published("densenet-bc-90-60", 16.1),
-    Published("densenet-bc-80-80", 22.4),
-    Published("densenet-bc-80-120", 50.4),
-    Published("pre-resnet-1001", 10.2),
-    Published("wide-resnet-28-10", 36),
-    Published("wide-resnet-28-20", 146),
-    Published("match-wide-resnet-1-1", 20.9),
-    Published("match-wide-resnet-2-1", 43.1),
-    Published("match-wide-resnet-4-0.5", 24.3),
-    Published("match-wide-resnet-4-1", 87.3),
-    Published("match-pre-resnet-14-0.5", 7.3, _UNKNOWN),
-    Published("match-pre-resnet-14-1", 17.7, _UNKNOWN),
-    Published("match-densenet-7-1-2", 21.2),
-    Published("match-densenet-14-0.5-1", 5.1),
-    Published("match-densenet-14-0.75-1.5", 10.1),
-    Published("match-densenet-14-1-3", 80.5, "ours is exactly half of the printed count"),
-    Published("match-densenet-28-1-2", 13.7),
-    Published("match-densenet-42-1-2", 12.9),
-    Published("match-densenet-56-1-2", 12.6),
-    Published("cnn-lstm", 19, classes=PTB_WORDS, channels=PTB_CHARACTERS),
-    Published("lstm-2-1500", 52, classes=PTB_WORDS, channels=PTB_CHARACTERS),
+    PaperCount("densenet-bc-90-60", 16.1),
+    PaperCount("densenet-bc-80-80", 22.4),
+    PaperCount("densenet-bc-80-120", 50.4),
+    PaperCount("pre-resnet-1001", 10.2),
+    PaperCount("wide-resnet-28-10", 36),
+    PaperCount("wide-resnet-28-20", 146),
+    PaperCount("match-wide-resnet-1-1", 20.9),
+    PaperCount("match-wide-resnet-2-1", 43.1),
+    PaperCount("match-wide-resnet-4-0.5", 24.3),
+    PaperCount("match-wide-resnet-4-1", 87.3),
+    PaperCount("match-pre-resnet-14-0.5", 7.3, _UNKNOWN),
+    PaperCount("match-pre-resnet-14-1", 17.7, _UNKNOWN),
+    PaperCount("match-densenet-7-1-2", 21.2),
+    PaperCount("match-densenet-14-0.5-1", 5.1),
+    PaperCount("match-densenet-14-0.75-1.5", 10.1),
+    PaperCount("match-densenet-14-1-3", 80.5, "ours is exactly half of the printed count"),
+    PaperCount("match-densenet-28-1-2", 13.7),
+    PaperCount("match-densenet-42-1-2", 12.9),
+    PaperCount("match-densenet-56-1-2", 12.6),
+    PaperCount("cnn-lstm", 19, classes=PTB_WORDS, channels=PTB_CHARACTERS),
+    PaperCount("lstm-2-1500", 52, classes=PTB_WORDS, channels=PTB_CHARACTERS),
 )

@@ -11,7 +11,7 @@ from torch import nn
 from ban_ray.networks.layers import Classifier, NormConv, conv
 
 
-def skeleton(
+def build_stages(
     widths: tuple[int, int, int, int],
     stages: Iterable[tuple[list[nn.Module], int]],
     num_classes: int,

@@ -14,7 +14,7 @@ from pathlib import Path
 from ban_ray.errors import UserError
 from ban_ray.networks.own_modules import Module, own_modules
 from ban_ray.networks.shapes.architecture import Architecture
-from ban_ray.networks.shapes.foreign import ForeignNetwork, OwnNetwork
+from ban_ray.networks.shapes.foreign import CustomNetwork, ExternalNetwork
 from ban_ray.specs import digest
 
 DECLARATION = "NETWORK_FILES"
@@ -24,16 +24,16 @@ PREFIX = "source:"
 _DIGITS = 16
 
 
-def source_version(network: OwnNetwork) -> str:
+def source_version(network: CustomNetwork) -> str:
     """``source:`` and the first hexadecimal digits of the digest.
 
     Raises:
         UserError: there is no such module, or a declared file cannot be read.
     """
-    modules = own_modules(network.place)
-    if network.place not in modules:
+    modules = own_modules(network.module)
+    if network.module not in modules:
         raise UserError(
-            f"network {network.name}: module {network.place} cannot be imported (No module named {network.place!r}); "
+            f"network {network.name}: module {network.module} cannot be imported (No module named {network.module!r}); "
             "it must be on Python's path here and on every worker"
         )
     files = {
@@ -53,12 +53,12 @@ def chosen_version(architecture: Architecture, typed: str | None) -> str:
         UserError: the network is one of this package, the builder cannot be read, or what was typed is the version of
             other code.
     """
-    if typed and not isinstance(architecture, ForeignNetwork):
+    if typed and not isinstance(architecture, ExternalNetwork):
         raise UserError(
             f"--network-version {typed!r} is of no use: {architecture.name} is built by ban_ray, which has versions "
             "of its own"
         )
-    if not isinstance(architecture, OwnNetwork):
+    if not isinstance(architecture, CustomNetwork):
         return typed or ""
     if typed is None:
         return source_version(architecture)
@@ -72,7 +72,7 @@ def require_version(architecture: Architecture, version: str) -> None:
     Raises:
         UserError: the code of a network of the user's own, or a file that it reads, is another here.
     """
-    if not isinstance(architecture, OwnNetwork) or not version.startswith(PREFIX):
+    if not isinstance(architecture, CustomNetwork) or not version.startswith(PREFIX):
         return
     if version != (here := source_version(architecture)):
         raise UserError(
@@ -81,7 +81,7 @@ def require_version(architecture: Architecture, version: str) -> None:
         )
 
 
-def _declared(module: Module, network: OwnNetwork) -> list[str]:
+def _declared(module: Module, network: CustomNetwork) -> list[str]:
     """The files that a module declares.
 
     Raises:
@@ -123,7 +123,7 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def _digest_of(path: Path, network: OwnNetwork) -> str:
+def _digest_of(path: Path, network: CustomNetwork) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,12 +6,12 @@ from ban_ray.metrics import metric_of
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor
 from ban_ray.population.member import Member
-from ban_ray.tasks.handover import Handover
+from ban_ray.tasks.handover import InputDescription
 
 WEIGHTS, RECORD_COPY, CARD, LOADER = "weights.safetensors", "member.json", "README.md", "load.py"
 
 
-def loader(member: Member, inputs: Handover) -> str:
+def loader(member: Member, inputs: InputDescription) -> str:
     """Python that builds the network and loads the weights that lie beside it."""
     spec = member.generation
     version = f", version={spec.network_version!r}" if spec.network_version else ""
@@ -37,13 +37,13 @@ if __name__ == "__main__":
 '''
 
 
-def card(member: Member, line: Sequence[Ancestor], inputs: Handover) -> str:
+def card(member: Member, line: Sequence[Ancestor], inputs: InputDescription) -> str:
     """The card, in Markdown."""
     spec, metrics, metric = member.generation, member.metrics, metric_of(member.generation.task)
     held_out = (
         "none; no samples were kept out of training"
         if metrics.held_out_error is None
-        else f"{metric.told_of(member, 'held_out')} (log-likelihood {metrics.held_out_log_likelihood:.4f} nats)"
+        else f"{metric.format_member(member, 'held_out')} (log-likelihood {metrics.held_out_log_likelihood:.4f} nats)"
     )
     return f"""# {_plain(spec.network)} on {_plain(spec.task.name)}
 
@@ -54,7 +54,7 @@ def card(member: Member, line: Sequence[Ancestor], inputs: Handover) -> str:
 | task | `{_plain(spec.task.name)}`, data `{spec.task.fingerprint}`, protocol {spec.task.protocol}, \
 split seed {spec.task.split_seed}, label noise {spec.task.label_noise:g} |
 | {_training(member)} |
-| test {metric.name} | {metric.told_of(member)} (log-likelihood {metrics.test_log_likelihood:.4f} nats) |
+| test {metric.name} | {metric.format_member(member)} (log-likelihood {metrics.test_log_likelihood:.4f} nats) |
 | held-out {metric.name} | {held_out} |
 
 {inputs.note}
@@ -101,7 +101,7 @@ def _lineage(line: Sequence[Ancestor]) -> str:
         if one.member is not None:
             network = f"`{_plain(one.member.generation.network)}`"
             teachers = ", ".join(f"`{key[:12]}`" for key in one.member.generation.teachers)
-            error = metric_of(one.member.generation.task).told_of(one.member)
+            error = metric_of(one.member.generation.task).format_member(one.member)
         rows.append(f"| `{one.key[:12]}` | {network} | {teachers} | {error} | {_plain(one.note)} |")
     return "\n".join(rows)
 

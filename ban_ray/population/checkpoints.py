@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from ban_ray.population.places import folder
+from ban_ray.population.places import member_folder
 from ban_ray.population.protocol import Storage
 
 KEPT = 2
@@ -15,7 +15,7 @@ _NAME = re.compile(r"epoch-(\d{4,})-([0-9a-f]{64})\.pt")
 
 def unfinished(key: str) -> str:
     """The folder of a key's checkpoints."""
-    return f"unfinished/{folder(key).removeprefix('population/')}"
+    return f"unfinished/{member_folder(key).removeprefix('population/')}"
 
 
 def save(storage: Storage, key: str, claim: str, epoch: int, data: bytes) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ban_ray.population.places import folder
+from ban_ray.population.places import member_folder
 from ban_ray.population.protocol import Storage
 
 _NAME = re.compile(r"[0-9]{6,18}\.json")
@@ -24,8 +24,8 @@ RENEW_S = 5.0
 STALE_S = 45.0
 
 
-def _place(key: str) -> str:
-    return f"claims/{folder(key).removeprefix('population/')}"
+def _claims_folder(key: str) -> str:
+    return f"claims/{member_folder(key).removeprefix('population/')}"
 
 
 def process_identity() -> dict[str, str | int]:
@@ -55,7 +55,7 @@ def _started(pid: int) -> str:
         return ""
 
 
-def _surely_gone(record: dict[str, Any]) -> bool:
+def _owner_is_dead(record: dict[str, Any]) -> bool:
     """True only where the owner lived on this boot of this host and its process has ended."""
     owner = record.get("owner")
     if not isinstance(owner, dict):
@@ -76,7 +76,7 @@ class Claim:
 
     @property
     def path(self) -> str:
-        return f"{_place(self._key)}/{self._number:06d}.json"
+        return f"{_claims_folder(self._key)}/{self._number:06d}.json"
 
     def create(self) -> bool:
         """False where someone else was faster."""
@@ -94,7 +94,7 @@ class Claim:
     def end(self) -> None:
         """The generation is published: forget every claim of its key."""
         self._stop()
-        self._storage.delete(_place(self._key))
+        self._storage.delete(_claims_folder(self._key))
 
     def _stop(self) -> None:
         self._ended.set()
@@ -119,13 +119,13 @@ class Claim:
             return False
 
 
-def holder(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:
+def current(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:
     """The highest claim's number and record; (0, None) where there is none."""
-    names = [name for name in storage.list(_place(key)) if _NAME.fullmatch(name)]
+    names = [name for name in storage.list(_claims_folder(key)) if _NAME.fullmatch(name)]
     if not names:
         return 0, None
     try:
-        record = json.loads(storage.read(f"{_place(key)}/{names[-1]}"))
+        record = json.loads(storage.read(f"{_claims_folder(key)}/{names[-1]}"))
     except FileNotFoundError:
         return 0, None
     except (ValueError, RecursionError):
@@ -133,20 +133,20 @@ def holder(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:
     return int(names[-1][:-5]), record if isinstance(record, dict) else {}
 
 
-def take(storage: Storage, key: str, run: str, *, stale: int = 0) -> Claim | None:
+def acquire(storage: Storage, key: str, run: str, *, expired: int = 0) -> Claim | None:
     """Claim a key, unless someone else holds it.
 
     Args:
         run: names the Train run; its own earlier claim does not stand in its way.
         stale: number of a claim that a waiter saw standing still for `STALE_S`.
     """
-    number, record = holder(storage, key)
+    number, record = current(storage, key)
     free = (
         record is None
         or record.get("released") is True
         or record.get("run") == run
-        or number <= stale
-        or _surely_gone(record)
+        or number <= expired
+        or _owner_is_dead(record)
     )
     if not free:
         return None
@@ -163,10 +163,10 @@ def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float 
     seen: tuple[int, object] | None = None
     since = looked = time.monotonic()
     while not done():
-        number, record = holder(storage, key)
+        number, record = current(storage, key)
         if record is None or record.get("released") is True:
             return 0
-        if _surely_gone(record):
+        if _owner_is_dead(record):
             return number
         now = time.monotonic()
         # While this process could not look, the storage may have been gone for the holder too.
@@ -179,13 +179,13 @@ def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float 
     return 0
 
 
-def release_of_runs(storage: Storage, keys: list[str], belongs: Callable[[str], bool]) -> int:
+def release_runs(storage: Storage, keys: list[str], belongs: Callable[[str], bool]) -> int:
     """Release the claims of runs that were stopped; returns how many."""
     count = 0
     for key in keys:
-        number, record = holder(storage, key)
+        number, record = current(storage, key)
         if record and record.get("released") is not True and belongs(str(record.get("run"))):
-            path = f"{_place(key)}/{number:06d}.json"
+            path = f"{_claims_folder(key)}/{number:06d}.json"
             storage.write(path, json.dumps({**record, "released": True}).encode())
             count += 1
     return count

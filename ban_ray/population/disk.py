@@ -6,7 +6,7 @@ import secrets
 from pathlib import Path
 
 
-def written(target: Path, data: bytes) -> Path:
+def write_temporary(target: Path, data: bytes) -> Path:
     """A new hidden file beside the target, with its bytes on disk."""
     scratch = target.parent / f".{target.name}.{secrets.token_hex(6)}"
     try:

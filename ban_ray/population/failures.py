@@ -4,7 +4,7 @@ import json
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ban_ray.population.places import folder
+from ban_ray.population.places import member_folder
 from ban_ray.population.protocol import Storage
 
 
@@ -24,7 +24,7 @@ class Failure(BaseModel):
 
 
 def _path(key: str) -> str:
-    return f"failures/{folder(key).removeprefix('population/')}.json"
+    return f"failures/{member_folder(key).removeprefix('population/')}.json"
 
 
 def record(storage: Storage, key: str, reason: str, sentence: str, search: str) -> None:
@@ -33,7 +33,7 @@ def record(storage: Storage, key: str, reason: str, sentence: str, search: str) 
     storage.write(_path(key), json.dumps(failure.model_dump()).encode())
 
 
-def find(storage: Storage, key: str, search: str) -> Failure | None:
+def lookup(storage: Storage, key: str, search: str) -> Failure | None:
     """The failure that holds for a search, None where there is none."""
     try:
         failure = Failure.model_validate_json(storage.read(_path(key)))

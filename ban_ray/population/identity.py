@@ -9,13 +9,13 @@ _PATH = ".identity"
 _MOST_BYTES = 64
 
 
-def identity(storage: Storage) -> str:
+def storage_id(storage: Storage) -> str:
     """The storage's name, given to it where it has none."""
     storage.create(_PATH, secrets.token_hex(16).encode())
     return _read(storage)
 
 
-def another(storage: Storage, expected: str) -> str:
+def mismatch(storage: Storage, expected: str) -> str:
     """A sentence where this is not the storage of that name, else empty."""
     try:
         found = _read(storage)

@@ -54,7 +54,7 @@ class _Fresh:
 def catalogue(population: "Population") -> Catalogue:
     """The members of a storage; only records that the index does not know yet are read one by one."""
     with _no_collection():
-        marks = {key: mark for key, mark in population.storage.marks("population", RECORD).items() if is_key(key)}
+        marks = {key: mark for key, mark in population.storage.versions("population", RECORD).items() if is_key(key)}
         known = _load(population)
         kept = {
             member.key: member

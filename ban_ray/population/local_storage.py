@@ -7,7 +7,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from ban_ray.population.disk import delete_folder, link, sync, written
+from ban_ray.population.disk import delete_folder, link, sync, write_temporary
 from ban_ray.population.protocol import Entry, NotAFile, TooLarge, parts_of
 
 _ATTEMPTS = 5
@@ -88,7 +88,7 @@ class LocalStorage:
             found.append(Entry(name, folder, 0 if folder else status.st_size, status.st_mtime))
         return tuple(sorted(found, key=lambda entry: entry.name))
 
-    def marks(self, path: str, file: str) -> dict[str, str]:
+    def versions(self, path: str, file: str) -> dict[str, str]:
         folder, (name,) = self._at(path), parts_of(file)
         found = {}
         for below in self._names(path):
@@ -165,7 +165,7 @@ class LocalStorage:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 new = self._make(target.parent)
-                scratch = written(target, data)
+                scratch = write_temporary(target, data)
                 try:
                     place(scratch, target)
                 finally:

@@ -7,10 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny, Va
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.imported import ImportedGeneration
-from ban_ray.population.signed_json import FORMAT_VERSION, MAX_BYTES, NotSigned, sign, unsign
+from ban_ray.population.signed_json import FORMAT_VERSION, MAX_BYTES, ChecksumMismatch, open_sealed, seal
 from ban_ray.specs import SEMANTICS_VERSION, Generation, digest
 
-__all__ = ["FORMAT_VERSION", "MAX_RECORD_BYTES", "RECORD", "File", "History", "Member", "Metrics"]
+__all__ = ["FORMAT_VERSION", "MAX_RECORD_BYTES", "RECORD", "File", "History", "Member", "MemberMetrics"]
 
 RECORD = "member.json"
 """The file whose existence publishes a member."""
@@ -47,7 +47,7 @@ class File(BaseModel):
         return cls(name=f"{kind}-{hashlib.sha256(data).hexdigest()}.{suffix}", size=len(data))
 
 
-class Metrics(BaseModel):
+class MemberMetrics(BaseModel):
     """Computed from the stored predictions; held-out ones are None under the paper protocol.
 
     Attributes:
@@ -80,7 +80,7 @@ class Member(BaseModel):
     generation: Annotated[SerializeAsAny[Generation | ImportedGeneration], Field(union_mode="left_to_right")]
     teachers: dict[Sha256, Sha256]
     parameters: Annotated[int, Field(ge=0, lt=1 << 53)]
-    metrics: Metrics
+    metrics: MemberMetrics
     weights: File
     predictions: File
     history: File
@@ -108,7 +108,7 @@ class Member(BaseModel):
         """Canonical JSON with the SHA-256 of the same JSON without the field ``sha256``."""
         plain = self.model_dump(mode="json", exclude={"generation"})
         plain["generation"] = self.generation.model_dump(mode="json", exclude_defaults=True)
-        return sign(plain)
+        return seal(plain)
 
     @classmethod
     def from_bytes(cls, data: bytes, key: str) -> Self:
@@ -119,12 +119,12 @@ class Member(BaseModel):
                 that this version does not know.
         """
         try:
-            member = cls.model_validate_json(unsign(data), strict=True)
+            member = cls.model_validate_json(open_sealed(data), strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(map(str, first["loc"]))[:100]
             raise DamagedMember(f"member {key}: {RECORD} has a bad field {place}: {first['msg'][:300]}") from error
-        except NotSigned as error:
+        except ChecksumMismatch as error:
             raise DamagedMember(f"member {key}: {RECORD} {error}") from error
         if member.key != key or member._computed_key() != key:
             raise DamagedMember(f"member {key}: {RECORD} is the record of another generation")

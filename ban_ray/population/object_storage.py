@@ -88,7 +88,7 @@ class ObjectStorage:
         ]
         return tuple(sorted(folders + files, key=lambda entry: entry.name))
 
-    def marks(self, path: str, file: str) -> dict[str, str]:
+    def versions(self, path: str, file: str) -> dict[str, str]:
         depth, (name,) = len(parts_of(path)), parts_of(file)
         found = {}
         with _told(path):

@@ -2,7 +2,7 @@
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.member import RECORD
-from ban_ray.population.places import folder
+from ban_ray.population.places import member_folder
 from ban_ray.population.read import Population
 
 GRACE_S = 86_400.0
@@ -15,7 +15,7 @@ def orphans_of(population: Population, key: str, before: float) -> list[tuple[st
     Args:
         before: seconds since 1970; younger files are passed over.
     """
-    place = folder(key)
+    place = member_folder(key)
     entries = population.storage.entries(place)
     if not any(entry.name == RECORD for entry in entries):
         if entries and all(entry.modified is not None and entry.modified < before for entry in entries):

@@ -10,7 +10,7 @@ def is_key(name: str) -> bool:
     return _KEY.fullmatch(name) is not None
 
 
-def folder(key: str) -> str:
+def member_folder(key: str) -> str:
     """The folder of a key.
 
     Raises:

@@ -76,7 +76,7 @@ class Storage(Protocol):
         """Like `list`, with sizes and times, and with the names that begin with a dot."""
         ...
 
-    def marks(self, path: str, file: str) -> dict[str, str]:
+    def versions(self, path: str, file: str) -> dict[str, str]:
         """The folders directly below `path` that hold `file`, each with a mark that changes when the file does."""
         ...
 

@@ -9,8 +9,8 @@ from pydantic import JsonValue
 
 from ban_ray.ensembles import error_percent, mean_log_likelihood
 from ban_ray.errors import DamagedMember
-from ban_ray.population.member import FORMAT_VERSION, RECORD, File, History, Member, Metrics
-from ban_ray.population.places import folder
+from ban_ray.population.member import FORMAT_VERSION, RECORD, File, History, Member, MemberMetrics
+from ban_ray.population.places import member_folder
 from ban_ray.population.read import Population, Predictions
 from ban_ray.specs import SEMANTICS_VERSION, Generation
 
@@ -58,7 +58,7 @@ def publish(
         **files,
     )
     record = _readable(member)
-    place = folder(generation.key)
+    place = member_folder(generation.key)
     for kind, data in blobs.items():
         population.storage.write(f"{place}/{files[kind].name}", data)
     if population.storage.create(f"{place}/{RECORD}", record):
@@ -86,10 +86,10 @@ def weights_file(weights: Mapping[str, NDArray[np.generic]]) -> File:
     return File.of("weights", "safetensors", _safetensors(weights))
 
 
-def measure(predictions: Predictions) -> Metrics:
+def measure(predictions: Predictions) -> MemberMetrics:
     """The metrics of stored predictions."""
     held_out = len(predictions.held_out_labels) > 0
-    return Metrics(
+    return MemberMetrics(
         held_out_error=error_percent(predictions.held_out, predictions.held_out_labels) if held_out else None,
         held_out_log_likelihood=(
             mean_log_likelihood(predictions.held_out, predictions.held_out_labels) if held_out else None

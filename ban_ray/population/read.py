@@ -19,10 +19,10 @@ from ban_ray.population.contents import (
     shapes_of,
 )
 from ban_ray.population.member import MAX_RECORD_BYTES, RECORD, File, History, Member
-from ban_ray.population.places import folder, is_key
+from ban_ray.population.places import is_key, member_folder
 from ban_ray.population.protocol import NotAFile, Storage, TooLarge
 
-__all__ = ["Labels", "LogProbabilities", "Population", "Predictions", "folder"]
+__all__ = ["Labels", "LogProbabilities", "Population", "Predictions", "member_folder"]
 
 _HEAD_BYTES = 64 * 2**10
 """Of a file of tensors; the names and shapes of most networks are within it."""
@@ -35,7 +35,7 @@ class Population:
         self.storage = storage
 
     def __contains__(self, key: str) -> bool:
-        return self.storage.exists(f"{folder(key)}/{RECORD}")
+        return self.storage.exists(f"{member_folder(key)}/{RECORD}")
 
     def get(self, key: str) -> Member | None:
         """The member of a key, None where there is none.
@@ -44,7 +44,7 @@ class Population:
             DamagedMember: its record is not what was published.
         """
         try:
-            data = self.storage.read(f"{folder(key)}/{RECORD}", at_most=MAX_RECORD_BYTES)
+            data = self.storage.read(f"{member_folder(key)}/{RECORD}", at_most=MAX_RECORD_BYTES)
         except FileNotFoundError:
             return None
         except (TooLarge, NotAFile) as error:
@@ -59,7 +59,7 @@ class Population:
 
     def keys(self) -> list[str]:
         """Keys of all published members, sorted."""
-        return sorted(name for name in self.storage.marks("population", RECORD) if is_key(name))
+        return sorted(name for name in self.storage.versions("population", RECORD) if is_key(name))
 
     def __iter__(self) -> Iterator[Member]:
         """All members whose records can be read, by key; `verify` tells of the others."""
@@ -88,7 +88,7 @@ class Population:
         Raises:
             DamagedMember: the file is missing or does not begin as one of tensors does.
         """
-        path = f"{folder(member.key)}/{member.weights.name}"
+        path = f"{member_folder(member.key)}/{member.weights.name}"
         try:
             head = self.storage.head(path, _HEAD_BYTES)
             if (size := header_size(head)) > len(head):
@@ -113,7 +113,7 @@ class Population:
         """
         wrong = f"member {member.key}: {file.name}"
         try:
-            data = self.storage.read(f"{folder(member.key)}/{file.name}", at_most=file.size)
+            data = self.storage.read(f"{member_folder(member.key)}/{file.name}", at_most=file.size)
         except FileNotFoundError as error:
             raise DamagedMember(f"{wrong} is missing") from error
         except NotAFile as error:

@@ -53,13 +53,13 @@ class RetryingStorage:
         return self._inner.url
 
     def read(self, path: str, *, at_most: int | None = None) -> bytes:
-        return self.again(lambda _: self._inner.read(path, at_most=at_most))
+        return self.retry(lambda _: self._inner.read(path, at_most=at_most))
 
     def head(self, path: str, size: int) -> bytes:
-        return self.again(lambda _: self._inner.head(path, size))
+        return self.retry(lambda _: self._inner.head(path, size))
 
     def write(self, path: str, data: bytes) -> None:
-        self.again(lambda _: self._inner.write(path, data))
+        self.retry(lambda _: self._inner.write(path, data))
 
     def create(self, path: str, data: bytes) -> bool:
         def attempt(number: int) -> bool:
@@ -68,19 +68,19 @@ class RetryingStorage:
             # An attempt whose answer was lost may have made it.
             return number > 1 and self._holds(path, data)
 
-        return self.again(attempt)
+        return self.retry(attempt)
 
     def exists(self, path: str) -> bool:
-        return self.again(lambda _: self._inner.exists(path))
+        return self.retry(lambda _: self._inner.exists(path))
 
     def list(self, path: str) -> list[str]:
-        return self.again(lambda _: self._inner.list(path))
+        return self.retry(lambda _: self._inner.list(path))
 
     def entries(self, path: str) -> tuple[Entry, ...]:
-        return self.again(lambda _: self._inner.entries(path))
+        return self.retry(lambda _: self._inner.entries(path))
 
-    def marks(self, path: str, file: str) -> dict[str, str]:
-        return self.again(lambda _: self._inner.marks(path, file))
+    def versions(self, path: str, file: str) -> dict[str, str]:
+        return self.retry(lambda _: self._inner.versions(path, file))
 
     def move(self, source: str, target: str) -> None:
         def attempt(number: int) -> None:
@@ -88,15 +88,15 @@ class RetryingStorage:
             if not moved:
                 self._inner.move(source, target)
 
-        self.again(attempt)
+        self.retry(attempt)
 
     def delete(self, path: str) -> None:
-        self.again(lambda _: self._inner.delete(path))
+        self.retry(lambda _: self._inner.delete(path))
 
     def free_bytes(self) -> int | None:
-        return self.again(lambda _: self._inner.free_bytes())
+        return self.retry(lambda _: self._inner.free_bytes())
 
-    def again(self, attempt: Callable[[int], T]) -> T:
+    def retry(self, attempt: Callable[[int], T]) -> T:
         """Call with the number of the attempt, from 1, until it works, fails for good, or patience ends."""
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_passes),

@@ -3,14 +3,14 @@
 import errno
 from itertools import count
 
-from ban_ray.population.places import folder
+from ban_ray.population.places import member_folder
 from ban_ray.population.read import Population
 from ban_ray.population.verify import check
 
 _TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
 
 
-def set_aside(population: Population, key: str) -> str | None:
+def quarantine(population: Population, key: str) -> str | None:
     """Move a damaged member to ``damaged/<key>-<n>``, with a file ``why.txt``.
 
     Returns:
@@ -24,7 +24,7 @@ def set_aside(population: Population, key: str) -> str | None:
     for number in count(1):
         target = f"damaged/{key}-{number}"
         try:
-            storage.move(folder(key), target)
+            storage.move(member_folder(key), target)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -12,42 +12,42 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
 
 
-class NotSigned(ValueError):
+class ChecksumMismatch(ValueError):
     """The bytes are not what was signed; the message says what `member.json` is instead."""
 
 
-def sign(plain: Mapping[str, object]) -> bytes:
+def seal(plain: Mapping[str, object]) -> bytes:
     """Canonical JSON with a field ``sha256``, the digest of the same JSON without it."""
     return canonical_json({**plain, "sha256": digest(plain)})
 
 
-def unsign(data: bytes) -> bytes:
+def open_sealed(data: bytes) -> bytes:
     """The canonical JSON without its digest.
 
     Raises:
         NotSigned: it is too long or too deep, of another format version, not canonical, or its digest is another's.
     """
     if len(data) > MAX_BYTES:
-        raise NotSigned(f"has {len(data)} bytes; at most {MAX_BYTES} are read")
+        raise ChecksumMismatch(f"has {len(data)} bytes; at most {MAX_BYTES} are read")
     try:
         plain = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise NotSigned("is not canonical JSON") from error
+        raise ChecksumMismatch("is not canonical JSON") from error
     if _deeper_than(plain, MAX_DEPTH):
-        raise NotSigned(f"is nested more than {MAX_DEPTH} levels deep")
+        raise ChecksumMismatch(f"is nested more than {MAX_DEPTH} levels deep")
     if not isinstance(plain, dict):
-        raise NotSigned("holds no record")
+        raise ChecksumMismatch("holds no record")
     if plain.get("format_version") != FORMAT_VERSION:
         version = repr(plain.get("format_version"))[:50]
-        raise NotSigned(f"has format version {version}, which is not known; this version reads {FORMAT_VERSION}")
+        raise ChecksumMismatch(f"has format version {version}, which is not known; this version reads {FORMAT_VERSION}")
     written = plain.pop("sha256", None)
     try:
         body = canonical_json(plain)
         signed = _with_digest(plain, body, written)
     except ValueError as error:
-        raise NotSigned("is not canonical JSON") from error
+        raise ChecksumMismatch("is not canonical JSON") from error
     if written != hashlib.sha256(body).hexdigest() or signed != data:
-        raise NotSigned("does not match its digest")
+        raise ChecksumMismatch("does not match its digest")
     return body
 
 

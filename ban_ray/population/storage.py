@@ -84,7 +84,7 @@ def find_storage(url: str, *, patience_s: float = 0.0) -> Storage:
     storage = RetryingStorage(inner, patience_s=patience_s)
     try:
         if isinstance(inner, LocalStorage):
-            storage.again(lambda _: inner.require())
+            storage.retry(lambda _: inner.require())
         else:
             storage.exists("population")
     except OSError as error:

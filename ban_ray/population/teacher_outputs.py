@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.contents import arrays_of
-from ban_ray.population.places import folder
+from ban_ray.population.places import member_folder
 from ban_ray.population.protocol import Storage
 from ban_ray.shared_rows import Numbers, Rows
 
@@ -17,7 +17,7 @@ _NAME = r"-([0-9]{10,})-([0-9a-f]{64})\.safetensors"
 
 def kept_outputs(key: str) -> str:
     """The folder of what is kept of a teacher."""
-    return f"outputs/{folder(key).removeprefix('population/')}"
+    return f"outputs/{member_folder(key).removeprefix('population/')}"
 
 
 def count(storage: Storage, key: str, identity: str) -> int:

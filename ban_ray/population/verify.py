@@ -10,7 +10,7 @@ from ban_ray.population.checkpoints import unfinished
 from ban_ray.population.contents import arrays_of, history_of, predictions_of
 from ban_ray.population.member import RECORD, Member
 from ban_ray.population.orphans import GRACE_S, orphans_of
-from ban_ray.population.places import folder, is_key
+from ban_ray.population.places import is_key, member_folder
 from ban_ray.population.publish import measure
 from ban_ray.population.read import Population
 
@@ -38,7 +38,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Report:
+class VerificationReport:
     """What `verify` has looked at and found; `bytes_read` are those of the members' files."""
 
     members: int
@@ -52,7 +52,7 @@ def verify(
     keys: Collection[str] | None = None,
     grace_s: float = GRACE_S,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Report:
+) -> VerificationReport:
     """Read every file of every member, or of those with the given keys.
 
     Args:
@@ -85,12 +85,12 @@ def verify(
         if key in published and (keys is None or key in keys):
             sentence = f"member {key} is published and still has checkpoints"
             findings.append(Finding("unfinished", key, unfinished(key), sentence))
-    return Report(members, read, tuple(findings))
+    return VerificationReport(members, read, tuple(findings))
 
 
 def check(population: Population, key: str) -> tuple[Member | None, list[Finding]]:
     """One member's record and files; the record is None where it is missing or damaged."""
-    place = folder(key)
+    place = member_folder(key)
     try:
         member = population.get(key)
     except DamagedMember as error:
@@ -117,7 +117,7 @@ def check(population: Population, key: str) -> tuple[Member | None, list[Finding
 
 def _teachers(population: Population, member: Member, weights: dict[str, str | None]) -> list[Finding]:
     """Findings on a member's teachers; `weights` keeps the digests of those that were looked up."""
-    key, path, findings = member.key, f"{folder(member.key)}/{RECORD}", []
+    key, path, findings = member.key, f"{member_folder(member.key)}/{RECORD}", []
     if set(member.teachers) != set(member.generation.teachers):
         sentence = f"member {key}: its record names other teachers than its generation"
         findings.append(Finding("inconsistent", key, path, sentence))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ban_ray.errors import ClusterLost, DamagedMember, UserError
-from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.kinds import TASK_TYPES
 
 EXIT_BAD_INPUT = 2
 EXIT_CHAINS_FAILED = 3
@@ -33,7 +33,7 @@ def _seeds(_: click.Context, __: click.Parameter, value: str | None) -> tuple[in
 @click.option("--plan", "plan_only", is_flag=True, help="Print what would be trained and stop.")
 @click.option("--yes", is_flag=True, help="Do not ask before --scale paper.")
 @click.option("--scale", type=click.Choice(["laptop", "paper"]), default="laptop", show_default=True)
-@click.option("--task", help=f"{', '.join(KINDS)}; some are embedded.")
+@click.option("--task", help=f"{', '.join(TASK_TYPES)}; some are embedded.")
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
 @click.option("--image-size", metavar="N|HxW", help="Of --task folder, in pixels.")
 @click.option("--download", is_flag=True, help="Fetch the task's files into --data where none are there.")
@@ -100,11 +100,11 @@ def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
             return
         if given["space"] is None:
             raise UserError("--space is missing; --list names the spaces")
-        from ban_ray.search.choices import Choices
+        from ban_ray.search.choices import SearchOptions
         from ban_ray.search.command import search
 
         given["command"] = shlex.join(["python", "-m", "ban_ray.search", *sys.argv[1:]])
-        finished = search(Choices(plan_only=plan_only, **given))
+        finished = search(SearchOptions(plan_only=plan_only, **given))
         sys.exit(EXIT_CHAINS_FAILED if finished is not None and finished.failed else 0)
     except UserError as error:
         click.echo(f"Error: {error}", err=True)

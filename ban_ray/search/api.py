@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from ban_ray.search.choices import Choices
-from ban_ray.search.command import Finished, search
+from ban_ray.search.choices import SearchOptions
+from ban_ray.search.command import SearchResult, search
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,7 +74,7 @@ def train_chain(
         UserError: an argument cannot be used; the message says which and what is allowed.
     """
     finished = search(
-        Choices(
+        SearchOptions(
             space="chain",
             network=network,
             network_args=json.dumps(dict(network_args)) if network_args else None,
@@ -119,12 +119,12 @@ def _side(size: str | int | tuple[int, int] | None) -> str | None:
 
 
 def _test(metric: "Metric", member: "Member") -> float:
-    value = metric.of(member)
+    value = metric.value_of(member)
     assert value is not None
     return value
 
 
-def _frame(finished: Finished) -> "pd.DataFrame":
+def _frame(finished: SearchResult) -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
@@ -140,9 +140,9 @@ def _frame(finished: Finished) -> "pd.DataFrame":
                     "network": member.generation.network,
                     "objective": str(member.generation.objective),
                     "parameters": member.parameters,
-                    f"held_out_{metric.key}": metric.of(member, "held_out"),
-                    f"test_{metric.key}": metric.of(member),
-                    "test_gain": metric.gap(_test(metric, published[0][1]), _test(metric, member)),
+                    f"held_out_{metric.key}": metric.value_of(member, "held_out"),
+                    f"test_{metric.key}": metric.value_of(member),
+                    "test_gain": metric.difference(_test(metric, published[0][1]), _test(metric, member)),
                     "seconds": member.provenance.get("seconds"),
                     "key": member.key,
                 }

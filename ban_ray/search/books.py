@@ -11,66 +11,70 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search import distributions, record, targets
 from ban_ray.search.endings import DONE
-from ban_ray.search.judge import Judge
-from ban_ray.search.ledger import Ledger
+from ban_ray.search.judge import EarlyStopping
+from ban_ray.search.ledger import ConfigurationTracker
 from ban_ray.search.policy import ERROR
-from ban_ray.search.proposer import Proposer
-from ban_ray.search.request import Planned, Request, refused
-from ban_ray.search.sampling import Sampling
-from ban_ray.search.settled import settled
-from ban_ray.search.study import Study, reached
+from ban_ray.search.proposer import ConfigurationSampler
+from ban_ray.search.request import PlannedChain, SearchSpec, invalid_reason
+from ban_ray.search.sampling import SampledConfigurations
+from ban_ray.search.settled import finished_configurations
+from ban_ray.search.study import SearchStudy, rung_errors
 from ban_ray.specs import Generation, digest
 
 
 @dataclass(frozen=True)
-class Books:
+class SearchState:
     """Attributes:
     open: chains of a grid that are to be begun; a sampled search asks its sampling.
     """
 
-    study: Study
-    ledger: Ledger
-    judge: Judge | None
-    sampling: Sampling | None
-    open: tuple[Planned, ...]
+    study: SearchStudy
+    tracker: ConfigurationTracker
+    early_stopping: EarlyStopping | None
+    sampled: SampledConfigurations | None
+    open_chains: tuple[PlannedChain, ...]
 
 
-def open_books(request: Request, population: Population, folder: Path, name: str) -> Books:
+def open_search_state(request: SearchSpec, population: Population, folder: Path, name: str) -> SearchState:
     """Write the search down and open its study, with the configurations told that are finished already."""
-    policy, scale = request.policy, request.scale
-    record.write(population.storage, request, name)
-    known = distributions.of_parameters(scale.parameters) or distributions.of_list(scale.configurations)
-    study = Study(folder / "study.journal", _study_name(request, name), known, policy.minimised)
-    judge = None
+    policy, scale = request.strategy, request.scale
+    record.write_search(population.storage, request, name)
+    parameter_distributions = distributions.of_parameters(scale.parameters) or distributions.of_list(
+        scale.configurations
+    )
+    study = SearchStudy(folder / "study.journal", _study_name(request, name), parameter_distributions, policy.targets)
+    early_stopping = None
     if policy.stopping:
 
         def history(generation: Generation) -> list[dict[str, Any]]:
-            return replayed(population, generation)
+            return rung_reports(population, generation)
 
-        def sizes(planned: Planned) -> tuple[float, ...]:
-            return targets.sizes(request, planned.chain.generations[-1:])
+        def sizes(planned: PlannedChain) -> tuple[float, ...]:
+            return targets.size_targets(request, planned.chain.generations[-1:])
 
-        judge = Judge(patience=policy.patience, min_gain=policy.min_gain, sizes=sizes, history=history)
-    known_already = settled(request, study, population)
-    if judge:
-        _stand(request, study, known_already, judge)
-    if not request.sampled:
-        ledger = Ledger(request, study, population, known_already, judge=judge)
-        return Books(study, ledger, judge, None, _grid(request, population, ledger, judge))
-    proposer = Proposer(
+        early_stopping = EarlyStopping(patience=policy.patience, min_gain=policy.min_gain, sizes=sizes, history=history)
+    finished = finished_configurations(request, study, population)
+    if early_stopping:
+        _restore_rungs(request, study, finished, early_stopping)
+    if not request.is_sampled:
+        tracker = ConfigurationTracker(request, study, population, finished, early_stopping=early_stopping)
+        return SearchState(
+            study, tracker, early_stopping, None, _register_grid(request, population, tracker, early_stopping)
+        )
+    sampler = ConfigurationSampler(
         scale.parameters,
         policy.sampler,
-        identity=digest(record.identity(request)),
+        identity=digest(record.search_identity(request)),
         samples=policy.samples or scale.samples,
-        targets=len(policy.minimised),
-        refuse=lambda configuration: refused(request, configuration),
+        targets=len(policy.targets),
+        invalid_reason=lambda configuration: invalid_reason(request, configuration),
     )
-    ledger = Ledger(request, study, population, known_already, judge=judge, proposer=proposer)
-    sampling = Sampling(request, population, name, study, known_already, ledger, proposer, judge)
-    return Books(study, ledger, judge, sampling, ())
+    tracker = ConfigurationTracker(request, study, population, finished, early_stopping=early_stopping, sampler=sampler)
+    sampled = SampledConfigurations(request, population, name, study, finished, tracker, sampler, early_stopping)
+    return SearchState(study, tracker, early_stopping, sampled, ())
 
 
-def replayed(population: Population, generation: Generation) -> list[dict[str, Any]]:
+def rung_reports(population: Population, generation: Generation) -> list[dict[str, Any]]:
     """The reports that a member's training would have made at the rungs; none where it is no member."""
     try:
         member = population.get(generation.key)
@@ -88,38 +92,42 @@ def replayed(population: Population, generation: Generation) -> list[dict[str, A
     return [*epochs, {"published": True, **member.metrics.model_dump()}]
 
 
-def _stand(request: Request, study: Study, known_already: Mapping[str, FrozenTrial], judge: Judge) -> None:
+def _restore_rungs(
+    request: SearchSpec, study: SearchStudy, finished: Mapping[str, FrozenTrial], early_stopping: EarlyStopping
+) -> None:
     """Configurations that this search has begun before stand at their rungs, whatever became of them."""
-    for trial in known_already.values():
-        chains = request.planned(trial.params)
+    for trial in finished.values():
+        chains = request.chains_of(trial.params)
         for planned in chains:
-            judge.told_of(planned)
+            early_stopping.add_completed(planned)
         if trial.state == TrialState.PRUNED:
-            judge.remember(chains, reached(trial))
-    for configuration in study.begun(known_already):
-        if not refused(request, configuration):
-            for planned in request.planned(configuration):
-                judge.told_of(planned)
+            early_stopping.restore(chains, rung_errors(trial))
+    for configuration in study.started(finished):
+        if not invalid_reason(request, configuration):
+            for planned in request.chains_of(configuration):
+                early_stopping.add_completed(planned)
 
 
-def _grid(request: Request, population: Population, ledger: Ledger, judge: Judge | None) -> tuple[Planned, ...]:
+def _register_grid(
+    request: SearchSpec, population: Population, tracker: ConfigurationTracker, early_stopping: EarlyStopping | None
+) -> tuple[PlannedChain, ...]:
     """Tell of the chains that are whole; returns the others, without those that were stopped."""
-    ledger.add(request.chains)
-    left = []
+    tracker.add(request.chains)
+    open_chains = []
     for planned in request.chains:
-        if targets.whole(population, planned):
-            if judge:
-                judge.told_of(planned)
-            ledger.end(planned, DONE)
-        elif not ledger.told(planned.configuration):
-            left.append(planned)
-    return tuple(left)
+        if targets.is_chain_complete(population, planned):
+            if early_stopping:
+                early_stopping.add_completed(planned)
+            tracker.on_chain_end(planned, DONE)
+        elif not tracker.is_finished(planned.configuration):
+            open_chains.append(planned)
+    return tuple(open_chains)
 
 
-def _study_name(request: Request, name: str) -> str:
+def _study_name(request: SearchSpec, name: str) -> str:
     """One study holds one set of values: of these generations, seeds and targets."""
-    policy = request.policy
+    policy = request.strategy
     parts = [name, f"{request.generations} generations", f"seeds {','.join(map(str, request.seeds))}"]
-    if policy.minimised != (ERROR,) or policy.error_of != "last":
-        parts.append(f"{','.join(policy.minimised)} of {policy.error_of}")
+    if policy.targets != (ERROR,) or policy.select_by != "last":
+        parts.append(f"{','.join(policy.targets)} of {policy.select_by}")
     return ", ".join(parts)

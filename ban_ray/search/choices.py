@@ -6,7 +6,7 @@ from ban_ray.search.options import Options
 
 
 @dataclass(frozen=True)
-class Choices(Options):
+class SearchOptions(Options):
     """Options of a search and of its execution."""
 
     plan_only: bool = False

@@ -11,13 +11,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ban_ray import __version__
-from ban_ray.memory import KEPT_MEMORY
+from ban_ray.memory import MALLOC_ENVIRONMENT
 from ban_ray.networks.names import DENSE, parse
-from ban_ray.networks.shapes.foreign import OwnNetwork
-from ban_ray.population.disk import written
-from ban_ray.search.step import CPU_THREAD, Measured, Shape, measure
+from ban_ray.networks.shapes.foreign import CustomNetwork
+from ban_ray.population.disk import write_temporary
+from ban_ray.search.step import CPU_THREAD, StepConfig, StepMeasurement, measure_step
 from ban_ray.specs import Generation, digest
-from ban_ray.tasks.batches import steps_an_epoch
+from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.kept import cache_root
 
 
@@ -42,7 +42,7 @@ class Cost:
     devices: int
     memory_bytes: int
 
-    def at_once(self, devices: int) -> float:
+    def wall_time(self, devices: int) -> float:
         """Seconds, without Ray's, if as many devices are in use."""
         return max(self.longest_s, self.seconds / devices)
 
@@ -71,13 +71,13 @@ def estimate(
         known: specs by key, to find a student's teachers.
         chains: keys of the generations that one chain trains one after the other.
     """
-    found: dict[Shape, Measured] = {}
+    measurements: dict[StepConfig, StepMeasurement] = {}
     multiply_accumulates, seconds = 0.0, 0.0
     alone: dict[str, float] = {}
     for generation in missing:
         recipe = generation.recipe
         teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
-        shape = Shape(
+        config = StepConfig(
             network=generation.network,
             arguments=json.dumps(generation.network_arguments, sort_keys=True),
             teachers=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
@@ -89,30 +89,30 @@ def estimate(
             precision=recipe.precision,
             recompute=recompute and isinstance(parse(generation.network, generation.network_arguments or None), DENSE),
         )
-        if shape not in found:
-            found[shape] = _remembered(shape)
-        steps = recipe.epochs * steps_an_epoch(generation.task.name, training_samples, recipe)
-        alone[generation.key] = steps * found[shape].seconds
+        if config not in measurements:
+            measurements[config] = _cached(config)
+        steps = recipe.epochs * steps_per_epoch(generation.task.name, training_samples, recipe)
+        alone[generation.key] = steps * measurements[config].seconds
         seconds += alone[generation.key] * recipe.workers
-        multiply_accumulates += found[shape].multiply_accumulates * steps * recipe.batch_size * recipe.unroll
-    if not found:
+        multiply_accumulates += measurements[config].multiply_accumulates * steps * recipe.batch_size * recipe.unroll
+    if not measurements:
         return None
-    one = next(iter(found.values()))
+    first = next(iter(measurements.values()))
     return Cost(
         multiply_accumulates=multiply_accumulates,
         seconds=seconds,
         longest_s=max(sum(alone.get(key, 0.0) for key in chain) for chain in chains),
-        peak_bytes=max(measured.peak_bytes for measured in found.values()),
-        device=one.device,
-        devices=one.devices,
-        memory_bytes=one.memory_bytes,
+        peak_bytes=max(measured.peak_bytes for measured in measurements.values()),
+        device=first.device,
+        devices=first.devices,
+        memory_bytes=first.memory_bytes,
     )
 
 
-def _remembered(shape: Shape) -> Measured:
+def _cached(config: StepConfig) -> StepMeasurement:
     """Measured once on this node; a network of the user's each time, since its code may have changed."""
-    if any(isinstance(parse(name), OwnNetwork) for name, _ in ((shape.network, ""), *shape.teachers)):
-        return _measured(shape)
+    if any(isinstance(parse(name), CustomNetwork) for name, _ in ((config.network, ""), *config.teachers)):
+        return _measure_in_process(config)
     here = {
         "torch": importlib.metadata.version("torch"),
         "ban_ray": __version__,
@@ -120,35 +120,35 @@ def _remembered(shape: Shape) -> Measured:
         "host": platform.node(),
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
     }
-    file = cache_root() / "steps" / f"{digest({**asdict(shape), **here})}.json"
-    if (noted := _noted(file)) is not None:
+    file = cache_root() / "steps" / f"{digest({**asdict(config), **here})}.json"
+    if (noted := _read_cache(file)) is not None:
         return noted
-    measured = _measured(shape)
+    measured = _measure_in_process(config)
     file.parent.mkdir(parents=True, exist_ok=True)
-    written(file, json.dumps(asdict(measured)).encode()).replace(file)
+    write_temporary(file, json.dumps(asdict(measured)).encode()).replace(file)
     return measured
 
 
-def _noted(file: Path) -> Measured | None:
+def _read_cache(file: Path) -> StepMeasurement | None:
     """None where nothing is noted, or not by this version."""
     try:
-        return Measured(**json.loads(file.read_text()))
+        return StepMeasurement(**json.loads(file.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
 
-def _measured(shape: Shape) -> Measured:
+def _measure_in_process(config: StepConfig) -> StepMeasurement:
     """In a process of its own, so that its peak memory is the step's."""
     context = multiprocessing.get_context("forkserver")
     # Torch is imported once, by the server that the measuring processes are forked from.
     context.set_forkserver_preload(["ban_ray.training", "ban_ray.networks.cost"])
     # The server, once started, is the parent of all further measurements.
-    mine = {name: os.environ.get(name) for name in KEPT_MEMORY}
-    os.environ.update({name: mine[name] or value for name, value in KEPT_MEMORY.items()})
+    environment = {name: os.environ.get(name) for name in MALLOC_ENVIRONMENT}
+    os.environ.update({name: environment[name] or value for name, value in MALLOC_ENVIRONMENT.items()})
     try:
         with ProcessPoolExecutor(1, mp_context=context) as pool:
-            return pool.submit(measure, shape).result()
+            return pool.submit(measure_step, config).result()
     finally:
-        for name, value in mine.items():
+        for name, value in environment.items():
             if value is None:
                 del os.environ[name]

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from ban_ray.chain import Trial
-from ban_ray.search.agenda import Agenda
-from ban_ray.search.endings import DONE, Ending
-from ban_ray.search.judge import Judge
-from ban_ray.search.request import Planned
+from ban_ray.chain import TrialSpec
+from ban_ray.search.agenda import ChainQueue
+from ban_ray.search.endings import DONE, ChainOutcome
+from ban_ray.search.judge import EarlyStopping
+from ban_ray.search.request import PlannedChain
 
 
-class Desk:
+class SearchController:
     """Stands between Tune and the search.
 
     Attributes:
@@ -21,85 +21,85 @@ class Desk:
 
     def __init__(
         self,
-        agenda: Agenda,
-        judge: Judge | None,
-        make_trial: Callable[[Planned, int], Trial],
-        on_report: Callable[[Planned, dict[str, Any]], None],
-        on_end: Callable[[Planned, Ending], None],
+        queue: ChainQueue,
+        early_stopping: EarlyStopping | None,
+        make_trial: Callable[[PlannedChain, int], TrialSpec],
+        on_report: Callable[[PlannedChain, dict[str, Any]], None],
+        on_end: Callable[[PlannedChain, ChainOutcome], None],
     ) -> None:
         """`make_trial` is given a chain and its number."""
-        self.agenda, self._judge = agenda, judge
-        self._running: dict[str, Planned] = {}
-        self._endings: dict[str, Ending] = {}
+        self.queue, self._early_stopping = queue, early_stopping
+        self._running: dict[str, PlannedChain] = {}
+        self._outcomes: dict[str, ChainOutcome] = {}
         self._make_trial, self._on_report, self._on_end = make_trial, on_report, on_end
-        self.begun: list[Planned] = []
-        self.failed: list[tuple[Planned, str]] = []
-        self.interrupted: list[Planned] = []
+        self.started: list[PlannedChain] = []
+        self.failed: list[tuple[PlannedChain, str]] = []
+        self.interrupted: list[PlannedChain] = []
 
-    def next(self, trial_id: str) -> dict[str, str] | None:
+    def start_trial(self, trial_id: str) -> dict[str, str] | None:
         """The next chain as a trial's configuration, None when there is none now."""
-        planned = self.agenda.next()
+        planned = self.queue.next()
         if planned is None:
             return None
         self._running[trial_id] = planned
-        self.begun.append(planned)
-        trial = self._make_trial(planned, len(self.begun))
+        self.started.append(planned)
+        trial = self._make_trial(planned, len(self.started))
         return {"trial": trial.model_dump_json(exclude_defaults=True)}
 
-    def judge(self, trial_id: str, record: dict[str, Any]) -> bool:
+    def should_stop(self, trial_id: str, record: dict[str, Any]) -> bool:
         """Whether the trial's chain ends by this report."""
         planned = self._running.get(trial_id)
-        if planned is None or self._judge is None or "ended" in record:
+        if planned is None or self._early_stopping is None or "ended" in record:
             return False
-        verdict = self._judge.hear(planned, record)
-        if verdict is not None:
-            self._endings[trial_id] = verdict
-        return verdict is not None
+        outcome = self._early_stopping.on_report(planned, record)
+        if outcome is not None:
+            self._outcomes[trial_id] = outcome
+        return outcome is not None
 
-    def report(self, trial_id: str, record: dict[str, Any]) -> None:
+    def on_result(self, trial_id: str, record: dict[str, Any]) -> None:
         if planned := self._running.get(trial_id):
             if record.get("published"):
-                self.agenda.trained(planned)
+                self.queue.on_generation_trained(planned)
             self._on_report(planned, record)
 
-    def end(self, trial_id: str, last: dict[str, Any], error: bool) -> None:
+    def on_trial_complete(self, trial_id: str, last: dict[str, Any], error: bool) -> None:
         planned = self._running.pop(trial_id, None)
         if planned is None:
             return
-        ending = self._endings.pop(trial_id, None) or self._ending(last, error)
-        self.agenda.ended(planned)
-        if ending.kind == "failed":
-            self.failed.append((planned, ending.sentence))
-        if ending.kind == "interrupted":
+        outcome = self._outcomes.pop(trial_id, None) or self._outcome_of(last, error)
+        self.queue.on_chain_end(planned)
+        if outcome.status == "failed":
+            self.failed.append((planned, outcome.message))
+        if outcome.status == "interrupted":
             self.interrupted.append(planned)
-        self._on_end(planned, ending)
-        if ending.kind == "stopped":
-            for other in self.agenda.drop(planned):
-                self._on_end(other, ending)
+        self._on_end(planned, outcome)
+        if outcome.status == "stopped":
+            for other in self.queue.cancel_configuration(planned):
+                self._on_end(other, outcome)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """The run is over: Tune does not tell of the trials that it ended when the time was up."""
         for trial_id in list(self._running):
-            self.end(trial_id, {}, error=False)
-        self.agenda.close()
+            self.on_trial_complete(trial_id, {}, error=False)
+        self.queue.close()
 
-    def title(self, trial_id: str) -> str:
+    def trial_name(self, trial_id: str) -> str:
         """Readable on the dashboard and in folder names."""
         planned = self._running.get(trial_id)
         return f"{planned.slug}_{trial_id}" if planned else trial_id
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles what it is given; a copy has nothing to say, since the population remembers."""
-        return Desk, (Agenda((), missing=_nothing), None, _nothing, _nothing, _nothing)
+        return SearchController, (ChainQueue((), missing=_nothing), None, _nothing, _nothing, _nothing)
 
-    def _ending(self, last: dict[str, Any], error: bool) -> Ending:
+    def _outcome_of(self, last: dict[str, Any], error: bool) -> ChainOutcome:
         if sentence := str(last.get("sentence") or ""):
-            return Ending("failed", sentence)
+            return ChainOutcome("failed", sentence)
         if not error and last.get("ended") == "done":
             return DONE
-        if self.agenda.out_of_time:
-            return Ending("interrupted", "--time-budget was used up")
-        return Ending("failed", "its trial ended without a result; Ray's logs have the reason")
+        if self.queue.out_of_time:
+            return ChainOutcome("interrupted", "--time-budget was used up")
+        return ChainOutcome("failed", "its trial ended without a result; Ray's logs have the reason")
 
 
 def _nothing(*_: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Ending:
+class ChainOutcome:
     """How a chain ended, with a sentence where it was not by training all its generations.
 
     Attributes:
@@ -13,8 +13,8 @@ class Ending:
             value; ``saturated``, with the value of what it trained; ``interrupted`` by a budget, to go on next time.
     """
 
-    kind: Literal["done", "failed", "stopped", "saturated", "interrupted"]
-    sentence: str = ""
+    status: Literal["done", "failed", "stopped", "saturated", "interrupted"]
+    message: str = ""
 
 
-DONE = Ending("done")
+DONE = ChainOutcome("done")

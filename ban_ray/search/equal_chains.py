@@ -3,25 +3,25 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from ban_ray.search.request import Planned
+from ban_ray.search.request import PlannedChain
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration
 
 Keys = frozenset[tuple[int, tuple[str, ...]]]
 
 
-def keys_of(chains: Iterable[Planned]) -> Keys:
+def keys_of(chains: Iterable[PlannedChain]) -> Keys:
     """What a configuration trains: the keys of its chain at each seed."""
     return frozenset((planned.seed, planned.chain.keys) for planned in chains)
 
 
-def sentence(chains: Iterable[Planned]) -> str:
+def equal_chains_sentence(chains: Iterable[PlannedChain]) -> str:
     """How many configurations make the same chain as another one, with a pair of them; empty where none does.
 
     Args:
         chains: of every configuration, at every seed.
     """
-    by_configuration: dict[str, list[Planned]] = {}
+    by_configuration: dict[str, list[PlannedChain]] = {}
     for planned in chains:
         by_configuration.setdefault(digest(dict(planned.configuration)), []).append(planned)
     by_keys: dict[Keys, list[Configuration]] = {}

@@ -10,24 +10,24 @@ from typing import Any
 
 from rich.console import Console
 
-from ban_ray.chain import Run, Trial
-from ban_ray.cluster.metrics import Metrics
+from ban_ray.chain import TrainFunction, TrialSpec
+from ban_ray.cluster.metrics import SearchMetrics
 from ban_ray.cluster.nodes import require_shared
 from ban_ray.population import Population, claims, failures
-from ban_ray.population.identity import identity
+from ban_ray.population.identity import storage_id
 from ban_ray.search import plan as plans
-from ban_ray.search.agenda import Agenda
-from ban_ray.search.books import Books, open_books
-from ban_ray.search.choices import Choices
-from ban_ray.search.endings import Ending
-from ban_ray.search.leftovers import Leftovers
-from ban_ray.search.progress import follow
-from ban_ray.search.request import Planned, Request
-from ban_ray.search.room import require_room
+from ban_ray.search.agenda import ChainQueue
+from ban_ray.search.books import SearchState, open_search_state
+from ban_ray.search.choices import SearchOptions
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.leftovers import StoppedChainCleanup
+from ban_ray.search.progress import progress_view
+from ban_ray.search.request import PlannedChain, SearchSpec
+from ban_ray.search.room import check_disk_space
 
 
 @dataclass(frozen=True)
-class Place:
+class SearchPaths:
     """Where a search works: the population's URL, its own folder for files, and its name."""
 
     url: str
@@ -36,7 +36,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Executed:
+class ExecutionResult:
     """What came of a search.
 
     Attributes:
@@ -45,21 +45,21 @@ class Executed:
         left_out: sentences about what a budget or a limit kept from being trained.
     """
 
-    books: Books
-    chains: tuple[Planned, ...]
-    failed: list[tuple[Planned, str]]
+    state: SearchState
+    chains: tuple[PlannedChain, ...]
+    failed: list[tuple[PlannedChain, str]]
     trained: int
-    left_out: tuple[str, ...]
+    skipped: tuple[str, ...]
 
 
 def execute(
     plan: plans.Plan,
-    choices: Choices,
+    options: SearchOptions,
     population: Population,
-    place: Place,
+    paths: SearchPaths,
     console: Console,
-    train: Run | None = None,
-) -> Executed:
+    train: TrainFunction | None = None,
+) -> ExecutionResult:
     """Train what is missing.
 
     Args:
@@ -70,163 +70,163 @@ def execute(
         UserError: the cluster does not answer or cannot hold a worker group.
         KeyboardInterrupt: interrupted; what was published stays.
     """
-    books = None
-    request = plan.request
-    if request.sampled or not plan.open:
-        books = open_books(request, population, place.folder, place.name)
-        agenda = _agenda(request, population, books)
-        if books.sampling is not None and books.sampling.found:
+    state = None
+    spec = plan.request
+    if spec.is_sampled or not plan.open_chains:
+        state = open_search_state(spec, population, paths.folder, paths.name)
+        queue = _chain_queue(spec, population, state)
+        if state.sampled is not None and state.sampled.found:
             console.print(
-                f"{books.sampling.found} finished configurations of the population enter the study", highlight=False
+                f"{state.sampled.found} finished configurations of the population enter the study", highlight=False
             )
-        if not agenda.fill():
+        if not queue.refill():
             console.print("Nothing to train: every generation is in the population.", highlight=False)
-            return _executed(request, books, agenda, [], 0, ())
+            return _result(spec, state, queue, [], 0, ())
 
     from ban_ray import cluster
 
-    execution = f"{place.name}-{secrets.token_hex(4)}"
-    folder = place.folder / "ray"
+    execution = f"{paths.name}-{secrets.token_hex(4)}"
+    folder = paths.folder / "ray"
     missing: set[str] = set()
-    leftovers = Leftovers(population, keep=choices.keep_unfinished)
-    connected = cluster.connect(choices.address, namespace="ban_ray", working_dir=choices.working_dir)
+    cleanup = StoppedChainCleanup(population, keep=options.keep_unfinished)
+    connected = cluster.connect(options.address, namespace="ban_ray", working_dir=options.working_dir)
     try:
-        recipe = request.setting.recipe
-        group = cluster.Group.on(connected, recipe, choices.cpus_per_worker, choices.gpus_per_worker)
-        fitting = group.fitting(connected)
-        concurrent = choices.concurrent or fitting
+        recipe = spec.context.recipe
+        group = cluster.WorkerGroup.for_cluster(connected, recipe, options.cpus_per_worker, options.gpus_per_worker)
+        max_concurrent = group.max_concurrent(connected)
+        concurrent = options.concurrent or max_concurrent
         if connected.started:
             # Nothing makes room here; elsewhere groups that wait are what an autoscaler sees.
-            concurrent = min(concurrent, fitting)
-        if plan.open:
-            concurrent = min(concurrent, len(plan.open))
-            require_room(place.url, plan, concurrent)
-        require_shared(place.url)
+            concurrent = min(concurrent, max_concurrent)
+        if plan.open_chains:
+            concurrent = min(concurrent, len(plan.open_chains))
+            check_disk_space(paths.url, plan, concurrent)
+        require_shared(paths.url)
         console.print(
-            f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {plans.counted(concurrent, 'chain')} at once; "
+            f"Ray: {connected.cpus:g} CPUs, {connected.gpus:g} GPUs; {plans.pluralised(concurrent, 'chain')} at once; "
             f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)",
             highlight=False,
             soft_wrap=not console.is_terminal,
         )
         # Ray reads its environment when it is imported, so this comes after the connection.
-        from ban_ray.search.desk import Desk
-        from ban_ray.search.run import run
+        from ban_ray.search.desk import SearchController
+        from ban_ray.search.run import run_trials
 
         # What Tune and Train keep is never read again: the population remembers all that matters.
         shutil.rmtree(folder, ignore_errors=True)
-        if books is None:
-            books = open_books(request, population, place.folder, place.name)
-            agenda = _agenda(request, population, books)
-        ledger = books.ledger
-        seen = identity(population.storage)
-        view = follow(console, books.open, _at_most(request, population, books, agenda))
-        metrics = Metrics(place.name, taken=plan.there)
+        if state is None:
+            state = open_search_state(spec, population, paths.folder, paths.name)
+            queue = _chain_queue(spec, population, state)
+        tracker = state.tracker
+        expected_storage_id = storage_id(population.storage)
+        view = progress_view(console, state.open_chains, _max_generations_to_train(spec, population, state, queue))
+        metrics = SearchMetrics(paths.name, taken=plan.published)
         runs: dict[int, str] = {}
 
-        def reported(planned: Planned, record: dict[str, Any]) -> None:
-            view.reported(planned, record)
+        def reported(planned: PlannedChain, record: dict[str, Any]) -> None:
+            view.on_report(planned, record)
             networks = tuple(generation.network for generation in planned.chain.generations)
-            metrics.reported(planned.title, networks, record, planned.metric)
+            metrics.on_report(planned.title, networks, record, planned.metric)
 
-        def make_trial(planned: Planned, number: int) -> Trial:
+        def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
             absent = [key for key in planned.chain.keys if key not in population]
             missing.update(absent)
-            if choices.retry_failed:
+            if options.retry_failed:
                 for key in absent:
                     failures.forget(population.storage, key)
-            ledger.begin(planned)
-            view.started(planned)
+            tracker.on_chain_start(planned)
+            view.on_chain_start(planned)
             for teacher in planned.chain.generations[0].teachers[-1:]:
                 if (member := population.get(teacher)) is not None:
-                    metrics.taught(planned.title, planned.metric.of(member, "held_out"))
-            trial = Trial(
+                    metrics.set_teacher_error(planned.title, planned.metric.value_of(member, "held_out"))
+            trial = TrialSpec(
                 chain=planned.chain,
-                source=request.source,
-                storage=place.url,
-                identity=seen,
+                source=spec.source,
+                storage=paths.url,
+                storage_id=expected_storage_id,
                 folder=f"{folder}/{execution}",
-                search=execution,
-                number=number,
+                execution=execution,
+                chain_number=number,
                 title=planned.slug,
                 cpus_per_worker=group.cpus_per_worker,
                 gpus_per_worker=group.gpus_per_worker,
-                command=choices.command,
-                teacher_told=request.teacher_told,
-                teacher_cache_bytes=request.teacher_cache_bytes,
-                recompute=request.recompute,
+                command=options.command,
+                teacher_description=spec.teacher_description,
+                teacher_cache_bytes=spec.teacher_cache_bytes,
+                recompute=spec.recompute,
             )
-            runs[id(planned)] = trial.runs
+            runs[id(planned)] = trial.run_prefix
             return trial
 
-        def ended(planned: Planned, ending: Ending) -> None:
-            ledger.end(planned, ending)
-            view.ended(planned, ending)
-            metrics.ended(planned.title, ending.sentence if ending.kind == "failed" else "")
-            if ending.kind in ("stopped", "saturated") and id(planned) in runs:
-                leftovers.add(planned, runs[id(planned)])
-            leftovers.sweep()
+        def ended(planned: PlannedChain, ending: ChainOutcome) -> None:
+            tracker.on_chain_end(planned, ending)
+            view.on_chain_end(planned, ending)
+            metrics.on_chain_end(planned.title, ending.message if ending.status == "failed" else "")
+            if ending.status in ("stopped", "saturated") and id(planned) in runs:
+                cleanup.add(planned, runs[id(planned)])
+            cleanup.sweep()
 
-        desk = Desk(agenda, books.judge, make_trial, reported, ended)
-        agenda.start()
+        controller = SearchController(queue, state.early_stopping, make_trial, reported, ended)
+        queue.start()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
-        with redirect_stdout(sys.stderr) if choices.as_json else nullcontext(), view:
+        with redirect_stdout(sys.stderr) if options.as_json else nullcontext(), view:
             # A grid's open chains may all have been stopped earlier.
-            if agenda.fill():
-                run(
-                    desk,
+            if queue.refill():
+                run_trials(
+                    controller,
                     concurrent=concurrent,
                     folder=str(folder),
                     name=execution,
                     train=train,
                 )
-                desk.close()
+                controller.finish()
     finally:
         cluster.disconnect()
-        claims.release_of_runs(population.storage, sorted(missing), lambda run: run.startswith(f"{execution}-"))
-        leftovers.sweep(older_s=0)
-    ledger.interrupt()
+        claims.release_runs(population.storage, sorted(missing), lambda run: run.startswith(f"{execution}-"))
+        cleanup.sweep(min_age_s=0)
+    tracker.interrupt()
     shutil.rmtree(folder, ignore_errors=True)
     interrupted: tuple[str, ...] = ()
-    if desk.interrupted:
+    if controller.interrupted:
         interrupted = (
-            f"--time-budget is used up: {len(desk.interrupted)} chains were stopped in training and go on from their "
+            f"--time-budget is used up: {len(controller.interrupted)} chains were stopped in training and go on from their "
             "newest checkpoint when the command is repeated",
         )
     trained = sum(key in population for key in missing)
-    return _executed(request, books, agenda, desk.failed, trained, interrupted)
+    return _result(spec, state, queue, controller.failed, trained, interrupted)
 
 
-def _agenda(request: Request, population: Population, books: Books) -> Agenda:
-    policy = request.policy
-    return Agenda(
-        books.open,
-        books.sampling.propose if books.sampling else None,
+def _chain_queue(spec: SearchSpec, population: Population, state: SearchState) -> ChainQueue:
+    policy = spec.strategy
+    return ChainQueue(
+        state.open_chains,
+        state.sampled.propose if state.sampled else None,
         missing=lambda planned: sum(key not in population for key in planned.chain.keys),
         max_generations=policy.max_generations_trained,
         time_budget_s=policy.time_budget_s,
     )
 
 
-def _at_most(request: Request, population: Population, books: Books, agenda: Agenda) -> int:
+def _max_generations_to_train(spec: SearchSpec, population: Population, state: SearchState, queue: ChainQueue) -> int:
     """Generations that may be trained; of a sampled search an upper bound."""
-    if books.sampling is None:
-        return len({key for planned in books.open for key in planned.chain.keys if key not in population})
-    return (agenda.waiting + books.sampling.left * len(request.seeds)) * (request.generations + 1)
+    if state.sampled is None:
+        return len({key for planned in state.open_chains for key in planned.chain.keys if key not in population})
+    return (queue.num_waiting + state.sampled.remaining * len(spec.seeds)) * (spec.generations + 1)
 
 
-def _executed(
-    request: Request,
-    books: Books,
-    agenda: Agenda,
-    failed: list[tuple[Planned, str]],
+def _result(
+    spec: SearchSpec,
+    state: SearchState,
+    queue: ChainQueue,
+    failed: list[tuple[PlannedChain, str]],
     trained: int,
     interrupted: tuple[str, ...],
-) -> Executed:
-    sampled = books.sampling.left_out if books.sampling else []
-    return Executed(
-        books=books,
-        chains=tuple(books.sampling.chains) if books.sampling else request.chains,
+) -> ExecutionResult:
+    sampled = state.sampled.skipped if state.sampled else []
+    return ExecutionResult(
+        state=state,
+        chains=tuple(state.sampled.chains) if state.sampled else spec.chains,
         failed=failed,
         trained=trained,
-        left_out=(*request.left_out, *sampled, *agenda.left_out, *interrupted),
+        skipped=(*spec.skipped, *sampled, *queue.skipped, *interrupted),
     )

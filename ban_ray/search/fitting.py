@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 from ban_ray.errors import DamagedMember, UserError
 from ban_ray.networks import names
-from ban_ray.networks.shapes.foreign import OwnNetwork
+from ban_ray.networks.shapes.foreign import CustomNetwork
 from ban_ray.population import Population
 from ban_ray.specs import Generation
 
 
-def require_fitting(
+def check_stored_shapes(
     generations: Iterable[Generation], population: Population, *, num_classes: int, in_channels: int
 ) -> None:
     """Compare the weights of members, by names and shapes, with today's networks of the user's own.
@@ -17,10 +17,10 @@ def require_fitting(
     Raises:
         UserError: they differ, as where a version was pinned and the code has changed.
     """
-    shapes: dict[OwnNetwork, dict[str, tuple[int, ...]]] = {}
+    shapes: dict[CustomNetwork, dict[str, tuple[int, ...]]] = {}
     for generation in generations:
         network = names.parse(generation.network, generation.network_arguments or None)
-        if not isinstance(network, OwnNetwork):
+        if not isinstance(network, CustomNetwork):
             continue
         try:
             member = population.get(generation.key)
@@ -40,10 +40,10 @@ def require_fitting(
             name = next(name for name in (*today, *stored) if stored.get(name) != today.get(name))
             raise UserError(
                 f"network {network.name} is not the one that member {generation.key[:12]} of the same version was "
-                f"trained with: {name[:100]} is {_told(stored.get(name))} there and {_told(today.get(name))} here; "
+                f"trained with: {name[:100]} is {_shape_text(stored.get(name))} there and {_shape_text(today.get(name))} here; "
                 "another network needs another --network-version"
             )
 
 
-def _told(shape: tuple[int, ...] | None) -> str:
+def _shape_text(shape: tuple[int, ...] | None) -> str:
     return "missing" if shape is None else str(shape)

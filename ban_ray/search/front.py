@@ -7,13 +7,13 @@ from optuna.trial import TrialState
 from ban_ray.search.equal_chains import Keys, keys_of
 from ban_ray.search.fronts import pareto_front
 from ban_ray.search.policy import ERROR
-from ban_ray.search.request import Request, refused
-from ban_ray.search.study import Study
+from ban_ray.search.request import SearchSpec, invalid_reason
+from ban_ray.search.study import SearchStudy
 from ban_ray.specs.parameters import Configuration
 
 
 @dataclass(frozen=True)
-class Front:
+class BestConfigurations:
     """Configurations that no other is better than in every target, by their error.
 
     Attributes:
@@ -26,37 +26,37 @@ class Front:
     """
 
     targets: tuple[str, ...]
-    error_of: str
-    error_title: str
+    select_by: str
+    error_description: str
     best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
-    finished: int
-    stopped: int
+    num_finished: int
+    num_stopped: int
     different: int
 
 
-def find(request: Request, study: Study) -> Front | None:
+def find_best(request: SearchSpec, study: SearchStudy) -> BestConfigurations | None:
     """The front; None under the paper protocol, which selects nothing."""
-    if request.setting.task.protocol == "paper":
+    if request.context.task.protocol == "paper":
         return None
-    policy = request.policy
-    trials = [trial for trial in study.finished().values() if not refused(request, trial.params)]
+    policy = request.strategy
+    trials = [trial for trial in study.finished().values() if not invalid_reason(request, trial.params)]
     # Optuna gives a pruned trial its last intermediate value.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])
-    if policy.minimised == (ERROR,):
+    if policy.targets == (ERROR,):
         # Ties are all best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
-    keys = {trial.number: keys_of(request.planned(trial.params)) for trial in trials}
+    keys = {trial.number: keys_of(request.chains_of(trial.params)) for trial in trials}
     compared = len(trials) == 1 or len(set(keys.values())) > 1
     best: dict[Keys, tuple[str, Configuration, tuple[float, ...]]] = {}
     for position in chosen if compared else ():
         trial = complete[position]
-        row = request.planned(trial.params)[0].place.row
+        row = request.chains_of(trial.params)[0].position.row
         best.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
-    return Front(
-        policy.minimised,
-        policy.error_of,
-        request.minimised_title,
+    return BestConfigurations(
+        policy.targets,
+        policy.select_by,
+        request.error_description,
         tuple(best.values()),
         len(complete),
         len(trials) - len(complete),

@@ -7,7 +7,7 @@ import numpy as np
 Point = Sequence[float]
 
 
-def ranks(points: Sequence[Point]) -> list[int]:
+def non_dominated_ranks(points: Sequence[Point]) -> list[int]:
     """Non-dominated ranks: 0 for the Pareto front, 1 for the front of what is left, and so on; equal points share one.
 
     With one target this is the order of the values.
@@ -30,5 +30,5 @@ def ranks(points: Sequence[Point]) -> list[int]:
 
 def pareto_front(points: Sequence[Point]) -> list[int]:
     """Positions of the points that no other dominates, by their first target."""
-    front = [position for position, rank in enumerate(ranks(points)) if rank == 0]
+    front = [position for position, rank in enumerate(non_dominated_ranks(points)) if rank == 0]
     return sorted(front, key=lambda position: tuple(points[position]))

@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ban_ray.search.endings import Ending
-from ban_ray.search.request import Planned
-from ban_ray.search.rules import Rung, falls_behind, kept_of, saturated
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.request import PlannedChain
+from ban_ray.search.rules import Rung, is_saturated, num_promoted, should_prune
 from ban_ray.specs import Generation, digest
 
 
 @dataclass
-class _Entry:
+class _RungResults:
     """A configuration at a rung: the key of the generation and its error, by seed."""
 
     keys: dict[int, str] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class _Entry:
         return statistics.fmean(self.errors.values())
 
 
-class Judge:
+class EarlyStopping:
     """Compares configurations at rungs and looks for saturation; `Ending`s are its verdicts.
 
     A configuration's error at a rung is the mean over its seeds that are there. The first of its chains that falls
@@ -35,18 +35,18 @@ class Judge:
         *,
         patience: int,
         min_gain: float,
-        sizes: Callable[[Planned], tuple[float, ...]],
+        sizes: Callable[[PlannedChain], tuple[float, ...]],
         history: Callable[[Generation], Sequence[Mapping[str, Any]]],
     ) -> None:
         """`sizes` are the targets after the error; `history` gives reports of a member's epochs and publication."""
         self._patience, self._min_gain = patience, min_gain
         self._sizes, self._history = sizes, history
-        self._rungs: dict[Rung, dict[str, _Entry]] = {}
+        self._rungs: dict[Rung, dict[str, _RungResults]] = {}
         self._size: dict[str, tuple[float, ...]] = {}
         self._errors: dict[tuple[str, int], dict[int, float]] = {}
-        self._stopped: dict[str, Ending] = {}
+        self._stopped: dict[str, ChainOutcome] = {}
 
-    def hear(self, planned: Planned, record: Mapping[str, Any]) -> Ending | None:
+    def on_report(self, planned: PlannedChain, record: Mapping[str, Any]) -> ChainOutcome | None:
         """Take a report in; a verdict where the chain ends by it.
 
         Args:
@@ -56,25 +56,25 @@ class Judge:
                 that goes on has passed its rungs.
         """
         identity = digest(dict(planned.configuration))
-        if verdict := self._stopped.get(identity):
-            return verdict
+        if outcome := self._stopped.get(identity):
+            return outcome
         if record.get("taken"):
             number = int(record["generation"])
-            stood = self._stands(planned, Rung(number, "end"))
-            rungs = [self._enter(planned, told) for told in self._replayed(planned, number)]
-            if stood or not rungs or self._replayed(planned, number + 1):
+            was_recorded = self._is_recorded(planned, Rung(number, "end"))
+            rungs = [self._record(planned, told) for told in self._member_reports(planned, number)]
+            if was_recorded or not rungs or self._member_reports(planned, number + 1):
                 return None
-            return self._judge(planned, rungs[-1]) if rungs[-1] is not None else None
-        rung = self._enter(planned, record)
-        return self._judge(planned, rung) if rung is not None else None
+            return self._decide(planned, rungs[-1]) if rungs[-1] is not None else None
+        rung = self._record(planned, record)
+        return self._decide(planned, rung) if rung is not None else None
 
-    def told_of(self, planned: Planned) -> None:
+    def add_completed(self, planned: PlannedChain) -> None:
         """A chain of an earlier start or search: what it published stands at the rungs, and is not judged."""
         for number in range(len(planned.chain.generations)):
-            for record in self._replayed(planned, number):
-                self._enter(planned, record)
+            for record in self._member_reports(planned, number):
+                self._record(planned, record)
 
-    def remember(self, chains: Sequence[Planned], reached: Mapping[int, float]) -> None:
+    def restore(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
         """A configuration that was stopped at an earlier start stands where it stood, its last rung included.
 
         Args:
@@ -82,34 +82,34 @@ class Judge:
             reached: errors by the step of the rungs, as `intermediate` gave them.
         """
         identity = digest(dict(chains[0].configuration))
-        for step, error in reached.items():
-            rung = Rung.at(step)
-            entry = self._rungs.setdefault(rung, {}).setdefault(identity, _Entry())
+        for step, error in errors.items():
+            rung = Rung.from_step(step)
+            entry = self._rungs.setdefault(rung, {}).setdefault(identity, _RungResults())
             if not entry.errors:
                 entry.keys = {planned.seed: planned.chain.keys[rung.generation] for planned in chains}
                 entry.errors = dict.fromkeys(entry.keys, error)
         self._size.setdefault(identity, self._sizes(chains[0]))
 
-    def intermediate(self, planned: Planned) -> dict[int, float]:
+    def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
         """Errors of a configuration by the step of its rungs, means over its seeds."""
         identity = digest(dict(planned.configuration))
         return {
             rung.step: entries[identity].error for rung, entries in sorted(self._rungs.items()) if identity in entries
         }
 
-    def _stands(self, planned: Planned, rung: Rung) -> bool:
+    def _is_recorded(self, planned: PlannedChain, rung: Rung) -> bool:
         entry = self._rungs.get(rung, {}).get(digest(dict(planned.configuration)))
         return entry is not None and planned.seed in entry.errors
 
-    def _replayed(self, planned: Planned, number: int) -> list[dict[str, Any]]:
+    def _member_reports(self, planned: PlannedChain, number: int) -> list[dict[str, Any]]:
         if number == len(planned.chain.generations):
             return []
         generation = planned.chain.generations[number]
         return [{**record, "generation": number, "key": generation.key} for record in self._history(generation)]
 
-    def _enter(self, planned: Planned, record: Mapping[str, Any]) -> Rung | None:
+    def _record(self, planned: PlannedChain, record: Mapping[str, Any]) -> Rung | None:
         """The rung that a report is of, with its error entered; None where it is of none."""
-        error, identity = planned.metric.of_record(record, "held_out"), digest(dict(planned.configuration))
+        error, identity = planned.metric.from_record(record, "held_out"), digest(dict(planned.configuration))
         if "generation" not in record or error is None:
             return None
         number = int(record["generation"])
@@ -120,18 +120,18 @@ class Judge:
             rung = Rung(number, "drop")
         else:
             return None
-        entry = self._rungs.setdefault(rung, {}).setdefault(identity, _Entry())
+        entry = self._rungs.setdefault(rung, {}).setdefault(identity, _RungResults())
         entry.keys[planned.seed], entry.errors[planned.seed] = str(record["key"]), error
         if identity not in self._size:
             self._size[identity] = self._sizes(planned)
         return rung
 
-    def _judge(self, planned: Planned, rung: Rung) -> Ending | None:
+    def _decide(self, planned: PlannedChain, rung: Rung) -> ChainOutcome | None:
         identity = digest(dict(planned.configuration))
         if rung == Rung(len(planned.chain.generations) - 1, "end"):
             return None
         entries = self._rungs[rung]
-        mine, keys = entries[identity], set(entries[identity].keys.values())
+        own, keys = entries[identity], set(entries[identity].keys.values())
         # Chains that share this very generation, such as one teacher, do not differ here; nor do others among
         # themselves, such as equal chains, which stand here once.
         others = {
@@ -140,18 +140,18 @@ class Judge:
             if keys.isdisjoint(entry.keys.values())
         }
         points = [(error, *sizes) for (_, sizes), error in others.items()]
-        if falls_behind((mine.error, *self._size[identity]), points, rung.kept):
+        if should_prune((own.error, *self._size[identity]), points, rung.fraction):
             count = len(points) + 1
-            kept = kept_of(count, rung.kept)
-            best = f"among the best {kept}" if kept > 1 else "the best"
-            verdict = Ending("stopped", f"not {best} of {count} configurations {rung}")
-            self._stopped[identity] = verdict
-            return verdict
+            num_kept = num_promoted(count, rung.fraction)
+            best = f"among the best {num_kept}" if num_kept > 1 else "the best"
+            outcome = ChainOutcome("stopped", f"not {best} of {count} configurations {rung}")
+            self._stopped[identity] = outcome
+            return outcome
         errors = self._errors.get((identity, planned.seed), {})
-        known = [errors[number] for number in sorted(errors)]
-        if rung.part == "end" and saturated(known, self._patience, self._min_gain):
+        errors_so_far = [errors[number] for number in sorted(errors)]
+        if rung.part == "end" and is_saturated(errors_so_far, self._patience, self._min_gain):
             gain = f" above {self._min_gain:g} points" if self._min_gain else ""
-            return Ending(
+            return ChainOutcome(
                 "saturated", f"no gain{gain} in the last {self._patience} generations up to {rung.generation}"
             )
         return None

@@ -6,26 +6,26 @@ from dataclasses import dataclass, field
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search import targets
-from ban_ray.search.endings import Ending
-from ban_ray.search.judge import Judge
-from ban_ray.search.proposer import Proposer
-from ban_ray.search.request import Planned, Request
-from ban_ray.search.study import FOUND, INTERRUPTED, SATURATED, Study
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.judge import EarlyStopping
+from ban_ray.search.proposer import ConfigurationSampler
+from ban_ray.search.request import PlannedChain, SearchSpec
+from ban_ray.search.study import FROM_POPULATION, INTERRUPTED, SATURATED, SearchStudy
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration
 
 
 @dataclass
-class _Account:
+class _ConfigurationState:
     """A configuration: its chains, those that are left, and its trial once one has begun."""
 
-    chains: tuple[Planned, ...]
-    left: list[Planned]
-    number: int | None = None
-    endings: dict[str, list[str]] = field(default_factory=dict)
+    chains: tuple[PlannedChain, ...]
+    remaining: list[PlannedChain]
+    trial_number: int | None = None
+    outcomes: dict[str, list[str]] = field(default_factory=dict)
 
 
-class Ledger:
+class ConfigurationTracker:
     """Tells the study, and the sampler where there is one, how configurations end.
 
     Attributes:
@@ -34,112 +34,117 @@ class Ledger:
 
     def __init__(
         self,
-        request: Request,
-        study: Study,
+        request: SearchSpec,
+        study: SearchStudy,
         population: Population,
-        settled: Collection[str],
+        finished: Collection[str],
         *,
-        judge: Judge | None = None,
-        proposer: Proposer | None = None,
+        early_stopping: EarlyStopping | None = None,
+        sampler: ConfigurationSampler | None = None,
     ) -> None:
         """`settled` are the digests of configurations that need nothing more."""
         self._request, self._study, self._population = request, study, population
-        self._judge, self._proposer = judge, proposer
-        self._accounts: dict[str, _Account] = {}
-        self._finished = set(settled)
-        self.stopped: list[tuple[Planned, Ending]] = []
+        self._early_stopping, self._sampler = early_stopping, sampler
+        self._states: dict[str, _ConfigurationState] = {}
+        self._finished = set(finished)
+        self.stopped: list[tuple[PlannedChain, ChainOutcome]] = []
 
-    def add(self, chains: Iterable[Planned]) -> None:
+    def add(self, chains: Iterable[PlannedChain]) -> None:
         """Chains that will begin and end, all of a configuration's at once."""
-        groups: dict[str, list[Planned]] = {}
+        groups: dict[str, list[PlannedChain]] = {}
         for planned in chains:
             groups.setdefault(digest(dict(planned.configuration)), []).append(planned)
         for identity, group in groups.items():
-            self._accounts[identity] = _Account(tuple(group), list(group))
+            self._states[identity] = _ConfigurationState(tuple(group), list(group))
 
-    def told(self, configuration: Configuration) -> bool:
+    def is_finished(self, configuration: Configuration) -> bool:
         """Whether the configuration needs nothing more."""
         return digest(dict(configuration)) in self._finished
 
-    def begin(self, planned: Planned) -> None:
+    def on_chain_start(self, planned: PlannedChain) -> None:
         """A chain of a configuration starts: its study trial is running from now on."""
-        account = self._accounts[digest(dict(planned.configuration))]
-        if account.number is None and not self.told(planned.configuration):
-            account.number = self._study.begin(planned.configuration)
+        state = self._states[digest(dict(planned.configuration))]
+        if state.trial_number is None and not self.is_finished(planned.configuration):
+            state.trial_number = self._study.start_trial(planned.configuration)
 
-    def end(self, planned: Planned, ending: Ending) -> None:
+    def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         """A chain has ended; the last one of its configuration closes the study's trial."""
-        account = self._accounts[digest(dict(planned.configuration))]
-        self.begin(planned)
-        account.left.remove(planned)
-        account.endings.setdefault(ending.kind, []).append(f"seed {planned.seed}: {ending.sentence}")
-        if ending.kind in ("stopped", "saturated"):
-            self.stopped.append((planned, ending))
-        if not account.left and account.number is not None:
-            self._close(account, account.number)
+        state = self._states[digest(dict(planned.configuration))]
+        self.on_chain_start(planned)
+        state.remaining.remove(planned)
+        state.outcomes.setdefault(outcome.status, []).append(f"seed {planned.seed}: {outcome.message}")
+        if outcome.status in ("stopped", "saturated"):
+            self.stopped.append((planned, outcome))
+        if not state.remaining and state.trial_number is not None:
+            self._close(state, state.trial_number)
 
-    def found(self, chains: Sequence[Planned], values: Sequence[float]) -> None:
+    def add_from_population(self, chains: Sequence[PlannedChain], values: Sequence[float]) -> None:
         """A configuration that the population holds enters the study finished."""
         configuration = chains[0].configuration
-        self._complete(configuration, self._study.begin(configuration), values, {FOUND: True, **self._notes(chains)})
+        self._complete(
+            configuration,
+            self._study.start_trial(configuration),
+            values,
+            {FROM_POPULATION: True, **self._user_attrs(chains)},
+        )
 
     def interrupt(self) -> None:
         """Close what is still open: the search ends before these configurations do."""
-        for account in self._accounts.values():
-            if account.left and account.number is not None:
-                self._study.fail(account.number, INTERRUPTED)
-                account.number = None
+        for state in self._states.values():
+            if state.remaining and state.trial_number is not None:
+                self._study.fail(state.trial_number, INTERRUPTED)
+                state.trial_number = None
 
-    def _close(self, account: _Account, number: int) -> None:
-        configuration = account.chains[0].configuration
-        if failures := account.endings.get("failed"):
+    def _close(self, state: _ConfigurationState, number: int) -> None:
+        configuration = state.chains[0].configuration
+        if failures := state.outcomes.get("failed"):
             self._study.fail(number, "; ".join(failures))
-            if self._proposer:
-                self._proposer.failed(configuration)
+            if self._sampler:
+                self._sampler.tell_failed(configuration)
             return
-        if stops := account.endings.get("stopped"):
-            reached = self._judge.intermediate(account.chains[0]) if self._judge else {}
-            self._study.prune(number, {"reason": stops[0], **self._notes(account.chains)}, reached)
+        if stop_messages := state.outcomes.get("stopped"):
+            reached = self._early_stopping.rung_errors(state.chains[0]) if self._early_stopping else {}
+            self._study.prune(number, {"reason": stop_messages[0], **self._user_attrs(state.chains)}, reached)
             self._finished.add(digest(dict(configuration)))
-            if self._proposer:
-                self._proposer.stopped(configuration, reached)
+            if self._sampler:
+                self._sampler.tell_pruned(configuration, reached)
             return
-        if account.endings.get("interrupted"):
+        if state.outcomes.get("interrupted"):
             self._study.fail(number, INTERRUPTED)
             return
         try:
-            found = [targets.find(self._population, planned) for planned in account.chains]
-            values = targets.values(self._request, self._population, found)
+            chains = [targets.load_chain(self._population, planned) for planned in state.chains]
+            values = targets.target_values(self._request, self._population, chains)
         except DamagedMember as error:
             self._study.fail(number, str(error))
-            if self._proposer:
-                self._proposer.failed(configuration)
+            if self._sampler:
+                self._sampler.tell_failed(configuration)
             return
-        notes = self._notes(account.chains)
-        if saturated := account.endings.get("saturated"):
-            notes[SATURATED] = saturated
-        self._complete(configuration, number, values, notes)
+        user_attrs = self._user_attrs(state.chains)
+        if saturated := state.outcomes.get("saturated"):
+            user_attrs[SATURATED] = saturated
+        self._complete(configuration, number, values, user_attrs)
 
     def _complete(
-        self, configuration: Configuration, number: int, values: Sequence[float], notes: Mapping[str, object]
+        self, configuration: Configuration, number: int, values: Sequence[float], user_attrs: Mapping[str, object]
     ) -> None:
-        chains = self._accounts[digest(dict(configuration))].chains
-        reached = self._judge.intermediate(chains[0]) if self._judge else {}
-        self._study.complete(number, values, notes, reached)
+        chains = self._states[digest(dict(configuration))].chains
+        reached = self._early_stopping.rung_errors(chains[0]) if self._early_stopping else {}
+        self._study.complete(number, values, user_attrs, reached)
         self._finished.add(digest(dict(configuration)))
-        if self._proposer:
-            self._proposer.finished(configuration, values)
+        if self._sampler:
+            self._sampler.tell_complete(configuration, values)
 
-    def _notes(self, chains: Sequence[Planned]) -> dict[str, object]:
-        found = [targets.find(self._population, planned) for planned in chains]
-        lasts = [one.members[-1] for one in found if one.members]
+    def _user_attrs(self, chains: Sequence[PlannedChain]) -> dict[str, object]:
+        members = [targets.load_chain(self._population, planned) for planned in chains]
+        lasts = [one.members[-1] for one in members if one.members]
         metric = self._request.metric
-        held_out = [metric.of(member, "held_out") for member in lasts]
+        held_out = [metric.value_of(member, "held_out") for member in lasts]
         paper = any(error is None for error in held_out)
         return {
             "value_is": f"test {metric.heading} (paper protocol, not for selection)"
             if paper
-            else self._request.minimised_title,
+            else self._request.error_description,
             "seeds": [planned.seed for planned in chains],
             f"held_out_{metric.key}": held_out,
             "keys": [member.key for member in lasts],

@@ -12,8 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ban_ray.metrics import ERROR
-from ban_ray.search.endings import Ending
-from ban_ray.search.request import Planned
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.request import PlannedChain
 from ban_ray.search.tables import new_table
 
 REFRESH_PER_S = 2
@@ -23,10 +23,10 @@ STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "f
 
 
 @dataclass
-class _Progress:
+class _ChainProgress:
     """What a chain has told so far; `errors` by generation, held-out or, without held-out data, on test."""
 
-    planned: Planned
+    planned: PlannedChain
     record: dict[str, Any] = field(default_factory=dict)
     errors: dict[int, float] = field(default_factory=dict)
     state: str = "queued"
@@ -54,12 +54,12 @@ class _Progress:
         return float(self.record["seconds"]) * (epochs - done + generations * epochs)
 
 
-class Board:
+class LiveProgress:
     """One line a chain that runs or waits; finished and queued ones are counted."""
 
-    def __init__(self, console: Console, chains: Sequence[Planned], generations: int) -> None:
+    def __init__(self, console: Console, chains: Sequence[PlannedChain], generations: int) -> None:
         self._console = console
-        self._chains = {id(planned): _Progress(planned) for planned in chains}
+        self._chains = {id(planned): _ChainProgress(planned) for planned in chains}
         self._generations = generations
         self._published = 0
         metric = chains[0].metric if chains else ERROR
@@ -76,12 +76,12 @@ class Board:
     ) -> None:
         self._live.stop()
 
-    def started(self, planned: Planned) -> None:
-        chain = self._chains.setdefault(id(planned), _Progress(planned))
+    def on_chain_start(self, planned: PlannedChain) -> None:
+        chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
         chain.state, chain.since = "running", time.monotonic()
         chain.note, chain.brief = STARTING
 
-    def reported(self, planned: Planned, record: dict[str, Any]) -> None:
+    def on_report(self, planned: PlannedChain, record: dict[str, Any]) -> None:
         chain = self._chains[id(planned)]
         if key := record.get("waiting_for"):
             chain.brief = f"waits {str(key)[:8]}"
@@ -92,18 +92,18 @@ class Board:
         if record.get("published") or record.get("taken"):
             self._published += bool(record.get("published"))
             metric = chain.planned.metric
-            error = metric.of_record(record, "held_out")
-            error = metric.of_record(record) if error is None else error
+            error = metric.from_record(record, "held_out")
+            error = metric.from_record(record) if error is None else error
             if error is not None:
                 chain.errors[record["generation"]] = error
         elif "epoch" in record:
             chain.record = record
 
-    def ended(self, planned: Planned, ending: Ending) -> None:
-        chain = self._chains.setdefault(id(planned), _Progress(planned))
-        chain.state = ending.kind
-        if ending.kind == "failed":
-            self._console.print(f"FAILED {planned.title}: {ending.sentence}", highlight=False, markup=False)
+    def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
+        chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
+        chain.state = outcome.status
+        if outcome.status == "failed":
+            self._console.print(f"FAILED {planned.title}: {outcome.message}", highlight=False, markup=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         states = [chain.state for chain in self._chains.values()]
@@ -117,8 +117,8 @@ class Board:
         for chain in self._chains.values():
             if chain.state != "running":
                 continue
-            record, columns = chain.record, chain.planned.place.columns
-            error = chain.planned.metric.of_record(record, "held_out")
+            record, columns = chain.record, chain.planned.position.columns
+            error = chain.planned.metric.from_record(record, "held_out")
             left = chain.seconds_left()
             title = chain.planned.title if wide else _shortened(chain.planned.title, width - 58)
             if chain.note:
@@ -131,7 +131,7 @@ class Board:
                 "" if error is None else f"{error:.2f}",
                 chain.gain(),
                 f"{record.get('images_per_second', 0):.0f}",
-                "" if left is None else duration(left),
+                "" if left is None else format_duration(left),
             )
         return table
 
@@ -142,7 +142,7 @@ def _shortened(text: str, width: int) -> str:
     return text if len(text) <= width else f"{text[: width // 2 - 1]}…{text[-(width - width // 2) :]}"
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """42 s, 7 min, 3.2 h or 5.1 d."""
     for size, unit in ((86400, "d"), (3600, "h")):
         if seconds >= size:

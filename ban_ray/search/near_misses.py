@@ -20,40 +20,42 @@ def near_misses(missing: Iterable[Generation], population: Population) -> list[s
     wanted = {generation.key: generation for generation in missing}
     known = {**members, **wanted}
     cache: dict[str, str] = {}
-    by_blur: dict[str, list[Generation]] = {}
+    by_digest: dict[str, list[Generation]] = {}
     for generation in members.values():
-        by_blur.setdefault(_blurred(generation, known, cache), []).append(generation)
-    found: Counter[str] = Counter()
+        by_digest.setdefault(_comparison_digest(generation, known, cache), []).append(generation)
+    differences: Counter[str] = Counter()
     for generation in wanted.values():
-        for other in by_blur.get(_blurred(generation, known, cache), []):
+        for other in by_digest.get(_comparison_digest(generation, known, cache), []):
             difference = _difference(generation, other)
             if difference:
-                found[difference] += 1
+                differences[difference] += 1
     return [
         f"{count} {'member differs' if count == 1 else 'members differ'} only in {difference}"
-        for difference, count in sorted(found.items())
+        for difference, count in sorted(differences.items())
     ]
 
 
-def _blurred(generation: Generation, known: Mapping[str, Generation], cache: dict[str, str]) -> str:
+def _comparison_digest(generation: Generation, known: Mapping[str, Generation], cache: dict[str, str]) -> str:
     """A digest that sees neither `FIELDS` nor the network's version, here or in the teachers."""
     if generation.key not in cache:
         plain: dict[str, Any] = generation.model_dump(mode="json", exclude_defaults=True)
         for part, field in FIELDS:
             plain.get(part, {}).pop(field, None)
         plain.pop("network_version", None)
-        plain["teachers"] = [_blurred(known[key], known, cache) if key in known else key for key in generation.teachers]
+        plain["teachers"] = [
+            _comparison_digest(known[key], known, cache) if key in known else key for key in generation.teachers
+        ]
         cache[generation.key] = digest(plain)
     return cache[generation.key]
 
 
-def _difference(wanted: Generation, there: Generation) -> str:
+def _difference(wanted: Generation, member: Generation) -> str:
     values = []
     for part, field in FIELDS:
-        value = getattr(getattr(there, part), field)
+        value = getattr(getattr(member, part), field)
         if value != getattr(getattr(wanted, part), field):
             values.append(f"{field.replace('_', ' ')} = {value}")
-    if there.network_version != wanted.network_version:
+    if member.network_version != wanted.network_version:
         # What it is, of code, tells nobody anything.
         values.append("the network's version")
     return " and ".join(values)

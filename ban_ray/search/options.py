@@ -10,7 +10,7 @@ from ban_ray.networks import names
 from ban_ray.networks.source_version import chosen_version
 from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, Task
 from ban_ray.specs.teacher import TeacherChoice
-from ban_ray.tasks.source import KINDS, Source
+from ban_ray.tasks.source import TASK_TYPES, Source
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Options:
     max_generations_trained: int | None = None
 
 
-def task_name(options: Options, scale: Scale, space: SearchSpace) -> str:
+def resolve_task_name(options: Options, scale: Scale, space: SearchSpace) -> str:
     name = options.task or (space.data_task if options.data is not None else "") or scale.task
-    if name not in KINDS:
-        raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(KINDS)}")
+    if name not in TASK_TYPES:
+        raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(TASK_TYPES)}")
     return name
 
 
-def teacher_of(options: Options, space: SearchSpace) -> TeacherChoice:
+def resolve_teacher(options: Options, space: SearchSpace) -> TeacherChoice:
     try:
         choice = TeacherChoice.parse(options.teacher)
     except ValueError as error:
@@ -70,7 +70,7 @@ def teacher_of(options: Options, space: SearchSpace) -> TeacherChoice:
     return choice
 
 
-def network_of(options: Options, space: SearchSpace) -> Network | None:
+def resolve_network(options: Options, space: SearchSpace) -> Network | None:
     given = {
         "network": options.network,
         "network-args": options.network_args,
@@ -88,7 +88,7 @@ def network_of(options: Options, space: SearchSpace) -> Network | None:
     return Network(architecture.name, arguments, chosen_version(architecture, options.network_version))
 
 
-def objective_of(options: Options, scale: Scale) -> Objective:
+def resolve_objective(options: Options, scale: Scale) -> Objective:
     if options.objective is None:
         return scale.objective
     try:
@@ -109,14 +109,14 @@ def recipe_changes(options: Options) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def recipe_of(options: Options, scale: Scale, task: str) -> Recipe:
+def resolve_recipe(options: Options, scale: Scale, task: str) -> Recipe:
     try:
         return Recipe.model_validate(scale.recipes.get(task, scale.recipe).model_dump() | recipe_changes(options))
     except ValidationError as error:
         raise UserError(first_sentence(error)) from error
 
 
-def task_of(source: Source, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
+def resolve_task(source: Source, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
     try:
         task = Task(
             name=source.name,

@@ -10,10 +10,10 @@ from ban_ray.specs import Scale
 from ban_ray.specs.parameters import conditional, continuous
 
 SAMPLERS = ("grid", "random", "tpe", "nsga2", "gp")
-ERRORS = ("last", "best", "ensemble")
+SELECT_BY = ("last", "best", "ensemble")
 ERROR, PARAMETERS, MULTIPLY_ACCUMULATES = "error", "parameters", "multiply-accumulates"
-MINIMISED = (ERROR, PARAMETERS, MULTIPLY_ACCUMULATES)
-PATIENCE = 2
+TARGETS = (ERROR, PARAMETERS, MULTIPLY_ACCUMULATES)
+DEFAULT_PATIENCE = 2
 """Generations; DenseNet-80-80 gains 0.80 points in its third after none in its second (workshop Table 1)."""
 
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -45,7 +45,7 @@ class Typed(Protocol):
 
 
 @dataclass(frozen=True)
-class Policy:
+class SearchStrategy:
     """How a search goes through its space.
 
     Attributes:
@@ -61,72 +61,72 @@ class Policy:
 
     sampler: str = "grid"
     samples: int | None = None
-    minimised: tuple[str, ...] = (ERROR,)
-    error_of: str = "last"
+    targets: tuple[str, ...] = (ERROR,)
+    select_by: str = "last"
     stopping: bool = False
-    patience: int = PATIENCE
+    patience: int = DEFAULT_PATIENCE
     min_gain: float = 0.0
     time_budget_s: float | None = None
     max_parameters: int | None = None
     max_generations_trained: int | None = None
 
-    def error_title(self, metric: Metric) -> str:
+    def error_description(self, metric: Metric) -> str:
         """What the error target is, in words."""
         of = {
             "last": "the last generation",
             "best": "the best generation",
             "ensemble": "the ensemble of generations",
-        }[self.error_of]
-        biased = " (a minimum over generations, biased low)" if self.error_of == "best" else ""
+        }[self.select_by]
+        biased = " (a minimum over generations, biased low)" if self.select_by == "best" else ""
         return f"held-out {metric.heading}, of {of}{biased}"
 
 
-def resolve(typed: Typed, space: str, scale: Scale, protocol: str) -> Policy:
+def resolve_strategy(options: Typed, space: str, scale: Scale, protocol: str) -> SearchStrategy:
     """Check the choices against the space.
 
     Raises:
         UserError: the first choice that cannot be used.
     """
-    sampler = _sampler(typed, space, scale)
-    samples = _samples(typed, sampler, scale)
-    minimised = _minimised(typed.minimise)
-    error_of = typed.target or "last"
-    if error_of not in ERRORS:
-        raise UserError(f"--target {error_of!r} is unknown; allowed are {', '.join(ERRORS)}")
-    stopping = typed.stopping if typed.stopping is not None else sampler != "grid" and protocol != "paper"
+    sampler = _sampler(options, space, scale)
+    samples = _samples(options, sampler, scale)
+    targets = _targets(options.minimise)
+    select_by = options.target or "last"
+    if select_by not in SELECT_BY:
+        raise UserError(f"--target {select_by!r} is unknown; allowed are {', '.join(SELECT_BY)}")
+    stopping = options.stopping if options.stopping is not None else sampler != "grid" and protocol != "paper"
     if protocol == "paper":
-        _check_paper(sampler, stopping, error_of, minimised)
-    for option, value in (("--patience", typed.patience), ("--min-gain", typed.min_gain)):
+        _check_paper_protocol(sampler, stopping, select_by, targets)
+    for option, value in (("--patience", options.patience), ("--min-gain", options.min_gain)):
         if value is not None and not stopping:
             raise UserError(f"{option} {value:g} is of no use without --stopping")
-    if typed.patience is not None and typed.patience < 2:
+    if options.patience is not None and options.patience < 2:
         raise UserError(
-            f"--patience {typed.patience} is too small; at least 2 are needed, since chains gain again after one "
+            f"--patience {options.patience} is too small; at least 2 are needed, since chains gain again after one "
             "generation without a gain (workshop Table 1, DenseNet-80-80)"
         )
-    if typed.min_gain is not None and not 0 <= typed.min_gain < 100:
-        raise UserError(f"--min-gain {typed.min_gain:g}: points of held-out error from 0 to 100 are allowed")
+    if options.min_gain is not None and not 0 <= options.min_gain < 100:
+        raise UserError(f"--min-gain {options.min_gain:g}: points of held-out error from 0 to 100 are allowed")
     for option, limit in (
-        ("--max-parameters", typed.max_parameters),
-        ("--max-generations-trained", typed.max_generations_trained),
+        ("--max-parameters", options.max_parameters),
+        ("--max-generations-trained", options.max_generations_trained),
     ):
         if limit is not None and limit < 1:
             raise UserError(f"{option} {limit}: at least 1 is needed")
-    return Policy(
+    return SearchStrategy(
         sampler=sampler,
         samples=samples,
-        minimised=minimised,
-        error_of=error_of,
+        targets=targets,
+        select_by=select_by,
         stopping=stopping,
-        patience=typed.patience or PATIENCE,
-        min_gain=typed.min_gain or 0.0,
-        time_budget_s=None if typed.time_budget is None else seconds(typed.time_budget),
-        max_parameters=typed.max_parameters or scale.max_parameters,
-        max_generations_trained=typed.max_generations_trained,
+        patience=options.patience or DEFAULT_PATIENCE,
+        min_gain=options.min_gain or 0.0,
+        time_budget_s=None if options.time_budget is None else parse_duration(options.time_budget),
+        max_parameters=options.max_parameters or scale.max_parameters,
+        max_generations_trained=options.max_generations_trained,
     )
 
 
-def seconds(text: str) -> float:
+def parse_duration(text: str) -> float:
     """Seconds of ``90``, ``90s``, ``30m``, ``2h`` or ``1d``.
 
     Raises:
@@ -138,8 +138,8 @@ def seconds(text: str) -> float:
     return float(match[1]) * _UNITS_S[match[2]]
 
 
-def _sampler(typed: Typed, space: str, scale: Scale) -> str:
-    sampler = typed.sampler or ("tpe" if scale.parameters else "grid")
+def _sampler(options: Typed, space: str, scale: Scale) -> str:
+    sampler = options.sampler or ("tpe" if scale.parameters else "grid")
     if sampler not in SAMPLERS:
         raise UserError(f"--sampler {sampler!r} is unknown; allowed are {', '.join(SAMPLERS)}")
     if sampler != "grid" and not scale.parameters:
@@ -161,30 +161,30 @@ def _sampler(typed: Typed, space: str, scale: Scale) -> str:
     return sampler
 
 
-def _samples(typed: Typed, sampler: str, scale: Scale) -> int | None:
+def _samples(options: Typed, sampler: str, scale: Scale) -> int | None:
     if sampler == "grid":
-        if typed.samples is not None:
+        if options.samples is not None:
             raise UserError(
-                f"--samples {typed.samples} is of no use with --sampler grid, which takes every configuration"
+                f"--samples {options.samples} is of no use with --sampler grid, which takes every configuration"
             )
         return None
-    if typed.samples is not None and typed.samples < 1:
-        raise UserError(f"--samples {typed.samples}: at least 1 is needed")
-    return typed.samples or scale.samples
+    if options.samples is not None and options.samples < 1:
+        raise UserError(f"--samples {options.samples}: at least 1 is needed")
+    return options.samples or scale.samples
 
 
-def _minimised(text: str | None) -> tuple[str, ...]:
+def _targets(text: str | None) -> tuple[str, ...]:
     if text is None:
         return (ERROR,)
     names = tuple(part.strip() for part in text.split(","))
-    if not set(names) <= set(MINIMISED) or len(set(names)) < len(names) or ERROR not in names:
+    if not set(names) <= set(TARGETS) or len(set(names)) < len(names) or ERROR not in names:
         raise UserError(
-            f"--minimise {text!r}: {ERROR}, alone or with {' and '.join(MINIMISED[1:])}, with commas, is allowed"
+            f"--minimise {text!r}: {ERROR}, alone or with {' and '.join(TARGETS[1:])}, with commas, is allowed"
         )
-    return (ERROR, *(name for name in MINIMISED[1:] if name in names))
+    return (ERROR, *(name for name in TARGETS[1:] if name in names))
 
 
-def _check_paper(sampler: str, stopping: bool, error_of: str, minimised: tuple[str, ...]) -> None:
+def _check_paper_protocol(sampler: str, stopping: bool, select_by: str, targets: tuple[str, ...]) -> None:
     """The paper protocol holds nothing out, so nothing may be selected by it."""
     if sampler != "grid":
         raise UserError(
@@ -192,9 +192,7 @@ def _check_paper(sampler: str, stopping: bool, error_of: str, minimised: tuple[s
         )
     if stopping:
         raise UserError("--protocol 'paper' allows no --stopping: it holds no data out to compare chains on")
-    if error_of != "last":
-        raise UserError(f"--protocol 'paper' allows only --target last, not {error_of}: it holds no data out")
-    if minimised != (ERROR,):
-        raise UserError(
-            f"--protocol 'paper' allows only --minimise error, not {','.join(minimised)}: it selects nothing"
-        )
+    if select_by != "last":
+        raise UserError(f"--protocol 'paper' allows only --target last, not {select_by}: it holds no data out")
+    if targets != (ERROR,):
+        raise UserError(f"--protocol 'paper' allows only --minimise error, not {','.join(targets)}: it selects nothing")

@@ -6,21 +6,21 @@ from typing import Any, Self
 
 from rich.console import Console
 
-from ban_ray.search.endings import Ending
-from ban_ray.search.live import Board
-from ban_ray.search.request import Planned
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.live import LiveProgress
+from ban_ray.search.request import PlannedChain
 
-QUIET_S = 30.0
+QUIET_PERIOD_S = 30.0
 """A chain that says nothing for so long is told of."""
 
 
-class Lines:
+class PlainProgress:
     """Prints what chains report."""
 
-    def __init__(self, console: Console, chains: Sequence[Planned], generations: int) -> None:
+    def __init__(self, console: Console, chains: Sequence[PlannedChain], generations: int) -> None:
         self._console = console
         self._width = max((len(planned.title) for planned in chains), default=0)
-        self._columns = max((len(c) for planned in chains for c in planned.place.columns), default=0)
+        self._columns = max((len(c) for planned in chains for c in planned.position.columns), default=0)
         self._published = 0
         self._total = generations
         self._last: dict[str, float] = {}
@@ -32,12 +32,12 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         return
 
-    def started(self, planned: Planned) -> None:
+    def on_chain_start(self, planned: PlannedChain) -> None:
         self._last[planned.title] = time.monotonic()
         self._width = max(self._width, len(planned.title))
-        self._columns = max(self._columns, *map(len, planned.place.columns))
+        self._columns = max(self._columns, *map(len, planned.position.columns))
 
-    def reported(self, planned: Planned, record: dict[str, Any]) -> None:
+    def on_report(self, planned: PlannedChain, record: dict[str, Any]) -> None:
         if key := record.get("waiting_for"):
             self._console.print(
                 f"  {planned.title}  waits for {str(key)[:8]}, which another run is training", highlight=False
@@ -48,43 +48,49 @@ class Lines:
         now = time.monotonic()
         if record.get("published") or record.get("taken"):
             metric = planned.metric
-            error = metric.of_record(record, "held_out")
-            value = metric.of_record(record) if error is None else error
+            error = metric.from_record(record, "held_out")
+            value = metric.from_record(record) if error is None else error
             if value is not None:
                 self._errors[planned.title, number] = value
             if record.get("published"):
                 self._published += 1
-                self._say(planned, number, self._result(planned, number, "test" if error is None else "held-out"))
-        elif "epoch" in record and now - self._last.setdefault(planned.title, now) > QUIET_S:
-            error = planned.metric.of_record(record, "held_out")
+                self._print_line(
+                    planned, number, self._error_and_gain(planned, number, "test" if error is None else "held-out")
+                )
+        elif "epoch" in record and now - self._last.setdefault(planned.title, now) > QUIET_PERIOD_S:
+            error = planned.metric.from_record(record, "held_out")
             measured = f", held-out {planned.metric.text(error)}" if error is not None else ""
             rate = f"{record.get('images_per_second', 0):.0f} {planned.metric.samples}/s"
-            self._say(planned, number, f"epoch {record['epoch']} of {record['epochs']}{measured}, {rate}")
+            self._print_line(planned, number, f"epoch {record['epoch']} of {record['epochs']}{measured}, {rate}")
 
-    def ended(self, planned: Planned, ending: Ending) -> None:
-        if ending.kind != "done":
-            kind = "FAILED" if ending.kind == "failed" else ending.kind
+    def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
+        if outcome.status != "done":
+            kind = "FAILED" if outcome.status == "failed" else outcome.status
             self._console.print(
-                f"  {planned.title:<{self._width}}  {kind}: {ending.sentence}",
+                f"  {planned.title:<{self._width}}  {kind}: {outcome.message}",
                 highlight=False,
                 markup=False,
                 soft_wrap=True,
             )
 
-    def _result(self, planned: Planned, number: int, part: str) -> str:
+    def _error_and_gain(self, planned: PlannedChain, number: int, part: str) -> str:
         error = self._errors[planned.title, number]
         before = self._errors.get((planned.title, number - 1))
         gain = f" ({error - before:+.2f} against its teacher)" if before is not None else ""
         return f"{part} {planned.metric.name} {planned.metric.text(error)}{gain}"
 
-    def _say(self, planned: Planned, number: int, text: str) -> None:
+    def _print_line(self, planned: PlannedChain, number: int, text: str) -> None:
         self._last[planned.title] = time.monotonic()
         count = f"{self._published:>{len(str(self._total))}}/{self._total}"
-        line = f"  {count}  {planned.title:<{self._width}}  {planned.place.columns[number]:<{self._columns}}  {text}"
+        line = f"  {count}  {planned.title:<{self._width}}  {planned.position.columns[number]:<{self._columns}}  {text}"
         self._console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
-def follow(console: Console, chains: Sequence[Planned], generations: int) -> Board | Lines:
+def progress_view(console: Console, chains: Sequence[PlannedChain], generations: int) -> LiveProgress | PlainProgress:
     """The live view in a terminal, plain lines elsewhere; `chains` are those known already, `generations` a number or,
     where a sampler proposes chains, at most that many."""
-    return Board(console, chains, generations) if console.is_terminal else Lines(console, chains, generations)
+    return (
+        LiveProgress(console, chains, generations)
+        if console.is_terminal
+        else PlainProgress(console, chains, generations)
+    )

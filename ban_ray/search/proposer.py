@@ -15,18 +15,18 @@ from optuna.trial import TrialState, create_trial
 
 from ban_ray.search.distributions import of_configuration, of_parameters
 from ban_ray.specs import derive_seed, digest
-from ban_ray.specs.parameters import Configuration, Parameters, Value, applies, draw, vary
+from ban_ray.specs.parameters import Configuration, Parameters, Value, is_active, perturb, sample
 
-ASKED_AT_MOST = 5
+MAX_REJECTED_ASKS = 5
 """Refused proposals in a row after which the last one is varied: a sampler that has found its best place asks for it
 again and again, and each time takes longer."""
-VARIED_AT_MOST = 100
+MAX_PERTURBATIONS = 100
 """Variations of so many parameters that are refused before one more is varied."""
-DRAWN_AT_MOST = 10_000
+MAX_RANDOM_DRAWS = 10_000
 """Refused draws in a row after which the space counts as exhausted."""
 
 
-class Proposer:
+class ConfigurationSampler:
     """Asks a sampler for configurations and tells it how they ended.
 
     The n-th proposal is a function of the search, of n and of what was told before, not of time or of restarts; with
@@ -41,59 +41,59 @@ class Proposer:
         identity: str,
         samples: int,
         targets: int,
-        refuse: Callable[[Configuration], str],
+        invalid_reason: Callable[[Configuration], str],
     ) -> None:
         """`refuse` says why a configuration may not be run, or an empty text; `identity` is the search's digest."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self._parameters, self._refuse = parameters, refuse
+        self._parameters, self._invalid_reason = parameters, invalid_reason
         self._distributions = of_parameters(parameters)
         self._seed, self._name, self._samples = int(identity[:15], 16), sampler, samples
         self._study = optuna.create_study(directions=["minimize"] * targets)
         self._running: dict[str, optuna.Trial] = {}
-        self._taken: set[str] = set()
-        self.refused: dict[str, int] = {}
+        self._accepted: set[str] = set()
+        self.rejected: dict[str, int] = {}
 
     def ask(self, number: int) -> Configuration | None:
         """The configuration that is the search's `number`-th; None where no further one was found."""
-        for attempt in range(ASKED_AT_MOST):
+        for attempt in range(MAX_REJECTED_ASKS):
             trial = self._ask(derive_seed(self._seed, "sampler", number, attempt))
-            configuration = self._snapped(trial.params)
-            if self._take(configuration):
+            configuration = self._canonical(trial.params)
+            if self._accept(configuration):
                 self._running[digest(configuration)] = trial
                 return configuration
             self._study.tell(trial, state=TrialState.FAIL)
-        chance = random.Random(derive_seed(self._seed, "draw", number))
-        for drawn in self._others(configuration, chance):
-            if self._take(drawn):
-                self.started(drawn)
-                return drawn
+        rng = random.Random(derive_seed(self._seed, "draw", number))
+        for fallback in self._fallbacks(configuration, rng):
+            if self._accept(fallback):
+                self.tell_started(fallback)
+                return fallback
         return None
 
-    def _others(self, configuration: Configuration, chance: random.Random) -> Iterator[Configuration]:
+    def _fallbacks(self, configuration: Configuration, rng: random.Random) -> Iterator[Configuration]:
         """First near a configuration, then further and further away, then anywhere."""
         for count in range(1, len(self._parameters)):
-            for _ in range(VARIED_AT_MOST):
-                yield vary(self._parameters, configuration, count, chance)
-        for _ in range(DRAWN_AT_MOST):
-            yield draw(self._parameters, chance)
+            for _ in range(MAX_PERTURBATIONS):
+                yield perturb(self._parameters, configuration, count, rng)
+        for _ in range(MAX_RANDOM_DRAWS):
+            yield sample(self._parameters, rng)
 
-    def started(self, configuration: Configuration) -> None:
+    def tell_started(self, configuration: Configuration) -> None:
         """A configuration runs that was not asked for: one of an earlier start, or one drawn at random."""
-        self._taken.add(digest(dict(configuration)))
+        self._accepted.add(digest(dict(configuration)))
         self._study.enqueue_trial(dict(configuration))
         self._running[digest(dict(configuration))] = self._ask(0)
 
-    def finished(self, configuration: Configuration, values: Sequence[float]) -> None:
+    def tell_complete(self, configuration: Configuration, values: Sequence[float]) -> None:
         """A configuration has its values."""
         self._close(configuration, TrialState.COMPLETE, values=values)
 
-    def stopped(self, configuration: Configuration, intermediate: Mapping[int, float]) -> None:
+    def tell_pruned(self, configuration: Configuration, intermediate: Mapping[int, float]) -> None:
         """A configuration was stopped, with its errors so far by step."""
         # Optuna refuses intermediate values in a study of several targets.
         several = len(self._study.directions) > 1
         self._close(configuration, TrialState.PRUNED, intermediate={} if several else intermediate)
 
-    def failed(self, configuration: Configuration) -> None:
+    def tell_failed(self, configuration: Configuration) -> None:
         """A configuration has no value."""
         self._close(configuration, TrialState.FAIL)
 
@@ -103,10 +103,10 @@ class Proposer:
             # Optuna calls parts of its samplers experimental.
             warnings.simplefilter("ignore")
             trial = self._study.ask()
-            known: dict[str, Value] = {}
+            values: dict[str, Value] = {}
             for name, parameter in self._parameters.items():
-                if applies(parameter, known):
-                    known[name] = parameter.snap(_suggest(trial, name, self._distributions[name]))
+                if is_active(parameter, values):
+                    values[name] = parameter.canonical(_suggest(trial, name, self._distributions[name]))
         return trial
 
     def _sampler(self, seed: int) -> BaseSampler:
@@ -116,28 +116,28 @@ class Proposer:
             if self._name == "random":
                 return RandomSampler(seed=seed)
             if self._name == "nsga2":
-                return NSGAIISampler(population_size=self._population, seed=seed)
+                return NSGAIISampler(population_size=self._population_size, seed=seed)
             if self._name == "gp":
-                return GPSampler(seed=seed, n_startup_trials=self._startup)
-            return TPESampler(seed=seed, n_startup_trials=self._startup, multivariate=True, group=True)
+                return GPSampler(seed=seed, n_startup_trials=self._num_startup_trials)
+            return TPESampler(seed=seed, n_startup_trials=self._num_startup_trials, multivariate=True, group=True)
 
     @property
-    def _startup(self) -> int:
+    def _num_startup_trials(self) -> int:
         """Random configurations before the sampler's own: a third, and no more than Optuna's ten."""
         return max(2, min(10, self._samples // 3))
 
     @property
-    def _population(self) -> int:
+    def _population_size(self) -> int:
         """Of a generation of NSGA-II: some generations must fit in the samples."""
         return max(4, min(50, self._samples // 4))
 
-    def _take(self, configuration: Configuration) -> bool:
-        if digest(dict(configuration)) in self._taken:
+    def _accept(self, configuration: Configuration) -> bool:
+        if digest(dict(configuration)) in self._accepted:
             return False
-        if reason := self._refuse(configuration):
-            self.refused[reason] = self.refused.get(reason, 0) + 1
+        if reason := self._invalid_reason(configuration):
+            self.rejected[reason] = self.rejected.get(reason, 0) + 1
             return False
-        self._taken.add(digest(dict(configuration)))
+        self._accepted.add(digest(dict(configuration)))
         return True
 
     def _close(
@@ -149,7 +149,7 @@ class Proposer:
         intermediate: Mapping[int, float] | None = None,
     ) -> None:
         identity = digest(dict(configuration))
-        self._taken.add(identity)
+        self._accepted.add(identity)
         trial = self._running.pop(identity, None)
         if trial is not None:
             for step, value in (intermediate or {}).items():
@@ -168,8 +168,8 @@ class Proposer:
             )
         )
 
-    def _snapped(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        return {name: self._parameters[name].snap(value) for name, value in values.items()}
+    def _canonical(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        return {name: self._parameters[name].canonical(value) for name, value in values.items()}
 
 
 def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Value:

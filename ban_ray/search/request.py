@@ -13,40 +13,40 @@ from ban_ray.search import policy as policies
 from ban_ray.search import space_errors, spaces
 from ban_ray.search.options import (
     Options,
-    network_of,
-    objective_of,
     recipe_changes,
-    recipe_of,
-    task_name,
-    task_of,
-    teacher_of,
+    resolve_network,
+    resolve_objective,
+    resolve_recipe,
+    resolve_task,
+    resolve_task_name,
+    resolve_teacher,
 )
-from ban_ray.search.policy import Policy
-from ban_ray.search.teacher_cache import cache_bytes
-from ban_ray.search.teachers import Chosen
-from ban_ray.search.unused import refuse_unused
-from ban_ray.search.versions import Versions
-from ban_ray.specs import BASELINE, Chain, Place, Scale, SearchSpace, Setting
-from ban_ray.specs.parameters import draw, points
+from ban_ray.search.policy import SearchStrategy
+from ban_ray.search.teacher_cache import parse_teacher_cache
+from ban_ray.search.teachers import SelectedTeachers
+from ban_ray.search.unused import reject_ineffective_options
+from ban_ray.search.versions import CodeVersions
+from ban_ray.specs import BASELINE, Chain, Scale, SearchSpace, SpaceContext, TablePosition
+from ban_ray.specs.parameters import grid, sample
 from ban_ray.specs.space import Configuration
 from ban_ray.specs.teacher import TeacherChoice
-from ban_ray.tasks.batches import steps_an_epoch
+from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.data_set import DataSet, Sizes, sizes
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
 
-_DRAWN = 32
+NUM_PROBED = 32
 """Configurations of a sampled space that stand for all of it where an option's use is checked."""
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedChain:
     """One chain of a search: a configuration at a seed."""
 
     configuration: Configuration
     seed: int
     chain: Chain
-    place: Place
+    position: TablePosition
 
     @property
     def metric(self) -> Metric:
@@ -56,9 +56,9 @@ class Planned:
     @property
     def title(self) -> str:
         """The row, the column where that says more than the generation's number, and the seed."""
-        column = self.place.columns[-1]
+        column = self.position.columns[-1]
         plain = column.startswith("BAN-") or column == BASELINE
-        return f"{self.place.row}{'' if plain else ' ' + column} seed {self.seed}"
+        return f"{self.position.row}{'' if plain else ' ' + column} seed {self.seed}"
 
     @property
     def slug(self) -> str:
@@ -67,7 +67,7 @@ class Planned:
 
 
 @dataclass(frozen=True)
-class Request:
+class SearchSpec:
     """A search, checked and ready to be planned.
 
     Attributes:
@@ -79,58 +79,60 @@ class Request:
 
     space: SearchSpace
     scale: Scale
-    setting: Setting
-    policy: Policy
+    context: SpaceContext
+    strategy: SearchStrategy
     source: Source
-    decoded: DataSet
+    dataset: DataSet
     seeds: tuple[int, ...]
-    chains: tuple[Planned, ...]
+    chains: tuple[PlannedChain, ...]
     sizes: Sizes
     teacher: TeacherChoice
-    versions: Versions
+    versions: CodeVersions
     code: tuple[str, ...] = ()
-    teacher_told: str = ""
+    teacher_description: str = ""
     teacher_cache_bytes: int = 0
     recompute: bool = False
-    left_out: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     @property
-    def sampled(self) -> bool:
-        return self.policy.sampler != "grid"
+    def is_sampled(self) -> bool:
+        return self.strategy.sampler != "grid"
 
-    def taught(self, teachers: Chosen) -> "Request":
+    def with_teachers(self, teachers: SelectedTeachers) -> "SearchSpec":
         """The same search with first generations taught by members."""
-        taught = replace(self, setting=replace(self.setting, teachers=teachers.keys), teacher_told=teachers.how)
-        return taught if self.sampled else _with_grid(taught)
+        taught = replace(
+            self, context=replace(self.context, teachers=teachers.keys), teacher_description=teachers.description
+        )
+        return taught if self.is_sampled else _with_grid_chains(taught)
 
     @property
     def generations(self) -> int:
         """Born-again generations of the longest chain."""
         longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
-        return self.setting.generations_for() if longest is None else longest
+        return self.context.generations_for() if longest is None else longest
 
-    def planned(self, configuration: Configuration) -> tuple[Planned, ...]:
+    def chains_of(self, configuration: Configuration) -> tuple[PlannedChain, ...]:
         """A configuration's chains, one for each seed.
 
         Raises:
             UserError: the configuration makes no chain.
         """
-        return tuple(_planned(self, configuration, seed) for seed in self.seeds)
+        return tuple(_plan_chain(self, configuration, seed) for seed in self.seeds)
 
     @property
     def metric(self) -> Metric:
         """What the chains are compared by."""
-        return metric_of(self.setting.task)
+        return metric_of(self.context.task)
 
     @property
-    def minimised_title(self) -> str:
+    def error_description(self) -> str:
         """What the first target is, in words."""
-        return self.policy.error_title(self.metric)
+        return self.strategy.error_description(self.metric)
 
     @property
-    def regime(self) -> str:
+    def setting_description(self) -> str:
         """One line that belongs beside every figure."""
-        task = self.setting.task
+        task = self.context.task
         parts = [
             f"{task.name}: {self.sizes.train:,} training, {self.sizes.held_out:,} held-out and "
             f"{self.sizes.test:,} test {self.metric.samples}"
@@ -143,12 +145,12 @@ class Request:
             # A text's validation part is never trained on.
             everything = "" if self.sizes.held_out else "trained on everything, "
             parts.append(f"paper protocol: {everything}last epoch on test")
-        if self.teacher_told:
-            parts.append(f"generation 0 taught by members: {self.teacher_told}")
+        if self.teacher_description:
+            parts.append(f"generation 0 taught by members: {self.teacher_description}")
         return "; ".join(parts)
 
 
-def resolve(options: Options) -> Request:
+def resolve(options: Options) -> SearchSpec:
     """Check every choice and build the chains.
 
     Raises:
@@ -162,16 +164,16 @@ def resolve(options: Options) -> Request:
         if getattr(options, option) is not None:
             raise UserError(f"--{option} {getattr(options, option)!r} is of no use: space {space.name} chooses it")
     source = Source.of(
-        task_name(options, scale, space),
+        resolve_task_name(options, scale, space),
         options.data,
         options.label_column,
         options.image_size,
         options.download,
         options.tokens,
     )
-    network = network_of(options, space)
-    objective = objective_of(options, scale)
-    recipe = recipe_of(options, scale, source.name)
+    network = resolve_network(options, space)
+    objective = resolve_objective(options, scale)
+    recipe = resolve_recipe(options, scale, source.name)
     if options.generations is not None and options.generations < 0:
         raise UserError(f"--generations {options.generations} is negative; 0 (the baseline alone) and more are allowed")
     seeds = options.seeds if options.seeds is not None else scale.seeds
@@ -179,14 +181,14 @@ def resolve(options: Options) -> Request:
         raise UserError(f"--seeds {','.join(map(str, seeds))!r}: different whole numbers from 0 are needed")
 
     try:
-        decoded = open_source(source)
+        dataset = open_source(source)
     except OSError as error:
         raise UserError(f"the data of task {source.name} cannot be kept: {error}") from error
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
-    task = task_of(source, decoded.fingerprint, options, scale, noise)
-    counted = sizes(task, decoded)
-    setting = Setting(
+    task = resolve_task(source, dataset.fingerprint, options, scale, noise)
+    sample_counts = sizes(task, dataset)
+    context = SpaceContext(
         options.scale,
         task,
         recipe,
@@ -196,95 +198,97 @@ def resolve(options: Options) -> Request:
         network,
         recipe_changes=recipe_changes(options),
     )
-    request = Request(
+    spec = SearchSpec(
         space=space,
         scale=scale,
-        setting=setting,
-        policy=policies.resolve(options, space.name, scale, task.protocol),
+        context=context,
+        strategy=policies.resolve_strategy(options, space.name, scale, task.protocol),
         source=source,
-        decoded=decoded,
+        dataset=dataset,
         seeds=seeds,
         chains=(),
-        sizes=counted,
-        teacher=teacher_of(options, space),
-        versions=Versions(network),
-        teacher_cache_bytes=cache_bytes(options.teacher_cache, task, decoded, counted),
+        sizes=sample_counts,
+        teacher=resolve_teacher(options, space),
+        versions=CodeVersions(network),
+        teacher_cache_bytes=parse_teacher_cache(options.teacher_cache, task, dataset, sample_counts),
         recompute=options.recompute,
     )
-    if request.sampled:
+    if spec.is_sampled:
         # A space that cannot make chains is told of before anything starts.
-        chance = random.Random(0)
-        drawn = [request.planned(draw(scale.parameters, chance))[0] for _ in range(_DRAWN)]
-        _refuse_unused(request, drawn)
+        rng = random.Random(0)
+        drawn = [spec.chains_of(sample(scale.parameters, rng))[0] for _ in range(NUM_PROBED)]
+        _reject_ineffective_options(spec, drawn)
     else:
-        request = _with_grid(request)
-    return replace(request, code=request.versions.computed)
+        spec = _with_grid_chains(spec)
+    return replace(spec, code=spec.versions.computed)
 
 
-def _with_grid(request: Request) -> Request:
+def _with_grid_chains(spec: SearchSpec) -> SearchSpec:
     """With the chains of every configuration that is not too large."""
-    chains: list[Planned] = []
-    left_out = []
-    for configuration in request.scale.configurations or points(request.scale.parameters):
-        if reason := refusal(request, configuration):
-            left_out.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
+    chains: list[PlannedChain] = []
+    skipped = []
+    for configuration in spec.scale.configurations or grid(spec.scale.parameters):
+        if reason := size_violation(spec, configuration):
+            skipped.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
         else:
-            chains.extend(request.planned(configuration))
+            chains.extend(spec.chains_of(configuration))
     if not chains:
         raise UserError(
-            f"--max-parameters {request.policy.max_parameters} leaves no configuration of space {request.space.name}"
+            f"--max-parameters {spec.strategy.max_parameters} leaves no configuration of space {spec.space.name}"
         )
-    _refuse_unused(request, chains)
-    return replace(request, chains=tuple(chains), left_out=tuple(left_out))
+    _reject_ineffective_options(spec, chains)
+    return replace(spec, chains=tuple(chains), skipped=tuple(skipped))
 
 
-def _refuse_unused(request: Request, chains: Sequence[Planned]) -> None:
+def _reject_ineffective_options(spec: SearchSpec, chains: Sequence[PlannedChain]) -> None:
     # A teacher from the population is not chosen yet, and generation 0 will have use for its outputs.
-    awaited = request.teacher.kind != "parent" and not request.setting.teachers
-    refuse_unused(
+    teacher_pending = spec.teacher.kind != "parent" and not spec.context.teachers
+    reject_ineffective_options(
         [planned.chain for planned in chains],
-        teacher_cache=request.teacher_cache_bytes > 0 and not awaited,
-        recompute=request.recompute,
-        error_of=request.policy.error_of,
+        teacher_cache=spec.teacher_cache_bytes > 0 and not teacher_pending,
+        recompute=spec.recompute,
+        select_by=spec.strategy.select_by,
     )
 
 
-def refusal(request: Request, configuration: Configuration) -> str:
+def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
     """Why a configuration is too large to be run; empty where it is not.
 
     Raises:
         UserError: the configuration makes no chain.
     """
-    limit = request.policy.max_parameters
+    limit = spec.strategy.max_parameters
     if limit is not None:
-        for generation in request.planned(configuration)[0].chain.generations:
+        for generation in spec.chains_of(configuration)[0].chain.generations:
             architecture = names.parse(generation.network, generation.network_arguments or None)
-            count = architecture.parameters(request.decoded.num_classes, request.decoded.in_channels)
+            count = architecture.parameters(spec.dataset.num_classes, spec.dataset.in_channels)
             if count > limit:
                 return f"a network has more than {limit:,} parameters"
     return ""
 
 
-def refused(request: Request, configuration: Configuration) -> str:
+def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
     """Why a configuration may not be run; empty where it may."""
     try:
-        request.planned(configuration)
-        return refusal(request, configuration)
+        spec.chains_of(configuration)
+        return size_violation(spec, configuration)
     except UserError as error:
         return f"they make no chain ({error})"
 
 
-def _planned(request: Request, configuration: Configuration, seed: int) -> Planned:
+def _plan_chain(request: SearchSpec, configuration: Configuration, seed: int) -> PlannedChain:
     space = request.space
     try:
-        chain = request.versions.written_into(space.chain(configuration, request.setting, seed))
-        place = space.place(configuration, chain)
+        chain = request.versions.apply_to(space.chain(configuration, request.context, seed))
+        position = space.place(configuration, chain)
     except UserError:
         raise
     except Exception as error:
-        raise UserError(f"space {space.name} at {dict(configuration)}: {space_errors.sentence(error)}") from error
+        raise UserError(
+            f"space {space.name} at {dict(configuration)}: {space_errors.space_error_sentence(error)}"
+        ) from error
     for generation in chain.generations:
         architecture = names.parse(generation.network, generation.network_arguments or None)
         names.check_fits(architecture, generation.task.name)
-        steps_an_epoch(generation.task.name, request.sizes.train, generation.recipe)
-    return Planned(configuration, seed, chain, place)
+        steps_per_epoch(generation.task.name, request.sizes.train, generation.recipe)
+    return PlannedChain(configuration, seed, chain, position)

@@ -10,15 +10,15 @@ from ban_ray.search.plan import Plan
 from ban_ray.specs import Generation
 
 _FLOAT_BYTES = 4
-_STATE = 2
+_CHECKPOINT_TENSORS = 2
 """Tensors of a network's size in a checkpoint: the weights and the optimiser's velocities."""
-_TOKEN = 4
+_FLOATS_PER_TOKEN = 4
 """What is kept of a distribution over a vocabulary, in floats."""
-_REST_BYTES = 64 * 2**10
+_RECORD_BYTES = 64 * 2**10
 """History, record and headers of a member."""
 
 
-def require_room(url: str, plan: Plan, concurrent: int) -> None:
+def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
     """Raises UserError: a local storage has less space than the members and checkpoints of a plan take."""
     if is_url(url):
         # Object stores do not tell.
@@ -36,13 +36,15 @@ def needed_bytes(plan: Plan, concurrent: int) -> int:
     weights = sorted((_weight_bytes(plan, generation) for generation in plan.missing), reverse=True)
     request = plan.request
     samples = request.sizes.held_out + request.sizes.test
-    predictions = samples * (request.decoded.num_classes if request.metric.classes else _TOKEN) * _FLOAT_BYTES
-    members = sum(weights) + len(weights) * (predictions + _REST_BYTES)
+    predictions = (
+        samples * (request.dataset.num_classes if request.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
+    )
+    members = sum(weights) + len(weights) * (predictions + _RECORD_BYTES)
     # A new checkpoint is whole before an old one goes.
-    return members + sum(weights[:concurrent]) * _STATE * (KEPT + 1)
+    return members + sum(weights[:concurrent]) * _CHECKPOINT_TENSORS * (KEPT + 1)
 
 
 def _weight_bytes(plan: Plan, generation: Generation) -> int:
-    decoded = plan.request.decoded
+    decoded = plan.request.dataset
     architecture = names.parse(generation.network, generation.network_arguments or None)
     return architecture.parameters(decoded.num_classes, decoded.in_channels) * _FLOAT_BYTES

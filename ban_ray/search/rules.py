@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Literal
 
-from ban_ray.search.fronts import Point, ranks
+from ban_ray.search.fronts import Point, non_dominated_ranks
 
-KEPT_FIRST, KEPT = 0.15, 0.5
+FIRST_RUNG_FRACTION, RUNG_FRACTION = 0.15, 0.5
 """Part of the chains at a rung that go on: few at the first one, which costs the least and tells networks apart, half
 at each later one. A quarter at each rung, as is usual, found 0.13 points worse for a tenth fewer epochs on simulated
 curves of noise 0.3 (`python -m tests.benchmarks.samplers stopping`, 40 seeds)."""
-COMPARED_FROM = 3
+MIN_CHAINS_AT_RUNG = 3
 """Chains at a rung, from which on they are compared."""
 
 
@@ -29,9 +29,9 @@ class Rung:
     part: Literal["drop", "end"]
 
     @property
-    def kept(self) -> float:
+    def fraction(self) -> float:
         """The part of the chains here that go on."""
-        return KEPT_FIRST if self == FIRST else KEPT
+        return FIRST_RUNG_FRACTION if self == FIRST_RUNG else RUNG_FRACTION
 
     @property
     def step(self) -> int:
@@ -39,7 +39,7 @@ class Rung:
         return 2 * self.generation + (self.part == "end")
 
     @classmethod
-    def at(cls, step: int) -> "Rung":
+    def from_step(cls, step: int) -> "Rung":
         """The rung of a step."""
         return cls(step // 2, "end" if step % 2 else "drop")
 
@@ -48,10 +48,10 @@ class Rung:
         return f"{where} of generation {self.generation}"
 
 
-FIRST = Rung(0, "drop")
+FIRST_RUNG = Rung(0, "drop")
 
 
-def falls_behind(mine: Point, others: Sequence[Point], kept: float) -> bool:
+def should_prune(candidate: Point, others: Sequence[Point], fraction: float) -> bool:
     """Whether a chain is not among the kept part of those at its rung.
 
     Args:
@@ -59,18 +59,18 @@ def falls_behind(mine: Point, others: Sequence[Point], kept: float) -> bool:
         kept: the rung's.
     """
     count = len(others) + 1
-    if count < COMPARED_FROM:
+    if count < MIN_CHAINS_AT_RUNG:
         return False
-    own, *their = ranks([mine, *others])
-    return sum(rank < own for rank in their) >= kept_of(count, kept)
+    own, *their = non_dominated_ranks([candidate, *others])
+    return sum(rank < own for rank in their) >= num_promoted(count, fraction)
 
 
-def kept_of(count: int, kept: float) -> int:
+def num_promoted(count: int, fraction: float) -> int:
     """How many of the chains at a rung go on, equal ones apart."""
-    return ceil(kept * count)
+    return ceil(fraction * count)
 
 
-def saturated(errors: Sequence[float], patience: int, min_gain: float) -> bool:
+def is_saturated(errors: Sequence[float], patience: int, min_gain: float) -> bool:
     """Whether the last `patience` generations of a chain gained nothing on the best one before them.
 
     Args:

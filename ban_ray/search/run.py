@@ -12,32 +12,32 @@ from ray.tune.search import Searcher
 from ray.tune.trainable import wrap_function
 
 from ban_ray import ending
-from ban_ray.chain import DRIVER_MEMORY_BYTES, Run, walk
-from ban_ray.cluster.abandoned import DRIVER, freed
-from ban_ray.cluster.own_node import own_node_watched
-from ban_ray.search.desk import Desk
-from ban_ray.search.stopping import AcrossGenerations
+from ban_ray.chain import DRIVER_MEMORY_BYTES, TrainFunction, run_trial
+from ban_ray.cluster.abandoned import DRIVER, reap_orphans
+from ban_ray.cluster.own_node import raise_if_node_dies
+from ban_ray.search.desk import SearchController
+from ban_ray.search.stopping import GenerationScheduler
 
 DRIVER_DEATHS = 3
 """Restarts of a trial whose driver process died."""
 
 
-class Queue(Searcher):
+class ChainSearcher(Searcher):
     """Hands the desk's chains to Tune."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, controller: SearchController) -> None:
         super().__init__()
-        self._desk = desk
+        self._controller = controller
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:
         return True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        chain = self._desk.next(trial_id)
-        return str(Searcher.FINISHED) if chain is None and self._desk.agenda.finished else chain
+        chain = self._controller.start_trial(trial_id)
+        return str(Searcher.FINISHED) if chain is None and self._controller.queue.finished else chain
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        self._desk.end(trial_id, result or {}, error)
+        self._controller.on_trial_complete(trial_id, result or {}, error)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save: a search starts anew and the population answers for what is done."""
@@ -46,17 +46,19 @@ class Queue(Searcher):
         raise NotImplementedError("a search is started anew, never restored")
 
 
-class Ear(tune.Callback):
+class ReportCallback(tune.Callback):
     """Passes reports on."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, controller: SearchController) -> None:
+        self._controller = controller
 
     def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
-        self._desk.report(trial.trial_id, result)
+        self._controller.on_result(trial.trial_id, result)
 
 
-def run(desk: Desk, *, concurrent: int, folder: str, name: str, train: Run | None = None) -> None:
+def run_trials(
+    controller: SearchController, *, concurrent: int, folder: str, name: str, train: TrainFunction | None = None
+) -> None:
     """Run every chain of a desk as one Tune trial, `concurrent` at once, within its agenda's time.
 
     Args:
@@ -69,7 +71,7 @@ def run(desk: Desk, *, concurrent: int, folder: str, name: str, train: Run | Non
         ClusterLost: Ray's node of this process died; what was published stays.
     """
 
-    class ChainDriver(wrap_function(walk if train is None else tune.with_parameters(walk, run=train))):  # type: ignore[misc]
+    class ChainDriver(wrap_function(run_trial if train is None else tune.with_parameters(run_trial, run=train))):  # type: ignore[misc]
         """The process of a trial, and of further ones."""
 
         def __repr__(self) -> str:
@@ -81,25 +83,25 @@ def run(desk: Desk, *, concurrent: int, folder: str, name: str, train: Run | Non
 
         def cleanup(self) -> None:
             super().cleanup()
-            ending.abort()
+            ending.abort_run()
 
     # The class that the dashboard shows.
     ChainDriver.__qualname__ = ChainDriver.__name__ = DRIVER
 
     def title(trial: Any) -> str:
-        return desk.title(trial.trial_id)
+        return controller.trial_name(trial.trial_id)
 
-    with own_node_watched(), freed(), warnings.catch_warnings():
+    with raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
         # About options of Ray's own that this code does not set.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(
             ChainDriver,
             tune_config=tune.TuneConfig(
-                search_alg=Queue(desk),
-                scheduler=AcrossGenerations(desk, concurrent),
+                search_alg=ChainSearcher(controller),
+                scheduler=GenerationScheduler(controller, concurrent),
                 num_samples=-1,
                 max_concurrent_trials=concurrent,
-                time_budget_s=desk.agenda.seconds_left,
+                time_budget_s=controller.queue.remaining_s,
                 # A driver that has imported Ray takes the next chain, unless its own was stopped.
                 reuse_actors=True,
                 trial_name_creator=title,
@@ -110,6 +112,6 @@ def run(desk: Desk, *, concurrent: int, folder: str, name: str, train: Run | Non
                 storage_path=folder,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=DRIVER_DEATHS),
-                callbacks=[Ear(desk)],
+                callbacks=[ReportCallback(controller)],
             ),
         ).fit()

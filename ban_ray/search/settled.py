@@ -4,22 +4,22 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ban_ray.population import Population
 from ban_ray.search import targets
-from ban_ray.search.request import Request, refused
-from ban_ray.search.study import SATURATED, Study
+from ban_ray.search.request import SearchSpec, invalid_reason
+from ban_ray.search.study import SATURATED, SearchStudy
 
 
-def settled(request: Request, study: Study, population: Population) -> dict[str, FrozenTrial]:
+def finished_configurations(request: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
     """Trials by the digest of their configuration: whole, or ended early by a search that ends chains early.
 
     One that ended early is open again where nothing is stopped any more, and where its chains have become whole by
     another search; one with values, where a member of it is gone. Configurations that are too large now are left out.
     """
-    found = {}
+    finished = {}
     for identity, trial in study.finished().items():
-        if refused(request, trial.params):
+        if invalid_reason(request, trial.params):
             continue
-        whole = all(targets.whole(population, planned) for planned in request.planned(trial.params))
-        early = trial.state == TrialState.PRUNED or SATURATED in trial.user_attrs
-        if (request.policy.stopping and not whole) if early else whole:
-            found[identity] = trial
-    return found
+        complete = all(targets.is_chain_complete(population, planned) for planned in request.chains_of(trial.params))
+        ended_early = trial.state == TrialState.PRUNED or SATURATED in trial.user_attrs
+        if (request.strategy.stopping and not complete) if ended_early else complete:
+            finished[identity] = trial
+    return finished

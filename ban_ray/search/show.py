@@ -5,7 +5,7 @@ import statistics
 from rich.console import Console
 from rich.table import Table
 
-from ban_ray.search.plan import count
+from ban_ray.search.plan import format_count
 from ban_ray.search.summary import Cell, Row, Summary
 from ban_ray.search.tables import new_table
 
@@ -63,7 +63,7 @@ def _table(summary: Summary, part: str, width: int) -> Table:
     """A row a network; a column a network where that would not fit."""
     head = ["network", "parameters", *summary.columns]
     body = [
-        [row.name, count(row.parameters), *(_text(_cells(row, part).get(c)) for c in summary.columns)]
+        [row.name, format_count(row.parameters), *(_text(_cells(row, part).get(c)) for c in summary.columns)]
         for row in summary.rows
     ]
     lines = [head, *body]

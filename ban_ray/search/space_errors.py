@@ -5,7 +5,7 @@ import reprlib
 from pydantic import ValidationError
 
 
-def sentence(error: Exception) -> str:
+def space_error_sentence(error: Exception) -> str:
     """The first field that a spec refused, with its value; a `ValueError`'s own words; another error with its type."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]

@@ -48,7 +48,7 @@ def _from_file(path: Path) -> SearchSpace:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"--space {str(path)!r} cannot be run: {space_errors.sentence(error)}") from error
+        raise UserError(f"--space {str(path)!r} cannot be run: {space_errors.space_error_sentence(error)}") from error
     finally:
         sys.modules.pop(spec.name, None)
     return _space_of(module, str(path))

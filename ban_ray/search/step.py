@@ -11,13 +11,13 @@ BUDGET_MULTIPLY_ACCUMULATES = 2e10
 
 CPU_THREAD = "one CPU thread"
 
-COUNTED = 3
-LONG_S = 1.0
+NUM_TIMED_STEPS = 3
+MAX_TIMED_S = 1.0
 """Fewer steps are counted when they take this long together; a warm-up matters little to long steps."""
 
 
 @dataclass(frozen=True)
-class Shape:
+class StepConfig:
     """What decides the cost of a step; arguments are JSON, the batch is one worker's."""
 
     network: str
@@ -33,7 +33,7 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class Measured:
+class StepMeasurement:
     """Seconds of a step, its peak memory, and multiply-accumulates for one sample (3 forward passes' worth for the
     student, 1 for each teacher); as many such devices are here, of so much memory each, or where they are processors
     together."""
@@ -46,15 +46,15 @@ class Measured:
     memory_bytes: int
 
 
-def measure(shape: Shape) -> Measured:
+def measure_step(config: StepConfig) -> StepMeasurement:
     """Time forward, backward and update of a student, with its teachers' forward passes."""
     import torch
 
     from ban_ray.networks.building import build
-    from ban_ray.networks.carried import forget
+    from ban_ray.networks.carried import reset_state
     from ban_ray.networks.cost import of_sample
     from ban_ray.specs import Recipe
-    from ban_ray.tasks.example import example
+    from ban_ray.tasks.example import random_batch
     from ban_ray.training import Teacher
     from ban_ray.training.placement import to_device
     from ban_ray.training.precision import autocast, set_precision
@@ -62,32 +62,32 @@ def measure(shape: Shape) -> Measured:
 
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    recipe = Recipe(precision=shape.precision)
+    recipe = Recipe(precision=config.precision)
     set_precision(recipe, device)
 
     def work(network: str, arguments: str) -> int:
         decoded = json.loads(arguments) or None
-        return of_sample(network, shape.num_classes, shape.in_channels, shape.sample_shape, decoded)
+        return of_sample(network, config.num_classes, config.in_channels, config.sample_shape, decoded)
 
-    macs = 3 * work(shape.network, shape.arguments) + sum(work(*teacher) for teacher in shape.teachers)
-    batch = shape.batch
+    macs = 3 * work(config.network, config.arguments) + sum(work(*teacher) for teacher in config.teachers)
+    batch = config.batch
     if device.type == "cpu":
-        batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * shape.unroll))))
+        batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * config.unroll))))
 
     def network(name: str, arguments: str, recompute: bool = False) -> torch.nn.Module:
         decoded = json.loads(arguments) or None
-        built = build(name, shape.num_classes, shape.in_channels, decoded, recompute=recompute)
+        built = build(name, config.num_classes, config.in_channels, decoded, recompute=recompute)
         return to_device(built, device)
 
-    student = network(shape.network, shape.arguments, shape.recompute)
-    teacher = Teacher([network(*each) for each in shape.teachers]) if shape.teachers else None
+    student = network(config.network, config.arguments, config.recompute)
+    teacher = Teacher([network(*each) for each in config.teachers]) if config.teachers else None
     optimiser = SGD(student.parameters(), recipe)
-    inputs, labels = example(shape.sample_shape, shape.num_classes, batch, shape.unroll, device)
+    inputs, labels = random_batch(config.sample_shape, config.num_classes, batch, config.unroll, device)
     idle = _resident_bytes(device)
     seconds: list[float] = []
-    while len(seconds) <= COUNTED and sum(seconds[1:]) < LONG_S:
-        forget(student)
-        forget(teacher)
+    while len(seconds) <= NUM_TIMED_STEPS and sum(seconds[1:]) < MAX_TIMED_S:
+        reset_state(student)
+        reset_state(teacher)
         began = time.perf_counter()
         with autocast(recipe, device):
             if teacher is not None:
@@ -101,9 +101,9 @@ def measure(shape: Shape) -> Measured:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
     grown = max(0, _resident_bytes(device) - idle)
-    return Measured(
-        seconds=min(seconds[1:]) * shape.batch / batch,
-        peak_bytes=idle + int(grown * shape.batch / batch),
+    return StepMeasurement(
+        seconds=min(seconds[1:]) * config.batch / batch,
+        peak_bytes=idle + int(grown * config.batch / batch),
         multiply_accumulates=macs,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else CPU_THREAD,
         devices=torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1,

@@ -4,37 +4,37 @@ from typing import Any
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from ban_ray.search.desk import Desk
+from ban_ray.search.desk import SearchController
 
 
-class AcrossGenerations(FIFOScheduler):
+class GenerationScheduler(FIFOScheduler):
     """Starts trials in their order and stops those whose chain has ended by the judge's word.
 
     Tune's own schedulers compare trials by one count of epochs, which is another generation for a chain that was
     answered from the population, and another learning rate for another recipe.
     """
 
-    def __init__(self, desk: Desk, concurrent: int) -> None:
+    def __init__(self, controller: SearchController, concurrent: int) -> None:
         """`concurrent`: drivers that are kept for further chains."""
         super().__init__()
-        self._desk, self._more = desk, concurrent
+        self._controller, self._actors_to_keep = controller, concurrent
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_add(tune_controller, trial)
-        for _ in range(self._more):
+        for _ in range(self._actors_to_keep):
             # By itself Tune keeps one driver, ends the others and starts as many anew.
             tune_controller._actor_cache.increase_max(trial.placement_group_factory)
-        self._more = 0
+        self._actors_to_keep = 0
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """STOP where the chain is stopped or saturated."""
-        if not self._desk.judge(trial.trial_id, result):
+        if not self._controller.should_stop(trial.trial_id, result):
             return str(TrialScheduler.CONTINUE)
-        _give_up_driver(tune_controller, trial)
+        _retire_actor(tune_controller, trial)
         return str(TrialScheduler.STOP)
 
 
-def _give_up_driver(tune_controller: Any, trial: Any) -> None:
+def _retire_actor(tune_controller: Any, trial: Any) -> None:
     """Keep a trial's process from being given the next chain: its worker group would go on training.
 
     Tune has no word for this but never to reuse a process, which costs every other chain the start of one. It passes

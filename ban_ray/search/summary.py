@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from ban_ray import ensembles
 from ban_ray.metrics import Metric
 from ban_ray.population import Population, Predictions
-from ban_ray.search.plan import by_row, parameters
-from ban_ray.search.request import Planned, Request
-from ban_ray.search.targets import find
+from ban_ray.search.plan import group_by_row, row_parameters
+from ban_ray.search.request import PlannedChain, SearchSpec
+from ban_ray.search.targets import load_chain
 from ban_ray.specs.space import STUDENT
 
 SIZES = (2, 3)
@@ -65,7 +65,7 @@ class _Entry:
 
     def losses(self, metric: Metric, part: str) -> NDArray[np.float64]:
         """(n,), of the members' averaged probabilities."""
-        together = ensembles.together([getattr(member, part) for member in self.members])
+        together = ensembles.combine([getattr(member, part) for member in self.members])
         return metric.losses(together, self.labels(part)).astype(np.float64)
 
     def labels(self, part: str) -> NDArray[np.int64]:
@@ -75,16 +75,16 @@ class _Entry:
 _Table = dict[str, dict[str, dict[int, _Entry]]]
 
 
-def summarise(request: Request, population: Population, failures: Sequence[tuple[Planned, str]]) -> Summary:
+def summarise(request: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]]) -> Summary:
     """Read the predictions of every finished chain and compute the table."""
     reasons: dict[str, list[str]] = {}
     for planned, sentence in failures:
-        reasons.setdefault(planned.place.row, []).append(f"{planned.title}: {sentence}")
+        reasons.setdefault(planned.position.row, []).append(f"{planned.title}: {sentence}")
     table = _read(request, population)
     columns = list(dict.fromkeys(column for cells in table.values() for column in cells))
     columns.sort(key=lambda column: column.startswith("Ens*"))
     rows = []
-    for name, group in by_row(request.chains).items():
+    for name, group in group_by_row(request.chains).items():
         cells = table.get(name, {})
         rows.append(
             Row(
@@ -95,39 +95,41 @@ def summarise(request: Request, population: Population, failures: Sequence[tuple
                 failures=tuple(reasons.get(name, ())),
             )
         )
-    objective = "their own objectives" if "objective" in request.space.chooses else str(request.setting.objective)
-    return Summary(request.metric, request.regime, objective, tuple(columns), tuple(rows), _sentence(request, table))
+    objective = "their own objectives" if "objective" in request.space.chooses else str(request.context.objective)
+    return Summary(
+        request.metric, request.setting_description, objective, tuple(columns), tuple(rows), _sentence(request, table)
+    )
 
 
-def _read(request: Request, population: Population) -> _Table:
+def _read(request: SearchSpec, population: Population) -> _Table:
     """Entries by row, column and seed; a chain that misses a generation has none, or, where chains are stopped, those
     before it."""
     table: _Table = {}
     for planned in request.chains:
-        found = find(population, planned)
-        if not found.whole and not request.policy.stopping:
+        found = load_chain(population, planned)
+        if not found.is_complete and not request.strategy.stopping:
             continue
         chain = [population.predictions(member) for member in found.members]
         keys = planned.chain.keys
-        cells = table.setdefault(planned.place.row, {})
-        for column, predictions, key in zip(planned.place.columns, chain, keys, strict=False):
+        cells = table.setdefault(planned.position.row, {})
+        for column, predictions, key in zip(planned.position.columns, chain, keys, strict=False):
             cells.setdefault(column, {})[planned.seed] = _Entry((predictions,), (key,))
-        for k in SIZES if planned.place.ensembles else ():
-            if ensemble := ensembles.ens(k, len(chain) - 1):
+        for k in SIZES if planned.position.ensembles else ():
+            if ensemble := ensembles.paper_ensemble(k, len(chain) - 1):
                 chosen = tuple(chain[number] for number in ensemble.generations)
                 chosen_keys = tuple(keys[number] for number in ensemble.generations)
                 cells.setdefault(f"Ens*{k}", {})[planned.seed] = _Entry(chosen, chosen_keys, ensemble.filled)
     return table
 
 
-def _parameters(request: Request, population: Population, row: Sequence[Planned]) -> int:
+def _parameters(request: SearchSpec, population: Population, row: Sequence[PlannedChain]) -> int:
     """Those of the members whose errors stand in a row; without members, of the network that was to be trained."""
-    network = row[0].place.network or row[0].place.row
+    network = row[0].position.network or row[0].position.row
     for planned in row:
-        for member in find(population, planned).members:
+        for member in load_chain(population, planned).members:
             if member.generation.network == network:
                 return member.parameters
-    return parameters(request, row)
+    return row_parameters(request, row)
 
 
 def _cells(cells: dict[str, dict[int, _Entry]], metric: Metric, part: str) -> dict[str, Cell]:
@@ -144,12 +146,12 @@ def _cells(cells: dict[str, dict[int, _Entry]], metric: Metric, part: str) -> di
     }
 
 
-def _sentence(request: Request, table: _Table) -> str:
+def _sentence(request: SearchSpec, table: _Table) -> str:
     """The primary comparison: each row's last generation against the space's reference, on test data; rows of one
     objective are averaged, those of equal chains as one."""
     reference, metric = request.space.against, request.metric
     differences: dict[tuple[str, str], dict[tuple[tuple[str, ...], ...], NDArray[np.float64]]] = {}
-    stopping = request.policy.stopping
+    stopping = request.strategy.stopping
     objectives = _objectives(request.chains)
     for row, cells in table.items():
         # Where members of the population taught generation 0, there is no baseline to compare with.
@@ -187,10 +189,10 @@ def _sentence(request: Request, table: _Table) -> str:
     return " ".join(filter(None, [*found, *dict.fromkeys(warnings), metric.caveat]))
 
 
-def _objectives(chains: Sequence[Planned]) -> dict[tuple[str, str], str]:
+def _objectives(chains: Sequence[PlannedChain]) -> dict[tuple[str, str], str]:
     """What trained each column of a row."""
     return {
-        (planned.place.row, column): str(generation.objective)
+        (planned.position.row, column): str(generation.objective)
         for planned in chains
-        for column, generation in zip(planned.place.columns, planned.chain.generations, strict=False)
+        for column, generation in zip(planned.position.columns, planned.chain.generations, strict=False)
     }

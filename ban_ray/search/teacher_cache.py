@@ -9,26 +9,26 @@ from ban_ray.tasks.data_set import DataSet, Sizes
 from ban_ray.tasks.data_set import views as views_of
 
 
-def cache_bytes(typed: str | None, task: Task, data_set: DataSet, sizes: Sizes) -> int:
+def parse_teacher_cache(text: str | None, task: Task, dataset: DataSet, sizes: Sizes) -> int:
     """Bytes for each teacher on each node; 0 where its outputs are computed online.
 
     Raises:
         UserError: it is no size, does not hold the outputs of one epoch, or the task's samples have no views.
     """
-    if typed is None:
+    if text is None:
         return 0
     try:
-        limit = int(TypeAdapter(ByteSize).validate_python(typed))
+        limit = int(TypeAdapter(ByteSize).validate_python(text))
     except ValidationError as error:
-        raise UserError(f"--teacher-cache {typed!r} is no size; 500MB, 2GiB and the like are allowed") from error
-    views = views_of(task, data_set, sizes)
+        raise UserError(f"--teacher-cache {text!r} is no size; 500MB, 2GiB and the like are allowed") from error
+    views = views_of(task, dataset, sizes)
     if not views:
-        raise UserError(f"--teacher-cache {typed!r} is of no use: a token's output depends on all tokens before it")
-    classes = data_set.num_classes
+        raise UserError(f"--teacher-cache {text!r} is of no use: a token's output depends on all tokens before it")
+    classes = dataset.num_classes
     least, most = (bytes_needed(views, rows, classes) for rows in (sizes.train, views))
     if limit < least:
         raise UserError(
-            f"--teacher-cache {typed!r} does not hold the outputs of one epoch: at least {_text(least)} are needed "
+            f"--teacher-cache {text!r} does not hold the outputs of one epoch: at least {_text(least)} are needed "
             f"here, and {_text(most)} hold all {views:,} views of {sizes.train:,} images"
         )
     return limit

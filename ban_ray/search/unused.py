@@ -7,7 +7,9 @@ from ban_ray.networks import names
 from ban_ray.specs import Chain
 
 
-def refuse_unused(chains: Sequence[Chain], *, teacher_cache: bool, recompute: bool, error_of: str) -> None:
+def reject_ineffective_options(
+    chains: Sequence[Chain], *, teacher_cache: bool, recompute: bool, select_by: str
+) -> None:
     """Refuse an option that would be without effect in all of the chains.
 
     Args:
@@ -23,5 +25,5 @@ def refuse_unused(chains: Sequence[Chain], *, teacher_cache: bool, recompute: bo
     networks = {generation.network for generation in generations}
     if recompute and not any(isinstance(names.parse(network), names.DENSE) for network in networks):
         raise UserError(f"--recompute is of no use: no network here has dense units, {sorted(networks)[0]} has none")
-    if error_of != "last" and all(len(chain.generations) == 1 for chain in chains):
-        raise UserError(f"--target {error_of!r} is of no use: every chain here is one generation, its last")
+    if select_by != "last" and all(len(chain.generations) == 1 for chain in chains):
+        raise UserError(f"--target {select_by!r} is of no use: every chain here is one generation, its last")

@@ -1,12 +1,12 @@
 """The versions of the networks of the user's own, in the chains of a search."""
 
 from ban_ray.networks import names
-from ban_ray.networks.shapes.foreign import OwnNetwork
+from ban_ray.networks.shapes.foreign import CustomNetwork
 from ban_ray.networks.source_version import source_version
 from ban_ray.specs import Chain, Generation, Network, canonical_json
 
 
-class Versions:
+class CodeVersions:
     """Reads the code of each network once, so that what is edited while a search runs stays out of it.
 
     Attributes:
@@ -22,7 +22,7 @@ class Versions:
     def computed(self) -> tuple[str, ...]:
         return tuple(sorted(set(self._known.values())))
 
-    def written_into(self, chain: Chain) -> Chain:
+    def apply_to(self, chain: Chain) -> Chain:
         """The chain with a version for each network of the user's own that has none.
 
         Raises:
@@ -31,7 +31,7 @@ class Versions:
         keys: dict[str, str] = {}
         generations = []
         for generation in chain.generations:
-            version = generation.network_version or self._of(generation)
+            version = generation.network_version or self._version_of(generation)
             teachers = tuple(keys.get(key, key) for key in generation.teachers)
             written = generation
             if version != generation.network_version or teachers != generation.teachers:
@@ -40,11 +40,11 @@ class Versions:
             generations.append(written)
         return chain if chain.keys == tuple(keys.values()) else Chain(seed=chain.seed, generations=tuple(generations))
 
-    def _of(self, generation: Generation) -> str:
+    def _version_of(self, generation: Generation) -> str:
         if self._given is not None and generation.network == self._given.name:
             return self._given.version
         architecture = names.parse(generation.network, generation.network_arguments or None)
-        if not isinstance(architecture, OwnNetwork):
+        if not isinstance(architecture, CustomNetwork):
             return ""
         called = canonical_json([generation.network, generation.network_arguments])
         if called not in self._known:

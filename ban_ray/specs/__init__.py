@@ -9,7 +9,17 @@ from ban_ray.specs.parameters import Choice, FloatRange, IntRange
 from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.scales import CNN_LSTM, LAPTOP_LSTM, LSTM, noisy_digits, noisy_digits_sampled, papers, papers_recipe
 from ban_ray.specs.seeds import derive_seed
-from ban_ray.specs.space import BASELINE, TEACHER, Network, PaperRow, Place, Scale, SearchSpace, Setting, sequence
+from ban_ray.specs.space import (
+    BASELINE,
+    TEACHER,
+    Network,
+    PaperRow,
+    Scale,
+    SearchSpace,
+    SpaceContext,
+    TablePosition,
+    sequence,
+)
 from ban_ray.specs.task import Task
 
 __all__ = [
@@ -31,11 +41,11 @@ __all__ = [
     "Network",
     "Objective",
     "PaperRow",
-    "Place",
     "Recipe",
     "Scale",
     "SearchSpace",
-    "Setting",
+    "SpaceContext",
+    "TablePosition",
     "Task",
     "born_again",
     "canonical_json",

@@ -7,7 +7,7 @@ from pydantic import JsonValue
 from ban_ray.specs.chain import Chain, label_only
 from ban_ray.specs.objective import Objective
 from ban_ray.specs.seeds import derive_seed
-from ban_ray.specs.space import Setting
+from ban_ray.specs.space import SpaceContext
 
 DOUBLED = "label:label_weight=2"
 """BAN+L sums two losses, so its gradient is about twice that of labels alone."""
@@ -27,7 +27,7 @@ def independent(count: int) -> tuple[str, ...]:
 def control(
     name: str,
     network: str,
-    setting: Setting,
+    setting: SpaceContext,
     seed: int,
     *,
     network_arguments: Mapping[str, JsonValue] | None = None,

@@ -25,17 +25,17 @@ class Choice:
         if not self.values or len(set(self.values)) < len(self.values):
             raise ValueError(f"the values {self.values} of a choice must differ, and there must be one")
 
-    def every(self) -> tuple[Value, ...] | None:
+    def listed(self) -> tuple[Value, ...] | None:
         return self.values
 
     def contains(self, value: object) -> bool:
         return value in self.values
 
-    def snap(self, value: Value) -> Value:
+    def canonical(self, value: Value) -> Value:
         return value
 
-    def draw(self, chance: random.Random) -> Value:
-        return chance.choice(self.values)
+    def sample(self, rng: random.Random) -> Value:
+        return rng.choice(self.values)
 
 
 @dataclass(frozen=True)
@@ -51,17 +51,17 @@ class IntRange:
         if self.low > self.high or self.step < 1:
             raise ValueError(f"whole numbers from {self.low} to {self.high} by {self.step} are none")
 
-    def every(self) -> tuple[Value, ...] | None:
+    def listed(self) -> tuple[Value, ...] | None:
         return tuple(range(self.low, self.high + 1, self.step))
 
     def contains(self, value: object) -> bool:
         return isinstance(value, int) and value in range(self.low, self.high + 1, self.step)
 
-    def snap(self, value: Value) -> Value:
+    def canonical(self, value: Value) -> Value:
         return value
 
-    def draw(self, chance: random.Random) -> Value:
-        return chance.randrange(self.low, self.high + 1, self.step)
+    def sample(self, rng: random.Random) -> Value:
+        return rng.randrange(self.low, self.high + 1, self.step)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class FloatRange:
         if self.log and (self.low <= 0 or self.step is not None):
             raise ValueError(f"numbers from {self.low} by their logarithm must be above 0 and have no step")
 
-    def every(self) -> tuple[Value, ...] | None:
+    def listed(self) -> tuple[Value, ...] | None:
         if self.step is None:
             return None
         count = int((self.high - self.low) / self.step + 1e-9)
@@ -89,19 +89,19 @@ class FloatRange:
     def contains(self, value: object) -> bool:
         if not isinstance(value, int | float) or isinstance(value, bool):
             return False
-        every = self.every()
+        every = self.listed()
         return self.low <= value <= self.high if every is None else value in every
 
-    def snap(self, value: Value) -> Value:
+    def canonical(self, value: Value) -> Value:
         """A stepped value without the binary tail that a sampler's arithmetic leaves, so that equal ones are equal."""
         return value if self.step is None else round(float(value), _DIGITS)
 
-    def draw(self, chance: random.Random) -> Value:
-        if every := self.every():
-            return chance.choice(every)
+    def sample(self, rng: random.Random) -> Value:
+        if every := self.listed():
+            return rng.choice(every)
         if self.log:
-            return min(max(exp(chance.uniform(log(self.low), log(self.high))), self.low), self.high)
-        return chance.uniform(self.low, self.high)
+            return min(max(exp(rng.uniform(log(self.low), log(self.high))), self.low), self.high)
+        return rng.uniform(self.low, self.high)
 
 
 Parameter = Choice | IntRange | FloatRange
@@ -122,7 +122,7 @@ def check(parameters: Parameters) -> None:
         earlier[name] = parameter
 
 
-def described(parameters: Parameters) -> list[dict[str, object]]:
+def parameters_as_json(parameters: Parameters) -> list[dict[str, object]]:
     """The parameters as JSON values, in their order."""
     return [
         {"name": name, "kind": type(parameter).__name__, **asdict(parameter)} for name, parameter in parameters.items()
@@ -134,21 +134,21 @@ def conditional(parameters: Parameters) -> bool:
     return any(parameter.when for parameter in parameters.values())
 
 
-def applies(parameter: Parameter, configuration: Configuration) -> bool:
+def is_active(parameter: Parameter, configuration: Configuration) -> bool:
     """Whether a parameter exists, given the values of the earlier ones."""
     return all(configuration.get(name) in values for name, values in parameter.when.items())
 
 
 def continuous(parameters: Parameters) -> list[str]:
     """Parameters that take more values than can be listed."""
-    return [name for name, parameter in parameters.items() if parameter.every() is None]
+    return [name for name, parameter in parameters.items() if parameter.listed() is None]
 
 
 def contains(parameters: Parameters, configuration: Mapping[str, object]) -> bool:
     """Whether a configuration gives exactly the parameters that exist for it, each a value that it takes."""
     known: dict[str, Value] = {}
     for name, parameter in parameters.items():
-        if applies(parameter, known):
+        if is_active(parameter, known):
             value = configuration.get(name)
             if not isinstance(value, int | float | str) or not parameter.contains(value):
                 return False
@@ -156,27 +156,27 @@ def contains(parameters: Parameters, configuration: Mapping[str, object]) -> boo
     return set(known) == set(configuration)
 
 
-def draw(parameters: Parameters, chance: random.Random) -> Configuration:
+def sample(parameters: Parameters, rng: random.Random) -> Configuration:
     """A configuration at random, each parameter evenly over its range."""
     drawn: dict[str, Value] = {}
     for name, parameter in parameters.items():
-        if applies(parameter, drawn):
-            drawn[name] = parameter.draw(chance)
+        if is_active(parameter, drawn):
+            drawn[name] = parameter.sample(rng)
     return drawn
 
 
-def vary(parameters: Parameters, configuration: Configuration, count: int, chance: random.Random) -> Configuration:
+def perturb(parameters: Parameters, configuration: Configuration, count: int, rng: random.Random) -> Configuration:
     """A configuration with `count` parameters drawn anew, and those that apply by them."""
-    again = set(chance.sample(sorted(parameters), min(count, len(parameters))))
+    resampled = set(rng.sample(sorted(parameters), min(count, len(parameters))))
     varied: dict[str, Value] = {}
     for name, parameter in parameters.items():
-        if applies(parameter, varied):
-            keep = name in configuration and name not in again
-            varied[name] = configuration[name] if keep else parameter.draw(chance)
+        if is_active(parameter, varied):
+            keep = name in configuration and name not in resampled
+            varied[name] = configuration[name] if keep else parameter.sample(rng)
     return varied
 
 
-def points(parameters: Parameters) -> Iterator[Configuration]:
+def grid(parameters: Parameters) -> Iterator[Configuration]:
     """Every configuration, the last parameter changing fastest.
 
     Raises:
@@ -184,16 +184,16 @@ def points(parameters: Parameters) -> Iterator[Configuration]:
     """
     if unlisted := continuous(parameters):
         raise ValueError(f"parameter {unlisted[0]} takes more values than can be listed")
-    return _points(list(parameters.items()), {})
+    return _grid(list(parameters.items()), {})
 
 
-def _points(left: Sequence[tuple[str, Parameter]], known: Configuration) -> Iterator[Configuration]:
-    if not left:
+def _grid(remaining: Sequence[tuple[str, Parameter]], known: Configuration) -> Iterator[Configuration]:
+    if not remaining:
         yield known
         return
-    (name, parameter), *others = left
-    if not applies(parameter, known):
-        yield from _points(others, known)
+    (name, parameter), *others = remaining
+    if not is_active(parameter, known):
+        yield from _grid(others, known)
         return
-    for value in parameter.every() or ():
-        yield from _points(others, {**known, name: value})
+    for value in parameter.listed() or ():
+        yield from _grid(others, {**known, name: value})

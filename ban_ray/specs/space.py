@@ -17,10 +17,10 @@ __all__ = [
     "Configuration",
     "Network",
     "PaperRow",
-    "Place",
     "Scale",
     "SearchSpace",
-    "Setting",
+    "SpaceContext",
+    "TablePosition",
     "Value",
     "sequence",
 ]
@@ -91,7 +91,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class Setting:
+class SpaceContext:
     """What one search runs: a scale with the command line's choices in it.
 
     Attributes:
@@ -119,7 +119,7 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Place:
+class TablePosition:
     """Where a chain's generations stand in a table: a row, and a column for each generation.
 
     Attributes:
@@ -133,10 +133,10 @@ class Place:
     network: str = ""
 
 
-def sequence(chain: Chain, first: str = BASELINE) -> Place:
+def sequence(chain: Chain, first: str = BASELINE) -> TablePosition:
     """The chain's network as the row; baseline (student, where members taught it), BAN-1, BAN-2, ... as the columns."""
     first = STUDENT if chain.generations[0].teachers else first
-    return Place(chain.network, (first, *(f"BAN-{k}" for k in range(1, len(chain.generations)))))
+    return TablePosition(chain.network, (first, *(f"BAN-{k}" for k in range(1, len(chain.generations)))))
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,10 @@ class SearchSpace:
     name: str
     title: str
     scales: Mapping[str, Scale]
-    chain: Callable[[Configuration, Setting, int], Chain]
+    chain: Callable[[Configuration, SpaceContext, int], Chain]
     paper: tuple[PaperRow, ...] = ()
     source: str = ""
-    place: Callable[[Configuration, Chain], Place] = lambda _, chain: sequence(chain)
+    place: Callable[[Configuration, Chain], TablePosition] = lambda _, chain: sequence(chain)
     against: str = BASELINE
     chooses: frozenset[str] = frozenset()
     takes_network: bool = False

@@ -2,16 +2,16 @@
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
-from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.kinds import TASK_TYPES
 
 
-def steps_an_epoch(task: str, samples: int, recipe: Recipe) -> int:
+def steps_per_epoch(task: str, samples: int, recipe: Recipe) -> int:
     """Whole batches of training images, or of streams of training tokens with `unroll` steps each.
 
     Raises:
         UserError: there is not one, or the recipe unrolls images, or does not unroll text.
     """
-    kind = KINDS[task]
+    kind = TASK_TYPES[task]
     if kind.text != (recipe.unroll > 1):
         need, where = ("at least 2 are needed for text", "language_models") if kind.text else ("1 is allowed", "chain")
         raise UserError(

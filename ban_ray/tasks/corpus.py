@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from ban_ray.tasks.kept import keep_arrays, kept_arrays
+from ban_ray.tasks.kept import cache_arrays, cached_arrays
 
 Tokens = NDArray[np.int32]
 
@@ -21,7 +21,7 @@ LONGEST = 65
 
 
 @dataclass(frozen=True)
-class Corpus:
+class TextDataset:
     """Three texts as indices into one vocabulary, which is the training text's and `UNKNOWN`.
 
     Attributes:
@@ -69,14 +69,14 @@ class Corpus:
 
 
 @dataclass(frozen=True)
-class ReadText:
+class RawText:
     """Three texts as they were read: the tokens of each line, without its end."""
 
     train: Sequence[Sequence[str]]
     valid: Sequence[Sequence[str]]
     test: Sequence[Sequence[str]]
 
-    def keep(self) -> Corpus:
+    def keep(self) -> TextDataset:
         """Number the tokens and keep them under their fingerprint."""
         counts = Counter(token for line in self.train for token in (*line, END))
         counts[UNKNOWN] += 0
@@ -90,18 +90,18 @@ class ReadText:
             for part in PARTS
         }
         name = _fingerprint(vocabulary, parts)
-        keep_arrays(name, parts, {"vocabulary": vocabulary})
-        return load_corpus(name)
+        cache_arrays(name, parts, {"vocabulary": vocabulary})
+        return load_text_dataset(name)
 
 
-def load_corpus(name: str) -> Corpus:
+def load_text_dataset(name: str) -> TextDataset:
     """Memory-map a corpus by its fingerprint.
 
     Raises:
         FileNotFoundError: it was not read on this node.
     """
-    arrays, meta = kept_arrays(name, PARTS)
-    return Corpus(name, tuple(meta["vocabulary"]), *arrays)
+    arrays, meta = cached_arrays(name, PARTS)
+    return TextDataset(name, tuple(meta["vocabulary"]), *arrays)
 
 
 def _fingerprint(vocabulary: Sequence[str], parts: dict[str, Tokens]) -> str:

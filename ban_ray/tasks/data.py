@@ -9,7 +9,7 @@ from torch import Tensor
 from ban_ray.outputs import Outputs
 from ban_ray.specs import Generation, Task
 from ban_ray.tasks.batch import Batch
-from ban_ray.tasks.corpus import Corpus
+from ban_ray.tasks.corpus import TextDataset
 from ban_ray.tasks.data_set import DataSet
 from ban_ray.tasks.images import load_images
 from ban_ray.tasks.text import load_text
@@ -52,20 +52,20 @@ class TaskData(Protocol):
     @property
     def views(self) -> int: ...
 
-    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[Batch]:
+    def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
         """Inputs, labels and views of each step, of a worker's part `mine` of each batch: a function of the
         generation and the epoch alone."""
         ...
 
-    def clean(self, part: Any) -> Iterator[tuple[Tensor, Tensor]]:
+    def evaluation_batches(self, part: Any) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs and labels of a part without augmentation, for evaluation."""
         ...
 
-    def kept(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+    def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
         """What is kept of a clean batch's log-probabilities (n, classes): (n, ...)."""
         ...
 
-    def joined(self, kept: Sequence[Tensor], part: Any) -> Tensor:
+    def concat_outputs(self, kept: Sequence[Tensor], part: Any) -> Tensor:
         """The outputs of a part on the CPU, (len(part), ...), from what was kept of its batches."""
         ...
 
@@ -73,7 +73,7 @@ class TaskData(Protocol):
 
     def log_likelihood(self, outputs: Tensor, part: Any) -> float: ...
 
-    def stored(self, outputs: Tensor) -> Outputs:
+    def to_stored(self, outputs: Tensor) -> Outputs:
         """Outputs as they are published."""
         ...
 
@@ -84,4 +84,6 @@ def load_data(task: Task, data_set: DataSet, device: torch.device) -> TaskData:
     Raises:
         UserError: too few samples to hold any out.
     """
-    return load_text(task, data_set, device) if isinstance(data_set, Corpus) else load_images(task, data_set, device)
+    return (
+        load_text(task, data_set, device) if isinstance(data_set, TextDataset) else load_images(task, data_set, device)
+    )

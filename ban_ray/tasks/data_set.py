@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Task
-from ban_ray.tasks.corpus import Corpus
-from ban_ray.tasks.decoded import Decoded
-from ban_ray.tasks.kinds import KINDS, views_of_sample
+from ban_ray.tasks.corpus import TextDataset
+from ban_ray.tasks.decoded import ImageDataset
+from ban_ray.tasks.kinds import TASK_TYPES, views_of_sample
 from ban_ray.tasks.splits import split
 
-DataSet = Decoded | Corpus
+DataSet = ImageDataset | TextDataset
 """What `ban_ray.tasks.load.open_source` gives."""
 
 
@@ -28,7 +28,7 @@ def sizes(task: Task, data_set: DataSet) -> Sizes:
     Raises:
         UserError: too few samples to hold any out, or a choice that a text has no use for.
     """
-    if isinstance(data_set, Corpus):
+    if isinstance(data_set, TextDataset):
         for option, value in (("--label-noise", task.label_noise), ("--split-seed", task.split_seed)):
             if value:
                 raise UserError(f"{option} {value:g} is of no use: task {task.name} has a validation text and no noise")
@@ -39,7 +39,7 @@ def sizes(task: Task, data_set: DataSet) -> Sizes:
 
 def views(task: Task, data_set: DataSet, sizes: Sizes) -> int:
     """How many different inputs augmentation makes of the training samples; 0 where none can be told apart."""
-    if isinstance(data_set, Corpus):
+    if isinstance(data_set, TextDataset):
         return 0
-    kind = KINDS[task.name]
+    kind = TASK_TYPES[task.name]
     return sizes.train * views_of_sample(kind.padding(*data_set.image_shape[:2]), kind.flip)

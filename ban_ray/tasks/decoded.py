@@ -7,9 +7,20 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ban_ray.tasks.kept import cache_root, keep_arrays, kept_arrays
+from ban_ray.tasks.kept import cache_arrays, cache_root, cached_arrays
 
-__all__ = ["Contents", "Decoded", "Labels", "Part", "Pixels", "cache_root", "canonical", "fingerprint", "keep", "load"]
+__all__ = [
+    "ImageDataset",
+    "ImagePart",
+    "Labels",
+    "Pixels",
+    "RawImages",
+    "cache_root",
+    "canonical",
+    "fingerprint",
+    "keep",
+    "load",
+]
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -18,7 +29,7 @@ _ARRAYS = ("train", "train_labels", "test", "test_labels")
 
 
 @dataclass(frozen=True)
-class Part:
+class ImagePart:
     """Images (n, height, width, channels) as bytes and their labels (n,)."""
 
     images: Pixels
@@ -26,21 +37,21 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Contents:
+class RawImages:
     """A data set as it was read, in any order; `class_names` are empty where the files hold none."""
 
-    train: Part
-    test: Part
+    train: ImagePart
+    test: ImagePart
     num_classes: int
     class_names: tuple[str, ...] = ()
 
-    def keep(self) -> "Decoded":
+    def keep(self) -> "ImageDataset":
         """Keep it in canonical order, under its fingerprint."""
         return keep(self.train, self.test, self.num_classes, self.class_names)
 
 
 @dataclass(frozen=True)
-class Decoded:
+class ImageDataset:
     """A data set in canonical order: sorted by the hash of each sample's pixels, then by label.
 
     Attributes:
@@ -49,8 +60,8 @@ class Decoded:
 
     fingerprint: str
     num_classes: int
-    train: Part
-    test: Part
+    train: ImagePart
+    test: ImagePart
     class_names: tuple[str, ...] = ()
 
     @property
@@ -68,14 +79,14 @@ class Decoded:
         return self.image_shape[2]
 
 
-def canonical(part: Part) -> Part:
+def canonical(part: ImagePart) -> ImagePart:
     """Sort by pixels, then label, so that the route by which the data came does not matter."""
     keys = [hashlib.sha256(image.tobytes()).digest() for image in part.images]
     order = sorted(range(len(keys)), key=lambda index: (keys[index], int(part.labels[index])))
-    return Part(np.ascontiguousarray(part.images[order]), part.labels[order].astype(np.int64))
+    return ImagePart(np.ascontiguousarray(part.images[order]), part.labels[order].astype(np.int64))
 
 
-def fingerprint(train: Part, test: Part, num_classes: int) -> str:
+def fingerprint(train: ImagePart, test: ImagePart, num_classes: int) -> str:
     """SHA-256 of shapes, pixels and labels of both canonical parts."""
     total = hashlib.sha256(f"{num_classes}".encode())
     for part in (train, test):
@@ -85,23 +96,23 @@ def fingerprint(train: Part, test: Part, num_classes: int) -> str:
     return total.hexdigest()
 
 
-def keep(train: Part, test: Part, num_classes: int, class_names: tuple[str, ...] = ()) -> Decoded:
+def keep(train: ImagePart, test: ImagePart, num_classes: int, class_names: tuple[str, ...] = ()) -> ImageDataset:
     """Sort, hash and write a data set under its fingerprint, unless it is there already."""
     train, test = canonical(train), canonical(test)
     name = fingerprint(train, test, num_classes)
     arrays: dict[str, Pixels | Labels] = dict(
         zip(_ARRAYS, (train.images, train.labels, test.images, test.labels), strict=True)
     )
-    keep_arrays(name, arrays, {"num_classes": num_classes, "class_names": class_names})
+    cache_arrays(name, arrays, {"num_classes": num_classes, "class_names": class_names})
     return load(name)
 
 
-def load(name: str) -> Decoded:
+def load(name: str) -> ImageDataset:
     """Memory-map a data set by its fingerprint.
 
     Raises:
         FileNotFoundError: it was not decoded on this node.
     """
-    arrays, meta = kept_arrays(name, _ARRAYS)
-    train, test = Part(arrays[0], arrays[1]), Part(arrays[2], arrays[3])
-    return Decoded(name, meta["num_classes"], train, test, tuple(meta.get("class_names", ())))
+    arrays, meta = cached_arrays(name, _ARRAYS)
+    train, test = ImagePart(arrays[0], arrays[1]), ImagePart(arrays[2], arrays[3])
+    return ImageDataset(name, meta["num_classes"], train, test, tuple(meta.get("class_names", ())))

@@ -35,7 +35,7 @@ _DECODER_ERRORS = (
 
 
 @contextmanager
-def opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
+def open_image(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
     """The first picture in an encoded file; in the block it may be decoded, and little else should be done.
 
     Args:
@@ -58,11 +58,11 @@ def opened(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
 
 def is_gray(file: Path) -> bool:
     """Whether a file's pixels are one channel of at most 8 bits; only its header is read."""
-    with opened(file, str(file)) as image:
+    with open_image(file, str(file)) as image:
         return image.mode in ("1", "L")
 
 
-def fitted(file: Path, height: int, width: int, channels: int) -> Pixels:
+def center_crop_resize(file: Path, height: int, width: int, channels: int) -> Pixels:
     """(height, width, channels) bytes: the picture scaled until it just covers the size, its middle cut out.
 
     Scaling is bilinear over all pixels of the file that a new pixel covers (antialiased), as in torchvision's
@@ -75,7 +75,7 @@ def fitted(file: Path, height: int, width: int, channels: int) -> Pixels:
     Raises:
         UserError: the file cannot be decoded or holds more than 8 bits a channel in one channel.
     """
-    with opened(file, str(file)) as image:
+    with open_image(file, str(file)) as image:
         if image.mode.startswith(("I", "F")):
             # PIL would cut such values off at 255: nearly white pictures.
             raise UserError(f"{file} holds more than 8 bits a pixel (mode {image.mode}); 8-bit images are needed")

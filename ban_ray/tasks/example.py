@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def example(
+def random_batch(
     sample_shape: Sequence[int], num_classes: int, batch: int, unroll: int, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Inputs and labels (unroll * batch,): images (batch, c, h, w) of a shape (h, w, c), or tokens (unroll, batch)."""

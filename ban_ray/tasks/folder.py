@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.decoded import Contents, Part
+from ban_ray.tasks.decoded import ImagePart, RawImages
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """As torchvision's IMG_EXTENSIONS, in any case; files with others are passed over."""
@@ -64,7 +64,7 @@ def scan(folder: Path) -> Tree:
     return Tree(tuple(names), *parts)
 
 
-def read(tree: Tree, size: tuple[int, int]) -> Contents:
+def read(tree: Tree, size: tuple[int, int]) -> RawImages:
     """Decode every image to (height, width) pixels, in as many threads as there are processors.
 
     Pictures are in one channel where every file is gray (PIL's modes 1 and L), otherwise in three.
@@ -79,15 +79,15 @@ def read(tree: Tree, size: tuple[int, int]) -> Contents:
         warnings.filterwarnings("ignore", module=r"PIL\.")
         channels = 1 if all(encoded.is_gray(file) for file in tree.files) else 3
         train, test = (_part(samples, (*size, channels), pool) for samples in (tree.train, tree.test))
-    return Contents(train, test, len(tree.classes), tree.classes)
+    return RawImages(train, test, len(tree.classes), tree.classes)
 
 
-def _part(samples: tuple[tuple[Path, int], ...], shape: tuple[int, int, int], pool: ThreadPoolExecutor) -> Part:
+def _part(samples: tuple[tuple[Path, int], ...], shape: tuple[int, int, int], pool: ThreadPoolExecutor) -> ImagePart:
     from ban_ray.tasks import encoded
 
     def fill(start: int) -> None:
         for index, (file, _) in enumerate(samples[start : start + _FILES_AT_ONCE], start):
-            images[index] = encoded.fitted(file, *shape)
+            images[index] = encoded.center_crop_resize(file, *shape)
 
     try:
         images = np.empty((len(samples), *shape), np.uint8)
@@ -101,7 +101,7 @@ def _part(samples: tuple[tuple[Path, int], ...], shape: tuple[int, int, int], po
             f"{len(samples)} images of {height}x{width} pixels and {channels} channels need {needed:.1f} GiB, "
             "more memory than there is; a smaller --image-size may help"
         ) from error
-    return Part(images, np.asarray([label for _, label in samples], dtype=np.int64))
+    return ImagePart(images, np.asarray([label for _, label in samples], dtype=np.int64))
 
 
 def _classes(part: Path) -> dict[str, list[Path]]:

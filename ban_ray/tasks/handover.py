@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ban_ray.specs import Task
-from ban_ray.tasks.corpus import END, UNKNOWN, Corpus
+from ban_ray.tasks.corpus import END, UNKNOWN, TextDataset
 from ban_ray.tasks.data_set import DataSet
-from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.kinds import TASK_TYPES
 
 VOCABULARY = "vocabulary.json"
 
 
 @dataclass(frozen=True)
-class Handover:
+class InputDescription:
     """What a network takes and makes.
 
     Attributes:
@@ -31,17 +31,17 @@ class Handover:
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-def handover(task: Task, data_set: DataSet | None, classes: int, channels: int) -> Handover:
+def describe_inputs(task: Task, data_set: DataSet | None, classes: int, channels: int) -> InputDescription:
     """Of a task's networks; None where its data are not at hand, in which case the numbers are not given."""
-    if isinstance(data_set, Corpus) or (task.name in KINDS and KINDS[task.name].text):
-        return _of_text(data_set if isinstance(data_set, Corpus) else None, classes, channels)
+    if isinstance(data_set, TextDataset) or (task.name in TASK_TYPES and TASK_TYPES[task.name].text):
+        return _of_text(data_set if isinstance(data_set, TextDataset) else None, classes, channels)
     shapes = f"(n, {channels}, height, width) to logits (n, {classes})"
     if data_set is None:
         note = (
             "Images were brought to mean 0 and standard deviation 1 in each channel over the training part; the data "
             "were not at hand when this was exported, so the numbers are not given."
         )
-        return Handover(classes, channels, shapes, note)
+        return InputDescription(classes, channels, shapes, note)
     import torch
 
     from ban_ray.tasks.images import load_images
@@ -56,15 +56,17 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     scale, shift = (torch.tensor(values).view(-1, 1, 1) for values in ({scale!r}, {shift!r}))
     return images.permute(0, 3, 1, 2).float() * scale + shift
 '''
-    return Handover(classes, channels, shapes, note, code)
+    return InputDescription(classes, channels, shapes, note, code)
 
 
-def _of_text(corpus: Corpus | None, classes: int, channels: int) -> Handover:
+def _of_text(corpus: TextDataset | None, classes: int, channels: int) -> InputDescription:
     shapes = f"tokens (steps, n) to logits (steps * n, {classes}), step by step, going on where the last call ended"
     note = f"Tokens are numbers of a vocabulary, {END} after every line and {UNKNOWN} for what it does not have; "
     if corpus is None:
-        return Handover(
+        return InputDescription(
             classes, channels, shapes, f"{note}the data were not at hand when this was exported, so it is not given."
         )
     files = {VOCABULARY: json.dumps(corpus.vocabulary, ensure_ascii=False)}
-    return Handover(classes, channels, shapes, f"{note}`{VOCABULARY}` has it, in the order of the numbers.", "", files)
+    return InputDescription(
+        classes, channels, shapes, f"{note}`{VOCABULARY}` has it, in the order of the numbers.", "", files
+    )

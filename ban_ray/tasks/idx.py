@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.decoded import Part
+from ban_ray.tasks.decoded import ImagePart
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 """Images and labels for training, then for test; each may also end in ``.gz``."""
@@ -19,7 +19,7 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 _UNSIGNED_BYTE = 0x08
 
 
-def read(files: Sequence[Path], num_classes: int, side: int) -> tuple[Part, Part, int]:
+def read(files: Sequence[Path], num_classes: int, side: int) -> tuple[ImagePart, ImagePart, int]:
     """Both parts from the four `FILES`, images (n, side, side, 1).
 
     Args:
@@ -35,7 +35,7 @@ def read(files: Sequence[Path], num_classes: int, side: int) -> tuple[Part, Part
     return train, _part(test_images, test_labels, num_classes, side), num_classes
 
 
-def _part(image_file: Path, label_file: Path, num_classes: int, side: int) -> Part:
+def _part(image_file: Path, label_file: Path, num_classes: int, side: int) -> ImagePart:
     images, labels = _array(image_file, 3), _array(label_file, 1)
     if images.shape[1:] != (side, side):
         height, width = images.shape[1:]
@@ -46,7 +46,7 @@ def _part(image_file: Path, label_file: Path, num_classes: int, side: int) -> Pa
         raise UserError(f"{label_file} holds {len(labels)} labels for the {len(images)} images of {image_file}")
     if labels.max() >= num_classes:
         raise UserError(f"{label_file}: label {labels.max()} is too large; allowed are 0 to {num_classes - 1}")
-    return Part(images[..., None], labels.astype(np.int64))
+    return ImagePart(images[..., None], labels.astype(np.int64))
 
 
 def _array(file: Path, dimensions: int) -> NDArray[np.uint8]:

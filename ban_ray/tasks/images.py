@@ -10,10 +10,10 @@ from torch import Tensor
 from ban_ray.outputs import LogProbabilities
 from ban_ray.specs import Generation, Task, derive_seed
 from ban_ray.tasks.batch import Batch
-from ban_ray.tasks.batches import steps_an_epoch
-from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.batches import steps_per_epoch
+from ban_ray.tasks.decoded import ImageDataset
 from ban_ray.tasks.kinds import views_of_sample
-from ban_ray.tasks.source import KINDS
+from ban_ray.tasks.source import TASK_TYPES
 from ban_ray.tasks.splits import split
 
 EVALUATION_BATCH = 256
@@ -65,7 +65,7 @@ class ImageData:
         """(b, h, w, c) bytes to (b, c, h, w) floats whose memory is in channels-last order."""
         return images.permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
 
-    def training_batch(self, indices: Tensor, draws: "Draws") -> tuple[Tensor, Tensor]:
+    def training_batch(self, indices: Tensor, draws: "CropFlip") -> tuple[Tensor, Tensor]:
         """Augmented, normalised images (b, c, h, w) and labels (b,) of the given training samples."""
         return self.normalise(augment(self.train.images, indices, draws, self.pad)), self.train.labels[indices]
 
@@ -74,7 +74,7 @@ class ImageData:
         """Of all training samples: crops, each mirrored or not."""
         return len(self.train) * views_of_sample(self.pad, self.flip)
 
-    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[Batch]:
+    def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
         """Augmented images (b, c, h, w), labels (b,) and views (b,) of each step, in an order of the epoch's own.
 
         What does not fill a last batch is dropped.
@@ -83,28 +83,28 @@ class ImageData:
         augmentation_seed = seed if generation.augmentation_seed is None else generation.augmentation_seed
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
         order = torch.randperm(len(self.train), generator=shuffle)
-        for step in range(steps_an_epoch(self.task, len(self.train), generation.recipe)):
-            batch = order[step * batch_size : (step + 1) * batch_size][mine]
-            draws = draw(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[mine]
+        for step in range(steps_per_epoch(self.task, len(self.train), generation.recipe)):
+            batch = order[step * batch_size : (step + 1) * batch_size][worker_slice]
+            draws = sample_crop_flip(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[worker_slice]
             views = self._views(batch, draws)
             yield Batch(*self.training_batch(batch.to(device, non_blocking=True), draws.to(device)), views)
 
-    def _views(self, samples: Tensor, draws: "Draws") -> Tensor:
+    def _views(self, samples: Tensor, draws: "CropFlip") -> Tensor:
         offsets = 2 * self.pad + 1
         crops = (samples * offsets + draws.down) * offsets + draws.right
         return crops * 2 + draws.mirror if self.flip else crops
 
-    def clean(self, part: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+    def evaluation_batches(self, part: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalised images (b, c, h, w) and labels (b,) of a whole part."""
         for start in range(0, len(part), EVALUATION_BATCH):
             chosen = slice(start, start + EVALUATION_BATCH)
             yield self.normalise(part.images[chosen]), part.labels[chosen]
 
-    def kept(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+    def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
         """The whole distribution of each image."""
         return log_probabilities
 
-    def joined(self, kept: Sequence[Tensor], part: ImageSet) -> Tensor:
+    def concat_outputs(self, kept: Sequence[Tensor], part: ImageSet) -> Tensor:
         """(n, classes) float32 on the CPU."""
         return torch.cat([*kept]).cpu() if kept else torch.empty(0, self.num_classes)
 
@@ -116,36 +116,36 @@ class ImageData:
         """Mean log-probability of the true class, in nats."""
         return outputs.gather(1, part.labels.cpu()[:, None]).double().mean().item()
 
-    def stored(self, outputs: Tensor) -> LogProbabilities:
+    def to_stored(self, outputs: Tensor) -> LogProbabilities:
         """What a member keeps: everything."""
         array: LogProbabilities = outputs.numpy()
         return array
 
 
 @dataclass(frozen=True)
-class Draws:
+class CropFlip:
     """What chance decided for a batch: offsets (b,) in 0 .. 2 pad and mirrorings (b,) of booleans."""
 
     down: Tensor
     right: Tensor
     mirror: Tensor
 
-    def __getitem__(self, part: slice) -> "Draws":
-        return Draws(self.down[part], self.right[part], self.mirror[part])
+    def __getitem__(self, part: slice) -> "CropFlip":
+        return CropFlip(self.down[part], self.right[part], self.mirror[part])
 
-    def to(self, device: torch.device) -> "Draws":
-        return Draws(*(x.to(device, non_blocking=True) for x in (self.down, self.right, self.mirror)))
+    def to(self, device: torch.device) -> "CropFlip":
+        return CropFlip(*(x.to(device, non_blocking=True) for x in (self.down, self.right, self.mirror)))
 
 
-def draw(seed: int, epoch: int, step: int, batch: int, pad: int, flip: bool) -> Draws:
+def sample_crop_flip(seed: int, epoch: int, step: int, batch: int, pad: int, flip: bool) -> CropFlip:
     """The draws of a global batch, on the CPU whatever the device: a function of its arguments alone."""
     generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation", epoch, step))
     offsets = torch.randint(0, 2 * pad + 1, (2, batch), generator=generator)
     mirror = torch.rand(batch, generator=generator) < 0.5 if flip else torch.zeros(batch, dtype=torch.bool)
-    return Draws(offsets[0], offsets[1], mirror)
+    return CropFlip(offsets[0], offsets[1], mirror)
 
 
-def augment(images: Tensor, indices: Tensor, draws: Draws, pad: int) -> Tensor:
+def augment(images: Tensor, indices: Tensor, draws: CropFlip, pad: int) -> Tensor:
     """Reflection-pad, crop to the old size and mirror, another crop for each image, in one gather.
 
     Args:
@@ -169,10 +169,10 @@ def _reflected(offset: Tensor, size: int, pad: int) -> Tensor:
     return torch.where(position >= size, 2 * (size - 1) - position, position)
 
 
-def load_images(task: Task, decoded: Decoded, device: torch.device) -> ImageData:
+def load_images(task: Task, decoded: ImageDataset, device: torch.device) -> ImageData:
     """Split a decoded data set and put it on a device."""
     parts = split(task, decoded.train.labels, decoded.num_classes)
-    kind = KINDS[task.name]
+    kind = TASK_TYPES[task.name]
     train = decoded.train.images[parts.train]
     # Sums of bytes are exact in integers: the statistics do not depend on the order of summation.
     pixels = train.shape[0] * train.shape[1] * train.shape[2]

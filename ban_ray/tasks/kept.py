@@ -20,7 +20,7 @@ def cache_root() -> Path:
     return Path(os.environ.get("BAN_RAY_CACHE") or platformdirs.user_cache_dir("ban_ray"))
 
 
-def keep_arrays(name: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, object]) -> None:
+def cache_arrays(name: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, object]) -> None:
     """Write arrays under their fingerprint, unless they are there already."""
     root = cache_root()
     root.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def keep_arrays(name: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def kept_meta(name: str) -> dict[str, Any]:
+def cached_meta(name: str) -> dict[str, Any]:
     """What was kept beside the arrays.
 
     Raises:
@@ -51,11 +51,11 @@ def kept_meta(name: str) -> dict[str, Any]:
     return dict(json.loads((cache_root() / name / META).read_text(encoding="utf-8")))
 
 
-def kept_arrays(name: str, files: Sequence[str]) -> tuple[list[NDArray[Any]], dict[str, Any]]:
+def cached_arrays(name: str, files: Sequence[str]) -> tuple[list[NDArray[Any]], dict[str, Any]]:
     """The arrays, memory-mapped, and what was kept beside them.
 
     Raises:
         FileNotFoundError: nothing was kept under this fingerprint on this node.
     """
-    meta = kept_meta(name)
+    meta = cached_meta(name)
     return [np.load(cache_root() / name / f"{file}.npy", mmap_mode="r") for file in files], meta

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Kind:
+class TaskType:
     """What a task's name decides beside its data.
 
     Attributes:
@@ -46,9 +46,9 @@ def views_of_sample(pad: int, flip: bool) -> int:
 
 def _text(
     description: str, *, tokens: bool = False, needs_data: bool = True, papers_samples: tuple[int, ...] = ()
-) -> Kind:
+) -> TaskType:
     """Its validation text is held out, nothing is augmented."""
-    return Kind(
+    return TaskType(
         description,
         pad=0,
         flip=False,
@@ -63,9 +63,9 @@ def _text(
 
 
 _CIFAR = frozenset({"label_column", "download"})
-KINDS = {
-    "digits": Kind("scikit-learn's 1,797 digits of 8x8 pixels, embedded", 1, False, 0.25, False),
-    "fashion_mnist": Kind(
+TASK_TYPES = {
+    "digits": TaskType("scikit-learn's 1,797 digits of 8x8 pixels, embedded", 1, False, 0.25, False),
+    "fashion_mnist": TaskType(
         "Fashion-MNIST: --data DIR with torchvision's FashionMNIST/raw or the four idx files",
         pad=2,
         flip=True,
@@ -74,7 +74,7 @@ KINDS = {
         options=frozenset({"download"}),
         default_data="/usr/share/datasets/fashion-mnist",
     ),
-    "cifar10": Kind(
+    "cifar10": TaskType(
         "CIFAR-10: --data DIR with train.parquet and test.parquet, or torchvision's cifar-10-batches-py",
         pad=4,
         flip=True,
@@ -83,7 +83,7 @@ KINDS = {
         papers_samples=(50_000, 10_000),
         options=_CIFAR,
     ),
-    "cifar100": Kind(
+    "cifar100": TaskType(
         "CIFAR-100: --data DIR with train.parquet and test.parquet, or torchvision's cifar-100-python",
         pad=4,
         flip=True,
@@ -92,7 +92,7 @@ KINDS = {
         papers_samples=(50_000, 10_000),
         options=_CIFAR,
     ),
-    "folder": Kind(
+    "folder": TaskType(
         "your own images: --data DIR with train/ and test/, each with one sub-folder a class, and --image-size",
         pad=None,
         flip=True,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ban_ray.errors import UserError
 from ban_ray.tasks import digits, folder, idx, parquet, pickled_cifar, python_docs, text_files
-from ban_ray.tasks.corpus import Corpus, load_corpus
-from ban_ray.tasks.decoded import Contents, Decoded, load
-from ban_ray.tasks.kept import cache_root, kept_meta
-from ban_ray.tasks.lock import one_at_a_time
-from ban_ray.tasks.routes import Route, begun, complete, is_there, refusal
+from ban_ray.tasks.corpus import TextDataset, load_text_dataset
+from ban_ray.tasks.decoded import ImageDataset, RawImages, load
+from ban_ray.tasks.kept import cache_root, cached_meta
+from ban_ray.tasks.lock import node_lock
+from ban_ray.tasks.routes import FileLayout, any_present, first_complete, is_there, missing_files_error
 from ban_ray.tasks.source import Source
 
 DECODING = 1
@@ -21,7 +21,7 @@ DECODING = 1
 _CIFAR_CLASSES = {"cifar10": 10, "cifar100": 100}
 
 
-def open_source(source: Source, fingerprint: str | None = None) -> Decoded | Corpus:
+def open_source(source: Source, fingerprint: str | None = None) -> ImageDataset | TextDataset:
     """The data set of a source, from the cache where its files have not changed since.
 
     Args:
@@ -37,7 +37,7 @@ def open_source(source: Source, fingerprint: str | None = None) -> Decoded | Cor
     note = cache_root() / "sources" / f"{_identity(source, route.files)}.json"
     decoded = _noted(note)
     if decoded is None:
-        with one_at_a_time(str(note)):
+        with node_lock(str(note)):
             decoded = _noted(note) or _decode(route, note)
     if fingerprint is not None and decoded.fingerprint != fingerprint:
         raise UserError(
@@ -48,30 +48,30 @@ def open_source(source: Source, fingerprint: str | None = None) -> Decoded | Cor
     return decoded
 
 
-def _route(source: Source) -> Route:
+def _route(source: Source) -> FileLayout:
     """How a source is read; its files are downloaded where that is asked for and none are there."""
     if source.data is None and source.name == "python_docs":
-        return Route("Python's own", (python_docs.file(),), lambda: python_docs.read(source.tokens or "word"))
+        return FileLayout("Python's own", (python_docs.file(),), lambda: python_docs.read(source.tokens or "word"))
     if source.data is None:
-        return Route("scikit-learn's own", (digits.file(),), lambda: Contents(*digits.read()))
+        return FileLayout("scikit-learn's own", (digits.file(),), lambda: RawImages(*digits.read()))
     data = Path(source.data)
     if source.image_size is not None:
         size, tree = source.image_size, folder.scan(data)
-        return Route("images", tree.files, lambda: folder.read(tree, size))
-    found = complete(routes := _routes(source, data))
-    if found is None and source.download and not begun(routes):
+        return FileLayout("images", tree.files, lambda: folder.read(tree, size))
+    found = first_complete(routes := _routes(source, data))
+    if found is None and source.download and not any_present(routes):
         from ban_ray.tasks.download import download
 
-        with one_at_a_time(f"download {source.name} {data}"):
-            if complete(_routes(source, data)) is None:
+        with node_lock(f"download {source.name} {data}"):
+            if first_complete(_routes(source, data)) is None:
                 download(source.name, data)
-        found = complete(routes := _routes(source, data))
+        found = first_complete(routes := _routes(source, data))
     if found is None:
-        raise refusal(routes, data, source.name)
+        raise missing_files_error(routes, data, source.name)
     return found
 
 
-def _routes(source: Source, data: Path) -> list[Route]:
+def _routes(source: Source, data: Path) -> list[FileLayout]:
     """All ways in which the files of a public data set may lie in a folder, the preferred one first."""
     if source.name == "fashion_mnist":
         return [_idx(place) for place in (data / "FashionMNIST" / "raw", data)]
@@ -79,42 +79,42 @@ def _routes(source: Source, data: Path) -> list[Route]:
         return [_text(data, source)]
     if source.name == "ptb":
         files = tuple(data / name for name in text_files.PTB_FILES)
-        return [Route(" and ".join(text_files.PTB_FILES), files, lambda: text_files.read_ptb(files))]
+        return [FileLayout(" and ".join(text_files.PTB_FILES), files, lambda: text_files.read_ptb(files))]
     columns = _parquet(data, source)
     return [columns, *(_pickled(place, source) for place in (data / pickled_cifar.FOLDERS[source.name], data))]
 
 
-def _text(data: Path, source: Source) -> Route:
+def _text(data: Path, source: Source) -> FileLayout:
     files = tuple(data / name for name in text_files.FILES)
-    return Route(" and ".join(text_files.FILES), files, lambda: text_files.read(files, source.tokens or "word"))
+    return FileLayout(" and ".join(text_files.FILES), files, lambda: text_files.read(files, source.tokens or "word"))
 
 
-def _parquet(data: Path, source: Source) -> Route:
+def _parquet(data: Path, source: Source) -> FileLayout:
     classes = _CIFAR_CLASSES[source.name]
-    return Route(
+    return FileLayout(
         " and ".join(parquet.FILES),
         tuple(data / name for name in parquet.FILES),
-        lambda: Contents(*parquet.read(data, classes, 32, source.label_column)),
+        lambda: RawImages(*parquet.read(data, classes, 32, source.label_column)),
     )
 
 
-def _pickled(place: Path, source: Source) -> Route:
+def _pickled(place: Path, source: Source) -> FileLayout:
     train, test = (tuple(place / name for name in names) for names in pickled_cifar.FILES[source.name])
     classes = _CIFAR_CLASSES[source.name]
-    return Route(
+    return FileLayout(
         f"{', '.join(file.name for file in (*train, *test))} as in torchvision's {pickled_cifar.FOLDERS[source.name]}",
         (*train, *test),
-        lambda: Contents(*pickled_cifar.read(train, test, classes, source.label_column)),
+        lambda: RawImages(*pickled_cifar.read(train, test, classes, source.label_column)),
     )
 
 
-def _idx(place: Path) -> Route:
+def _idx(place: Path) -> FileLayout:
     packed = ((place / name, place / f"{name}.gz") for name in idx.FILES)
     files = tuple(gz if is_there(gz) and not is_there(plain) else plain for plain, gz in packed)
-    return Route(
+    return FileLayout(
         f"{', '.join(idx.FILES)}, with or without .gz, in it or in FashionMNIST/raw",
         files,
-        lambda: Contents(*idx.read(files, 10, 28)),
+        lambda: RawImages(*idx.read(files, 10, 28)),
     )
 
 
@@ -133,11 +133,11 @@ def _identity(source: Source, files: Sequence[Path]) -> str:
     return total.hexdigest()
 
 
-def _load(name: str) -> Decoded | Corpus:
-    return load_corpus(name) if "vocabulary" in kept_meta(name) else load(name)
+def _load(name: str) -> ImageDataset | TextDataset:
+    return load_text_dataset(name) if "vocabulary" in cached_meta(name) else load(name)
 
 
-def _noted(note: Path) -> Decoded | Corpus | None:
+def _noted(note: Path) -> ImageDataset | TextDataset | None:
     """What was decoded from the same files before, if it is still there."""
     if not note.is_file():
         return None
@@ -145,7 +145,7 @@ def _noted(note: Path) -> Decoded | Corpus | None:
     return _load(name) if (cache_root() / name).is_dir() else None
 
 
-def _decode(route: Route, note: Path) -> Decoded | Corpus:
+def _decode(route: FileLayout, note: Path) -> ImageDataset | TextDataset:
     decoded = route.read().keep()
     note.parent.mkdir(parents=True, exist_ok=True)
     scratch = note.with_suffix(f".{os.getpid()}")

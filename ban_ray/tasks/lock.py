@@ -14,7 +14,7 @@ WAIT_S = 600.0
 
 
 @contextmanager
-def one_at_a_time(what: str) -> Iterator[None]:
+def node_lock(what: str) -> Iterator[None]:
     """Wait until no other process of this node is in a block of the same `what`, or for `WAIT_S`.
 
     Raises:

@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.decoded import Part
+from ban_ray.tasks.decoded import ImagePart
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("fine_label", "label")
 FILES = ("train.parquet", "test.parquet")
 
 
-def read(folder: Path, num_classes: int, side: int, label_column: str | None) -> tuple[Part, Part, int]:
+def read(folder: Path, num_classes: int, side: int, label_column: str | None) -> tuple[ImagePart, ImagePart, int]:
     """Both parts of a folder.
 
     Args:
@@ -29,7 +29,7 @@ def read(folder: Path, num_classes: int, side: int, label_column: str | None) ->
     return train, test, num_classes
 
 
-def _part(file: Path, num_classes: int, side: int, label_column: str | None) -> Part:
+def _part(file: Path, num_classes: int, side: int, label_column: str | None) -> ImagePart:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -54,7 +54,7 @@ def _part(file: Path, num_classes: int, side: int, label_column: str | None) -> 
             f"{file}: labels of column {label!r} run from {min(labels)} to {max(labels)}; "
             f"allowed are 0 to {num_classes - 1}"
         )
-    return Part(images, np.asarray(labels, dtype=np.int64))
+    return ImagePart(images, np.asarray(labels, dtype=np.int64))
 
 
 def _choose(file: Path, columns: list[str], wanted: tuple[str, ...], what: str) -> str:
@@ -74,12 +74,12 @@ def _labels(file: Path, column: str, values: list[object]) -> list[int]:
 
 
 def _decode(file: Path, row: int, content: object, side: int) -> NDArray[np.uint8]:
-    from ban_ray.tasks.encoded import opened
+    from ban_ray.tasks.encoded import open_image
 
     encoded = content.get("bytes") if isinstance(content, dict) else content
     if not isinstance(encoded, bytes):
         raise UserError(f"{file}: row {row} holds no encoded image")
-    with opened(io.BytesIO(encoded), f"{file}: the image in row {row}") as image:
+    with open_image(io.BytesIO(encoded), f"{file}: the image in row {row}") as image:
         pixels = np.asarray(image.convert("RGB"))
     if pixels.shape != (side, side, 3):
         height, width = pixels.shape[:2]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.decoded import Part, Pixels
+from ban_ray.tasks.decoded import ImagePart, Pixels
 from ban_ray.tasks.safe_pickle import BytesArray, load
 
 FOLDERS = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}
@@ -23,7 +23,7 @@ _SIDE = 32
 
 def read(
     train: Sequence[Path], test: Sequence[Path], num_classes: int, label_key: str | None
-) -> tuple[Part, Part, int]:
+) -> tuple[ImagePart, ImagePart, int]:
     """Both parts, images (n, 32, 32, 3).
 
     Args:
@@ -37,14 +37,14 @@ def read(
     parts = []
     for files in (train, test):
         batches = [_batch(file, num_classes, label_key) for file in files]
-        part = Part(np.concatenate([b.images for b in batches]), np.concatenate([b.labels for b in batches]))
+        part = ImagePart(np.concatenate([b.images for b in batches]), np.concatenate([b.labels for b in batches]))
         if not len(part.labels):
             raise UserError(f"{files[0].parent} holds no images in {' and '.join(file.name for file in files)}")
         parts.append(part)
     return parts[0], parts[1], num_classes
 
 
-def _batch(file: Path, num_classes: int, label_key: str | None) -> Part:
+def _batch(file: Path, num_classes: int, label_key: str | None) -> ImagePart:
     content = load(file)
     if not isinstance(content, dict):
         raise UserError(f"{file} holds a {type(content).__name__}; a dictionary with 'data' and labels is needed")
@@ -58,7 +58,7 @@ def _batch(file: Path, num_classes: int, label_key: str | None) -> Part:
     labels = _labels(file, key, content[key], num_classes)
     if len(images) != len(labels):
         raise UserError(f"{file} holds {len(images)} images but {len(labels)} labels under {key!r}")
-    return Part(images, labels)
+    return ImagePart(images, labels)
 
 
 def _images(file: Path, data: object) -> Pixels:

@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.corpus import UNKNOWN, ReadText
+from ban_ray.tasks.corpus import UNKNOWN, RawText
 
 SHARES = (0.8, 0.1, 0.1)
 """Of the words, for training, validation and test."""
@@ -27,7 +27,7 @@ def file() -> Path:
     return Path(spec.origin)
 
 
-def read(tokens: str) -> ReadText:
+def read(tokens: str) -> RawText:
     """Paragraphs in lower case as lines: words, numbers as N, and punctuation, of which a run is one token.
 
     A paragraph that several topics quote is taken once. Topics are dealt whole, in the order of their hashes.
@@ -54,7 +54,7 @@ def read(tokens: str) -> ReadText:
     if tokens == "char":
         # Here rare words are spelled like any other.
         lines = [[list(" ".join(line)) for line in part] for part in parts]
-    return ReadText(*lines)
+    return RawText(*lines)
 
 
 def _token(word: str) -> str:

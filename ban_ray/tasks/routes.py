@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.corpus import ReadText
-from ban_ray.tasks.decoded import Contents
+from ban_ray.tasks.corpus import RawText
+from ban_ray.tasks.decoded import RawImages
 
 
 @dataclass(frozen=True)
-class Route:
+class FileLayout:
     """One way to a data set.
 
     Attributes:
@@ -21,10 +21,10 @@ class Route:
 
     description: str
     files: tuple[Path, ...]
-    read: Callable[[], Contents | ReadText]
+    read: Callable[[], RawImages | RawText]
 
 
-def complete(routes: Sequence[Route]) -> Route | None:
+def first_complete(routes: Sequence[FileLayout]) -> FileLayout | None:
     """The first of which every file is there.
 
     Raises:
@@ -33,12 +33,12 @@ def complete(routes: Sequence[Route]) -> Route | None:
     return next((route for route in routes if not _missing(route)), None)
 
 
-def begun(routes: Sequence[Route]) -> bool:
+def any_present(routes: Sequence[FileLayout]) -> bool:
     """Whether any file of any route is there."""
     return any(len(_missing(route)) < len(route.files) for route in routes)
 
 
-def refusal(routes: Sequence[Route], folder: Path, task: str) -> UserError:
+def missing_files_error(routes: Sequence[FileLayout], folder: Path, task: str) -> UserError:
     """What a folder lacks of the route it has files of, or all that it might have held."""
     for route in routes:
         missing = _missing(route)
@@ -60,5 +60,5 @@ def is_there(file: Path) -> bool:
         raise UserError(f"{file} cannot be read ({error.strerror})") from error
 
 
-def _missing(route: Route) -> list[Path]:
+def _missing(route: FileLayout) -> list[Path]:
     return [file for file in route.files if not is_there(file)]

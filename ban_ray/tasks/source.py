@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from ban_ray.errors import UserError
 from ban_ray.specs.base import Spec
-from ban_ray.tasks.kinds import KINDS, Kind
+from ban_ray.tasks.kinds import TASK_TYPES, TaskType
 
-__all__ = ["KINDS", "MAX_SIDE", "MIN_SIDE", "Kind", "Source", "parse_size"]
+__all__ = ["MAX_SIDE", "MIN_SIDE", "TASK_TYPES", "Source", "TaskType", "parse_size"]
 
 MIN_SIDE = 8
 """Pixels: networks halve the image twice, and two pixels must be left."""
@@ -67,7 +67,7 @@ class Source(Spec):
             UserError: unknown task, a missing option, a folder that is not there, an option without use, an
                 image size that is none or outside of `MIN_SIDE` to `MAX_SIDE`.
         """
-        kind = KINDS.get(name)
+        kind = TASK_TYPES.get(name)
         if kind and kind.default_data and data is None and not download and Path(kind.default_data).is_dir():
             data = kind.default_data
         _check(name, data, label_column, image_size, download, tokens)
@@ -109,9 +109,9 @@ def _check(
     name: str, data: str | None, label_column: object, image_size: object, download: bool, tokens: object
 ) -> None:
     """Whether the options fit the task; the only place that decides it."""
-    if name not in KINDS:
-        raise UserError(f"unknown task {name!r}; allowed are {', '.join(KINDS)}")
-    kind = KINDS[name]
+    if name not in TASK_TYPES:
+        raise UserError(f"unknown task {name!r}; allowed are {', '.join(TASK_TYPES)}")
+    kind = TASK_TYPES[name]
     given = {"label_column": label_column, "image_size": image_size, "download": download or None, "tokens": tokens}
     typed: list[tuple[str, object]] = [("--data", data)] if not kind.needs_data else []
     typed += [(_option(field), value) for field, value in given.items() if field not in kind.options]
@@ -137,7 +137,7 @@ def _option(field: str) -> str:
 
 def _folder(data: str, name: str, download: bool) -> str:
     """The absolute path of a folder that is there, or that a download may make."""
-    problem = f"--data {data!r} is not a folder; task {name} needs {KINDS[name].description}"
+    problem = f"--data {data!r} is not a folder; task {name} needs {TASK_TYPES[name].description}"
     if not data:
         raise UserError(problem)
     try:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Task
-from ban_ray.tasks.source import KINDS
+from ban_ray.tasks.source import TASK_TYPES
 from ban_ray.tasks.stratify import Indices, ranks, stratified_by_hash
 
 
@@ -41,7 +41,7 @@ def split(task: Task, labels: Indices, num_classes: int) -> Split:
     prefix = f"{task.name}/{task.fingerprint}/{task.split_seed}"
     held_out = np.empty(0, dtype=np.int64)
     if task.protocol == "search":
-        number = round(KINDS[task.name].held_out_share * len(labels))
+        number = round(TASK_TYPES[task.name].held_out_share * len(labels))
         if not 0 < number < len(labels):
             raise UserError(f"{len(labels)} training images are too few to hold any out; at least 10 are needed")
         held_out = stratified_by_hash(labels, number, f"held-out/{prefix}")

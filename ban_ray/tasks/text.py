@@ -9,8 +9,8 @@ from torch import Tensor
 from ban_ray.outputs import TokenOutputs
 from ban_ray.specs import Generation, Task
 from ban_ray.tasks.batch import Batch
-from ban_ray.tasks.batches import steps_an_epoch
-from ban_ray.tasks.corpus import END, Corpus, Tokens
+from ban_ray.tasks.batches import steps_per_epoch
+from ban_ray.tasks.corpus import END, TextDataset, Tokens
 
 EVALUATION_STREAMS = 16
 """Parts of a text that are read side by side; each begins without a past, which 82,430 tokens hardly notice."""
@@ -44,7 +44,7 @@ class TextData:
     num_classes: int
     in_channels: int
     end: int
-    corpus: Corpus
+    corpus: TextDataset
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ class TextData:
         """(vocabulary, length) symbols of each word; see `Corpus.spellings`."""
         return torch.from_numpy(self.corpus.spellings())
 
-    def epoch(self, generation: Generation, epoch: int, mine: slice) -> Iterator[Batch]:
+    def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
         """Tokens (unroll, b) and labels (unroll * b,), step by step, of a worker's part of the streams.
 
         The text is cut into `batch_size` streams that are read in parallel, the same in every epoch; what does not fill
@@ -68,14 +68,14 @@ class TextData:
         recipe = generation.recipe
         length = len(self.train) // recipe.batch_size
         inputs, labels = (
-            tokens[: length * recipe.batch_size].view(recipe.batch_size, length)[mine].t().contiguous()
+            tokens[: length * recipe.batch_size].view(recipe.batch_size, length)[worker_slice].t().contiguous()
             for tokens in (self._shifted(self.train), self.train.labels)
         )
-        for step in range(steps_an_epoch(self.task, len(self.train), recipe)):
+        for step in range(steps_per_epoch(self.task, len(self.train), recipe)):
             rows = slice(step * recipe.unroll, (step + 1) * recipe.unroll)
             yield Batch(inputs[rows], labels[rows].flatten())
 
-    def clean(self, part: TextPart) -> Iterator[tuple[Tensor, Tensor]]:
+    def evaluation_batches(self, part: TextPart) -> Iterator[tuple[Tensor, Tensor]]:
         """Tokens (t, streams) and labels (t * streams,) of a whole part, for `joined`."""
         streams = min(EVALUATION_STREAMS, len(part))
         length = -(-len(part) // streams) if streams else 0
@@ -89,13 +89,13 @@ class TextData:
         ):
             yield rows, true.flatten()
 
-    def kept(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+    def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
         """(n, vocabulary) to (n, 3) float64: the true token's log-probability, the largest one, and whose that is."""
         top, predicted = log_probabilities.max(1)
         of_label = log_probabilities.gather(1, labels[:, None])[:, 0]
         return torch.stack([of_label.double(), top.double(), predicted.double()], 1)
 
-    def joined(self, kept: Sequence[Tensor], part: TextPart) -> Tensor:
+    def concat_outputs(self, kept: Sequence[Tensor], part: TextPart) -> Tensor:
         """What was kept of `clean`'s batches, in the text's order: (len(part), 3) on the CPU."""
         streams = min(EVALUATION_STREAMS, len(part))
         return torch.cat([*kept]).view(-1, streams, 3).transpose(0, 1).reshape(-1, 3)[: len(part)].cpu()
@@ -108,7 +108,7 @@ class TextData:
         """Mean log-probability of the true token, in nats; the perplexity is the exponential of its negative."""
         return outputs[:, 0].mean().item()
 
-    def stored(self, outputs: Tensor) -> TokenOutputs:
+    def to_stored(self, outputs: Tensor) -> TokenOutputs:
         """What a member keeps."""
         label, top, predicted = outputs.unbind(1)
         return TokenOutputs(label.float().numpy(), predicted.long().numpy(), top.float().numpy())
@@ -117,7 +117,7 @@ class TextData:
         return torch.cat([part.labels.new_tensor([self.end]), part.labels[:-1]])
 
 
-def load_text(task: Task, corpus: Corpus, device: torch.device) -> TextData:
+def load_text(task: Task, corpus: TextDataset, device: torch.device) -> TextData:
     """Put a corpus on a device."""
 
     def part(tokens: Tokens) -> TextPart:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.corpus import PARTS, ReadText
+from ban_ray.tasks.corpus import PARTS, RawText
 
 FILES = tuple(f"{part}.txt" for part in PARTS)
 PTB_FILES = tuple(f"ptb.{part}.txt" for part in PARTS)
@@ -14,7 +14,7 @@ PTB_TYPES = 10_000
 """Of Mikolov's files, the ends of lines counted."""
 
 
-def read(files: Sequence[Path], tokens: str) -> ReadText:
+def read(files: Sequence[Path], tokens: str) -> RawText:
     """The training, validation and test text.
 
     Args:
@@ -23,10 +23,10 @@ def read(files: Sequence[Path], tokens: str) -> ReadText:
     Raises:
         UserError: a file cannot be read, is not in UTF-8, or has no token but ends of lines.
     """
-    return ReadText(*(_lines(file, tokens) for file in files))
+    return RawText(*(_lines(file, tokens) for file in files))
 
 
-def read_ptb(files: Sequence[Path]) -> ReadText:
+def read_ptb(files: Sequence[Path]) -> RawText:
     """Mikolov's Penn Treebank by words.
 
     Raises:

@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ban_ray.shared_rows import SharedRows
-from ban_ray.training.places import RowsAlone, in_order, rows_are_alone
+from ban_ray.shared_rows import SharedMemoryTable
+from ban_ray.training.places import RowInvariantLinear, channels_last, is_row_invariant
 
 
 class CachedTeacher:
     """Stands in for a teacher's forward pass."""
 
-    def __init__(self, batch: int, rows: SharedRows | None = None) -> None:
+    def __init__(self, batch: int, rows: SharedMemoryTable | None = None) -> None:
         """Args:
         batch: views that the teacher computes at once, always as many; no more may be asked for at once.
         rows: where outputs are kept; None to keep none.
@@ -30,7 +30,7 @@ class CachedTeacher:
         # Rows that are there come from a process that has tried.
         self._alone: bool | None = True if rows is not None and len(rows) else None
 
-    def found_since(self) -> float:
+    def hit_rate(self) -> float:
         """Share of the outputs that were there already, 0 to 1, since this was last asked."""
         share = self._found / max(1, self._asked)
         self._asked = self._found = 0
@@ -47,11 +47,11 @@ class CachedTeacher:
         assert views is not None
         self._asked += len(views)
         if self._rows is not None and self._alone is None:
-            self._alone = rows_are_alone(teacher, self._batch, inputs)
+            self._alone = is_row_invariant(teacher, self._batch, inputs)
         if self._rows is None or not self._alone:
             return _normalised(self._computed(teacher, inputs).half())
         numbers = views.numpy()
-        there, kept = self._rows.find(numbers)
+        there, kept = self._rows.lookup(numbers)
         self._found += len(kept)
         read = torch.from_numpy(kept).to(inputs.device, non_blocking=True)
         if len(kept) == len(numbers):
@@ -69,8 +69,8 @@ class CachedTeacher:
         lacking = self._batch - len(inputs)
         if lacking:
             inputs = torch.cat([inputs, inputs[:1].expand(lacking, *inputs.shape[1:])])
-        with RowsAlone():
-            return teacher(in_order(inputs))[: self._batch - lacking]
+        with RowInvariantLinear():
+            return teacher(channels_last(inputs))[: self._batch - lacking]
 
 
 def _normalised(rows: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ban_ray.networks.carried import forget
+from ban_ray.networks.carried import reset_state
 from ban_ray.specs import Recipe
 from ban_ray.tasks.data import Part, TaskData
 from ban_ray.training.precision import autocast
@@ -19,9 +19,12 @@ def evaluate(model: nn.Module, data: TaskData, part: Part, recipe: Recipe) -> Te
     """
     training = model.training
     model.eval()
-    forget(model)
+    reset_state(model)
     with autocast(recipe, part.labels.device):
-        kept = [data.kept(F.log_softmax(model(inputs).float(), 1), labels) for inputs, labels in data.clean(part)]
-    forget(model)
+        kept = [
+            data.reduce_outputs(F.log_softmax(model(inputs).float(), 1), labels)
+            for inputs, labels in data.evaluation_batches(part)
+        ]
+    reset_state(model)
     model.train(training)
-    return data.joined(kept, part)
+    return data.concat_outputs(kept, part)

@@ -8,40 +8,40 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ban_ray.objectives import ALONE, Workers
+from ban_ray.objectives import SINGLE_WORKER, WorkerReduction
 
 
 def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def size() -> int:
+def world_size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
-def sum_over_workers(tensor: Tensor) -> Tensor:
+def all_reduce_sum(tensor: Tensor) -> Tensor:
     """The sum over all workers, on each of them."""
-    if size() > 1:
+    if world_size() > 1:
         tensor = tensor.clone()
         dist.all_reduce(tensor)
     return tensor
 
 
-def any_worker(flag: bool, device: torch.device) -> bool:
+def all_reduce_any(flag: bool, device: torch.device) -> bool:
     """Whether the flag is set on any worker; the same answer on each of them."""
-    return bool(sum_over_workers(torch.tensor(float(flag), device=device)).item())
+    return bool(all_reduce_sum(torch.tensor(float(flag), device=device)).item())
 
 
-def workers() -> Workers:
-    return Workers(size(), sum_over_workers) if size() > 1 else ALONE
+def workers() -> WorkerReduction:
+    return WorkerReduction(world_size(), all_reduce_sum) if world_size() > 1 else SINGLE_WORKER
 
 
-def distribute(network: nn.Module) -> nn.Module:
+def wrap_ddp(network: nn.Module) -> nn.Module:
     """The network with gradients averaged over the workers; itself where this process is alone.
 
     Running statistics are not shared in training, which does not read them: rank 0's are the ones kept.
     """
-    if size() == 1:
+    if world_size() == 1:
         return network
     # Torch 2.14 renamed the option.
     known = inspect.signature(DistributedDataParallel.__init__).parameters
@@ -52,7 +52,7 @@ def distribute(network: nn.Module) -> nn.Module:
 
 def broadcast(value: object) -> object:
     """Rank 0's value, on each worker."""
-    if size() == 1:
+    if world_size() == 1:
         return value
     box = [value]
     dist.broadcast_object_list(box, src=0, device=torch.device("cpu") if dist.get_backend() == "gloo" else None)

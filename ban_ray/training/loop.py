@@ -12,11 +12,11 @@ from torch.nn.utils import clip_grad_norm_
 
 from ban_ray.errors import GenerationFailed, UserError
 from ban_ray.networks.building import build_for
-from ban_ray.networks.carried import forget
+from ban_ray.networks.carried import reset_state
 from ban_ray.objectives import loss
-from ban_ray.shared_rows import SharedRows
+from ban_ray.shared_rows import SharedMemoryTable
 from ban_ray.specs import Generation, derive_seed
-from ban_ray.tasks.batches import steps_an_epoch
+from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.data import TaskData
 from ban_ray.training import group
 from ban_ray.training.cached_teacher import CachedTeacher
@@ -39,7 +39,7 @@ FINITE_CHECK_STEPS = 50
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """A finished generation.
 
     Attributes:
@@ -65,11 +65,11 @@ def train(
     data: TaskData,
     device: torch.device,
     *,
-    rows: SharedRows | None = None,
+    rows: SharedMemoryTable | None = None,
     recompute: bool = False,
     state: State | None = None,
     after_epoch: Callable[[State], None] | None = None,
-) -> Trained:
+) -> TrainingResult:
     """Train one generation; the same bits for the same arguments on CPU, also from any `state`.
 
     Where torch.distributed is up, every worker calls this with the same arguments and takes its part of each
@@ -87,11 +87,11 @@ def train(
     """
     recipe, objective, seed = generation.recipe, generation.objective, generation.seed
     rank, workers = group.rank(), group.workers()
-    steps = steps_an_epoch(data.task, len(data.train), recipe)
+    steps = steps_per_epoch(data.task, len(data.train), recipe)
     if workers.count != recipe.workers:
         raise UserError(f"the recipe asks for {recipe.workers} workers and {workers.count} run")
     local = recipe.batch_size // workers.count
-    mine = slice(rank * local, (rank + 1) * local)
+    worker_slice = slice(rank * local, (rank + 1) * local)
     if recipe.teacher_outputs == "cached" and not data.views:
         raise UserError(f"teacher_outputs = cached is for images; the inputs of task {data.task} have no views")
     if recipe.plateau is not None and not len(data.held_out):
@@ -121,38 +121,42 @@ def train(
         history, first = list(state["history"]), state["epoch"]
         # Checkpoints of earlier versions do not have it.
         resumed = [*state.get("resumed", ()), first]
-    model = group.distribute(network)
-    reads = teacher if objective.needs_teacher else None
+    model = group.wrap_ddp(network)
+    needs_teacher = teacher if objective.needs_teacher else None
     cached = CachedTeacher(local, rows) if recipe.teacher_outputs == "cached" else None
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
         learning_rate = recipe.learning_rate_at(epoch, [_perplexity(record) for record in history])
-        meters = Meters(device, reads is not None)
+        meters = Meters(device, needs_teacher is not None)
         model.train()
-        forget(network)
-        forget(reads)
-        for step, (inputs, labels, views) in enumerate(data.epoch(generation, epoch, mine)):
+        reset_state(network)
+        reset_state(needs_teacher)
+        for step, (inputs, labels, views) in enumerate(data.training_batches(generation, epoch, worker_slice)):
             torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
             with autocast(recipe, device):
-                dark = None
-                if reads is not None:
-                    dark = reads(inputs) if cached is None else cached.outputs(reads, inputs, views)
+                teacher_log_probs = None
+                if needs_teacher is not None:
+                    teacher_log_probs = (
+                        needs_teacher(inputs) if cached is None else cached.outputs(needs_teacher, inputs, views)
+                    )
                 logits = model(inputs).float()
             keys = None
             if objective.name == "dkpp":
                 generator = torch.Generator().manual_seed(derive_seed(seed, "permutation", epoch, step))
                 drawn = torch.rand(recipe.unroll, recipe.batch_size, data.num_classes, generator=generator)
-                keys = drawn[:, mine].flatten(0, 1).to(device, non_blocking=True)
-            terms = loss(objective, logits, labels, dark, keys=keys, workers=workers, steps=recipe.unroll)
+                keys = drawn[:, worker_slice].flatten(0, 1).to(device, non_blocking=True)
+            terms = loss(
+                objective, logits, labels, teacher_log_probs, uniform_draws=keys, workers=workers, steps=recipe.unroll
+            )
             optimiser.zero_grad()
             terms.total.backward()  # type: ignore[no-untyped-call]
             if recipe.clip is not None:
                 clip_grad_norm_(optimiser.parameters, recipe.clip)
             optimiser.step(learning_rate)
-            meters.add(terms, logits, labels, dark)
-            looked = (step + 1) % FINITE_CHECK_STEPS == 0 or step + 1 == steps
-            if looked and not meters.finite():
+            meters.add(terms, logits, labels, teacher_log_probs)
+            checked = (step + 1) % FINITE_CHECK_STEPS == 0 or step + 1 == steps
+            if checked and not meters.finite():
                 raise GenerationFailed(
                     "non-finite",
                     f"the loss of {generation.network} ({objective}) is not finite in epoch {epoch + 1} of "
@@ -175,8 +179,8 @@ def train(
         if recipe.plateau is not None:
             # Every worker's next learning rate follows from it.
             record["held_out_log_likelihood"] = cast(float, group.broadcast(record["held_out_log_likelihood"]))
-        if cached is not None and reads is not None:
-            record["teacher_outputs_found"] = cached.found_since()
+        if cached is not None and needs_teacher is not None:
+            record["teacher_outputs_found"] = cached.hit_rate()
         record["seconds"] = time.perf_counter() - began
         history.append(record)
         if after_epoch is not None:
@@ -195,13 +199,13 @@ def train(
         held_out = evaluate(network, data, data.held_out, recipe)
         test = evaluate(network, data, data.test, recipe)
     # The last step's loss may be finite and the weights after it not.
-    if group.any_worker(not bool(test.isfinite().all() and held_out.isfinite().all()), device):
+    if group.all_reduce_any(not bool(test.isfinite().all() and held_out.isfinite().all()), device):
         raise GenerationFailed(
             "non-finite",
             f"{generation.network} ({objective}) predicts numbers that are not finite after its last epoch; "
             f"a smaller learning rate than {recipe.learning_rate:g} may help",
         )
-    return Trained(
+    return TrainingResult(
         weights={name: tensor.detach().cpu() for name, tensor in network.state_dict().items()},
         parameters=parameters,
         held_out=held_out,

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ban_ray.objectives import Terms
-from ban_ray.training.group import any_worker, size, sum_over_workers
+from ban_ray.objectives import LossTerms
+from ban_ray.training.group import all_reduce_any, all_reduce_sum, world_size
 
 _NAMES = (
     "loss",
@@ -28,7 +28,7 @@ class Meters:
             self._present |= {"teacher_error", "teacher_confidence", "teacher_entropy"}
 
     @torch.no_grad()
-    def add(self, terms: Terms, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
+    def add(self, terms: LossTerms, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
         """One step's worker part: logits and teacher log-probabilities (b, C), labels (b,)."""
         zero = self._sums.new_zeros(())
         values = [terms.total, terms.label, terms.teacher, (logits.argmax(1) != labels).double().mean()]
@@ -48,11 +48,11 @@ class Meters:
 
     def finite(self) -> bool:
         """Whether the loss has been finite on every worker so far; waits for the device."""
-        return not any_worker(not bool(torch.isfinite(self._sums[0])), self._sums.device)
+        return not all_reduce_any(not bool(torch.isfinite(self._sums[0])), self._sums.device)
 
     def means(self) -> dict[str, float | None]:
         """Losses in nats, errors in percent, confidence in 0..1, entropy in nats."""
-        sums = (sum_over_workers(self._sums) / (self._steps * size())).tolist()
+        sums = (all_reduce_sum(self._sums) / (self._steps * world_size())).tolist()
         scaled = {
             name: 100 * value if name.endswith("error") else value for name, value in zip(_NAMES, sums, strict=True)
         }

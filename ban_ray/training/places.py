@@ -16,7 +16,7 @@ _MOST_PRODUCTS = 2**26
 """Of a linear layer that is computed row by row; a larger one would take too much memory."""
 
 
-class RowsAlone(TorchFunctionMode):
+class RowInvariantLinear(TorchFunctionMode):
     """Inside, linear layers on (b, n) inputs compute every output as a sum of its own products, in fp32."""
 
     def __torch_function__(
@@ -35,13 +35,13 @@ def _linear(inputs: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     return sums if bias is None else sums + bias.float()
 
 
-def in_order(inputs: Tensor) -> Tensor:
+def channels_last(inputs: Tensor) -> Tensor:
     """The same in the memory order in which batches of images are made, (b, c, h, w) with channels last."""
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs.contiguous()
 
 
 @torch.no_grad()
-def rows_are_alone(teacher: Callable[[Tensor], Tensor], batch: int, like: Tensor) -> bool:
+def is_row_invariant(teacher: Callable[[Tensor], Tensor], batch: int, like: Tensor) -> bool:
     """Whether a teacher's outputs keep their bits when rows change places, or neighbours.
 
     Tried on random numbers that are always the same, so that a machine always answers the same.
@@ -54,9 +54,9 @@ def rows_are_alone(teacher: Callable[[Tensor], Tensor], batch: int, like: Tensor
     inputs = torch.randn(batch, *like.shape[1:], generator=chance).to(like.device, like.dtype)
     alone = inputs.clone()
     alone[batch // 2 :] = inputs[:1]
-    with RowsAlone():
-        plain = teacher(in_order(inputs))
+    with RowInvariantLinear():
+        plain = teacher(channels_last(inputs))
         for shift in {1, batch // 2, batch - 1}:
-            if not torch.equal(teacher(in_order(inputs.roll(shift, 0))).roll(-shift, 0), plain):
+            if not torch.equal(teacher(channels_last(inputs.roll(shift, 0))).roll(-shift, 0), plain):
                 return False
-        return torch.equal(teacher(in_order(alone))[: batch // 2], plain[: batch // 2])
+        return torch.equal(teacher(channels_last(alone))[: batch // 2], plain[: batch // 2])

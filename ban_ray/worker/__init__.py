@@ -3,6 +3,6 @@
 Called by `ban_ray.distributed` in every Ray Train worker, and directly in a debugger, a test or a notebook.
 """
 
-from ban_ray.worker.work import work
+from ban_ray.worker.work import train_generations
 
-__all__ = ["work"]
+__all__ = ["train_generations"]

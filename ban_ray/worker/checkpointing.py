@@ -12,11 +12,11 @@ from ban_ray.training.state import to_bytes
 
 _log = logging.getLogger(__name__)
 
-SHARE = 0.05
+MAX_TIME_SHARE = 0.05
 """Of the time of training, what taking states may cost at most."""
 
 
-class Checkpoints:
+class AsyncCheckpointer:
     """The checkpoints of one training; leaving the block waits for the last one.
 
     A state is passed over while an older one is still being written, so that a slow storage costs epochs to repeat
@@ -29,7 +29,7 @@ class Checkpoints:
         self._writing: Future[None] | None = None
         self._due = 0.0
 
-    def offer(self, state: State, *, at_once: bool = False) -> bool:
+    def maybe_save(self, state: State, *, at_once: bool = False) -> bool:
         """Take the state as it is now; False where this one is passed over.
 
         Args:
@@ -43,10 +43,10 @@ class Checkpoints:
             return False
         if self._writing is not None:
             self._writing.result()
-        began = time.monotonic()
+        started = time.monotonic()
         data = to_bytes(state)
-        took = time.monotonic() - began
-        self._due = began + took / SHARE
+        duration = time.monotonic() - started
+        self._due = started + duration / MAX_TIME_SHARE
         self._writing = self._thread.submit(
             checkpoints.save, self._storage, self._key, self._claim, state["epoch"], data
         )

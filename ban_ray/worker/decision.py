@@ -7,13 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from ban_ray.errors import DamagedMember, UserError
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.population import Member, Population, checkpoints, claims, failures
-from ban_ray.population.identity import another
+from ban_ray.population.identity import mismatch
 from ban_ray.specs import Generation
 
 
-class Decision(BaseModel):
+class Admission(BaseModel):
     """Rank 0's word on one generation, for all workers.
 
     Attributes:
@@ -24,31 +24,31 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
-    what: Literal["taken", "claimed", "failed", "train"]
-    sentence: str = ""
+    action: Literal["taken", "claimed", "failed", "train"]
+    message: str = ""
     teachers: tuple[tuple[Generation, dict[str, Tensor]], ...] = ()
-    digests: dict[str, str] = Field(default_factory=dict)
+    teacher_digests: dict[str, str] = Field(default_factory=dict)
     state: bytes | None = None
 
 
-def decide(population: Population, generation: Generation, order: Order) -> tuple[Decision, claims.Claim | None]:
+def admit(population: Population, generation: Generation, job: TrainingJob) -> tuple[Admission, claims.Claim | None]:
     """Look the generation up, then claim it; with what its training starts from."""
     storage, key = population.storage, generation.key
     claim = None
-    if order.identity and (wrong := another(storage, order.identity)):
-        return Decision(what="failed", sentence=wrong), None
+    if job.storage_id and (storage_mismatch := mismatch(storage, job.storage_id)):
+        return Admission(action="failed", message=storage_mismatch), None
     try:
         if population.get(key) is not None:
-            return Decision(what="taken"), None
-        if failure := failures.find(storage, key, order.search):
-            return Decision(what="failed", sentence=failure.sentence), None
-        claim = claims.take(storage, key, order.run, stale=order.stale.get(key, 0))
+            return Admission(action="taken"), None
+        if failure := failures.lookup(storage, key, job.execution):
+            return Admission(action="failed", message=failure.sentence), None
+        claim = claims.acquire(storage, key, job.run, expired=job.expired_claims.get(key, 0))
         if claim is None:
-            return Decision(what="claimed"), None
+            return Admission(action="claimed"), None
         if population.get(key) is not None:
             # Published between the look-up and the claim.
             claim.end()
-            return Decision(what="taken"), None
+            return Admission(action="taken"), None
         teachers, digests = [], {}
         for teacher in generation.teachers:
             member = _teacher(population, teacher, generation)
@@ -58,9 +58,11 @@ def decide(population: Population, generation: Generation, order: Order) -> tupl
     except (DamagedMember, UserError) as error:
         if claim is not None:
             claim.release()
-        return Decision(what="failed", sentence=error.advice if isinstance(error, DamagedMember) else str(error)), None
+        return Admission(
+            action="failed", message=error.advice if isinstance(error, DamagedMember) else str(error)
+        ), None
     state = next((data for _, data in checkpoints.newest_first(storage, key)), None)
-    return Decision(what="train", teachers=tuple(teachers), digests=digests, state=state), claim
+    return Admission(action="train", teachers=tuple(teachers), teacher_digests=digests, state=state), claim
 
 
 def _teacher(population: Population, key: str, generation: Generation) -> Member:

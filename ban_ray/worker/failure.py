@@ -13,7 +13,7 @@ def is_lost_peer(error: Exception) -> bool:
     return isinstance(error, DistError | PeerLost) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 
 
-def explain(error: Exception, generation: Generation) -> tuple[str, str]:
+def classify_error(error: Exception, generation: Generation) -> tuple[str, str]:
     """Reason and sentence."""
     if isinstance(error, GenerationFailed):
         return error.reason, str(error)

@@ -13,13 +13,13 @@ from pydantic import JsonValue
 from ban_ray import __version__
 from ban_ray.errors import UserError
 from ban_ray.networks.cost import of_sample
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.population import Member, Population, Predictions, publish
 from ban_ray.specs import Generation
-from ban_ray.tasks.batches import steps_an_epoch
+from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.data import TaskData
-from ban_ray.training import Trained
-from ban_ray.worker.decision import Decision
+from ban_ray.training import TrainingResult
+from ban_ray.worker.decision import Admission
 
 _LIBRARIES = ("torchvision", "pillow", "ray")
 """Which initialise its models, decode images, and run the workers."""
@@ -29,43 +29,43 @@ def publish_trained(
     population: Population,
     generation: Generation,
     number: int,
-    trained: Trained,
+    result: TrainingResult,
     data: TaskData,
-    decision: Decision,
-    order: Order,
+    admission: Admission,
+    job: TrainingJob,
     device: torch.device,
 ) -> Member:
     """Publish; `number` is the generation's place in its chain."""
     return publish(
         population,
         generation,
-        weights={name: tensor.contiguous().numpy() for name, tensor in trained.weights.items()},
+        weights={name: tensor.contiguous().numpy() for name, tensor in result.weights.items()},
         predictions=Predictions(
-            held_out=data.stored(trained.held_out),
+            held_out=data.to_stored(result.held_out),
             held_out_labels=data.held_out.labels.cpu().numpy(),
-            test=data.stored(trained.test),
+            test=data.to_stored(result.test),
             test_labels=data.test.labels.cpu().numpy(),
         ),
-        history=trained.history,
-        teachers=decision.digests,
-        parameters=trained.parameters,
-        provenance=_provenance(generation, number, trained, data, order, device),
+        history=result.history,
+        teachers=admission.teacher_digests,
+        parameters=result.parameters,
+        provenance=_provenance(generation, number, result, data, job, device),
     )
 
 
 def _provenance(
-    generation: Generation, number: int, trained: Trained, data: TaskData, order: Order, device: torch.device
+    generation: Generation, number: int, result: TrainingResult, data: TaskData, job: TrainingJob, device: torch.device
 ) -> dict[str, JsonValue]:
     recipe = generation.recipe
-    seconds = sum(float(record["seconds"] or 0) for record in trained.history)
+    seconds = sum(float(record["seconds"] or 0) for record in result.history)
     return {
-        "chain_seed": order.chain_seed,
+        "chain_seed": job.chain_seed,
         "generation_number": number,
         "seconds": seconds,
         "device_seconds": seconds * recipe.workers,
-        "resumed_after_epochs": list(trained.resumed),
+        "resumed_after_epochs": list(result.resumed),
         "images_seen": recipe.epochs
-        * steps_an_epoch(data.task, len(data.train), recipe)
+        * steps_per_epoch(data.task, len(data.train), recipe)
         * recipe.batch_size
         * recipe.unroll,
         "training_images": len(data.train),
@@ -74,7 +74,7 @@ def _provenance(
         "num_classes": data.num_classes,
         "in_channels": data.in_channels,
         "multiply_accumulates": _multiply_accumulates(generation, data),
-        "threads": order.threads,
+        "threads": job.threads,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "ban_ray": __version__,
@@ -90,10 +90,10 @@ def _provenance(
             "cpus": os.cpu_count(),
         },
         "host": platform.node(),
-        "source": order.source.model_dump(mode="json", exclude_defaults=True),
-        "search": order.search,
-        "command": order.command,
-        **({"teacher_chosen": order.teacher_told} if order.teacher_told and not number else {}),
+        "source": job.source.model_dump(mode="json", exclude_defaults=True),
+        "search": job.execution,
+        "command": job.command,
+        **({"teacher_chosen": job.teacher_description} if job.teacher_description and not number else {}),
     }
 
 

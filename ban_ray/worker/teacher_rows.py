@@ -7,74 +7,74 @@ from contextlib import contextmanager
 
 import torch
 
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.population import Population
 from ban_ray.population.teacher_outputs import count, load, save
-from ban_ray.shared_rows import SharedRows
+from ban_ray.shared_rows import SharedMemoryTable
 from ban_ray.specs import SEMANTICS_VERSION, Generation, digest
 from ban_ray.tasks.data import TaskData
 from ban_ray.training import group
-from ban_ray.worker.decision import Decision
+from ban_ray.worker.decision import Admission
 from ban_ray.worker.record import processor
 
 _log = logging.getLogger(__name__)
 
-ROOM = 4
+FREE_SPACE_FACTOR = 4
 """Outputs are kept where so many times their size is free."""
 
-_DECIDES_BITS = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE")
+NUMERICS_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE")
 """Environment variables with which libraries choose other computations."""
 
 
 @contextmanager
-def teacher_rows(
+def teacher_output_cache(
     population: Population,
     generation: Generation,
-    decision: Decision,
+    admission: Admission,
     data: TaskData,
-    order: Order,
+    job: TrainingJob,
     device: torch.device,
-) -> Iterator[SharedRows | None]:
+) -> Iterator[SharedMemoryTable | None]:
     """Rows for a generation whose recipe caches its teacher's outputs, None for others.
 
     They begin with what is kept beside the teacher. What a generation adds is kept there when the block ends without
     an error, so that belongs after its publication.
     """
     cached = generation.recipe.teacher_outputs == "cached" and generation.objective.needs_teacher
-    if not cached or not order.teacher_cache_bytes or not data.views:
+    if not cached or not job.teacher_cache_bytes or not data.views:
         yield None
         return
-    identity = _identity(generation, decision, device)
+    identity = _cache_key(generation, admission, device)
     first, storage = generation.teachers[0], population.storage
     try:
         # Files of one name have one size.
-        limit = order.teacher_cache_bytes
-        rows = SharedRows(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
+        limit = job.teacher_cache_bytes
+        rows = SharedMemoryTable(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
     except OSError as error:
         _log.warning("outputs of teacher %s are not kept on this node: %s", first[:12], error)
         yield None
         return
     with rows:
         try:
-            if not len(rows) and (kept := load(storage, first, identity, data.views, data.num_classes)) is not None:
-                rows.add(*kept)
+            if not len(rows) and (saved := load(storage, first, identity, data.views, data.num_classes)) is not None:
+                rows.add(*saved)
         except (OSError, MemoryError) as error:
             _log.warning("kept outputs of teacher %s are not read: %s", first[:12], error)
         yield rows
         try:
-            if group.rank() == 0 and _worth_keeping(rows, count(storage, first, identity), storage.free_bytes()):
+            if group.rank() == 0 and _is_worth_saving(rows, count(storage, first, identity), storage.free_bytes()):
                 save(storage, first, identity, *rows.all())
         except (OSError, MemoryError) as error:
             # Only time is lost.
             _log.warning("outputs of teacher %s are not kept: %s", first[:12], error)
 
 
-def _worth_keeping(rows: SharedRows, there: int, free_bytes: int | None) -> bool:
+def _is_worth_saving(rows: SharedMemoryTable, num_saved: int, free_bytes: int | None) -> bool:
     """Whether there are more than the storage has, and members and checkpoints have more room left than they take."""
-    return len(rows) > there and (free_bytes is None or free_bytes > ROOM * rows.nbytes)
+    return len(rows) > num_saved and (free_bytes is None or free_bytes > FREE_SPACE_FACTOR * rows.nbytes)
 
 
-def _identity(generation: Generation, decision: Decision, device: torch.device) -> str:
+def _cache_key(generation: Generation, admission: Admission, device: torch.device) -> str:
     """A digest of everything that decides the bits of an output beside its view."""
     recipe = generation.recipe
     cuda = device.type == "cuda"
@@ -82,14 +82,14 @@ def _identity(generation: Generation, decision: Decision, device: torch.device) 
         {
             "semantics_version": SEMANTICS_VERSION,
             "teachers": generation.teachers,
-            "weights": [decision.digests[key] for key in generation.teachers],
+            "weights": [admission.teacher_digests[key] for key in generation.teachers],
             "task": generation.task.model_dump(),
             "precision": recipe.precision,
             "batch": recipe.batch_size // recipe.workers,
             "torch": torch.__version__,
             "device": torch.cuda.get_device_name(device) if cuda else processor(),
             "library": _cudnn() if cuda else torch.backends.cpu.get_cpu_capability(),
-            "environment": {name: os.environ.get(name) for name in _DECIDES_BITS},
+            "environment": {name: os.environ.get(name) for name in NUMERICS_VARIABLES},
             "threads": torch.get_num_threads(),
         }
     )

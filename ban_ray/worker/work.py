@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ban_ray.networks.building import build_for
 from ban_ray.networks.loading import load_into
-from ban_ray.order import Order, Outcome
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import Population, checkpoints, claims, failures
 from ban_ray.population.storage import PATIENCE_S, find_storage
 from ban_ray.specs import Generation, Task
@@ -18,104 +18,104 @@ from ban_ray.tasks.load import open_source
 from ban_ray.training import State, Teacher, group, train
 from ban_ray.training.placement import to_device
 from ban_ray.training.state import from_bytes
-from ban_ray.worker.checkpointing import Checkpoints
-from ban_ray.worker.decision import Decision, decide
-from ban_ray.worker.failure import explain, is_lost_peer
+from ban_ray.worker.checkpointing import AsyncCheckpointer
+from ban_ray.worker.decision import Admission, admit
+from ban_ray.worker.failure import classify_error, is_lost_peer
 from ban_ray.worker.record import publish_trained
-from ban_ray.worker.teacher_rows import teacher_rows
+from ban_ray.worker.teacher_rows import teacher_output_cache
 
 _log = logging.getLogger(__name__)
 
-Report = Callable[[dict[str, Any]], None]
+ReportFunction = Callable[[dict[str, Any]], None]
 
 
-def work(order: Order, device: torch.device, report: Report) -> Outcome:
+def train_generations(job: TrainingJob, device: torch.device, report: ReportFunction) -> JobResult:
     """Train, or take from the population, each generation of an order.
 
     Args:
         report: given a record of JSON values after each epoch and each publication and for each member that was
             taken, on every worker; ``rung`` is the epoch after which chains are compared.
     """
-    torch.set_num_threads(order.threads)
-    population = Population(find_storage(order.storage, patience_s=PATIENCE_S))
+    torch.set_num_threads(job.threads)
+    population = Population(find_storage(job.storage, patience_s=PATIENCE_S))
     data: TaskData | None = None
     task: Task | None = None
-    for number, generation in enumerate(order.generations, order.first):
+    for number, generation in enumerate(job.generations, job.first):
         claim: claims.Claim | None = None
-        decision: Decision | None = None
+        admission: Admission | None = None
         if group.rank() == 0:
-            decision, claim = decide(population, generation, order)
-        decision = cast(Decision, group.broadcast(decision))
-        if decision.what == "taken":
-            taken = {"generation": number, "key": generation.key, "taken": True}
-            report({**taken, **population[generation.key].metrics.model_dump()} if group.rank() == 0 else {})
+            admission, claim = admit(population, generation, job)
+        admission = cast(Admission, group.broadcast(admission))
+        if admission.action == "taken":
+            reused = {"generation": number, "key": generation.key, "taken": True}
+            report({**reused, **population[generation.key].metrics.model_dump()} if group.rank() == 0 else {})
             continue
-        if decision.what != "train":
-            return Outcome(status=decision.what, key=generation.key, sentence=decision.sentence)
+        if admission.action != "train":
+            return JobResult(status=admission.action, key=generation.key, message=admission.message)
         try:
             if data is None or task != generation.task:
                 task = generation.task
-                data = load_data(task, open_source(order.source, task.fingerprint), device)
+                data = load_data(task, open_source(job.source, task.fingerprint), device)
             recipe = generation.recipe
-            place = {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
-            with teacher_rows(population, generation, decision, data, order, device) as rows:
-                with Checkpoints(population.storage, generation.key, order.run) as kept:
+            position = {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
+            with teacher_output_cache(population, generation, admission, data, job, device) as rows:
+                with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
                     trained = train(
                         generation,
-                        _teacher(decision.teachers, data, device),
+                        _build_teacher(admission.teachers, data, device),
                         data,
                         device,
                         rows=rows,
-                        recompute=order.recompute,
-                        state=from_bytes(decision.state) if decision.state else None,
-                        after_epoch=_after_epoch(kept, generation, place, report),
+                        recompute=job.recompute,
+                        state=from_bytes(admission.state) if admission.state else None,
+                        after_epoch=_after_epoch(checkpointer, generation, position, report),
                     )
                 if group.rank() == 0:
-                    member = publish_trained(population, generation, number, trained, data, decision, order, device)
+                    member = publish_trained(population, generation, number, trained, data, admission, job, device)
                     checkpoints.clear(population.storage, generation.key)
                     if claim is not None:
                         claim.end()
                         claim = None
-                    report({**place, "published": True, **member.metrics.model_dump()})
+                    report({**position, "published": True, **member.metrics.model_dump()})
                 else:
                     report({})
         except Exception as error:
             if is_lost_peer(error):
                 raise
-            reason, sentence = explain(error, generation)
+            reason, sentence = classify_error(error, generation)
             if reason != "unusable":
                 _log.exception("generation %s (%s)", generation.key, generation.network)
             # Every worker of a group meets a non-finite loss; any other error may be one worker's alone.
-            together = reason == "non-finite" or group.size() == 1
-            if group.rank() == 0 or not together:
-                _remember(population, generation, reason, sentence, order)
+            on_all_workers = reason == "non-finite" or group.world_size() == 1
+            if group.rank() == 0 or not on_all_workers:
+                _record_failure(population, generation, reason, sentence, job)
             if group.rank() == 0 and reason == "non-finite":
                 checkpoints.clear(population.storage, generation.key)
-            if not together:
+            if not on_all_workers:
                 # The others wait in a collective call: only the end of this process frees them, and the next
                 # start of the group reads the record.
                 raise
-            return Outcome(status="failed", key=generation.key, sentence=sentence)
+            return JobResult(status="failed", key=generation.key, message=sentence)
         finally:
             if claim is not None:
                 claim.release()
-    return Outcome(status="done")
+    return JobResult(status="done")
 
 
 def _after_epoch(
-    kept: Checkpoints, generation: Generation, place: dict[str, Any], report: Report
+    checkpointer: AsyncCheckpointer, generation: Generation, position: dict[str, Any], report: ReportFunction
 ) -> Callable[[State], None]:
     def after_epoch(state: State) -> None:
         # After the last epoch comes publication, which is a checkpoint of its own.
         if group.rank() == 0 and state["epoch"] < generation.recipe.epochs:
             # A chain that is stopped for what it reports at its rung may go on from there one day.
-            kept.offer(state, at_once=state["epoch"] == generation.recipe.rung_epoch)
-        report({**place, **state["history"][-1]})
+            checkpointer.maybe_save(state, at_once=state["epoch"] == generation.recipe.rung_epoch)
+        report({**position, **state["history"][-1]})
 
     return after_epoch
 
 
-def _teacher(
+def _build_teacher(
     specs: tuple[tuple[Generation, dict[str, Tensor]], ...], data: TaskData, device: torch.device
 ) -> Teacher | None:
     networks = []
@@ -127,9 +127,11 @@ def _teacher(
     return to_device(Teacher(networks), device) if networks else None
 
 
-def _remember(population: Population, generation: Generation, reason: str, sentence: str, order: Order) -> None:
+def _record_failure(
+    population: Population, generation: Generation, reason: str, sentence: str, job: TrainingJob
+) -> None:
     try:
-        failures.record(population.storage, generation.key, reason, sentence, order.search)
+        failures.record(population.storage, generation.key, reason, sentence, job.execution)
     except OSError:
         # A full disk refuses this record as well; the sentence still reaches this search.
         if reason != "storage":

@@ -7,7 +7,7 @@ from analysis import ensembles
 from analysis.controls import control_groups, independent_networks, paired_chains
 from analysis.gains.comparisons import comparisons
 from analysis.greedy import greedy
-from analysis.pool import Pool
+from analysis.pool import IndependentControls
 from analysis.study import Study
 from analysis.tables import ensemble_table, sequence_table
 from ban_ray.specs import Objective
@@ -51,7 +51,7 @@ def test_independent_networks_have_the_baselines_spec(fabricator: Fabricator, st
     group = next(group for group in study.groups() if group.born_again)
     assert independent_networks(study, group) == [chains[0][0].key, chains[1][0].key, alone.key]
     controls = control_groups(group, study.groups())
-    assert {other.final.generation.seed for other in controls} == {71, 72}
+    assert {other.last_member.generation.seed for other in controls} == {71, 72}
 
 
 def test_a_student_of_another_network_is_measured_against_its_own_kind(fabricator: Fabricator, study: Study) -> None:
@@ -70,7 +70,7 @@ def test_no_control_network_is_in_two_sets(fabricator: Fabricator, study: Study)
     for seed in range(3):
         fabricator.member(100 + seed, chain_seed=100 + seed)
     group = next(group for group in study.groups() if group.born_again)
-    pool = Pool(study, group)
+    pool = IndependentControls(study, group)
     assert len(pool) == 7
     for size, sets in ((2, 3), (3, 2), (7, 1)):
         found = pool._disjoint(group.chains, size)

@@ -10,10 +10,10 @@ from analysis import plots
 from analysis.ensembles import of_group
 from analysis.gains.comparisons import comparisons
 from analysis.measures import by_class
-from analysis.outcomes import Outcomes
+from analysis.outcomes import ScoredPredictions
 from analysis.plots.learning import curve_keys
 from analysis.plots.parameters import pareto
-from analysis.plots.style import INK, LOOKS
+from analysis.plots.style import PALETTE, TEXT_COLOUR
 from analysis.study import Study
 
 
@@ -34,7 +34,7 @@ def drawn(fabricator: Fabricator, study: Study) -> dict[str, str]:
         "parameters": plots.error_against_parameters(groups),
         "ensembles": plots.ensemble_size(group, results),
         "lineage": plots.lineage_tree(group, groups),
-        "classes": plots.class_gains(group, by_class(group, Outcomes(study, group.metric))),
+        "classes": plots.class_gains(group, by_class(group, ScoredPredictions(study, group.metric))),
     }
     return {name: plots.to_svg(figure, name, "<what & why>") for name, figure in figures.items() if figure is not None}
 
@@ -45,7 +45,7 @@ def test_seven_figures_are_self_contained(drawn: dict[str, str]) -> None:
     for name, svg in drawn.items():
         root = ET.fromstring(svg)
         assert root.get("role") == "img" and root.get("aria-label") == "<what & why>"
-        assert "currentColor" in svg and INK not in svg
+        assert "currentColor" in svg and TEXT_COLOUR not in svg
         assert "<metadata" not in svg and "<script" not in svg and "<image" not in svg
         links = re.findall(r'(?:href|src)="([^"]*)"', svg)
         assert all(link.startswith(f"#{name}-") for link in links)
@@ -71,8 +71,8 @@ def test_text_is_not_read_as_mathematics(fabricator: Fabricator, study: Study) -
 
 
 def test_series_differ_in_colour_marker_and_line() -> None:
-    assert len({look.colour for look in LOOKS}) == len({look.marker for look in LOOKS}) == len(LOOKS)
-    assert len({(look.line, look.colour) for look in LOOKS}) == len(LOOKS)
+    assert len({look.colour for look in PALETTE}) == len({look.marker for look in PALETTE}) == len(PALETTE)
+    assert len({(look.line, look.colour) for look in PALETTE}) == len(PALETTE)
 
 
 def test_the_pareto_front_is_what_nothing_beats() -> None:

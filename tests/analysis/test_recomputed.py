@@ -11,7 +11,7 @@ from analysis.gains.comparison import frame
 from analysis.gains.comparisons import comparisons
 from analysis.gains.pairs import pairs
 from analysis.measures import by_class, by_generation
-from analysis.outcomes import Outcomes
+from analysis.outcomes import ScoredPredictions
 from analysis.study import Study
 from ban_ray.population import Member, Predictions
 
@@ -77,7 +77,7 @@ def test_every_subset_of_a_chain(study: Study, stored: list[list[Predictions]]) 
 
 def test_measures(study: Study, stored: list[list[Predictions]]) -> None:
     (group,) = study.groups()
-    found = by_generation(study, group, Outcomes(study, group.metric)).set_index("generation")
+    found = by_generation(study, group, ScoredPredictions(study, group.metric)).set_index("generation")
     for number in range(GENERATIONS + 1):
         row = found.loc[number]
         probabilities = [np.exp(chain[number].test.astype(float)) for chain in stored]
@@ -108,7 +108,7 @@ def test_measures(study: Study, stored: list[list[Predictions]]) -> None:
 
 def test_single_networks_and_classes(study: Study, stored: list[list[Predictions]]) -> None:
     (group,) = study.groups()
-    outcomes = Outcomes(study, group.metric)
+    outcomes = ScoredPredictions(study, group.metric)
     for one, chain in zip(pairs(group, outcomes), stored, strict=True):
         first, last = wrong(chain[0]), wrong(chain[GENERATIONS])
         assert (one.against_error, one.error) == (100 * first.mean(), 100 * last.mean())

@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ban_ray.chain import Run
-from ban_ray.cluster import Group
-from ban_ray.order import Order, Outcome
+from ban_ray.chain import TrainFunction
+from ban_ray.cluster import WorkerGroup
+from ban_ray.order import JobResult, TrainingJob
 from tests.benchmarks.simulator import Report
 
 PATIENCE_S = 120.0
@@ -37,9 +37,9 @@ def wait_for_others(search: str, processes: int) -> None:
 class AllUp:
     """A `ban_ray.chain.Run` that waits in its process's first chain."""
 
-    run: Run
+    run: TrainFunction
     processes: int
 
-    def __call__(self, order: Order, group: Group, report: Report, *, name: str, folder: str) -> Outcome:
-        wait_for_others(order.search, self.processes)
+    def __call__(self, order: TrainingJob, group: WorkerGroup, report: Report, *, name: str, folder: str) -> JobResult:
+        wait_for_others(order.execution, self.processes)
         return self.run(order, group, report, name=name, folder=folder)

@@ -23,7 +23,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ban_ray.memory import KEPT_MEMORY
+from ban_ray.memory import MALLOC_ENVIRONMENT
 from ban_ray.networks.cost import of_sample
 from ban_ray.population import Population, open_storage
 from ban_ray.specs import Recipe
@@ -133,9 +133,9 @@ def main() -> None:
     parser.add_argument("--chains", default="10,100,1000", help="none of them: -")
     parser.add_argument("--members", default="100,1000,10000", help="none of them: -")
     given = parser.parse_args()
-    if not os.environ.keys() >= KEPT_MEMORY.keys():
+    if not os.environ.keys() >= MALLOC_ENVIRONMENT.keys():
         # A process that trains has been started with these.
-        os.environ.update(KEPT_MEMORY)
+        os.environ.update(MALLOC_ENVIRONMENT)
         os.execv(sys.executable, [sys.executable, "-m", "tests.benchmarks.growth", *sys.argv[1:]])
     torch.set_num_threads(1)
     parts = {"multiply-accumulates of a step": steps()}

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import torch
 
-from ban_ray.memory import KEPT_MEMORY
+from ban_ray.memory import MALLOC_ENVIRONMENT
 from tests.benchmarks import shared_teachers, under_ray
 from tests.benchmarks.variants import BATCH, Bench, Speed, load, pipeline
 
@@ -89,9 +89,11 @@ def main() -> None:
     parser.add_argument("--no-ray", action="store_true")
     parser.add_argument("--only", metavar="NAME,NAME", type=lambda text: text.split(","))
     choice = parser.parse_args()
-    if any(os.environ.get(name) != value for name, value in KEPT_MEMORY.items()):
+    if any(os.environ.get(name) != value for name, value in MALLOC_ENVIRONMENT.items()):
         # Read by the C library when a process starts.
-        os.execve(sys.executable, [sys.executable, "-m", __spec__.name, *sys.argv[1:]], {**os.environ, **KEPT_MEMORY})
+        os.execve(
+            sys.executable, [sys.executable, "-m", __spec__.name, *sys.argv[1:]], {**os.environ, **MALLOC_ENVIRONMENT}
+        )
     torch.set_num_threads(1)
     data = load(choice.data)
     bench = Bench(choice.network, data, choice.data, choice.steps)

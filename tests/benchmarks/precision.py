@@ -12,13 +12,13 @@ import statistics
 from scipy import stats
 
 from ban_ray.population import Member, Population, find_storage
-from ban_ray.search.choices import Choices
+from ban_ray.search.choices import SearchOptions
 from ban_ray.search.command import search
 
 PRECISIONS = ("fp32", "bf16")
 
 
-def trained(choices: Choices) -> None:
+def trained(choices: SearchOptions) -> None:
     finished = search(choices)
     if finished is None or finished.failed:
         raise SystemExit("a chain failed")
@@ -36,7 +36,7 @@ def main() -> None:
     seeds = tuple(int(seed) for seed in given.seeds.split(","))
     for precision in PRECISIONS:
         trained(
-            Choices(
+            SearchOptions(
                 space="chain",
                 network=given.network,
                 task="cifar100",

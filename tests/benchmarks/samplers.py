@@ -33,13 +33,13 @@ from typing import Any
 
 import numpy as np
 
-from ban_ray.search.choices import Choices
+from ban_ray.search.choices import SearchOptions
 from ban_ray.search.command import search
 from ban_ray.search.options import Options
-from ban_ray.search.proposer import Proposer
+from ban_ray.search.proposer import ConfigurationSampler
 from ban_ray.search.request import resolve
 from ban_ray.specs import digest
-from ban_ray.specs.parameters import Configuration, points
+from ban_ray.specs.parameters import Configuration, grid
 from tests.benchmarks import virtual_time
 from tests.benchmarks.all_up import AllUp, wait_for_others
 from tests.benchmarks.simulated_space import PARAMETERS, network
@@ -55,7 +55,7 @@ REPORTS = 9
 """Of a chain of four generations: the rung and the publication of each, and the end."""
 
 
-FLOOR = min(final_error(network(configuration), LAST) for configuration in points(PARAMETERS))
+FLOOR = min(final_error(network(configuration), LAST) for configuration in grid(PARAMETERS))
 """The lowest noise-free error of the last generation in the space."""
 
 
@@ -96,14 +96,16 @@ def _grid(seed: int) -> tuple[Ask, Tell]:
 
 
 def _proposer(sampler: str, samples: int, seed: int) -> tuple[Ask, Tell]:
-    proposer = Proposer(PARAMETERS, sampler, identity=digest(seed), samples=samples, targets=1, refuse=lambda _: "")
+    proposer = ConfigurationSampler(
+        PARAMETERS, sampler, identity=digest(seed), samples=samples, targets=1, invalid_reason=lambda _: ""
+    )
 
     def ask(number: int) -> Configuration:
         configuration = proposer.ask(number)
         assert configuration is not None
         return configuration
 
-    return ask, lambda configuration, value: proposer.finished(configuration, [value])
+    return ask, lambda configuration, value: proposer.tell_complete(configuration, [value])
 
 
 def quality(seeds: int, samples: int, samplers: Sequence[str]) -> None:
@@ -150,7 +152,9 @@ def chains(count: int, stops: bool = True) -> float:
     began = time.perf_counter()
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         finished = search(
-            Choices(space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder, concurrent=TOGETHER),
+            SearchOptions(
+                space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder, concurrent=TOGETHER
+            ),
             # A stopped chain's process is not used again, so there is nothing to wait for.
             train=Simulator(noise=0.3) if stops else AllUp(Simulator(noise=0.3), TOGETHER),
         )

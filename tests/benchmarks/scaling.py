@@ -22,10 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ban_ray.chain import Run
-from ban_ray.cluster import Group
-from ban_ray.order import Order, Outcome
-from ban_ray.search.choices import Choices
+from ban_ray.chain import TrainFunction
+from ban_ray.cluster import WorkerGroup
+from ban_ray.order import JobResult, TrainingJob
+from ban_ray.search.choices import SearchOptions
 from ban_ray.search.command import search
 from tests.benchmarks.all_up import AllUp
 from tests.benchmarks.simulator import Report, Simulator
@@ -43,7 +43,7 @@ class OnNode:
 
     seconds: float
 
-    def __call__(self, order: Order, group: Group, report: Report, *, name: str, folder: str) -> Outcome:
+    def __call__(self, order: TrainingJob, group: WorkerGroup, report: Report, *, name: str, folder: str) -> JobResult:
         import ray
 
         # Tune would put it onto the resources of the trial, which are none of a node's CPUs.
@@ -67,13 +67,14 @@ def start(nodes: int) -> Any:
     return cluster
 
 
-def timed(nodes: int, choices: dict[str, Any], train: Run | None) -> float:
+def timed(nodes: int, choices: dict[str, Any], train: TrainFunction | None) -> float:
     """Seconds of a whole search on a cluster of so many nodes, its start not counted."""
     cluster, storage = start(nodes), tempfile.mkdtemp()
     try:
         began = time.perf_counter()
         finished = search(
-            Choices(storage=storage, address=cluster.address, concurrent=nodes, as_json=True, **choices), train=train
+            SearchOptions(storage=storage, address=cluster.address, concurrent=nodes, as_json=True, **choices),
+            train=train,
         )
         seconds = time.perf_counter() - began
         assert finished is not None

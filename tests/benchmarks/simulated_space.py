@@ -1,6 +1,6 @@
 """The space of the simulator: 16 depths, 31 growths, 9 compressions, 4,464 configurations; nothing is trained."""
 
-from ban_ray.specs import Chain, FloatRange, IntRange, Objective, Recipe, Scale, SearchSpace, Setting, born_again
+from ban_ray.specs import Chain, FloatRange, IntRange, Objective, Recipe, Scale, SearchSpace, SpaceContext, born_again
 from ban_ray.specs.parameters import Configuration, Parameters
 
 PARAMETERS: Parameters = {
@@ -16,7 +16,7 @@ def network(configuration: Configuration) -> str:
     return f"densenet-bc-{configuration['depth']}-{configuration['growth']}{suffix}"
 
 
-def chain(configuration: Configuration, setting: Setting, seed: int) -> Chain:
+def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
     return born_again(
         setting.task,
         network(configuration),

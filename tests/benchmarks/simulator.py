@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 
-from ban_ray.cluster import Group
+from ban_ray.cluster import WorkerGroup
 from ban_ray.networks import names
-from ban_ray.order import Order, Outcome
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import History, Population, Predictions, claims, publish
 from ban_ray.population.storage import find_storage
 from ban_ray.specs import Generation
@@ -99,23 +99,25 @@ class Simulator:
     noise: float
     epoch_s: float = 0.0
 
-    def __call__(self, order: Order, group: Group, report: Report, *, name: str, folder: str) -> Outcome:
+    def __call__(self, order: TrainingJob, group: WorkerGroup, report: Report, *, name: str, folder: str) -> JobResult:
 
         population = Population(find_storage(order.storage))
         for number, generation in enumerate(order.generations, order.first):
             if generation.key in population:
                 report({"generation": number, "key": generation.key, "taken": True})
                 continue
-            claim = claims.take(population.storage, generation.key, order.run, stale=order.stale.get(generation.key, 0))
+            claim = claims.acquire(
+                population.storage, generation.key, order.run, expired=order.expired_claims.get(generation.key, 0)
+            )
             if claim is None:
-                return Outcome(status="claimed", key=generation.key)
+                return JobResult(status="claimed", key=generation.key)
             try:
                 self.train(population, generation, number, report)
                 claim.end()
             except BaseException:
                 claim.release()
                 raise
-        return Outcome(status="done")
+        return JobResult(status="done")
 
     def at_rung(self, generation: Generation, number: int) -> dict[str, Any]:
         """The report of the epoch after which chains are compared."""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ban_ray.memory import KEPT_MEMORY
+from ban_ray.memory import MALLOC_ENVIRONMENT
 from ban_ray.population import Population, open_storage
 
 HELD_OUT = 0.1
@@ -21,7 +21,7 @@ HELD_OUT = 0.1
 
 def as_it_comes() -> dict[str, str]:
     """This process's environment without what `ban_ray` sets for processes that train."""
-    return {name: value for name, value in os.environ.items() if name not in KEPT_MEMORY}
+    return {name: value for name, value in os.environ.items() if name not in MALLOC_ENVIRONMENT}
 
 
 def run_search(*arguments: str, storage: str) -> float:

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from ban_ray.networks import build
-from ban_ray.shared_rows import SharedRows, bytes_needed
+from ban_ray.shared_rows import SharedMemoryTable, bytes_needed
 from ban_ray.specs import Generation, Objective, Recipe, Task
-from ban_ray.tasks.decoded import Decoded
-from ban_ray.tasks.images import ImageData, ImageSet, draw, load_images
+from ban_ray.tasks.decoded import ImageDataset
+from ban_ray.tasks.images import ImageData, ImageSet, load_images, sample_crop_flip
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.training import Teacher, train
@@ -36,7 +36,7 @@ Speed = Callable[[str], float]
 
 def load(folder: Path) -> ImageData:
     decoded = open_source(Source.of("cifar100", str(folder)))
-    assert isinstance(decoded, Decoded)
+    assert isinstance(decoded, ImageDataset)
     return load_images(Task(name="cifar100", fingerprint=decoded.fingerprint), decoded, CPU)
 
 
@@ -113,12 +113,12 @@ class Bench:
             return self._trained(precision, "ban+l", rows)
 
     @contextmanager
-    def _rows(self) -> Iterator[SharedRows]:
+    def _rows(self) -> Iterator[SharedMemoryTable]:
         small = self._small()
         limit = bytes_needed(small.views, len(small.train), CLASSES)
         with (
             tempfile.TemporaryDirectory() as folder,
-            SharedRows("teacher", small.views, CLASSES, limit, Path(folder)) as rows,
+            SharedMemoryTable("teacher", small.views, CLASSES, limit, Path(folder)) as rows,
         ):
             yield rows
 
@@ -158,7 +158,7 @@ class Bench:
         nothing = ImageSet(self.data.test.images[:1], self.data.test.labels[:1])
         return replace(self.data, train=part, held_out=nothing, test=nothing)
 
-    def _trained(self, precision: str, objective: str, rows: SharedRows | None = None) -> float:
+    def _trained(self, precision: str, objective: str, rows: SharedMemoryTable | None = None) -> float:
         """An epoch by `ban_ray.training.train`."""
         taught = objective != "label"
         generation = Generation(
@@ -210,5 +210,5 @@ def pipeline(data: ImageData, steps: int) -> float:
     began = time.perf_counter()
     for step in range(steps):
         batch = order[step * BATCH : (step + 1) * BATCH]
-        data.training_batch(batch, draw(0, 0, step, BATCH, data.pad, data.flip))
+        data.training_batch(batch, sample_crop_flip(0, 0, step, BATCH, data.pad, data.flip))
     return steps * BATCH / (time.perf_counter() - began)

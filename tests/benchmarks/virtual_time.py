@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ban_ray.chain import Trial
+from ban_ray.chain import TrialSpec
 from ban_ray.population import Population, open_storage
 from ban_ray.search import front, targets
-from ban_ray.search.agenda import Agenda
-from ban_ray.search.books import open_books
-from ban_ray.search.desk import Desk
-from ban_ray.search.endings import Ending
-from ban_ray.search.request import Planned, Request
+from ban_ray.search.agenda import ChainQueue
+from ban_ray.search.books import open_search_state
+from ban_ray.search.desk import SearchController
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.request import PlannedChain, SearchSpec
 from tests.benchmarks.simulator import Simulator, final_error
 
 
@@ -34,30 +34,35 @@ class Result:
     stopped: int
 
 
-def search(request: Request, folder: Path, noise: float, concurrent: int) -> Result:
+def search(request: SearchSpec, folder: Path, noise: float, concurrent: int) -> Result:
     """Run a search; `concurrent` chains share the time evenly."""
     population = Population(open_storage(str(folder)))
-    books = open_books(request, population, folder / "searches" / "one", "one")
+    books = open_search_state(request, population, folder / "searches" / "one", "one")
     simulator, trained = Simulator(noise), dict[str, int]()
-    sampling = books.sampling
-    agenda = Agenda(books.open, sampling.propose if sampling else None, missing=lambda _: 0)
+    sampling = books.sampled
+    agenda = ChainQueue(books.open_chains, sampling.propose if sampling else None, missing=lambda _: 0)
 
-    def make_trial(planned: Planned, number: int) -> Trial:
-        books.ledger.begin(planned)
-        return Trial(
-            chain=planned.chain, source=request.source, storage=str(folder), folder="", search="s", title=planned.slug
+    def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
+        books.tracker.on_chain_start(planned)
+        return TrialSpec(
+            chain=planned.chain,
+            source=request.source,
+            storage=str(folder),
+            folder="",
+            execution="s",
+            title=planned.slug,
         )
 
-    def ended(planned: Planned, ending: Ending) -> None:
-        books.ledger.end(planned, ending)
+    def ended(planned: PlannedChain, ending: ChainOutcome) -> None:
+        books.tracker.on_chain_end(planned, ending)
 
-    desk = Desk(agenda, books.judge, make_trial, lambda *_: None, ended)
+    desk = SearchController(agenda, books.early_stopping, make_trial, lambda *_: None, ended)
     agenda.start()
     queue: list[tuple[float, int, str, Any]] = []
     clock, count = 0.0, 0
     while True:
-        while len(queue) < concurrent and desk.next(str(count)) is not None:
-            reports = _reports(desk.begun[-1], population, simulator, trained)
+        while len(queue) < concurrent and desk.start_trial(str(count)) is not None:
+            reports = _reports(desk.started[-1], population, simulator, trained)
             heapq.heappush(queue, (clock + next(reports), count, str(count), reports))
             count += 1
         if not queue:
@@ -65,20 +70,20 @@ def search(request: Request, folder: Path, noise: float, concurrent: int) -> Res
         clock, order, trial, reports = heapq.heappop(queue)
         record = next(reports)
         if record is None:
-            desk.end(trial, {"ended": "done", "sentence": ""}, error=False)
-        elif desk.judge(trial, record):
-            desk.end(trial, record, error=False)
+            desk.on_trial_complete(trial, {"ended": "done", "sentence": ""}, error=False)
+        elif desk.should_stop(trial, record):
+            desk.on_trial_complete(trial, record, error=False)
         else:
-            desk.report(trial, record)
+            desk.on_result(trial, record)
             heapq.heappush(queue, (clock + next(reports), order, trial, reports))
-    best = front.find(request, books.study)
+    best = front.find_best(request, books.study)
     assert best is not None
-    chosen = targets.find(population, request.planned(best.best[0][1])[0])
+    chosen = targets.load_chain(population, request.chains_of(best.best[0][1])[0])
     error = final_error(chosen.planned.chain.network, len(chosen.members) - 1)
-    return Result(sum(trained.values()), error, len(books.ledger.stopped))
+    return Result(sum(trained.values()), error, len(books.tracker.stopped))
 
 
-def _reports(planned: Planned, population: Population, simulator: Simulator, trained: dict[str, int]) -> Any:
+def _reports(planned: PlannedChain, population: Population, simulator: Simulator, trained: dict[str, int]) -> Any:
     """Turns of epochs to wait and the report that follows, None at the end."""
     for number, generation in enumerate(planned.chain.generations):
         if generation.key in population:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ban_ray import cluster
-from ban_ray.cluster.abandoned import DRIVER, Abandoned, freed
+from ban_ray.cluster.abandoned import DRIVER, OrphanedPlacementGroups, reap_orphans
 
 pytestmark = pytest.mark.ray
 
@@ -59,7 +59,7 @@ def test_only_a_group_without_actors_is_removed_and_not_at_first_sight() -> None
     left = ray.get(dead.make.remote(occupied=False))
     used = ray.get(living.make.remote(occupied=True))
     ray.kill(dead)
-    abandoned = Abandoned(after_s=1.0)
+    abandoned = OrphanedPlacementGroups(after_s=1.0)
     assert abandoned.remove() == []
     assert not removed(left), "Ray itself has removed it: this module is not needed any more"
     time.sleep(1.1)
@@ -75,7 +75,7 @@ def test_it_is_done_while_a_block_runs() -> None:
     left = ray.get(dead.make.remote(occupied=False))
     ray.kill(dead)
     deadline = time.monotonic() + 60
-    with freed(every_s=0.2, after_s=0.5):
+    with reap_orphans(every_s=0.2, after_s=0.5):
         while not removed(left):
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -109,7 +109,7 @@ def test_groups_that_outlive_their_search_are_removed(name: str) -> None:
     owner = ray.get_actor(name)
     left = ray.get(owner.make.remote())
     assert not removed(left)
-    abandoned = Abandoned(after_s=1.0)
+    abandoned = OrphanedPlacementGroups(after_s=1.0)
     # Of a job that has just ended the dashboard hears late.
     deadline = time.monotonic() + (30 if name == DRIVER else 5)
     while time.monotonic() < deadline and not removed(left):

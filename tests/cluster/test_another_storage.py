@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from ban_ray.chain import Trial, follow
-from ban_ray.order import Order, Outcome
+from ban_ray.chain import TrialSpec, train_missing_generations
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import Population, open_storage
-from ban_ray.population.identity import another, identity
+from ban_ray.population.identity import mismatch, storage_id
 from ban_ray.specs import Task
 from ban_ray.tasks.source import Source
 from tests.training.orders import do, make, silent
@@ -17,30 +17,30 @@ from tests.training.orders import do, make, silent
 @pytest.fixture
 def here(tmp_path: Path) -> str:
     """Identity of the storage that the search was started with."""
-    return identity(open_storage(str(tmp_path / "here")))
+    return storage_id(open_storage(str(tmp_path / "here")))
 
 
-def trial(storage: Path, task: Task, here: str) -> Trial:
-    return Trial(
+def trial(storage: Path, task: Task, here: str) -> TrialSpec:
+    return TrialSpec(
         chain=make(task),
         source=Source(name="digits"),
         storage=str(storage),
-        identity=here,
+        storage_id=here,
         folder=str(storage / "ray"),
-        search="s",
+        execution="s",
         title="t",
     )
 
 
-def not_run(order: Order, *_: Any, **__: Any) -> Outcome:
+def not_run(order: TrainingJob, *_: Any, **__: Any) -> JobResult:
     raise AssertionError(f"ran {order}")
 
 
 def test_a_storage_keeps_its_identity(tmp_path: Path, here: str) -> None:
     storage = open_storage(str(tmp_path / "here"))
-    assert identity(storage) == here
-    assert not another(storage, here)
-    assert identity(open_storage(str(tmp_path / "there"))) != here
+    assert storage_id(storage) == here
+    assert not mismatch(storage, here)
+    assert storage_id(open_storage(str(tmp_path / "there"))) != here
 
 
 @pytest.mark.parametrize("found", [None, "0" * 32, "\xff"])
@@ -50,29 +50,29 @@ def test_a_worker_elsewhere_trains_nothing(tmp_path: Path, task: Task, here: str
         population.storage.write(".identity", found.encode("latin-1"))
     outcome = do(population, *make(task).generations, identity=here)
     assert outcome.status == "failed"
-    assert str(tmp_path / "there") in outcome.sentence
-    assert here in outcome.sentence
+    assert str(tmp_path / "there") in outcome.message
+    assert here in outcome.message
     assert not population.keys()
     assert not population.storage.list("claims")
 
 
 def test_a_driver_elsewhere_starts_nothing(tmp_path: Path, task: Task, here: str) -> None:
     open_storage(str(tmp_path / "there"))
-    outcome = follow(trial(tmp_path / "there", task, here), silent, not_run)
+    outcome = train_missing_generations(trial(tmp_path / "there", task, here), silent, not_run)
     assert outcome.status == "failed"
-    assert here in outcome.sentence
+    assert here in outcome.message
 
 
 def test_a_driver_that_finds_no_storage_says_so(tmp_path: Path, task: Task, here: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ban_ray.chain.PATIENCE_S", 0.0)
-        outcome = follow(trial(tmp_path / "nowhere", task, here), silent, not_run)
+        outcome = train_missing_generations(trial(tmp_path / "nowhere", task, here), silent, not_run)
     assert outcome.status == "failed"
-    assert str(tmp_path / "nowhere") in outcome.sentence
+    assert str(tmp_path / "nowhere") in outcome.message
 
 
 def test_where_it_is_the_same_the_worker_trains(tmp_path: Path, task: Task, here: str) -> None:
     population = Population(open_storage(str(tmp_path / "here")))
     chain = make(task)
-    assert do(population, *chain.generations, identity=here) == Outcome(status="done")
+    assert do(population, *chain.generations, identity=here) == JobResult(status="done")
     assert population.keys() == sorted(chain.keys)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from ban_ray import cluster
-from ban_ray.cluster.capacity import UNLIMITED, Nodes, capacity
+from ban_ray.cluster.capacity import UNLIMITED, NodeShape, capacity
 from ban_ray.specs import Recipe
 
 pytestmark = pytest.mark.ray
@@ -34,17 +34,19 @@ def test_nodes_that_are_not_there_yet_count(connected: cluster.Cluster) -> None:
     assert connected.nodes == (here,)
     report(({"CPU": 8, "GPU": 1}, 3), ({"CPU": int(here.cpus)}, 1))
     there = capacity()
-    assert there == tuple(sorted((here, Nodes(8, 1, 3)), key=lambda node: node.cpus)), "this node is one of its group"
+    assert there == tuple(sorted((here, NodeShape(8, 1, 3)), key=lambda node: node.cpus)), (
+        "this node is one of its group"
+    )
     grown = cluster.Cluster(there, dashboard="", started=False)
-    group = cluster.Group.on(grown, Recipe(), 1, None)
+    group = cluster.WorkerGroup.for_cluster(grown, Recipe(), 1, None)
     assert group.gpus_per_worker == 1
-    assert group.fitting(grown) == 3
+    assert group.max_concurrent(grown) == 3
 
 
 def test_limits_of_the_autoscaler(connected: cluster.Cluster) -> None:
     report(({"CPU": 8, "GPU": 2}, -1))
-    assert Nodes(8, 2, UNLIMITED) in capacity()
+    assert NodeShape(8, 2, UNLIMITED) in capacity()
     report(({"CPU": 8, "GPU": 2}, -1), limits={"GPU": 6})
-    assert Nodes(8, 2, 3) in capacity()
+    assert NodeShape(8, 2, 3) in capacity()
     report(({"CPU": 8, "GPU": 2}, 0))
     assert capacity() == connected.nodes

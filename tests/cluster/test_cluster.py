@@ -14,7 +14,7 @@ import pytest
 
 from ban_ray import cluster
 from ban_ray.cluster import nodes
-from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX, Metrics
+from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX, SearchMetrics
 from ban_ray.metrics import ERROR
 
 pytestmark = pytest.mark.ray
@@ -38,22 +38,24 @@ def exported() -> str:
 
 
 def test_prometheus_reads_what_chains_report(connected: cluster.Cluster) -> None:
-    metrics = Metrics("mine", taken=("x", "y", "z"))
+    metrics = SearchMetrics("mine", taken=("x", "y", "z"))
     networks = ("densenet-bc-16-8", "densenet-bc-16-8")
     first, second = {"generation": 0, "key": "k0"}, {"generation": 1, "key": "k1"}
-    metrics.reported("a seed 0", networks, {**first, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}, ERROR)
-    metrics.reported("a seed 0", networks, {**first, "published": True, "held_out_error": 12.0}, ERROR)
-    metrics.reported("a seed 0", networks, {**second, "published": True, "held_out_error": 10.0}, ERROR)
+    metrics.on_report(
+        "a seed 0", networks, {**first, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}, ERROR
+    )
+    metrics.on_report("a seed 0", networks, {**first, "published": True, "held_out_error": 12.0}, ERROR)
+    metrics.on_report("a seed 0", networks, {**second, "published": True, "held_out_error": 10.0}, ERROR)
     for chain in ("b seed 0", "c seed 0"):
-        metrics.reported(chain, networks, {**first, "taken": True, "held_out_error": 12.0}, ERROR)
-        metrics.reported(chain, networks, {"generation": 1, "key": "another run's", "taken": True}, ERROR)
-        metrics.reported(chain, networks, {"waiting_for": "0" * 64}, ERROR)
-    metrics.taught("taught seed 0", 9.0)
+        metrics.on_report(chain, networks, {**first, "taken": True, "held_out_error": 12.0}, ERROR)
+        metrics.on_report(chain, networks, {"generation": 1, "key": "another run's", "taken": True}, ERROR)
+        metrics.on_report(chain, networks, {"waiting_for": "0" * 64}, ERROR)
+    metrics.set_teacher_error("taught seed 0", 9.0)
     taught = {"generation": 0, "key": "k0", "taken": True, "held_out_error": 12.0}
-    metrics.reported("taught seed 0", networks, taught, ERROR)
+    metrics.on_report("taught seed 0", networks, taught, ERROR)
     for chain in ("d seed 0", "e seed 0"):
-        metrics.reported(chain, networks, {"ended": "failed", "key": "f", "sentence": "its loss is not finite"}, ERROR)
-        metrics.ended(chain, "its loss is not finite")
+        metrics.on_report(chain, networks, {"ended": "failed", "key": "f", "sentence": "its loss is not finite"}, ERROR)
+        metrics.on_chain_end(chain, "its loss is not finite")
     wanted = {
         f'{EXPORTED}{GENERATIONS}{{state="published"}} 2',
         f'{EXPORTED}{GENERATIONS}{{state="taken"}} 4',
@@ -97,7 +99,7 @@ def test_every_panel_names_a_metric_that_exists() -> None:
 
 
 def test_the_only_node_sees_the_storage(connected: cluster.Cluster, tmp_path: Path) -> None:
-    (node,) = nodes.ask(str(tmp_path / "runs"))
+    (node,) = nodes.probe_nodes(str(tmp_path / "runs"))
     assert node.storage == ""
     assert node.versions["python"] == sys.version.split()[0]
     assert list((tmp_path / "runs").iterdir()) == [], "the probe is gone"

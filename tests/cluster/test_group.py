@@ -2,34 +2,34 @@
 
 import pytest
 
-from ban_ray.cluster import Cluster, Group
-from ban_ray.cluster.capacity import Nodes
+from ban_ray.cluster import Cluster, WorkerGroup
+from ban_ray.cluster.capacity import NodeShape
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
 
-LAPTOP = Cluster((Nodes(2),), dashboard="", started=True)
-SERVER = Cluster((Nodes(64, 8),), dashboard="", started=False)
-SMALL = Cluster((Nodes(0), Nodes(1, 0, 2), Nodes(1, 1, 2)), dashboard="", started=False)
+LAPTOP = Cluster((NodeShape(2),), dashboard="", started=True)
+SERVER = Cluster((NodeShape(64, 8),), dashboard="", started=False)
+SMALL = Cluster((NodeShape(0), NodeShape(1, 0, 2), NodeShape(1, 1, 2)), dashboard="", started=False)
 
 
 def test_workers_take_one_gpu_each_where_there_are_any() -> None:
-    assert Group.on(LAPTOP, Recipe(), 1, None) == Group(1, 1, 0)
-    group = Group.on(SERVER, Recipe(workers=2), 4, None)
-    assert group == Group(2, 4, 1)
-    assert group.fitting(SERVER) == 4
+    assert WorkerGroup.for_cluster(LAPTOP, Recipe(), 1, None) == WorkerGroup(1, 1, 0)
+    group = WorkerGroup.for_cluster(SERVER, Recipe(workers=2), 4, None)
+    assert group == WorkerGroup(2, 4, 1)
+    assert group.max_concurrent(SERVER) == 4
 
 
 def test_a_part_of_a_gpu_packs_generations() -> None:
-    assert Group.on(SERVER, Recipe(), 1, 0.25).fitting(SERVER) == 32
-    assert Group.on(SERVER, Recipe(), 1, 0.2).fitting(SERVER) == 40
-    assert Group.on(SERVER, Recipe(), 1, 0).fitting(SERVER) == 64
+    assert WorkerGroup.for_cluster(SERVER, Recipe(), 1, 0.25).max_concurrent(SERVER) == 32
+    assert WorkerGroup.for_cluster(SERVER, Recipe(), 1, 0.2).max_concurrent(SERVER) == 40
+    assert WorkerGroup.for_cluster(SERVER, Recipe(), 1, 0).max_concurrent(SERVER) == 64
 
 
 def test_a_worker_fits_within_a_node() -> None:
-    assert Group.on(SMALL, Recipe(), 1, 0).fitting(SMALL) == 4
-    assert Group.on(SMALL, Recipe(workers=2), 1, None).fitting(SMALL) == 1
+    assert WorkerGroup.for_cluster(SMALL, Recipe(), 1, 0).max_concurrent(SMALL) == 4
+    assert WorkerGroup.for_cluster(SMALL, Recipe(workers=2), 1, None).max_concurrent(SMALL) == 1
     with pytest.raises(UserError, match="--workers 1 needs 2 CPUs for each worker, on one node"):
-        Group.on(SMALL, Recipe(), 2, 0).fitting(SMALL)
+        WorkerGroup.for_cluster(SMALL, Recipe(), 2, 0).max_concurrent(SMALL)
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_a_worker_fits_within_a_node() -> None:
 )
 def test_what_does_not_fit_is_told(recipe: Recipe, gpus: float | None, cluster: Cluster, says: str) -> None:
     with pytest.raises(UserError, match=says):
-        Group.on(cluster, recipe, 1, gpus).fitting(cluster)
+        WorkerGroup.for_cluster(cluster, recipe, 1, gpus).max_concurrent(cluster)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ban_ray import cluster
-from ban_ray.cluster.own_node import own_node_watched
+from ban_ray.cluster.own_node import raise_if_node_dies
 from ban_ray.errors import ClusterLost
 from tests.search.test_faults import descendants
 
@@ -22,12 +22,12 @@ def connected() -> Iterator[cluster.Cluster]:
 
 
 def test_it_ends_the_block() -> None:
-    with own_node_watched(every_s=0.2):
+    with raise_if_node_dies(every_s=0.2):
         time.sleep(1)
-    with pytest.raises(KeyboardInterrupt), own_node_watched(every_s=0.2):
+    with pytest.raises(KeyboardInterrupt), raise_if_node_dies(every_s=0.2):
         raise KeyboardInterrupt
     (raylet,) = [pid for pid, line in descendants(os.getpid()) if "raylet/raylet" in line]
-    with pytest.raises(ClusterLost, match="its raylet ended"), own_node_watched(every_s=0.2):
+    with pytest.raises(ClusterLost, match="its raylet ended"), raise_if_node_dies(every_s=0.2):
         os.kill(raylet, signal.SIGKILL)
         time.sleep(90)
     assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL

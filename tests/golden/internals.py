@@ -17,26 +17,26 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ban_ray.cluster import Group
+from ban_ray.cluster import WorkerGroup
 from ban_ray.networks import names
 from ban_ray.networks.cost import built_shapes
-from ban_ray.networks.shapes.foreign import OwnNetwork
-from ban_ray.order import Order, Outcome
+from ban_ray.networks.shapes.foreign import CustomNetwork
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.outputs import TokenOutputs
 from ban_ray.population import Population, Predictions, open_storage, publish
 from ban_ray.population.storage import find_storage
 from ban_ray.search import command, cost, step
 from ban_ray.search.__main__ import main as search_command
-from ban_ray.search.choices import Choices
-from ban_ray.search.request import Request, resolve
-from ban_ray.search.teachers import choose
+from ban_ray.search.choices import SearchOptions
+from ban_ray.search.request import SearchSpec, resolve
+from ban_ray.search.teachers import select_teachers
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import Configuration
 from ban_ray.tasks import load
-from ban_ray.tasks.kinds import KINDS
+from ban_ray.tasks.kinds import TASK_TYPES
 from ban_ray.tasks.source import Source
 from ban_ray.worker import teacher_rows
-from ban_ray.worker.decision import Decision
+from ban_ray.worker.decision import Admission
 
 HELD_OUT, TEST = 60, 100
 """Samples of fabricated predictions."""
@@ -44,7 +44,7 @@ HELD_OUT, TEST = 60, 100
 
 def teacher_outputs_identity(generation: Generation, device: str) -> str:
     """The digest that names the kept outputs of a generation's teachers, on a fixed machine."""
-    decision = Decision(what="train", digests={key: key[::-1] for key in generation.teachers})
+    decision = Admission(action="train", teacher_digests={key: key[::-1] for key in generation.teachers})
     with (
         patch.object(torch, "__version__", "2.9.0"),
         patch.object(torch, "get_num_threads", lambda: 3),
@@ -56,7 +56,7 @@ def teacher_outputs_identity(generation: Generation, device: str) -> str:
     ):
         for name in ("MKL_CBWR", "NVIDIA_TF32_OVERRIDE"):
             os.environ.pop(name, None)
-        return teacher_rows._identity(generation, decision, torch.device(device))
+        return teacher_rows._cache_key(generation, decision, torch.device(device))
 
 
 class FixedFile(PurePosixPath):
@@ -82,7 +82,7 @@ def decoded_data_identity(source: dict[str, Any], files: Sequence[Any]) -> str:
 def steps_measured_here() -> Iterator[None]:
     """Plans measure a step in this process: as exact in what does not depend on the machine, and in a tenth of the
     time."""
-    with patch.object(cost, "_measured", step.measure):
+    with patch.object(cost, "_measured", step.measure_step):
         yield
 
 
@@ -100,11 +100,11 @@ def fabricate(
     """
     population = Population(open_storage(str(storage)))
     request = _request(_choices(arguments), population)
-    sampled = [planned for configuration in configurations for planned in request.planned(configuration)]
+    sampled = [planned for configuration in configurations for planned in request.chains_of(configuration)]
     for chain in (planned.chain for planned in sampled or request.chains):
         for number, generation in enumerate(chain.generations):
             if generation.key not in population and (only is None or generation.key in only):
-                decoded = request.decoded
+                decoded = request.dataset
                 _publish(population, generation, number, chain.seed, decoded.num_classes, decoded.in_channels)
 
 
@@ -118,8 +118,14 @@ class Fabricator:
     """Stands in for the training of a chain's generations."""
 
     def __call__(
-        self, order: Order, group: Group, report: Callable[[dict[str, Any]], None], *, name: str, folder: str
-    ) -> Outcome:
+        self,
+        order: TrainingJob,
+        group: WorkerGroup,
+        report: Callable[[dict[str, Any]], None],
+        *,
+        name: str,
+        folder: str,
+    ) -> JobResult:
         population = Population(find_storage(order.storage))
         for number, generation in enumerate(order.generations, order.first):
             rung, epochs = generation.recipe.rung_epoch, generation.recipe.epochs
@@ -128,20 +134,22 @@ class Fabricator:
                 report({**generation_record, **record})
             member = _publish(population, generation, number, order.chain_seed, 10, 1)
             report({**generation_record, "published": True, **member.metrics.model_dump()})
-        return Outcome(status="done")
+        return JobResult(status="done")
 
 
-def _choices(arguments: Sequence[str]) -> Choices:
+def _choices(arguments: Sequence[str]) -> SearchOptions:
     given = search_command.make_context("search", list(arguments)).params
     del given["list_spaces"]
-    return Choices(**given)
+    return SearchOptions(**given)
 
 
-def _request(choices: Choices, population: Population) -> Request:
+def _request(choices: SearchOptions, population: Population) -> SearchSpec:
     request = resolve(choices)
     if request.teacher.kind == "parent":
         return request
-    return request.taught(choose(population, "none", request.teacher, request.setting.task, note=False))
+    return request.with_teachers(
+        select_teachers(population, "none", request.teacher, request.context.task, write=False)
+    )
 
 
 def _publish(
@@ -149,13 +157,11 @@ def _publish(
 ) -> Any:
     network = names.parse(generation.network, generation.network_arguments or None)
     # The shapes of a network of one's own are compared with what it builds.
-    shapes = built_shapes(network, classes, channels) if isinstance(network, OwnNetwork) else {"weight": (3,)}
+    shapes = built_shapes(network, classes, channels) if isinstance(network, CustomNetwork) else {"weight": (3,)}
     return publish(
         population,
         generation,
-        weights={
-            name: _chance(generation.key, "weights", shape).astype(np.float32) for name, shape in shapes.items()
-        },
+        weights={name: _chance(generation.key, "weights", shape).astype(np.float32) for name, shape in shapes.items()},
         predictions=_predictions(generation, classes),
         history=_history(generation),
         teachers={key: population[key].weights.sha256 for key in generation.teachers},
@@ -177,7 +183,7 @@ def _publish(
 
 
 def _predictions(generation: Generation, classes: int) -> Predictions:
-    text = KINDS[generation.task.name].text
+    text = TASK_TYPES[generation.task.name].text
     counts = (HELD_OUT if text or generation.task.protocol == "search" else 0, TEST)
     outputs = [_outputs(generation.key, part, n, classes) for part, n in zip(("held-out", "test"), counts, strict=True)]
     labels = [np.arange(n, dtype=np.int64) % classes for n in counts]

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ban_ray.networks.__main__ import main
-from ban_ray.networks.published import PUBLISHED
+from ban_ray.networks.published import PAPER_COUNTS
 from tests.networks.families import PAPERS
 
 FEW = ["densenet-bc-90-60", "match-densenet-14-1-3", "wide-resnet-28-10", "densenet-bc-16-8"]
@@ -30,7 +30,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_names_it_shows_the_papers_networks(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ban_ray.networks.__main__.PUBLISHED", PUBLISHED[5:9])
+    monkeypatch.setattr("ban_ray.networks.__main__.PUBLISHED", PAPER_COUNTS[5:9])
     assert main(["--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["name"], f"{row['parameters'] / 1e6:.3f}") for row in rows] == [row[:2] for row in PAPERS[5:9]]

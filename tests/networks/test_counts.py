@@ -8,7 +8,7 @@ from torch import nn
 
 from ban_ray.networks.building import build
 from ban_ray.networks.names import Architecture, parse
-from ban_ray.networks.published import PUBLISHED
+from ban_ray.networks.published import PAPER_COUNTS
 from tests.networks.families import PAPERS, TINY, architectures
 
 
@@ -29,12 +29,12 @@ def test_the_papers_networks(name: str, millions: str) -> None:
 
 
 def test_every_network_of_the_papers_is_published_data() -> None:
-    images = [row.name for row in PUBLISHED if row.classes == 100]
+    images = [row.name for row in PAPER_COUNTS if row.classes == 100]
     assert images == [name for name, _, _ in PAPERS]
-    assert {row.name for row in PUBLISHED} - set(images) == {"cnn-lstm", "lstm-2-1500"}
+    assert {row.name for row in PAPER_COUNTS} - set(images) == {"cnn-lstm", "lstm-2-1500"}
 
 
-@pytest.mark.parametrize("row", PUBLISHED, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", PAPER_COUNTS, ids=lambda row: row.name)
 def test_a_deviation_above_two_percent_is_explained(row: object) -> None:
     deviation = parse(row.name).parameters(row.classes, row.channels) / (row.millions * 1e6) - 1
     assert (abs(deviation) > 0.02) == bool(row.deviation)

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build
-from ban_ray.networks.carried import forget
+from ban_ray.networks.carried import reset_state
 from ban_ray.networks.character_lstm import CharacterLanguageModel, Highway
 from ban_ray.networks.cost import built_parameters, of_token
 from ban_ray.networks.lstm import LSTMLanguageModel
@@ -88,7 +88,7 @@ def words(steps: int, batch: int, seed: int = 0) -> Tensor:
 def spelled(name: str) -> nn.Module:
     network = build(name, 13, 9)
     if isinstance(network, CharacterLanguageModel):
-        network.words.spell(torch.randint(0, 9, (13, 5)))
+        network.words.set_vocabulary(torch.randint(0, 9, (13, 5)))
     return network
 
 
@@ -101,13 +101,13 @@ def test_a_text_in_pieces_is_the_text(name: str) -> None:
             parameter.mul_(8)
         whole = network(text)
         assert whole.shape == (33, 13)
-        forget(network)
+        reset_state(network)
         pieces = torch.cat([network(piece) for piece in text.split(4)])
         torch.testing.assert_close(pieces, whole)
         assert not torch.allclose(network(text), whole), "a second reading goes on from the first"
-        forget(network)
+        reset_state(network)
         torch.testing.assert_close(network(text), whole)
-        forget(network)
+        reset_state(network)
         torch.testing.assert_close(network(text[:, 1:2]), whole.view(11, 3, 13)[:, 1])
 
 
@@ -116,13 +116,13 @@ def test_no_gradient_flows_into_the_batch_before(name: str) -> None:
     network = spelled(name)
     slopes = []
     for with_graph in (True, False):
-        forget(network)
+        reset_state(network)
         with torch.set_grad_enabled(with_graph):
             network(words(3, 2))
         loss = network(words(3, 2, seed=1)).square().sum()
         slopes.append(torch.autograd.grad(loss, list(network.parameters())))
     torch.testing.assert_close(*slopes)
-    forget(network)
+    reset_state(network)
     afresh = network(words(3, 2, seed=1)).square().sum()
     assert not torch.equal(afresh, loss), "what was read before counts"
 
@@ -138,11 +138,11 @@ def test_the_matrix_is_one() -> None:
     again.load_state_dict(weights)
     text = words(3, 2)
     torch.testing.assert_close(again.eval()(text), network.eval()(text))
-    forget(again)
+    reset_state(again)
     with torch.no_grad():
         again.embedding.weight.mul_(2)
         again.stack.layers[0].weight_ih_l0.div_(2)  # type: ignore[operator]
-        forget(network)
+        reset_state(network)
         doubled = again(text) - again.output.bias
         torch.testing.assert_close(doubled, 2 * (network(text) - network.output.bias), msg="the output has the same")
 

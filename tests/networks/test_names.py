@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from ban_ray.errors import UserError
 from ban_ray.networks.names import (
     Architecture,
+    CustomNetwork,
     DenseNetBC,
     MatchWideResNet,
-    OwnNetwork,
     TorchvisionNetwork,
     parse,
 )
@@ -141,7 +141,7 @@ def test_arguments_are_for_foreign_builders_alone() -> None:
     with pytest.raises(UserError, match=r'densenet-bc-16-8 takes no arguments and was given \{"width": 3\}'):
         parse("densenet-bc-16-8", {"width": 3})
     own = parse("package.module:function", {"width": 3})
-    assert isinstance(own, OwnNetwork)
+    assert isinstance(own, CustomNetwork)
     assert own.arguments == {"width": 3}
     assert own != parse("package.module:function", {"width": 4})
     assert isinstance(parse("torchvision:resnet18", {"width_per_group": 32}), TorchvisionNetwork)

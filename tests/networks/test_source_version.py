@@ -11,7 +11,7 @@ from ban_ray.errors import UserError
 from ban_ray.networks.building import build
 from ban_ray.networks.names import parse
 from ban_ray.networks.own_modules import own_modules
-from ban_ray.networks.shapes.foreign import OwnNetwork
+from ban_ray.networks.shapes.foreign import CustomNetwork
 from ban_ray.networks.source_version import require_version, source_version
 
 _numbers = itertools.count()
@@ -55,9 +55,9 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def network(package: Path, **arguments: object) -> OwnNetwork:
+def network(package: Path, **arguments: object) -> CustomNetwork:
     made = parse(f"{package.name}.networks:build", arguments)
-    assert isinstance(made, OwnNetwork)
+    assert isinstance(made, CustomNetwork)
     return made
 
 
@@ -168,7 +168,7 @@ def test_what_cannot_be_parsed_or_read_as_source_has_a_version_too(package: Path
     (package / "late.py").write_text("x = " + "+".join(["1"] * 3000) + "\n")
     source_version(network(package))
     built_in = parse("math:sqrt")
-    assert isinstance(built_in, OwnNetwork)
+    assert isinstance(built_in, CustomNetwork)
     source_version(built_in)
 
 
@@ -190,7 +190,7 @@ def test_declarations_that_cannot_be_used(package: Path, name: str, old: str, ne
 
 def test_a_module_that_is_not_there(package: Path) -> None:
     missing = parse(f"{package.name}.networsk:build")
-    assert isinstance(missing, OwnNetwork)
+    assert isinstance(missing, CustomNetwork)
     with pytest.raises(UserError, match=rf"module {package.name}\.networsk cannot be imported \(No module named"):
         source_version(missing)
 

@@ -32,7 +32,7 @@ def short_times(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def held(storage: Storage, run: str = "mine") -> claims.Claim:
-    claim = claims.take(storage, KEY, run)
+    claim = claims.acquire(storage, KEY, run)
     assert claim is not None
     return claim
 
@@ -47,11 +47,11 @@ def never() -> bool:
 
 
 def test_one_holder(storage: Storage) -> None:
-    assert claims.holder(storage, KEY) == (0, None)
+    assert claims.current(storage, KEY) == (0, None)
     claim = held(storage)
-    assert claims.take(storage, KEY, "theirs") is None
-    assert claims.holder(storage, KEY)[0] == 1
-    other = claims.take(storage, "2" * 64, "theirs")
+    assert claims.acquire(storage, KEY, "theirs") is None
+    assert claims.current(storage, KEY)[0] == 1
+    other = claims.acquire(storage, "2" * 64, "theirs")
     assert other is not None, "another generation is free"
     claim.end()
     other.end()
@@ -64,7 +64,7 @@ def test_one_holder_among_threads(storage: Storage) -> None:
 
         def run(number: int, barrier: threading.Barrier = barrier, got: list[claims.Claim | None] = got) -> None:
             barrier.wait()
-            got.append(claims.take(storage, KEY, f"run {number}"))
+            got.append(claims.acquire(storage, KEY, f"run {number}"))
 
         threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
         for thread in threads:
@@ -84,7 +84,7 @@ def test_one_taker_over_among_threads(storage: Storage) -> None:
 
     def run(number: int) -> None:
         barrier.wait()
-        got.append(claims.take(storage, KEY, f"run {number}", stale=4))
+        got.append(claims.acquire(storage, KEY, f"run {number}", expired=4))
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -93,7 +93,7 @@ def test_one_taker_over_among_threads(storage: Storage) -> None:
         thread.join()
     winners = [claim for claim in got if claim is not None]
     assert len(winners) == 1
-    assert claims.holder(storage, KEY)[0] == 5
+    assert claims.current(storage, KEY)[0] == 5
     winners[0].end()
 
 
@@ -102,37 +102,37 @@ def test_a_holder_renews_until_it_ends(storage: Storage) -> None:
     counters: set[object] = set()
     until = time.monotonic() + 10
     while len(counters) < 3 and time.monotonic() < until:
-        record = claims.holder(storage, KEY)[1]
+        record = claims.current(storage, KEY)[1]
         assert record is not None
         counters.add(record["counter"])
         time.sleep(0.02)
     assert len(counters) >= 3
     claim.end()
     time.sleep(0.15)
-    assert claims.holder(storage, KEY) == (0, None), "no renewal brings it back"
+    assert claims.current(storage, KEY) == (0, None), "no renewal brings it back"
 
 
 def test_a_released_claim_is_free_at_once(storage: Storage) -> None:
     claim = held(storage)
     claim.release()
-    number, record = claims.holder(storage, KEY)
+    number, record = claims.current(storage, KEY)
     assert record is not None
     assert record["released"] is True
     began = time.monotonic()
     assert claims.wait(storage, KEY, never, poll_s=0.01) == 0
     assert time.monotonic() - began < 0.5
-    again = claims.take(storage, KEY, "theirs")
+    again = claims.acquire(storage, KEY, "theirs")
     assert again is not None
-    assert claims.holder(storage, KEY)[0] == number + 1
+    assert claims.current(storage, KEY)[0] == number + 1
     again.end()
 
 
 def test_a_runs_own_claim_does_not_stand_in_its_way(storage: Storage) -> None:
     """After the restart of its processes."""
     write(storage, run="mine")
-    assert claims.take(storage, KEY, "theirs") is None
+    assert claims.acquire(storage, KEY, "theirs") is None
     claim = held(storage)
-    assert claims.holder(storage, KEY)[0] == 2
+    assert claims.current(storage, KEY)[0] == 2
     claim.end()
 
 
@@ -140,7 +140,7 @@ def test_the_end_forgets_every_claim_of_its_key(storage: Storage) -> None:
     write(storage, 1)
     write(storage, 2)
     storage.write(f"claims/{'2' * 64}/000001.json", b"{}")
-    claim = claims.take(storage, KEY, "mine", stale=2)
+    claim = claims.acquire(storage, KEY, "mine", expired=2)
     assert claim is not None
     claim.end()
     assert storage.list("claims") == ["2" * 64]
@@ -148,12 +148,12 @@ def test_the_end_forgets_every_claim_of_its_key(storage: Storage) -> None:
 
 def test_taking_over_counts_on(storage: Storage) -> None:
     write(storage, 7)
-    assert claims.take(storage, KEY, "mine") is None
-    assert claims.take(storage, KEY, "mine", stale=6) is None, "what stood still was another one"
-    claim = claims.take(storage, KEY, "mine", stale=7)
+    assert claims.acquire(storage, KEY, "mine") is None
+    assert claims.acquire(storage, KEY, "mine", expired=6) is None, "what stood still was another one"
+    claim = claims.acquire(storage, KEY, "mine", expired=7)
     assert claim is not None
-    assert claims.holder(storage, KEY)[0] == 8
-    assert claims.take(storage, KEY, "third", stale=7) is None, "too late: it has been taken over"
+    assert claims.current(storage, KEY)[0] == 8
+    assert claims.acquire(storage, KEY, "third", expired=7) is None, "too late: it has been taken over"
     claim.end()
 
 
@@ -161,16 +161,16 @@ def test_numbers_are_numbers(storage: Storage) -> None:
     write(storage, 9)
     write(storage, 10)
     write(storage, 999_999)
-    assert claims.holder(storage, KEY)[0] == 999_999
+    assert claims.current(storage, KEY)[0] == 999_999
 
 
 def test_who_was_taken_over_does_not_free_the_new_holder(storage: Storage) -> None:
     slow = held(storage, "slow")
-    taker = claims.take(storage, KEY, "taker", stale=1)
+    taker = claims.acquire(storage, KEY, "taker", expired=1)
     assert taker is not None
     slow.release()
-    assert claims.take(storage, KEY, "third") is None
-    assert claims.holder(storage, KEY)[0] == 2
+    assert claims.acquire(storage, KEY, "third") is None
+    assert claims.current(storage, KEY)[0] == 2
     taker.end()
 
 
@@ -270,12 +270,12 @@ def test_a_dead_process_is_found_at_once(
     storage: Storage, other_process: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims, "STALE_S", 1000)
-    assert claims.take(storage, KEY, "mine") is None, "it lives"
+    assert claims.acquire(storage, KEY, "mine") is None, "it lives"
     other_process.send_signal(signal.SIGKILL)
     other_process.wait()
     assert claims.wait(storage, KEY, never, poll_s=0.01) == 1
     claim = held(storage)
-    assert claims.holder(storage, KEY)[0] == 2
+    assert claims.current(storage, KEY)[0] == 2
     claim.end()
 
 
@@ -289,7 +289,7 @@ def test_a_dead_process_that_nobody_has_reaped_is_found_at_once(
     while Path(f"/proc/{other_process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
         assert time.monotonic() < until
         time.sleep(0.01)
-    claim = claims.take(storage, KEY, "mine")
+    claim = claims.acquire(storage, KEY, "mine")
     assert claim is not None
     claim.end()
 
@@ -297,18 +297,18 @@ def test_a_dead_process_that_nobody_has_reaped_is_found_at_once(
 def test_another_process_with_the_same_number_is_another_process(storage: Storage) -> None:
     here = claims.process_identity()
     write(storage, owner={**here, "started": "12345"})
-    claim = claims.take(storage, KEY, "mine")
+    claim = claims.acquire(storage, KEY, "mine")
     assert claim is not None, "the number was used again since"
     claim.end()
     write(storage, owner=here)
-    assert claims.take(storage, KEY, "mine") is None, "this very process"
+    assert claims.acquire(storage, KEY, "mine") is None, "this very process"
 
 
 @pytest.mark.parametrize("change", [{"host": "elsewhere"}, {"boot": "another"}])
 def test_of_other_hosts_and_boots_nothing_is_known(storage: Storage, change: dict[str, str]) -> None:
     """A pid that is free here says nothing about theirs."""
     write(storage, owner={**claims.process_identity(), "pid": 2**22 + 1, "started": "1", **change})
-    assert claims.take(storage, KEY, "mine") is None
+    assert claims.acquire(storage, KEY, "mine") is None
 
 
 @pytest.mark.parametrize(
@@ -332,9 +332,9 @@ def test_a_damaged_claim_holds_until_it_is_stale(
 ) -> None:
     monkeypatch.setattr(claims, "STALE_S", 0.25)
     storage.write(f"claims/{KEY}/000002.json", data)
-    assert claims.take(storage, KEY, "mine") is None
+    assert claims.acquire(storage, KEY, "mine") is None
     assert claims.wait(storage, KEY, never, poll_s=0.02) == 2
-    claim = claims.take(storage, KEY, "mine", stale=2)
+    claim = claims.acquire(storage, KEY, "mine", expired=2)
     assert claim is not None
     claim.end()
 
@@ -342,7 +342,7 @@ def test_a_damaged_claim_holds_until_it_is_stale(
 @pytest.mark.parametrize("data", [b'{"owner": "x"}', b'{"owner": [1]}', b"[" * 100_000], ids=["text", "list", "deep"])
 def test_a_hostile_claim_is_a_claim(storage: Storage, data: bytes) -> None:
     storage.write(f"claims/{KEY}/000002.json", data)
-    assert claims.take(storage, KEY, "mine") is None
+    assert claims.acquire(storage, KEY, "mine") is None
 
 
 def test_claims_of_stopped_runs_are_released(storage: Storage) -> None:
@@ -350,11 +350,11 @@ def test_claims_of_stopped_runs_are_released(storage: Storage) -> None:
     for key, run in zip(keys, ("a-1", "a-2", "b-1"), strict=True):
         record = {"run": run, "owner": ELSEWHERE, "counter": 3, "released": False}
         storage.write(f"claims/{key}/000002.json", json.dumps(record).encode())
-    assert claims.release_of_runs(storage, [*keys, "6" * 64], lambda run: run.startswith("a-")) == 2
-    held_by = [claims.holder(storage, key) for key in keys]
+    assert claims.release_runs(storage, [*keys, "6" * 64], lambda run: run.startswith("a-")) == 2
+    held_by = [claims.current(storage, key) for key in keys]
     assert [number for number, _ in held_by] == [2, 2, 2]
     assert [record is not None and record["released"] for _, record in held_by] == [True, True, False]
-    assert claims.release_of_runs(storage, keys, lambda run: run.startswith("a-")) == 0, "once is enough"
+    assert claims.release_runs(storage, keys, lambda run: run.startswith("a-")) == 0, "once is enough"
 
 
 def test_a_renewal_that_fails_does_not_end_the_training(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -368,9 +368,9 @@ def test_a_renewal_that_fails_does_not_end_the_training(storage: Storage, monkey
     with monkeypatch.context() as patch:
         patch.setattr(type(storage), "write", full)
         assert failing.wait(10)
-    before = claims.holder(storage, KEY)[1]
+    before = claims.current(storage, KEY)[1]
     until = time.monotonic() + 10
-    while claims.holder(storage, KEY)[1] == before:
+    while claims.current(storage, KEY)[1] == before:
         assert time.monotonic() < until, "it goes on once there is space again"
         time.sleep(0.02)
     claim.end()
@@ -380,12 +380,12 @@ def test_a_dying_worker_does_not_take_back_what_its_search_released(storage: Sto
     """Orphans of a search that was ended go on for a second, and would renew what has just been released."""
     claim = held(storage)
     deadline = time.monotonic() + 10
-    while (claims.holder(storage, KEY)[1] or {}).get("counter", 0) < 2:
+    while (claims.current(storage, KEY)[1] or {}).get("counter", 0) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert claims.release_of_runs(storage, [KEY], lambda _: True) == 1
+    assert claims.release_runs(storage, [KEY], lambda _: True) == 1
     time.sleep(0.5)
-    number, record = claims.holder(storage, KEY)
+    number, record = claims.current(storage, KEY)
     assert record is not None
     assert record["released"] is True
     claim.end()

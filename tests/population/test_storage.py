@@ -108,13 +108,13 @@ def test_nothing_leaves_the_storage(any_storage: Storage, tmp_path: Path, path: 
 @pytest.mark.parametrize("key", ["../" * 3 + "x", "/tmp/x", "x/../../y", "0" * 63 + "\n", ""])
 def test_what_is_no_key_names_no_place(storage: LocalStorage, tmp_path: Path, key: str) -> None:
     asks: list[Callable[[], object]] = [
-        lambda: claims.take(storage, key, "run"),
-        lambda: claims.holder(storage, key),
+        lambda: claims.acquire(storage, key, "run"),
+        lambda: claims.current(storage, key),
         lambda: checkpoints.save(storage, key, "run", 1, b""),
         lambda: list(checkpoints.newest_first(storage, key)),
         lambda: checkpoints.clear(storage, key),
         lambda: failures.record(storage, key, "reason", "sentence", "search"),
-        lambda: failures.find(storage, key, "search"),
+        lambda: failures.lookup(storage, key, "search"),
         lambda: failures.forget(storage, key),
     ]
     for ask in asks:
@@ -266,7 +266,7 @@ def test_create_and_claims_are_exclusive_among_processes(storage: LocalStorage, 
         for number, attempts in enumerate(won):
             assert all(storage.read(f"place/{attempt}") == str(number).encode() for attempt in attempts)
         assert sum(claimed) == 1
-        assert claims.holder(storage, key)[0] == 1
+        assert claims.current(storage, key)[0] == 1
     finally:
         for process in processes:
             process.kill()

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ban_ray.population import Member, Population, Predictions, publish
-from ban_ray.population.member import FORMAT_VERSION, RECORD, File, Metrics
-from ban_ray.population.signed_json import sign
+from ban_ray.population.member import FORMAT_VERSION, RECORD, File, MemberMetrics
+from ban_ray.population.signed_json import seal
 from ban_ray.specs import SEMANTICS_VERSION, Generation, Objective, Recipe, Task
 
 TASK = Task(name="digits", fingerprint="0" * 64)
@@ -65,7 +65,7 @@ def record(member: Member) -> dict[str, Any]:
 
 def signed(plain: dict[str, Any]) -> bytes:
     """As a stranger would write it: with a valid digest of whatever it holds."""
-    return sign(plain)
+    return seal(plain)
 
 
 def path(population: Population, member: Member, name: str = RECORD) -> Path:
@@ -92,7 +92,7 @@ def many(root: Path, count: int) -> None:
             generation=spec,
             teachers=dict.fromkeys(spec.teachers, "0" * 64),
             parameters=20_000,
-            metrics=Metrics(
+            metrics=MemberMetrics(
                 held_out_error=1.5, held_out_log_likelihood=-0.125, test_error=2.5, test_log_likelihood=-0.25
             ),
             history=File.of("history", "parquet", b"history"),

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from ban_ray.errors import UserError
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.population import Member, Population, checkpoints, claims, find_storage, open_storage
 from ban_ray.population.storage import absolute
 from ban_ray.population.verify import verify
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from ban_ray.tasks.source import Source
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 from tests.population_store.fabricate import add
 from tests.population_store.s3_server import ForgetsConditions, make_bucket, serve
 
@@ -45,16 +45,16 @@ def test_two_writers_race_to_publish(s3: str) -> None:
 
 def test_claims(s3: str) -> None:
     here, there = open_storage(s3), open_storage(s3)
-    claim = claims.take(here, KEY, "one")
+    claim = claims.acquire(here, KEY, "one")
     assert claim is not None
-    assert claims.take(there, KEY, "two") is None
+    assert claims.acquire(there, KEY, "two") is None
     claim.release()
     assert claims.wait(there, KEY, lambda: False, poll_s=0.01) == 0
-    second = claims.take(there, KEY, "two")
+    second = claims.acquire(there, KEY, "two")
     assert second is not None
-    assert claims.holder(here, KEY)[0] == 2
+    assert claims.current(here, KEY)[0] == 2
     second.end()
-    assert claims.holder(here, KEY) == (0, None)
+    assert claims.current(here, KEY) == (0, None)
 
 
 def test_checkpoints(s3: str) -> None:
@@ -86,16 +86,16 @@ def test_a_training_resumes_to_the_same_bits(s3: str, tmp_path: Path, task: Task
             if len(seen) == kill_after:
                 raise Killed
 
-        order = Order(
+        order = TrainingJob(
             storage=storage,
             source=Source(name="digits"),
             generations=chain.generations,
             first=0,
             chain_seed=0,
             run="run",
-            search="search",
+            execution="search",
         )
-        assert work(order, torch.device("cpu"), report).status == "done"
+        assert train_generations(order, torch.device("cpu"), report).status == "done"
 
     with pytest.raises(Killed):
         run(s3, kill_after=6)

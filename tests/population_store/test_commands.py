@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Member, Population, checkpoints, claims, failures
-from ban_ray.population.set_aside import set_aside
+from ban_ray.population.set_aside import quarantine
 from tests.population_store.conftest import Command
 from tests.population_store.fabricate import add, age, chain, path, record, signed
 
@@ -163,7 +163,7 @@ def litter(population: Population, members: list[Member]) -> tuple[Path, list[st
     (root / "population" / ("5" * 64) / "weights-x").write_bytes(b"x")
     (root / "failures" / ".scratch").write_bytes(b"x")
     path(population, members[2]).write_bytes(b"{}")
-    set_aside(population, members[2].key)
+    quarantine(population, members[2].key)
     age(root, 10)
     for key in (fresh, held):
         age(root / "claims" / key, -10)
@@ -199,7 +199,7 @@ def test_gc(command: Command, population: Population, members: list[Member], url
 def test_gc_leaves_what_is_under_way(command: Command, population: Population, url: str) -> None:
     population.storage.write(f"population/{ABSENT}/weights-x", b"x")
     checkpoints.save(population.storage, ABSENT, "run", 1, b"state")
-    claim = claims.take(population.storage, ABSENT, "run")
+    claim = claims.acquire(population.storage, ABSENT, "run")
     assert claim is not None
     claim.release()
     assert json.loads(command("gc", "--storage", url, "--json").out)["garbage"] == []

@@ -102,11 +102,11 @@ def test_a_member_of_other_code_is_neither_replayed_nor_loaded(
     command: Command, population: Population, task: Task, module: str, tmp_path: Path
 ) -> None:
     from ban_ray.networks.names import parse
-    from ban_ray.networks.shapes.foreign import OwnNetwork
+    from ban_ray.networks.shapes.foreign import CustomNetwork
     from ban_ray.networks.source_version import source_version
 
     network = parse(f"{module}:build")
-    assert isinstance(network, OwnNetwork)
+    assert isinstance(network, CustomNetwork)
     key = trained(population, task, module, source_version(network))
     assert command("export", key, tmp_path / "out", "--storage", population.storage.url).status == 0
     assert loaded(tmp_path / "out", tmp_path).returncode == 0

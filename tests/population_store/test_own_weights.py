@@ -14,16 +14,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
 from ban_ray.population.publish import publish
 from ban_ray.population.verify import verify
-from ban_ray.search.teachers import choose
+from ban_ray.search.teachers import select_teachers
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again
 from ban_ray.specs.teacher import TeacherChoice
 from ban_ray.tasks.images import ImageData
 from ban_ray.tasks.source import Source
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 from tests.population_store.conftest import NETWORK, Command
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,17 +46,17 @@ def imported(command: Command, population: Population, file: Path, *options: str
 
 def train(population: Population, generations: tuple[Generation, ...]) -> str:
     """The status, or the sentence of a failure."""
-    order = Order(
+    order = TrainingJob(
         storage=population.storage.url,
         source=Source(name="digits"),
         generations=generations,
         first=0,
         chain_seed=0,
         run="run",
-        search="search",
+        execution="search",
     )
-    outcome = work(order, torch.device("cpu"), lambda _: None)
-    return outcome.sentence or outcome.status
+    outcome = train_generations(order, torch.device("cpu"), lambda _: None)
+    return outcome.message or outcome.status
 
 
 def student(task: Task, teacher: Member) -> Generation:
@@ -72,8 +72,8 @@ def test_an_imported_network_teaches(
     assert member.generation.imported.weights == member.weights.sha256
     assert member.generation.task == task
     assert member.metrics.held_out_error is not None
-    chosen = choose(population, "a search", TeacherChoice.parse("best"), task, note=False)
-    assert chosen.how.endswith(f": {NETWORK}, imported ({member.key[:12]})")
+    chosen = select_teachers(population, "a search", TeacherChoice.parse("best"), task, write=False)
+    assert chosen.description.endswith(f": {NETWORK}, imported ({member.key[:12]})")
     kept = population.weights(member)
     assert all(np.array_equal(kept[name], tensor.numpy()) for name, tensor in state.items())
     assert {name: array.shape for name, array in kept.items()} == {

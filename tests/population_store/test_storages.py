@@ -95,12 +95,12 @@ def test_marks_change_with_the_file(storage: Storage) -> None:
     storage.write("rooms/2/other", b"one")
     storage.write("rooms/3/deeper/record", b"one")
     storage.write("rooms/record", b"one")
-    before = storage.marks("rooms", "record")
+    before = storage.versions("rooms", "record")
     assert list(before) == ["1"]
-    assert storage.marks("rooms", "record") == before
+    assert storage.versions("rooms", "record") == before
     storage.write("rooms/1/record", b"another")
-    assert storage.marks("rooms", "record") != before
-    assert storage.marks("nothing", "record") == {}
+    assert storage.versions("rooms", "record") != before
+    assert storage.versions("nothing", "record") == {}
 
 
 def test_deleting(storage: Storage) -> None:
@@ -139,8 +139,8 @@ def test_nothing_leaves_the_storage(storage: Storage, path: str) -> None:
         lambda: storage.exists(path),
         lambda: storage.list(path),
         lambda: storage.entries(path),
-        lambda: storage.marks(path, "x"),
-        lambda: storage.marks("x", path),
+        lambda: storage.versions(path, "x"),
+        lambda: storage.versions("x", path),
         lambda: storage.move(path, "x"),
         lambda: storage.move("x", path),
         lambda: storage.delete(path),

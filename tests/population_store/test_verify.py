@@ -9,8 +9,8 @@ import pytest
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, checkpoints
-from ban_ray.population.set_aside import set_aside
-from ban_ray.population.verify import Report, verify
+from ban_ray.population.set_aside import quarantine
+from ban_ray.population.verify import VerificationReport, verify
 from tests.population_store.fabricate import add, age, chain, path, predictions, record, signed
 
 
@@ -27,13 +27,13 @@ def test_nothing_is_found_where_nothing_is_wrong(population: Population, members
     seen: list[tuple[int, int]] = []
     report = verify(population, progress=lambda done, total: seen.append((done, total)))
     size = sum(file.size for member in members for file in member.files)
-    assert report == Report(members=3, bytes_read=size, findings=())
+    assert report == VerificationReport(members=3, bytes_read=size, findings=())
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
     assert verify(Population(population.storage), keys=[members[0].key]).members == 1
 
 
 def test_an_empty_storage(population: Population) -> None:
-    assert verify(population) == Report(0, 0, ())
+    assert verify(population) == VerificationReport(0, 0, ())
 
 
 READS: dict[str, Callable[[Population, Member], object]] = {
@@ -152,7 +152,7 @@ def test_a_damaged_member_is_set_aside_and_trained_again(population: Population,
     for number in (1, 2):
         before = weights.read_bytes()
         weights.write_bytes(b"broken")
-        assert set_aside(population, key) == f"damaged/{key}-{number}"
+        assert quarantine(population, key) == f"damaged/{key}-{number}"
         moved = storage / "damaged" / f"{key}-{number}"
         assert (moved / weights.name).read_bytes() == b"broken"
         assert "does not match its digest" in (moved / "why.txt").read_text()
@@ -164,8 +164,8 @@ def test_a_damaged_member_is_set_aside_and_trained_again(population: Population,
 
 
 def test_a_whole_member_stays(population: Population, members: list[Member]) -> None:
-    assert set_aside(population, members[0].key) is None
-    assert set_aside(population, "3" * 64) is None
+    assert quarantine(population, members[0].key) is None
+    assert quarantine(population, "3" * 64) is None
     assert members[0].key in population
 
 

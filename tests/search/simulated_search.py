@@ -4,11 +4,11 @@ import os
 import sys
 from pathlib import Path
 
-from ban_ray.cluster import Group
-from ban_ray.order import Order, Outcome
+from ban_ray.cluster import WorkerGroup
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import find_storage
-from ban_ray.population.identity import another
-from ban_ray.search.choices import Choices
+from ban_ray.population.identity import mismatch
+from ban_ray.search.choices import SearchOptions
 from ban_ray.search.command import search
 from tests.benchmarks import simulator
 
@@ -18,8 +18,10 @@ SPACE = str(Path(simulator.__file__).with_name("simulated_space.py"))
 class Simulator(simulator.Simulator):
     """Fails where the order does not say which storage the search was started with."""
 
-    def __call__(self, order: Order, group: Group, report: simulator.Report, *, name: str, folder: str) -> Outcome:
-        wrong = another(find_storage(order.storage), order.identity)
+    def __call__(
+        self, order: TrainingJob, group: WorkerGroup, report: simulator.Report, *, name: str, folder: str
+    ) -> JobResult:
+        wrong = mismatch(find_storage(order.storage), order.storage_id)
         assert not wrong, wrong
         return super().__call__(order, group, report, name=name, folder=folder)
 
@@ -27,7 +29,7 @@ class Simulator(simulator.Simulator):
 def main(storage: str, samples: int, epoch_s: float, concurrent: int | None = None) -> None:
     # Tune's workers find the simulator as this process did.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
-    choices = Choices(
+    choices = SearchOptions(
         space=SPACE, samples=samples, storage=storage, concurrent=concurrent, minimise="error,parameters", as_json=True
     )
     search(choices, train=Simulator(noise=0.3, epoch_s=epoch_s))

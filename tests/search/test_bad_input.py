@@ -109,7 +109,7 @@ def test_a_depth_below_ten(search: Command, tmp_path: Path) -> None:
 
 def test_a_split_seed_chooses_who_is_noisy_under_the_paper_protocol_too() -> None:
     options = Options("densenet_grid", protocol="paper", split_seed=5, label_noise=0.1)
-    assert resolve(options).setting.task.split_seed == 5
+    assert resolve(options).context.task.split_seed == 5
 
 
 def test_a_teacher_of_the_population_has_use_for_a_cache() -> None:

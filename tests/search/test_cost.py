@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ban_ray.memory import KEPT_MEMORY
+from ban_ray.memory import MALLOC_ENVIRONMENT
 from ban_ray.population import Population, open_storage
 from ban_ray.search import cost
 from ban_ray.search import plan as plans
 from ban_ray.search.options import Options
 from ban_ray.search.request import resolve
-from ban_ray.search.step import Measured, Shape
+from ban_ray.search.step import StepConfig, StepMeasurement
 from ban_ray.specs.teacher import TeacherChoice
 from tests.search.test_teachers import train
 
 
 @pytest.fixture
-def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Shape]:
+def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[StepConfig]:
     """Each step takes 0.1 s on one of two devices; the shapes that were measured."""
-    measured: list[Shape] = []
+    measured: list[StepConfig] = []
 
-    def measure(shape: Shape) -> Measured:
+    def measure(shape: StepConfig) -> StepMeasurement:
         measured.append(shape)
-        return Measured(0.1, 2**30, 10, "one CPU thread", 2, 3 * 2**29)
+        return StepMeasurement(0.1, 2**30, 10, "one CPU thread", 2, 3 * 2**29)
 
     monkeypatch.setenv("BAN_RAY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(cost, "_measured", measure)
@@ -34,32 +34,32 @@ def steps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Shape]:
 
 
 def planned(tmp_path: Path, **options: object) -> plans.Plan:
-    return plans.make(resolve(Options(space="chain", **options)), Population(open_storage(str(tmp_path / "runs"))))  # type: ignore[arg-type]
+    return plans.make_plan(resolve(Options(space="chain", **options)), Population(open_storage(str(tmp_path / "runs"))))  # type: ignore[arg-type]
 
 
-def test_a_chains_generations_follow_each_other(tmp_path: Path, steps: list[Shape]) -> None:
-    one = plans.estimated(planned(tmp_path, network="densenet-bc-10-4", seeds=(0,), epochs=2, generations=2), None)
+def test_a_chains_generations_follow_each_other(tmp_path: Path, steps: list[StepConfig]) -> None:
+    one = plans.estimate_cost(planned(tmp_path, network="densenet-bc-10-4", seeds=(0,), epochs=2, generations=2), None)
     assert one is not None
     # 300 images are 4 steps of 64 an epoch.
     assert one.seconds == pytest.approx(3 * 2 * 4 * 0.1)
-    assert one.at_once(1) == one.at_once(2) == one.seconds
-    three = plans.estimated(planned(tmp_path, network="densenet-bc-10-4", epochs=2, generations=2), None)
+    assert one.wall_time(1) == one.wall_time(2) == one.seconds
+    three = plans.estimate_cost(planned(tmp_path, network="densenet-bc-10-4", epochs=2, generations=2), None)
     assert three is not None
-    assert three.at_once(2) == pytest.approx(1.5 * one.seconds)
-    assert three.at_once(99) == pytest.approx(one.seconds)
+    assert three.wall_time(2) == pytest.approx(1.5 * one.seconds)
+    assert three.wall_time(99) == pytest.approx(one.seconds)
     assert three.multiply_accumulates == 3 * 3 * 2 * 4 * 64 * 10
     assert len(steps) == 2, "a baseline's and a student's, remembered"
 
 
 @pytest.mark.parametrize(("at_once", "told"), [(1, False), (2, True)])
 def test_too_little_memory_is_told(
-    tmp_path: Path, steps: list[Shape], capsys: pytest.CaptureFixture[str], at_once: int, told: bool
+    tmp_path: Path, steps: list[StepConfig], capsys: pytest.CaptureFixture[str], at_once: int, told: bool
 ) -> None:
     """A step takes 1 GiB, and there are 1.5."""
     plan = planned(tmp_path, network="densenet-bc-10-4", seeds=(0, 1), generations=0)
-    found = plans.estimated(plan, None)
+    found = plans.estimate_cost(plan, None)
     assert found is not None
-    plans.show_cost(found, plan, at_once, Console(width=200))
+    plans.print_cost(found, plan, at_once, Console(width=200))
     said = capsys.readouterr().out
     assert "up to 1.0 GiB for one worker" in said
     assert ("There are 1.5 GiB here, less than that takes" in said) is told
@@ -71,31 +71,33 @@ def test_a_gpu_has_memory_of_its_own() -> None:
     assert not replace(gpu, peak_bytes=2**30 + 1).fits(1)
 
 
-def test_another_host_measures_for_itself(tmp_path: Path, steps: list[Shape], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_host_measures_for_itself(
+    tmp_path: Path, steps: list[StepConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Homes are shared, and a process may see no GPU."""
     plan = planned(tmp_path, network="densenet-bc-10-4", seeds=(0,), generations=0)
-    plans.estimated(plan, None)
+    plans.estimate_cost(plan, None)
     monkeypatch.setattr(cost.platform, "node", lambda: "another")
-    plans.estimated(plan, None)
+    plans.estimate_cost(plan, None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    plans.estimated(plan, None)
+    plans.estimate_cost(plan, None)
     assert len(steps) == 3
 
 
-def test_what_is_noted_by_another_version_is_measured_anew(tmp_path: Path, steps: list[Shape]) -> None:
+def test_what_is_noted_by_another_version_is_measured_anew(tmp_path: Path, steps: list[StepConfig]) -> None:
     plan = planned(tmp_path, network="densenet-bc-10-4", seeds=(0,), generations=0)
-    plans.estimated(plan, None)
+    plans.estimate_cost(plan, None)
     (note,) = (tmp_path / "cache" / "steps").iterdir()
     for text in (json.dumps({"seconds": 1}), '{"sec', ""):
         note.write_text(text)
-        assert plans.estimated(plan, None) is not None
+        assert plans.estimate_cost(plan, None) is not None
     assert len(steps) == 4
-    plans.estimated(plan, None)
+    plans.estimate_cost(plan, None)
     assert len(steps) == 4
 
 
 def test_a_network_of_the_users_is_measured_each_time(
-    tmp_path: Path, steps: list[Shape], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, steps: list[StepConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mine_to_measure.py").write_text(
         "from torch import nn\ndef build(num_classes, in_channels):\n"
@@ -103,12 +105,12 @@ def test_a_network_of_the_users_is_measured_each_time(
     )
     monkeypatch.syspath_prepend(tmp_path)
     plan = planned(tmp_path, network="mine_to_measure:build", seeds=(0,), generations=0)
-    plans.estimated(plan, None)
-    plans.estimated(plan, None)
+    plans.estimate_cost(plan, None)
+    plans.estimate_cost(plan, None)
     assert len(steps) == 2
 
 
-def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[Shape]) -> None:
+def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[StepConfig]) -> None:
     population = Population(open_storage(str(tmp_path / "runs")))
     request = resolve(Options(space="chain", network="densenet-bc-10-4", seeds=(0,), epochs=1, generations=0))
     train(population, request, request.chains[0].chain.generations)
@@ -116,18 +118,18 @@ def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[Shape]
     options = Options(
         space="chain", network="densenet-bc-10-4", seeds=(1,), epochs=1, generations=0, teacher=member.key[:16]
     )
-    from ban_ray.search.teachers import choose
+    from ban_ray.search.teachers import select_teachers
 
     request = resolve(options)
-    chosen = choose(population, "", TeacherChoice.parse(options.teacher), request.setting.task, note=False)
+    chosen = select_teachers(population, "", TeacherChoice.parse(options.teacher), request.context.task, write=False)
     assert chosen.keys == (member.key,)
-    plan = plans.make(request.taught(chosen), population)
-    found = plans.estimated(plan, population)
+    plan = plans.make_plan(request.with_teachers(chosen), population)
+    found = plans.estimate_cost(plan, population)
     assert found is not None
     assert steps[0].teachers == (("densenet-bc-10-4", "{}"),)
 
 
-def _environment(_: Shape) -> dict[str, str]:
+def _environment(_: StepConfig) -> dict[str, str]:
     return dict(os.environ)
 
 
@@ -136,8 +138,8 @@ def test_a_step_is_measured_with_the_memory_that_training_has(monkeypatch: pytes
     monkeypatch.setattr(cost, "measure", _environment)
     monkeypatch.setenv("MALLOC_ARENA_MAX", "3")
     before = dict(os.environ)
-    there: object = cost._measured(None)  # type: ignore[arg-type]
+    there: object = cost._measure_in_process(None)  # type: ignore[arg-type]
     assert isinstance(there, dict)
-    assert KEPT_MEMORY.keys() <= there.keys()
+    assert MALLOC_ENVIRONMENT.keys() <= there.keys()
     assert there["MALLOC_ARENA_MAX"] == "3"
     assert dict(os.environ) == before

@@ -9,12 +9,12 @@ import pytest
 
 from ban_ray.population import Population, open_storage
 from ban_ray.search import front, spaces
-from ban_ray.search.equal_chains import sentence
+from ban_ray.search.equal_chains import equal_chains_sentence
 from ban_ray.search.options import Options
 from ban_ray.search.policy import SAMPLERS
-from ban_ray.search.request import Planned, Request, resolve
-from ban_ray.specs import Network, Place, Setting, Task, digest
-from ban_ray.specs.parameters import continuous, draw, points
+from ban_ray.search.request import PlannedChain, SearchSpec, resolve
+from ban_ray.specs import Network, SpaceContext, TablePosition, Task, digest
+from ban_ray.specs.parameters import continuous, grid, sample
 from tests.search.conftest import Command
 from tests.search.test_sampling import carry_out, opened, train
 from tests.search.test_stopping_rules import at_end, judge, planned
@@ -46,23 +46,23 @@ def population(tmp_path: Path) -> Population:
     return Population(open_storage(str(tmp_path / "ban_runs")))
 
 
-def request(folder: Path, *growths: int, **given: Any) -> Request:
+def request(folder: Path, *growths: int, **given: Any) -> SearchSpec:
     return resolve(Options(write_space(folder, *growths), **{"stopping": False, **given}))
 
 
 def test_how_many_and_a_pair_of_them(tmp_path: Path) -> None:
-    assert sentence(request(tmp_path, 8, 16, sampler="grid").chains) == (
+    assert equal_chains_sentence(request(tmp_path, 8, 16, sampler="grid").chains) == (
         '6 of 6 configurations make the same chain as another one, such as {"growth": 8, "dropout": 0.1} and '
         '{"growth": 8, "dropout": 0.2}, where dropout has no effect; 2 chains are different.'
     )
     alike = request(tmp_path, 8, sampler="grid").chains
-    assert sentence(alike) == (
+    assert equal_chains_sentence(alike) == (
         'All 3 configurations make the same chain, such as {"growth": 8, "dropout": 0.1} and '
         '{"growth": 8, "dropout": 0.2}, where dropout has no effect.'
     )
-    assert not sentence(alike[:2]), "the seeds of one configuration"
+    assert not equal_chains_sentence(alike[:2]), "the seeds of one configuration"
     other = replace(alike[3], chain=planned(0).chain)
-    assert not sentence([*alike[:3], other]), "at one seed alone it is not the same"
+    assert not equal_chains_sentence([*alike[:3], other]), "at one seed alone it is not the same"
 
 
 @pytest.mark.parametrize(
@@ -74,15 +74,15 @@ def test_no_shipped_space_is_told_of(name: str, scale_name: str) -> None:
     scale = space.scales[scale_name]
     task = Task(name=scale.task, fingerprint="0" * 64, protocol=scale.protocol)
     network = Network("densenet-bc-16-8") if space.takes_network else None
-    setting = Setting(scale_name, task, scale.recipe, scale.objective, scale.generations, network=network)
+    setting = SpaceContext(scale_name, task, scale.recipe, scale.objective, scale.generations, network=network)
     configurations = scale.configurations or (
-        [draw(scale.parameters, random.Random(number)) for number in range(200)]
+        [sample(scale.parameters, random.Random(number)) for number in range(200)]
         if continuous(scale.parameters)
-        else list(points(scale.parameters))
+        else list(grid(scale.parameters))
     )
-    chains = [Planned(one, 0, space.chain(one, setting, 0), Place("", ())) for one in configurations]
+    chains = [PlannedChain(one, 0, space.chain(one, setting, 0), TablePosition("", ())) for one in configurations]
     assert len(chains) == len({digest(dict(one)) for one in configurations}) > 0
-    assert not sentence(chains)
+    assert not equal_chains_sentence(chains)
 
 
 def test_a_plan_tells_of_a_grid(search: Command, tmp_path: Path) -> None:
@@ -97,25 +97,25 @@ def test_the_best_of_equal_chains_is_one(tmp_path: Path, population: Population,
     asked = request(tmp_path, 8, 16, sampler=sampler)
     books = opened(population, asked)
     chains = carry_out(population, books)
-    assert books.sampling is not None
-    assert len(books.sampling.chains) == 6 * 2
+    assert books.sampled is not None
+    assert len(books.sampled.chains) == 6 * 2
     assert len(chains) == 2 * 2, "two of the samples are trained, at two seeds, and all are told"
-    best = front.find(asked, books.study)
+    best = front.find_best(asked, books.study)
     assert best is not None
-    assert (best.finished, best.different, len(best.best)) == (6, 2, 1)
+    assert (best.num_finished, best.different, len(best.best)) == (6, 2, 1)
 
 
 def test_of_one_chain_alone_nothing_is_the_best(tmp_path: Path, population: Population) -> None:
     asked = request(tmp_path, 8, minimise="error,parameters")
     books = opened(population, asked)
     carry_out(population, books, 1)
-    alone = front.find(asked, books.study)
+    alone = front.find_best(asked, books.study)
     assert alone is not None
-    assert (alone.finished, len(alone.best)) == (1, 1), "one configuration alone is compared with none"
+    assert (alone.num_finished, len(alone.best)) == (1, 1), "one configuration alone is compared with none"
     carry_out(population, books)
-    best = front.find(asked, books.study)
+    best = front.find_best(asked, books.study)
     assert best is not None
-    assert (best.finished, best.different, best.best) == (3, 1, ())
+    assert (best.num_finished, best.different, best.best) == (3, 1, ())
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_a_sampled_search_tells_of_them(
 def test_equal_chains_stand_at_a_rung_once() -> None:
     """Three of five that are better end a chain; one that stands there three times does not."""
 
-    def stopped(*better: Planned) -> bool:
+    def stopped(*better: PlannedChain) -> bool:
         judging = judge()
         for other in better:
-            judging.hear(other, at_end(other, 1, 10.0))
-        judging.hear(planned(3), at_end(planned(3), 1, 12.0))
-        return judging.hear(planned(4), at_end(planned(4), 1, 11.0)) is not None
+            judging.on_report(other, at_end(other, 1, 10.0))
+        judging.on_report(planned(3), at_end(planned(3), 1, 12.0))
+        return judging.on_report(planned(4), at_end(planned(4), 1, 11.0)) is not None
 
     assert stopped(planned(0), planned(1), planned(2))
     assert not stopped(planned(0), *(replace(planned(0), configuration={"number": number}) for number in (1, 2)))

@@ -7,28 +7,28 @@ import pytest
 
 from ban_ray.population import Population
 from ban_ray.search import front
-from ban_ray.search.books import Books
-from ban_ray.search.endings import Ending
-from ban_ray.search.request import Planned, Request
+from ban_ray.search.books import SearchState
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.request import PlannedChain, SearchSpec
 from ban_ray.specs import digest
 from tests.search.test_sampling import carry_out, opened, population, request, train, trials  # noqa: F401
 
 
-def end_early(population: Population, asked: Request, kind: str) -> tuple[Books, list[Planned]]:  # noqa: F811
+def end_early(population: Population, asked: SearchSpec, kind: str) -> tuple[SearchState, list[PlannedChain]]:  # noqa: F811
     """One configuration that ends by itself or is stopped after its baseline."""
     books = opened(population, asked)
-    assert books.sampling is not None
-    chains = books.sampling.propose() or []
+    assert books.sampled is not None
+    chains = books.sampled.propose() or []
     for planned in chains:
-        books.ledger.begin(planned)
+        books.tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        if books.judge:
-            books.judge.told_of(planned)
-        books.ledger.end(planned, Ending(kind, "behind"))  # type: ignore[arg-type]
+        if books.early_stopping:
+            books.early_stopping.add_completed(planned)
+        books.tracker.on_chain_end(planned, ChainOutcome(kind, "behind"))  # type: ignore[arg-type]
     return books, chains
 
 
-def digests(chains: list[Planned]) -> set[str]:
+def digests(chains: list[PlannedChain]) -> set[str]:
     return {digest(dict(planned.configuration)) for planned in chains}
 
 
@@ -42,9 +42,9 @@ def test_without_stopping_what_ended_early_is_trained_whole(population: Populati
     assert last.state.name == "COMPLETE"
     assert "saturated" not in last.user_attrs
     assert last.value == population[ended[0].chain.keys[-1]].metrics.held_out_error
-    found = front.find(asked, again.study)
+    found = front.find_best(asked, again.study)
     assert found is not None
-    assert (found.finished, found.stopped) == (1, 0)
+    assert (found.num_finished, found.num_stopped) == (1, 0)
     assert not carry_out(population, opened(population, asked)), "told for good"
 
 
@@ -54,8 +54,8 @@ def test_what_was_stopped_and_is_whole_by_another_search_is_found(population: Po
     for planned in ended:
         train(population, planned)
     again = opened(population, asked)
-    assert again.sampling is not None
-    assert again.sampling.found == 1
+    assert again.sampled is not None
+    assert again.sampled.found == 1
     assert [trial.state.name for trial in trials(population)] == ["PRUNED", "COMPLETE"]
 
 
@@ -76,9 +76,9 @@ def test_what_is_too_large_now_is_neither_counted_nor_best(population: Populatio
     again = opened(population, asked)
     further = carry_out(population, again)
     assert len(further) == 4 - len(small)
-    found = front.find(asked, again.study)
+    found = front.find_best(asked, again.study)
     assert found is not None
-    assert found.finished == 4
+    assert found.num_finished == 4
     assert {digest(dict(configuration)) for _, configuration, _ in found.best} <= small | digests(further)
 
 
@@ -86,19 +86,19 @@ def test_the_stopped_stand_at_their_rungs_after_a_restart(population: Population
     """Of a generation that was stopped in training nothing is published: only the study has its error."""
     asked = request(stopping=True, samples=1)
     books = opened(population, asked)
-    assert books.sampling is not None
-    assert books.judge is not None
-    (planned,) = books.sampling.propose() or ()
+    assert books.sampled is not None
+    assert books.early_stopping is not None
+    (planned,) = books.sampled.propose() or ()
     rung = planned.chain.generations[0].recipe.rung_epoch
-    books.ledger.begin(planned)
-    books.judge.hear(
+    books.tracker.on_chain_start(planned)
+    books.early_stopping.on_report(
         planned,
         {"generation": 0, "key": planned.chain.keys[0], "epoch": rung, "rung": rung, "held_out_error": 44.0},
     )
-    books.ledger.end(planned, Ending("stopped", "behind"))
+    books.tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
     again = opened(population, asked)
-    assert again.judge is not None
-    assert again.judge.intermediate(planned) == {0: 44.0}
+    assert again.early_stopping is not None
+    assert again.early_stopping.rung_errors(planned) == {0: 44.0}
     assert not carry_out(population, again)
 
 
@@ -109,5 +109,5 @@ def test_a_damaged_member_is_begun_again_and_told_of(population: Population) -> 
     record = Path(population.storage.url) / "population" / planned.chain.keys[0] / "member.json"
     record.write_bytes(record.read_bytes().replace(b"epoch", b"epocH", 1))
     again = opened(Population(population.storage), asked)
-    assert again.sampling is not None
-    assert digests(again.sampling.propose() or []) == digests([planned])
+    assert again.sampled is not None
+    assert digests(again.sampled.propose() or []) == digests([planned])

@@ -15,21 +15,27 @@ def test_another_search_with_the_default_name_takes_a_suffix(tmp_path: Path) -> 
     storage, folder = open_storage(str(tmp_path)), tmp_path / "searches"
     one = resolve(Options(space="densenet_grid", epochs=1))
     other = resolve(Options(space="densenet_grid", epochs=2))
-    with record.held(storage, folder, one, None) as name, record.held(storage, folder, other, None) as second:
+    with (
+        record.locked_name(storage, folder, one, None) as name,
+        record.locked_name(storage, folder, other, None) as second,
+    ):
         assert name == "densenet_grid"
         assert second.startswith("densenet_grid-")
-        with pytest.raises(UserError, match="is being run by another process"), record.held(storage, folder, one, None):
+        with (
+            pytest.raises(UserError, match="is being run by another process"),
+            record.locked_name(storage, folder, one, None),
+        ):
             pass
         with pytest.raises(UserError, match="is being run by another process"):
-            record.held(storage, folder, other, "densenet_grid").__enter__()
-    with record.held(storage, folder, one, None) as name:
+            record.locked_name(storage, folder, other, "densenet_grid").__enter__()
+    with record.locked_name(storage, folder, one, None) as name:
         assert name == "densenet_grid", "free again"
 
 
 def test_a_field_younger_than_a_search_does_not_make_it_another() -> None:
     """The same command goes on after an upgrade."""
     online, cached = (
-        record.identity(resolve(Options(space="densenet_grid", teacher_cache=size)))["recipe"]
+        record.search_identity(resolve(Options(space="densenet_grid", teacher_cache=size)))["recipe"]
         for size in (None, "1GiB")
     )
     assert isinstance(online, dict)

@@ -13,13 +13,13 @@ from ban_ray.errors import UserError
 from ban_ray.population import Member, Population
 from ban_ray.population.verify import verify
 from ban_ray.search import plan as plans
-from ban_ray.search.books import open_books
+from ban_ray.search.books import open_search_state
 from ban_ray.search.near_misses import near_misses
 from ban_ray.search.options import Options
-from ban_ray.search.record import settle
-from ban_ray.search.request import Request, resolve
+from ban_ray.search.record import resolve_name
+from ban_ray.search.request import SearchSpec, resolve
 from ban_ray.search.summary import summarise
-from ban_ray.search.teachers import choose
+from ban_ray.search.teachers import select_teachers
 from ban_ray.specs.teacher import TeacherChoice
 from tests.training.orders import do
 
@@ -72,12 +72,12 @@ def edit(module: str, tmp_path: Path) -> Edit:
     return replaced
 
 
-def chain(module: str, **options: object) -> Request:
+def chain(module: str, **options: object) -> SearchSpec:
     fields = {"seeds": (0,), "epochs": 1, "generations": 1, "network": f"{module}:build", **options}
     return resolve(Options("chain", **fields))  # type: ignore[arg-type]
 
 
-def train(population: Population, request: Request) -> list[Member]:
+def train(population: Population, request: SearchSpec) -> list[Member]:
     generations = request.chains[0].chain.generations
     assert do(population, *generations).status == "done"
     return [population[generation.key] for generation in generations]
@@ -87,10 +87,10 @@ def test_edited_code_is_another_network(module: str, edit: Edit, population: Pop
     members = train(population, chain(module))
     assert members[0].generation.network_version.startswith("source:")
     edit(("    return", "    # Two layers.\n    return"))
-    assert len(plans.make(chain(module), population).there) == 2
+    assert len(plans.make_plan(chain(module), population).published) == 2
     edit(("nn.ReLU", "nn.Tanh"))
-    plan = plans.make(chain(module), population)
-    assert not plan.there
+    plan = plans.make_plan(chain(module), population)
+    assert not plan.published
     assert near_misses(plan.missing, population) == ["2 members differ only in the network's version"]
     train(population, plan.request)
     edit(("nn.Tanh", "nn.ReLU"))
@@ -101,12 +101,12 @@ def test_the_search_is_another_one_too(module: str, edit: Edit, population: Popu
     from ban_ray.search import record
 
     request = chain(module)
-    record.write(population.storage, request, settle(population.storage, request, None))
-    assert settle(population.storage, chain(module), None) == "chain"
+    record.write_search(population.storage, request, resolve_name(population.storage, request, None))
+    assert resolve_name(population.storage, chain(module), None) == "chain"
     edit(("nn.ReLU", "nn.Tanh"))
-    assert settle(population.storage, chain(module), None) != "chain"
+    assert resolve_name(population.storage, chain(module), None) != "chain"
     with pytest.raises(UserError, match="another network;"):
-        settle(population.storage, chain(module), "chain")
+        resolve_name(population.storage, chain(module), "chain")
 
 
 @pytest.mark.parametrize("version", ["2", ""])
@@ -119,7 +119,9 @@ def test_a_version_that_is_given_stands_for_the_code(
     assert plain.get("network_version", "") == version
     members = train(population, request)
     edit(("nn.ReLU", "nn.Tanh"))
-    assert plans.make(chain(module, network_version=version), population).there == {member.key for member in members}
+    assert plans.make_plan(chain(module, network_version=version), population).published == {
+        member.key for member in members
+    }
     assert Member.from_bytes(members[0].to_bytes(), members[0].key) == members[0]
     assert verify(population, grace_s=0).findings == ()
 
@@ -131,9 +133,9 @@ def test_a_member_that_does_not_fit_is_no_answer(module: str, edit: Edit, popula
     for parts in (WIDER, (("nn.Flatten(), ", "nn.Flatten(), nn.Identity(), "),)):
         edit(*parts)
         with pytest.raises(UserError, match=rf"network {module}:build is not the one .* --network-version") as caught:
-            plans.make(chain(module, network_version=version), population)
+            plans.make_plan(chain(module, network_version=version), population)
         assert "\n" not in str(caught.value)
-        assert not plans.make(chain(module, network_version="3"), population).there
+        assert not plans.make_plan(chain(module, network_version="3"), population).published
 
 
 def test_the_version_of_other_code_cannot_be_asked_for(module: str, edit: Edit) -> None:
@@ -160,19 +162,19 @@ def test_code_that_is_edited_while_a_search_runs_is_not_trained(
     edit(("nn.ReLU", "nn.Tanh"))
     outcome = do(population, student)
     assert (outcome.status, outcome.key) == ("failed", student.key)
-    assert f"network {module}:build: its code, or a file that it reads, is source:" in outcome.sentence
-    assert "\n" not in outcome.sentence
-    assert request.chains[0].chain.keys == request.planned({})[0].chain.keys
+    assert f"network {module}:build: its code, or a file that it reads, is source:" in outcome.message
+    assert "\n" not in outcome.message
+    assert request.chains[0].chain.keys == request.chains_of({})[0].chain.keys
 
 
 def test_a_teacher_of_other_code_teaches_nobody(module: str, edit: Edit, population: Population) -> None:
     request = chain(module, generations=0)
     (mine,) = train(population, request)
     (other,) = train(population, chain("", network="densenet-bc-10-4", generations=0))
-    task = request.setting.task
+    task = request.context.task
 
     def taught(choice: str) -> str:
-        return choose(population, "a", TeacherChoice.parse(choice), task, note=False).how
+        return select_teachers(population, "a", TeacherChoice.parse(choice), task, write=False).description
 
     best = min((mine, other), key=lambda member: member.metrics.held_out_error or 0)
     assert f"({best.key[:12]})" in taught("best")
@@ -194,26 +196,26 @@ def test_a_teacher_whose_weights_do_not_fit_is_told_in_a_sentence(
     assert do(population, baseline).status == "done"
     edit(*WIDER)
     outcome = do(population, student)
-    assert outcome.sentence == (
+    assert outcome.message == (
         f"teacher {baseline.key[:12]} does not fit {module}:build: it has another shape for 1.weight and 2 more"
     )
 
 
-def own_space(folder: Path, module: str, version: str = "") -> Request:
+def own_space(folder: Path, module: str, version: str = "") -> SearchSpec:
     (folder / "mine.py").write_text(SPACE.replace("MODULE", module).replace("VERSION", version))
     return resolve(Options(str(folder / "mine.py")))
 
 
 def test_networks_that_a_space_names_itself_have_versions_too(module: str, edit: Edit, tmp_path: Path) -> None:
     before = own_space(tmp_path, module)
-    first = before.planned({"width": 4})[0].chain
+    first = before.chains_of({"width": 4})[0].chain
     assert first.generations[1].teachers == (first.keys[0],)
     edit(("nn.ReLU", "nn.Tanh"))
-    assert before.planned({"width": 4})[0].chain == first, "a search that runs stays as it began"
+    assert before.chains_of({"width": 4})[0].chain == first, "a search that runs stays as it began"
     after = own_space(tmp_path, module)
-    assert not set(after.planned({"width": 4})[0].chain.keys) & set(first.keys)
+    assert not set(after.chains_of({"width": 4})[0].chain.keys) & set(first.keys)
     assert after.code != before.code
-    pinned = own_space(tmp_path, module, "1").planned({"width": 4})[0].chain
+    pinned = own_space(tmp_path, module, "1").chains_of({"width": 4})[0].chain
     assert [generation.network_version for generation in pinned.generations] == ["1", "1"]
 
 
@@ -221,10 +223,10 @@ def test_the_study_of_such_a_space_is_another_one(
     module: str, edit: Edit, tmp_path: Path, population: Population
 ) -> None:
     request = own_space(tmp_path, module)
-    open_books(request, population, tmp_path / "books", settle(population.storage, request, None))
+    open_search_state(request, population, tmp_path / "books", resolve_name(population.storage, request, None))
     edit(("nn.ReLU", "nn.Tanh"))
-    assert settle(population.storage, own_space(tmp_path, module), None) != "mine"
-    assert settle(population.storage, request, None) == "mine"
+    assert resolve_name(population.storage, own_space(tmp_path, module), None) != "mine"
+    assert resolve_name(population.storage, request, None) == "mine"
 
 
 def test_members_that_do_not_fit_end_a_sampled_search_before_it_begins(
@@ -232,12 +234,12 @@ def test_members_that_do_not_fit_end_a_sampled_search_before_it_begins(
 ) -> None:
     """Whether the study has their values or not."""
     request = own_space(tmp_path, module, "1")
-    train(population, replace(request, chains=request.planned({"width": 5})))
-    open_books(request, population, tmp_path / "books", "mine")
+    train(population, replace(request, chains=request.chains_of({"width": 5})))
+    open_search_state(request, population, tmp_path / "books", "mine")
     edit(*WIDER)
     for folder in ("books", "new books"):
         with pytest.raises(UserError, match="needs another --network-version"):
-            open_books(own_space(tmp_path, module, "1"), population, tmp_path / folder, "mine")
+            open_search_state(own_space(tmp_path, module, "1"), population, tmp_path / folder, "mine")
 
 
 def test_the_running_program_is_no_module_of_workers() -> None:

@@ -7,14 +7,14 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.metrics import ERROR
 from ban_ray.search.options import Options
-from ban_ray.search.policy import Policy, resolve, seconds
+from ban_ray.search.policy import SearchStrategy, parse_duration, resolve_strategy
 from ban_ray.search.spaces import load
 
 GRID, DENSE, WIDTHS, RECIPES = "densenet_grid", "densenet_search", "match_resnet_widths", "recipe_search"
 
 
-def policy(space: str, protocol: str = "search", **given: Any) -> Policy:
-    return resolve(Options(space, **given), space, load(space).scales["laptop"], protocol)
+def policy(space: str, protocol: str = "search", **given: Any) -> SearchStrategy:
+    return resolve_strategy(Options(space, **given), space, load(space).scales["laptop"], protocol)
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,17 @@ def test_refused(space: str, given: dict[str, Any], told: str) -> None:
 def test_the_paper_protocol_allows_only_grids_without_stopping(space: str, given: dict[str, Any], told: str) -> None:
     with pytest.raises(UserError, match=f"--protocol 'paper' {told}"):
         policy(space, "paper", **given)
-    assert policy(GRID, "paper") == Policy()
+    assert policy(GRID, "paper") == SearchStrategy()
 
 
 def test_defaults() -> None:
-    assert policy(GRID) == Policy(sampler="grid", samples=None, stopping=False)
-    assert policy(DENSE) == Policy(sampler="tpe", samples=12, stopping=True, patience=2, max_parameters=75_000)
-    assert policy(DENSE, minimise="parameters,error").minimised == ("error", "parameters")
+    assert policy(GRID) == SearchStrategy(sampler="grid", samples=None, stopping=False)
+    assert policy(DENSE) == SearchStrategy(sampler="tpe", samples=12, stopping=True, patience=2, max_parameters=75_000)
+    assert policy(DENSE, minimise="parameters,error").targets == ("error", "parameters")
     assert policy(GRID, stopping=True, patience=3).patience == 3
     assert policy(DENSE, sampler="grid", stopping=None).stopping is False
-    assert "biased low" in policy(DENSE, target="best").error_title(ERROR)
+    assert "biased low" in policy(DENSE, target="best").error_description(ERROR)
 
 
 def test_times() -> None:
-    assert [seconds(text) for text in ("90", "90s", "30m", "1.5h", "1d")] == [90, 90, 1800, 5400, 86400]
+    assert [parse_duration(text) for text in ("90", "90s", "30m", "1.5h", "1d")] == [90, 90, 1800, 5400, 86400]

@@ -5,9 +5,9 @@ import statistics
 
 import pytest
 
-from ban_ray.search.proposer import Proposer
+from ban_ray.search.proposer import ConfigurationSampler
 from ban_ray.specs import Choice, FloatRange, IntRange, digest
-from ban_ray.specs.parameters import Configuration, Parameters, contains, points
+from ban_ray.specs.parameters import Configuration, Parameters, contains, grid
 
 FLAT: Parameters = {"x": FloatRange(-1, 1, 0.05), "n": IntRange(0, 20)}
 CONDITIONAL: Parameters = {
@@ -18,14 +18,16 @@ CONDITIONAL: Parameters = {
 }
 
 
-def proposer(sampler: str, parameters: Parameters, samples: int = 40, targets: int = 1, **options: object) -> Proposer:
-    return Proposer(
+def proposer(
+    sampler: str, parameters: Parameters, samples: int = 40, targets: int = 1, **options: object
+) -> ConfigurationSampler:
+    return ConfigurationSampler(
         parameters,
         sampler,
         identity=digest(options.pop("identity", "one")),
         samples=samples,
         targets=targets,
-        refuse=options.pop("refuse", lambda _: ""),  # type: ignore[arg-type]
+        invalid_reason=options.pop("refuse", lambda _: ""),  # type: ignore[arg-type]
     )
 
 
@@ -33,19 +35,19 @@ def error(configuration: Configuration) -> float:
     return 10 * (float(configuration["x"]) - 0.3) ** 2 + (float(configuration["n"]) - 14) ** 2 / 20
 
 
-def run(one: Proposer, count: int, targets: int = 1) -> list[Configuration]:
+def run(one: ConfigurationSampler, count: int, targets: int = 1) -> list[Configuration]:
     made = []
     for number in range(count):
         configuration = one.ask(number)
         assert configuration is not None
         made.append(configuration)
         if number % 5 == 4:
-            one.stopped(configuration, {0: 50.0, 1: 40.0})
+            one.tell_pruned(configuration, {0: 50.0, 1: 40.0})
         elif number % 7 == 6:
-            one.failed(configuration)
+            one.tell_failed(configuration)
         else:
             value = error(configuration) if "x" in configuration else float(configuration.get("ratio", 1))
-            one.finished(configuration, [value, -value][:targets])
+            one.tell_complete(configuration, [value, -value][:targets])
     return made
 
 
@@ -70,7 +72,7 @@ def test_a_small_space_is_exhausted_without_repetition() -> None:
     few: Parameters = {"family": Choice(("a", "b")), "units": IntRange(1, 3, when={"family": ("b",)})}
     one = proposer("tpe", few)
     made = run(one, 4)
-    assert {digest(dict(c)) for c in made} == {digest(dict(c)) for c in points(few)}
+    assert {digest(dict(c)) for c in made} == {digest(dict(c)) for c in grid(few)}
     assert one.ask(4) is None
 
 
@@ -81,18 +83,18 @@ def test_what_is_refused_is_counted_and_never_proposed() -> None:
     one = proposer("tpe", FLAT, refuse=refuse)
     made = run(one, 30)
     assert {configuration["n"] for configuration in made} == {0, 1}
-    assert one.refused["too many"] > 0
+    assert one.rejected["too many"] > 0
     assert proposer("tpe", FLAT, refuse=lambda _: "all").ask(0) is None
 
 
 def test_what_is_known_is_not_proposed_and_guides() -> None:
     """With many known values the first proposals are better than chance."""
     chance = random.Random(0)
-    every = list(points(FLAT))
+    every = list(grid(FLAT))
     known = chance.sample(every, 200)
     guided = proposer("tpe", FLAT)
     for configuration in known:
-        guided.finished(configuration, [error(configuration)])
+        guided.tell_complete(configuration, [error(configuration)])
     made = run(guided, 20)
     assert not {digest(dict(c)) for c in made} & {digest(dict(c)) for c in known}
     blind = run(proposer("random", FLAT), 20)
@@ -103,8 +105,8 @@ def test_what_is_known_is_not_proposed_and_guides() -> None:
 def test_a_configuration_of_an_earlier_start_goes_on(sampler: str) -> None:
     one = proposer(sampler, CONDITIONAL)
     interrupted = {"family": "b", "units": 3, "ratio": 0.75}
-    one.started(interrupted)
+    one.tell_started(interrupted)
     made = run(one, 10)
     assert interrupted not in made
-    one.finished(interrupted, [1.0])
+    one.tell_complete(interrupted, [1.0])
     assert interrupted not in run(one, 10)

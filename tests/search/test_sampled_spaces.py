@@ -7,8 +7,8 @@ import pytest
 
 from ban_ray.networks import names
 from ban_ray.search import spaces
-from ban_ray.specs import Setting, Task
-from ban_ray.specs.parameters import contains, draw
+from ban_ray.specs import SpaceContext, Task
+from ban_ray.specs.parameters import contains, sample
 
 SAMPLED = [name for name in spaces.names() if spaces.load(name).scales["laptop"].parameters]
 
@@ -21,12 +21,12 @@ def test_there_are_three() -> None:
 def test_10000_samples_make_chains(name: str) -> None:
     space = spaces.load(name)
     scale = space.scales["laptop"]
-    setting = Setting("laptop", Task(name="digits", fingerprint="0" * 64), scale.recipe, scale.objective, 1)
+    setting = SpaceContext("laptop", Task(name="digits", fingerprint="0" * 64), scale.recipe, scale.objective, 1)
     chance = random.Random(0)
     seen: dict[str, str] = {}
     rows: set[str] = set()
     for number in range(10_000):
-        configuration = draw(scale.parameters, chance)
+        configuration = sample(scale.parameters, chance)
         assert contains(scale.parameters, configuration)
         if number < 1000:
             chain = space.chain(configuration, replace(setting, generations=1), 0)
@@ -45,7 +45,7 @@ def test_widths_are_conditional_on_the_family() -> None:
     parameters = spaces.load("match_resnet_widths").scales["laptop"].parameters
     chance = random.Random(1)
     for _ in range(10_000):
-        configuration = draw(parameters, chance)
+        configuration = sample(parameters, chance)
         wide = configuration["family"] == "match-wide-resnet"
         assert ("wide_units" in configuration, "pre_units" in configuration) == (wide, not wide)
         assert 0.25 <= float(configuration["width_ratio"]) <= 2
@@ -60,6 +60,6 @@ def test_densenet_search_finds_the_chains_of_densenet_grid() -> None:
     ):
         space = spaces.load(name)
         scale = space.scales["laptop"]
-        setting = Setting("laptop", task, scale.recipe, scale.objective, scale.generations)
+        setting = SpaceContext("laptop", task, scale.recipe, scale.objective, scale.generations)
         keys.append(space.chain(configuration, setting, 0).keys)
     assert keys[0] == keys[1]

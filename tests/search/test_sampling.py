@@ -14,10 +14,10 @@ from optuna.trial import FrozenTrial
 from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.population import Population, open_storage
 from ban_ray.search import front
-from ban_ray.search.books import Books, open_books
-from ban_ray.search.endings import DONE, Ending
+from ban_ray.search.books import SearchState, open_search_state
+from ban_ray.search.endings import DONE, ChainOutcome
 from ban_ray.search.options import Options
-from ban_ray.search.request import Planned, Request, resolve
+from ban_ray.search.request import PlannedChain, SearchSpec, resolve
 from ban_ray.specs import digest
 from tests.benchmarks import simulator
 from tests.search.conftest import write_space
@@ -30,29 +30,29 @@ def population(tmp_path: Path) -> Population:
     return Population(open_storage(str(tmp_path)))
 
 
-def request(**given: Any) -> Request:
+def request(**given: Any) -> SearchSpec:
     return resolve(Options(SPACE, generations=1, **{"samples": 6, "stopping": False, **given}))
 
 
-def opened(population: Population, asked: Request, name: str = "one") -> Books:
-    return open_books(asked, population, Path(population.storage.url) / "searches" / name, name)
+def opened(population: Population, asked: SearchSpec, name: str = "one") -> SearchState:
+    return open_search_state(asked, population, Path(population.storage.url) / "searches" / name, name)
 
 
-def train(population: Population, planned: Planned, until: int | None = None) -> None:
+def train(population: Population, planned: PlannedChain, until: int | None = None) -> None:
     for number, generation in enumerate(planned.chain.generations[:until]):
         if generation.key not in population:
             simulator.Simulator(noise=0.1).train(population, generation, number, lambda _: None)
 
 
-def carry_out(population: Population, books: Books, count: int | None = None) -> list[Planned]:
+def carry_out(population: Population, books: SearchState, count: int | None = None) -> list[PlannedChain]:
     """Train what is proposed; returns the chains."""
-    assert books.sampling is not None
+    assert books.sampled is not None
     chains = []
-    while (count is None or count > 0) and (proposed := books.sampling.propose()):
+    while (count is None or count > 0) and (proposed := books.sampled.propose()):
         for planned in proposed:
-            books.ledger.begin(planned)
+            books.tracker.on_chain_start(planned)
             train(population, planned)
-            books.ledger.end(planned, DONE)
+            books.tracker.on_chain_end(planned, DONE)
             chains.append(planned)
         count = None if count is None else count - 1
     return chains
@@ -80,9 +80,9 @@ def test_each_configuration_is_told_once_with_the_mean_over_its_seeds(population
         assert len(errors) == 2
         assert trial.value == pytest.approx(sum(error or 0 for error in errors) / 2)
     again = opened(population, asked)
-    assert again.sampling is not None
-    assert again.sampling.propose() is None, "the search has its samples"
-    assert len(again.sampling.chains) == 12
+    assert again.sampled is not None
+    assert again.sampled.propose() is None, "the search has its samples"
+    assert len(again.sampled.chains) == 12
     assert len(trials(population)) == 6
 
 
@@ -92,15 +92,15 @@ def test_a_killed_search_goes_on_where_it_was(population: Population, tmp_path_f
 
     killed = opened(population, request())
     carry_out(population, killed, 3)
-    assert killed.sampling is not None
-    (running,) = killed.sampling.propose() or ()
-    killed.ledger.begin(running)
+    assert killed.sampled is not None
+    (running,) = killed.sampled.propose() or ()
+    killed.tracker.on_chain_start(running)
     train(population, running, until=1)
     again = opened(population, request())
     chains = carry_out(population, again)
     assert chains[0].configuration == running.configuration
-    assert again.sampling is not None
-    assert [planned.title for planned in again.sampling.chains] == undisturbed
+    assert again.sampled is not None
+    assert [planned.title for planned in again.sampled.chains] == undisturbed
     states = [trial.state.name for trial in trials(population)]
     assert states == ["COMPLETE"] * 3 + ["FAIL"] + ["COMPLETE"] * 3
     complete = [digest(trial.params) for trial in trials(population) if trial.state.name == "COMPLETE"]
@@ -110,8 +110,8 @@ def test_a_killed_search_goes_on_where_it_was(population: Population, tmp_path_f
 def test_finished_configurations_of_the_population_enter_first(population: Population) -> None:
     carry_out(population, opened(population, request()))
     other = opened(population, request(samples=4), "other")
-    assert other.sampling is not None
-    assert other.sampling.found == 6
+    assert other.sampled is not None
+    assert other.sampled.found == 6
     found = trials(population, "other")
     assert [trial.state.name for trial in found] == ["COMPLETE"] * 6
     assert all(trial.user_attrs["found"] for trial in found)
@@ -122,42 +122,42 @@ def test_finished_configurations_of_the_population_enter_first(population: Popul
     assert sorted(t.value for t in found) == sorted(t.value for t in trials(population))
     # Chains of other depth are other configurations' chains.
     deeper = opened(population, resolve(Options(SPACE, generations=2, samples=1)), "deeper")
-    assert deeper.sampling is not None
-    assert deeper.sampling.found == 0
+    assert deeper.sampled is not None
+    assert deeper.sampled.found == 0
 
 
 def test_a_further_seed_begins_with_the_same_configurations(population: Population) -> None:
     first = carry_out(population, opened(population, request()))
     wider = carry_out(population, opened(population, request(seeds=(0, 1))))
     assert [planned.seed for planned in wider] == [1] * 6
-    assert {planned.place.row for planned in wider} == {planned.place.row for planned in first}
+    assert {planned.position.row for planned in wider} == {planned.position.row for planned in first}
 
 
 def test_stopped_is_pruned_for_good_and_saturated_complete(population: Population) -> None:
     asked = request(stopping=True, seeds=(0, 1))
     books = opened(population, asked)
-    assert books.sampling is not None
-    assert books.judge is not None
-    one = books.sampling.propose() or []
+    assert books.sampled is not None
+    assert books.early_stopping is not None
+    one = books.sampled.propose() or []
     for planned in one:
-        books.ledger.begin(planned)
+        books.tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        books.judge.told_of(planned)
-        books.ledger.end(planned, Ending("stopped", "behind"))
-    two = books.sampling.propose() or []
+        books.early_stopping.add_completed(planned)
+        books.tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
+    two = books.sampled.propose() or []
     for planned in two:
-        books.ledger.begin(planned)
+        books.tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        books.ledger.end(planned, Ending("saturated", "no gain"))
+        books.tracker.on_chain_end(planned, ChainOutcome("saturated", "no gain"))
     pruned, complete = trials(population)
     assert (pruned.state.name, complete.state.name) == ("PRUNED", "COMPLETE")
     assert set(pruned.intermediate_values) == {0, 1}
     assert pruned.user_attrs["reason"] == "seed 0: behind"
     assert complete.user_attrs["saturated"] == ["seed 0: no gain", "seed 1: no gain"]
-    assert len(books.ledger.stopped) == 4
-    best = front.find(asked, books.study)
+    assert len(books.tracker.stopped) == 4
+    best = front.find_best(asked, books.study)
     assert best is not None
-    assert (best.finished, best.stopped) == (1, 1)
+    assert (best.num_finished, best.num_stopped) == (1, 1)
     again = carry_out(population, opened(population, asked))
     assert len(again) == 8
     assert {digest(dict(planned.configuration)) for planned in again}.isdisjoint(
@@ -167,13 +167,13 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
 
 def test_a_failed_configuration_has_no_value(population: Population) -> None:
     books = opened(population, request(seeds=(0, 1)))
-    assert books.sampling is not None
-    one, other = books.sampling.propose() or ()
+    assert books.sampled is not None
+    one, other = books.sampled.propose() or ()
     for planned in (one, other):
-        books.ledger.begin(planned)
+        books.tracker.on_chain_start(planned)
     train(population, one)
-    books.ledger.end(one, DONE)
-    books.ledger.end(other, Ending("failed", "the loss is not finite"))
+    books.tracker.on_chain_end(one, DONE)
+    books.tracker.on_chain_end(other, ChainOutcome("failed", "the loss is not finite"))
     (trial,) = trials(population)
     assert trial.state.name == "FAIL"
     assert trial.user_attrs["reason"] == "seed 1: the loss is not finite"
@@ -208,19 +208,19 @@ def test_multiply_accumulates_of_an_image_of_the_task(population: Population) ->
     (planned,) = carry_out(population, opened(population, asked))
     (trial,) = trials(population)
     network = planned.chain.network
-    counted = multiply_accumulates(network, 10, 1, asked.decoded.image_shape[:2])
+    counted = multiply_accumulates(network, 10, 1, asked.dataset.image_shape[:2])
     assert trial.values[1:] == [population[planned.chain.keys[-1]].parameters, counted]
 
 
 def test_a_grid_with_stopping_does_not_begin_what_was_stopped(population: Population, tmp_path: Path) -> None:
     asked = resolve(Options(write_space(tmp_path, epochs=10), seeds=(0,), stopping=True))
     first = opened(population, asked)
-    assert len(first.open) == 2
-    first.ledger.begin(first.open[0])
-    first.ledger.end(first.open[0], Ending("stopped", "behind"))
-    (left,) = opened(population, asked).open
-    assert left.configuration == first.open[1].configuration
-    whole = opened(population, replace(asked, policy=replace(asked.policy, stopping=False))).open
+    assert len(first.open_chains) == 2
+    first.tracker.on_chain_start(first.open_chains[0])
+    first.tracker.on_chain_end(first.open_chains[0], ChainOutcome("stopped", "behind"))
+    (left,) = opened(population, asked).open_chains
+    assert left.configuration == first.open_chains[1].configuration
+    whole = opened(population, replace(asked, policy=replace(asked.strategy, stopping=False))).open_chains
     assert len(whole) == 2, "without stopping every chain is trained whole"
 
 
@@ -230,5 +230,5 @@ def test_what_is_too_large_is_passed_over_and_said(population: Population) -> No
     chains = carry_out(population, books)
     assert len(chains) == 5
     assert all((population[planned.chain.keys[-1]].parameters) <= 300_000 for planned in chains)
-    assert books.sampling is not None
-    assert any("more than 300,000 parameters" in sentence for sentence in books.sampling.left_out)
+    assert books.sampled is not None
+    assert any("more than 300,000 parameters" in sentence for sentence in books.sampled.skipped)

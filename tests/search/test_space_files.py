@@ -9,9 +9,9 @@ from ban_ray.errors import UserError
 from ban_ray.population import Population
 from ban_ray.search import spaces
 from ban_ray.search.options import Options
-from ban_ray.search.record import settle
+from ban_ray.search.record import resolve_name
 from ban_ray.search.request import resolve
-from ban_ray.specs import ALL_EPOCHS, DOUBLED, SMOOTHED, Chain, Network, SearchSpace, Setting, Task, independent
+from ban_ray.specs import ALL_EPOCHS, DOUBLED, SMOOTHED, Chain, Network, SearchSpace, SpaceContext, Task, independent
 from tests.search.conftest import Command
 
 DISTINCT = {
@@ -29,7 +29,7 @@ def paper_chains(space: SearchSpace) -> dict[str, list[Chain]]:
     """Chains at the papers' scale, by row."""
     scale = space.scales["paper"]
     task = Task(name=scale.task, fingerprint="0" * 64, protocol=scale.protocol)
-    setting = Setting("paper", task, scale.recipe, scale.objective, scale.generations)
+    setting = SpaceContext("paper", task, scale.recipe, scale.objective, scale.generations)
     rows: dict[str, list[Chain]] = {}
     for configuration in scale.configurations:
         chain = space.chain(configuration, setting, scale.seeds[0])
@@ -60,7 +60,7 @@ def test_both_match_spaces_share_their_teacher() -> None:
 
 def test_does_it_help_trains_both_objectives_and_its_controls_from_one_baseline() -> None:
     request = resolve(Options("does_it_help", network="densenet-bc-10-4", generations=3, seeds=(0, 5)))
-    by_row = {(planned.place.row, planned.seed): planned.chain for planned in request.chains}
+    by_row = {(planned.position.row, planned.seed): planned.chain for planned in request.chains}
     chain = resolve(Options("chain", network="densenet-bc-10-4", generations=3, seeds=(5,))).chains[0].chain
     assert by_row["ban+l", 5].keys == chain.keys
     baseline = chain.generations[0]
@@ -86,7 +86,7 @@ def test_controls_are_of_the_users_own_network() -> None:
     scale = space.scales["laptop"]
     network = Network("my_module:build", {"width": 3}, "second try")
     task = Task(name="digits", fingerprint="0" * 64)
-    setting = Setting("laptop", task, scale.recipe, scale.objective, 1, None, network)
+    setting = SpaceContext("laptop", task, scale.recipe, scale.objective, 1, None, network)
     for configuration in scale.configurations:
         for generation in space.chain(configuration, setting, 0).generations:
             assert generation.network == "my_module:build"
@@ -174,4 +174,4 @@ def test_a_sampled_space_with_an_unknown_field_does_not_start(search: Command, t
 def test_a_search_json_that_is_none_is_one_sentence(population: Population, text: str) -> None:
     population.storage.write("searches/mine/search.json", text.encode())
     with pytest.raises(UserError, match=r"searches/mine/search.json .* is damaged"):
-        settle(population.storage, resolve(Options(space="densenet_grid", seeds=(0,))), "mine")
+        resolve_name(population.storage, resolve(Options(space="densenet_grid", seeds=(0,))), "mine")

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from ban_ray import cluster
-from ban_ray.chain import Trial
-from ban_ray.cluster.abandoned import freed
-from ban_ray.memory import KEPT_MEMORY
+from ban_ray.chain import TrialSpec
+from ban_ray.cluster.abandoned import reap_orphans
+from ban_ray.memory import MALLOC_ENVIRONMENT
 from ban_ray.population import Population, checkpoints, claims, open_storage
-from ban_ray.search.agenda import Agenda
-from ban_ray.search.desk import Desk
-from ban_ray.search.endings import Ending
-from ban_ray.search.judge import Judge
-from ban_ray.search.leftovers import Leftovers
+from ban_ray.search.agenda import ChainQueue
+from ban_ray.search.desk import SearchController
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.judge import EarlyStopping
+from ban_ray.search.leftovers import StoppedChainCleanup
 from ban_ray.search.options import Options
-from ban_ray.search.request import Planned, Request, resolve
+from ban_ray.search.request import PlannedChain, SearchSpec, resolve
 from tests.benchmarks import simulator
 from tests.benchmarks.simulator import Simulator
 from tests.search.conftest import write_space
@@ -32,7 +32,7 @@ EPOCHS = 2000
 """Minutes of training, so that the chain cannot end by itself."""
 
 
-class StopsInTraining(Judge):
+class StopsInTraining(EarlyStopping):
     """Stops the first chain at its third epoch that is told of."""
 
     def __init__(self) -> None:
@@ -41,13 +41,13 @@ class StopsInTraining(Judge):
         self.stopped_at = 0.0
         self.shown: dict[str, Shown] = {}
 
-    def hear(self, planned: Planned, record: Mapping[str, Any]) -> Ending | None:
+    def hear(self, planned: PlannedChain, record: Mapping[str, Any]) -> ChainOutcome | None:
         self.heard += "epoch" in record
         if self.heard < 3:
             return None
         self.shown = shown()
         self.stopped_at = time.monotonic()
-        return Ending("stopped", "by the test")
+        return ChainOutcome("stopped", "by the test")
 
 
 @dataclass(frozen=True)
@@ -74,17 +74,17 @@ def shown() -> dict[str, Shown]:
     return found
 
 
-class StopsTheSecond(Judge):
+class StopsTheSecond(EarlyStopping):
     """Stops the second chain that it hears of at its first report."""
 
     def __init__(self) -> None:
         super().__init__(patience=2, min_gain=0, sizes=lambda _: (), history=lambda _: [])
         self.heard: list[str] = []
 
-    def hear(self, planned: Planned, record: Mapping[str, Any]) -> Ending | None:
+    def hear(self, planned: PlannedChain, record: Mapping[str, Any]) -> ChainOutcome | None:
         if planned.slug not in self.heard:
             self.heard.append(planned.slug)
-        return Ending("stopped", "by the test") if [planned.slug] == self.heard[1:2] else None
+        return ChainOutcome("stopped", "by the test") if [planned.slug] == self.heard[1:2] else None
 
 
 @pytest.fixture(scope="module")
@@ -95,15 +95,15 @@ def ray_cluster() -> Iterator[cluster.Cluster]:
     cluster.disconnect()
 
 
-def trials_of(asked: Request, folder: Path) -> Callable[[Planned, int], Trial]:
-    def make(one: Planned, number: int) -> Trial:
-        return Trial(
+def trials_of(asked: SearchSpec, folder: Path) -> Callable[[PlannedChain, int], TrialSpec]:
+    def make(one: PlannedChain, number: int) -> TrialSpec:
+        return TrialSpec(
             chain=one.chain,
             source=asked.source,
             storage=str(folder / "runs"),
             folder=str(folder / "ray"),
-            search="s",
-            number=number,
+            execution="s",
+            chain_number=number,
             title=one.slug,
         )
 
@@ -113,31 +113,31 @@ def trials_of(asked: Request, folder: Path) -> Callable[[Planned, int], Trial]:
 def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, tmp_path: Path) -> None:
     import ray
 
-    from ban_ray.search.run import run
+    from ban_ray.search.run import run_trials
 
     asked = resolve(Options(write_space(tmp_path, epochs=EPOCHS), seeds=(0,)))
     planned = asked.chains[0]
     population = Population(open_storage(str(tmp_path / "runs")))
     judge, ended = StopsInTraining(), []
-    leftovers = Leftovers(population)
+    leftovers = StoppedChainCleanup(population)
 
-    def end(one: Planned, ending: Ending) -> None:
+    def end(one: PlannedChain, ending: ChainOutcome) -> None:
         ended.append(ending)
         leftovers.add(one, "s-1-")
 
-    agenda = Agenda([planned], missing=lambda _: 2)
-    desk = Desk(agenda, judge, trials_of(asked, tmp_path), lambda *_: None, end)
-    run(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s")
+    agenda = ChainQueue([planned], missing=lambda _: 2)
+    desk = SearchController(agenda, judge, trials_of(asked, tmp_path), lambda *_: None, end)
+    run_trials(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s")
     assert [ending.kind for ending in ended] == ["stopped"]
     driver, worker = judge.shown["ChainDriver"], judge.shown["RayTrainWorker"]
     assert driver.name == "s"
     assert worker.name.startswith(f"s {planned.slug}-")
     # Only the worker pays for PyTorch, and it keeps the memory that it freed.
     assert [what for what, one in judge.shown.items() if one.has_torch] == ["RayTrainWorker"]
-    for name, value in KEPT_MEMORY.items():
+    for name, value in MALLOC_ENVIRONMENT.items():
         assert f"{name}={value}\0" in worker.environment
         assert name not in driver.environment
-    with freed():
+    with reap_orphans():
         while ray.available_resources().get("CPU", 0) < ray_cluster.cpus:
             assert time.monotonic() - judge.stopped_at < 10, "its workers hold their CPUs"
             time.sleep(0.05)
@@ -146,27 +146,27 @@ def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, t
     key = planned.chain.keys[0]
     assert list(checkpoints.newest_first(population.storage, key)), "it was in training"
     time.sleep(2)
-    leftovers.sweep(older_s=0)
+    leftovers.sweep(min_age_s=0)
     assert not list(checkpoints.newest_first(population.storage, key))
-    _, record = claims.holder(population.storage, key)
-    assert record is None or record["released"] is True or claims.take(population.storage, key, "other") is not None
+    _, record = claims.current(population.storage, key)
+    assert record is None or record["released"] is True or claims.acquire(population.storage, key, "other") is not None
 
 
 def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(ray_cluster: cluster.Cluster, tmp_path: Path) -> None:
-    from ban_ray.search.run import run
+    from ban_ray.search.run import run_trials
 
     asked = resolve(Options(SIMULATED, seeds=(0,), samples=5))
     sizes = ({"depth": 40, "growth": growth, "compression": 0.5} for growth in (12, 14, 16, 18, 20))
-    chains = [asked.planned(configuration)[0] for configuration in sizes]
+    chains = [asked.chains_of(configuration)[0] for configuration in sizes]
     endings: dict[str, str] = {}
 
-    def end(one: Planned, ending: Ending) -> None:
-        endings[one.slug] = ending.kind
+    def end(one: PlannedChain, ending: ChainOutcome) -> None:
+        endings[one.slug] = ending.status
 
     population = Population(open_storage(str(tmp_path / "runs")))
-    agenda = Agenda(chains, missing=lambda _: 4)
-    desk = Desk(agenda, StopsTheSecond(), trials_of(asked, tmp_path), lambda *_: None, end)
-    run(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s", train=Simulator(noise=0.3))
+    agenda = ChainQueue(chains, missing=lambda _: 4)
+    desk = SearchController(agenda, StopsTheSecond(), trials_of(asked, tmp_path), lambda *_: None, end)
+    run_trials(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s", train=Simulator(noise=0.3))
     assert [endings[one.slug] for one in chains] == ["done", "stopped", "done", "done", "done"]
     drivers = [{population[key].provenance["process"] for key in one.chain.keys if key in population} for one in chains]
     assert len(drivers[0]) == 1

@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from ban_ray.search.endings import Ending
-from ban_ray.search.fronts import pareto_front, ranks
-from ban_ray.search.judge import Judge
-from ban_ray.search.request import Planned
-from ban_ray.search.rules import Rung, falls_behind, saturated
+from ban_ray.search.endings import ChainOutcome
+from ban_ray.search.fronts import non_dominated_ranks, pareto_front
+from ban_ray.search.judge import EarlyStopping
+from ban_ray.search.request import PlannedChain
+from ban_ray.search.rules import Rung, is_saturated, should_prune
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again, sequence
 
 TASK = Task(name="digits", fingerprint="0" * 64)
@@ -16,17 +16,17 @@ RECIPE = Recipe(epochs=10, batch_size=50)
 NETWORKS = tuple(f"densenet-bc-10-{growth}" for growth in range(4, 20))
 
 
-def planned(number: int, seed: int = 0, generations: int = 3, teacher: str = "") -> Planned:
+def planned(number: int, seed: int = 0, generations: int = 3, teacher: str = "") -> PlannedChain:
     networks = [teacher or NETWORKS[number], *[NETWORKS[number]] * generations]
     chain = born_again(TASK, networks, RECIPE, Objective(name="ban+l"), seed=seed, generations=generations)
-    return Planned({"number": number}, seed, chain, sequence(chain))
+    return PlannedChain({"number": number}, seed, chain, sequence(chain))
 
 
-def at_end(one: Planned, generation: int, error: float) -> dict[str, object]:
+def at_end(one: PlannedChain, generation: int, error: float) -> dict[str, object]:
     return {"generation": generation, "key": one.chain.keys[generation], "published": True, "held_out_error": error}
 
 
-def at_epoch(one: Planned, generation: int, epoch: int, error: float) -> dict[str, object]:
+def at_epoch(one: PlannedChain, generation: int, epoch: int, error: float) -> dict[str, object]:
     place = {"generation": generation, "key": one.chain.keys[generation], "epochs": 10, "rung": 9}
     return {**place, "epoch": epoch, "held_out_error": error}
 
@@ -35,14 +35,14 @@ def judge(
     histories: dict[str, list[dict[str, object]]] | None = None,
     sizes: dict[int, float] | None = None,
     patience: int = 2,
-) -> Judge:
+) -> EarlyStopping:
     def history(generation: Generation) -> list[dict[str, object]]:
         return (histories or {}).get(generation.key, [])
 
-    def size(one: Planned) -> tuple[float, ...]:
+    def size(one: PlannedChain) -> tuple[float, ...]:
         return () if sizes is None else (sizes[int(one.configuration["number"])],)
 
-    return Judge(patience=patience, min_gain=0, sizes=size, history=history)
+    return EarlyStopping(patience=patience, min_gain=0, sizes=size, history=history)
 
 
 # The rung's place in a generation
@@ -77,27 +77,29 @@ def test_rungs_are_in_the_order_of_a_chain() -> None:
 
 def test_the_better_part_goes_on() -> None:
     others = [(10.0,), (11.0,), (12.0,)]
-    assert not falls_behind((9.0,), others, kept=0.5)
-    assert not falls_behind((10.5,), others, kept=0.5), "second of four"
-    assert falls_behind((11.5,), others, kept=0.5), "third of four"
-    assert falls_behind((10.5,), others, kept=0.25), "of four the best quarter is one"
-    assert not falls_behind((9.0,), others, kept=0.25)
+    assert not should_prune((9.0,), others, fraction=0.5)
+    assert not should_prune((10.5,), others, fraction=0.5), "second of four"
+    assert should_prune((11.5,), others, fraction=0.5), "third of four"
+    assert should_prune((10.5,), others, fraction=0.25), "of four the best quarter is one"
+    assert not should_prune((9.0,), others, fraction=0.25)
 
 
 def test_nobody_is_judged_among_few_or_equals() -> None:
-    assert not falls_behind((99.0,), [(1.0,)], kept=0.25)
-    assert falls_behind((99.0,), [(1.0,), (2.0,)], kept=0.25)
-    assert not falls_behind((10.0,), [(10.0,)] * 20, kept=0.25)
-    assert not falls_behind((10.0,), [(10.0,)] * 20 + [(9.0,)] * 5, kept=0.25), "a fifth is better"
+    assert not should_prune((99.0,), [(1.0,)], fraction=0.25)
+    assert should_prune((99.0,), [(1.0,), (2.0,)], fraction=0.25)
+    assert not should_prune((10.0,), [(10.0,)] * 20, fraction=0.25)
+    assert not should_prune((10.0,), [(10.0,)] * 20 + [(9.0,)] * 5, fraction=0.25), "a fifth is better"
 
 
 def test_several_targets_are_ranked_by_dominance() -> None:
     points = [(10.0, 5.0), (11.0, 4.0), (12.0, 3.0), (12.0, 5.0), (13.0, 6.0), (12.0, 5.0)]
-    assert ranks(points) == [0, 0, 0, 1, 2, 1]
+    assert non_dominated_ranks(points) == [0, 0, 0, 1, 2, 1]
     assert pareto_front(points) == [0, 1, 2]
-    assert not falls_behind((50.0, 1.0), points, kept=0.25), "the smallest of all is on the front, whatever its error"
-    assert falls_behind((14.0, 7.0), points, kept=0.5)
-    assert not falls_behind((12.0, 5.0), points, kept=0.5), "three of seven are on a better front"
+    assert not should_prune((50.0, 1.0), points, fraction=0.25), (
+        "the smallest of all is on the front, whatever its error"
+    )
+    assert should_prune((14.0, 7.0), points, fraction=0.5)
+    assert not should_prune((12.0, 5.0), points, fraction=0.5), "three of seven are on a better front"
 
 
 def test_ranks_peel_fronts_as_the_definition_says() -> None:
@@ -113,7 +115,7 @@ def test_ranks_peel_fronts_as_the_definition_says() -> None:
         front = {i for i in left if not dominated(i, left)}
         expected |= dict.fromkeys(front, rank)
         left, rank = left - front, rank + 1
-    assert ranks(points) == [expected[i] for i in range(len(points))]
+    assert non_dominated_ranks(points) == [expected[i] for i in range(len(points))]
 
 
 # Saturation
@@ -122,39 +124,39 @@ def test_ranks_peel_fronts_as_the_definition_says() -> None:
 def test_densenet_80_80_keeps_its_third_generation() -> None:
     for baseline in (17.30, 17.16):
         known = [baseline, 16.26, 16.30, 15.50]
-        assert not any(saturated(known[:count], patience=2, min_gain=0.0) for count in range(1, 5))
-        assert saturated(known[:3], patience=1, min_gain=0.0), "which is why a patience below 2 is refused"
+        assert not any(is_saturated(known[:count], patience=2, min_gain=0.0) for count in range(1, 5))
+        assert is_saturated(known[:3], patience=1, min_gain=0.0), "which is why a patience below 2 is refused"
 
 
 def test_saturation_counts_generations_without_a_gain() -> None:
-    assert not saturated([10, 9, 9.5], 2, 0)
-    assert saturated([10, 9, 9.5, 9], 2, 0), "equal is no gain"
-    assert not saturated([10, 9, 9.5, 9, 8], 2, 0)
-    assert saturated([10, 9.9, 9.8], 2, 0.5)
-    assert not saturated([10, 9.7, 9.4], 2, 0.5), "small steps add up to a gain"
-    assert not saturated([10], 2, 0)
+    assert not is_saturated([10, 9, 9.5], 2, 0)
+    assert is_saturated([10, 9, 9.5, 9], 2, 0), "equal is no gain"
+    assert not is_saturated([10, 9, 9.5, 9, 8], 2, 0)
+    assert is_saturated([10, 9.9, 9.8], 2, 0.5)
+    assert not is_saturated([10, 9.7, 9.4], 2, 0.5), "small steps add up to a gain"
+    assert not is_saturated([10], 2, 0)
 
 
 def test_the_judge_ends_a_saturated_chain_at_its_generations_end() -> None:
     one, judging = planned(0), judge()
     for generation, error in enumerate((10.0, 11.0)):
-        assert judging.hear(one, at_end(one, generation, error)) is None
-    assert judging.hear(one, at_epoch(one, 2, 9, 10.5)) is None
-    verdict = judging.hear(one, at_end(one, 2, 10.5))
+        assert judging.on_report(one, at_end(one, generation, error)) is None
+    assert judging.on_report(one, at_epoch(one, 2, 9, 10.5)) is None
+    verdict = judging.on_report(one, at_end(one, 2, 10.5))
     assert verdict is not None
-    assert verdict.kind == "saturated"
-    assert "last 2 generations up to 2" in verdict.sentence
+    assert verdict.status == "saturated"
+    assert "last 2 generations up to 2" in verdict.message
     last = planned(1)
     for generation, error in enumerate((10.0, 11.0, 9.0, 12.0)):
-        assert judging.hear(last, at_end(last, generation, error)) is None, "nothing is left to save at the end"
+        assert judging.on_report(last, at_end(last, generation, error)) is None, "nothing is left to save at the end"
 
 
 # Rungs across chains
 
 
-def reach(judging: Judge, number: int, error: float, generation: int = 0, seed: int = 0) -> Ending | None:
+def reach(judging: EarlyStopping, number: int, error: float, generation: int = 0, seed: int = 0) -> ChainOutcome | None:
     one = planned(number, seed)
-    return judging.hear(one, at_end(one, generation, error))
+    return judging.on_report(one, at_end(one, generation, error))
 
 
 def test_chains_are_compared_within_a_generation_only() -> None:
@@ -170,7 +172,7 @@ def test_a_late_report_does_not_count_at_earlier_rungs() -> None:
     judging = judge()
     assert all(reach(judging, number, 20.0 + number) is None for number in range(2))
     one = planned(5)
-    assert judging.hear(one, at_end(one, 1, 1.0)) is None
+    assert judging.on_report(one, at_end(one, 1, 1.0)) is None
     assert reach(judging, 2, 19.0) is None
 
 
@@ -178,27 +180,27 @@ def test_only_the_rungs_epoch_is_compared() -> None:
     judging = judge()
     for number in range(4):
         one = planned(number)
-        assert judging.hear(one, at_epoch(one, 0, 9, 10.0 - number)) is None
+        assert judging.on_report(one, at_epoch(one, 0, 9, 10.0 - number)) is None
     one = planned(4)
     for epoch in (1, 8, 10):
-        assert judging.hear(one, at_epoch(one, 0, epoch, 90.0)) is None
-    verdict = judging.hear(one, at_epoch(one, 0, 9, 90.0))
+        assert judging.on_report(one, at_epoch(one, 0, epoch, 90.0)) is None
+    verdict = judging.on_report(one, at_epoch(one, 0, 9, 90.0))
     assert verdict is not None
-    assert verdict.sentence == "not the best of 5 configurations after the last learning-rate drop of generation 0"
+    assert verdict.message == "not the best of 5 configurations after the last learning-rate drop of generation 0"
 
 
 def test_the_first_rung_keeps_fewer_than_the_others() -> None:
     rungs = [Rung(number, part) for number in range(3) for part in ("drop", "end")]
-    assert [rung.kept for rung in rungs] == [0.15, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert [rung.fraction for rung in rungs] == [0.15, 0.5, 0.5, 0.5, 0.5, 0.5]
     judging = judge()
     for number in range(4):
         one = planned(number)
-        judging.hear(one, at_end(one, 0, 20.0 - number))
+        judging.on_report(one, at_end(one, 0, 20.0 - number))
     worse, better = planned(4), planned(5)
-    verdict = judging.hear(worse, at_end(worse, 0, 19.5))
+    verdict = judging.on_report(worse, at_end(worse, 0, 19.5))
     assert verdict is not None
-    assert verdict.sentence == "not among the best 3 of 5 configurations at the end of generation 0"
-    assert judging.hear(better, at_end(better, 0, 18.5)) is None
+    assert verdict.message == "not among the best 3 of 5 configurations at the end of generation 0"
+    assert judging.on_report(better, at_end(better, 0, 18.5)) is None
 
 
 def test_members_replay_their_history() -> None:
@@ -213,11 +215,11 @@ def test_members_replay_their_history() -> None:
     judging = judge(histories)
     for generation in range(2):
         record = {"generation": generation, "key": taken.chain.keys[generation], "taken": True}
-        assert judging.hear(taken, record) is None
-    assert judging.intermediate(taken) == {0: 30.0, 1: 29.0, 2: 25.0, 3: 24.0}
+        assert judging.on_report(taken, record) is None
+    assert judging.rung_errors(taken) == {0: 30.0, 1: 29.0, 2: 25.0, 3: 24.0}
     for number in range(3):
         one = planned(number)
-        verdict = judging.hear(one, at_epoch(one, 0, 9, 31.0 + number))
+        verdict = judging.on_report(one, at_epoch(one, 0, 9, 31.0 + number))
         assert (verdict is not None) == (number > 0), "the third at this rung, and two are better"
 
 
@@ -226,12 +228,12 @@ def test_a_member_that_was_behind_stops_its_chain() -> None:
     judging = judge({taken.chain.keys[0]: [{"published": True, "held_out_error": 40.0}]})
     for number in range(3):
         reach(judging, number, 10.0)
-    verdict = judging.hear(taken, {"generation": 0, "key": taken.chain.keys[0], "taken": True})
+    verdict = judging.on_report(taken, {"generation": 0, "key": taken.chain.keys[0], "taken": True})
     assert verdict is not None
-    assert verdict.kind == "stopped"
+    assert verdict.status == "stopped"
 
 
-def replaying(count: int) -> tuple[Judge, list[Planned]]:
+def replaying(count: int) -> tuple[EarlyStopping, list[PlannedChain]]:
     """Chains of three generations: the later ones are better at first and worse in the end."""
     chains = [planned(number, generations=3) for number in range(count)]
     histories = {
@@ -245,7 +247,7 @@ def replaying(count: int) -> tuple[Judge, list[Planned]]:
     return judge(histories, patience=9), chains
 
 
-def taken(one: Planned, generation: int) -> dict[str, object]:
+def taken(one: PlannedChain, generation: int) -> dict[str, object]:
     return {"generation": generation, "key": one.chain.keys[generation], "taken": True}
 
 
@@ -254,20 +256,20 @@ def test_only_the_last_member_of_a_chain_is_judged() -> None:
     judging, chains = replaying(6)
     for one in reversed(chains):
         for generation in range(2):
-            assert judging.hear(one, taken(one, generation)) is None
-    verdicts = [judging.hear(one, taken(one, 2)) for one in chains]
+            assert judging.on_report(one, taken(one, generation)) is None
+    verdicts = [judging.on_report(one, taken(one, 2)) for one in chains]
     assert [verdict is not None for verdict in verdicts] == [False, False, True, True, True, True]
 
 
 def test_a_chain_that_goes_on_is_not_judged_where_it_was() -> None:
     judging, chains = replaying(8)
     for one in chains:
-        judging.told_of(one)
-    assert [judging.hear(one, taken(one, generation)) for one in chains for generation in range(3)] == [None] * 24
+        judging.add_completed(one)
+    assert [judging.on_report(one, taken(one, generation)) for one in chains for generation in range(3)] == [None] * 24
     # At its next rung it is, beside those that came there before.
     for number in range(3):
-        assert judging.hear(chains[number], at_epoch(chains[number], 3, 9, 20.0)) is None
-    assert judging.hear(chains[5], at_epoch(chains[5], 3, 9, 21.0)) is not None
+        assert judging.on_report(chains[number], at_epoch(chains[number], 3, 9, 20.0)) is None
+    assert judging.on_report(chains[5], at_epoch(chains[5], 3, 9, 21.0)) is not None
 
 
 def test_what_was_stopped_in_a_generation_stands_there_after_a_restart() -> None:
@@ -275,22 +277,22 @@ def test_what_was_stopped_in_a_generation_stands_there_after_a_restart() -> None
     reach(first, 3, 13.0)
     for number in range(2):
         other = planned(number)
-        assert first.hear(other, at_epoch(other, 1, 9, 10.0)) is None
-    assert first.hear(one, at_epoch(one, 1, 9, 14.0)) is not None
+        assert first.on_report(other, at_epoch(other, 1, 9, 10.0)) is None
+    assert first.on_report(one, at_epoch(one, 1, 9, 14.0)) is not None
     again = judge()
-    again.remember([one], first.intermediate(one))
-    assert again.intermediate(one) == {1: 13.0, 2: 14.0}
+    again.restore([one], first.rung_errors(one))
+    assert again.rung_errors(one) == {1: 13.0, 2: 14.0}
     verdicts = []
     for number in range(4, 7):
         other = planned(number)
-        verdicts.append(again.hear(other, at_epoch(other, 1, 9, 10.0 + number)))
+        verdicts.append(again.on_report(other, at_epoch(other, 1, 9, 10.0 + number)))
     assert [verdict is not None for verdict in verdicts] == [False, True, True], "it is the third there"
 
 
 def test_whole_chains_stand_at_the_rungs_without_being_judged() -> None:
     judging = judge({planned(n).chain.keys[0]: [{"published": True, "held_out_error": 5.0 + n}] for n in range(4)})
     for number in range(4):
-        judging.told_of(planned(number))
+        judging.add_completed(planned(number))
     assert reach(judging, 4, 50.0) is not None
     assert reach(judging, 0, 5.0, generation=1) is None
 
@@ -300,11 +302,11 @@ def test_a_shared_teacher_tells_nothing_apart() -> None:
     judging = judge(sizes={number: 100.0 + number for number in range(16)})
     for number in range(10):
         one = planned(number, teacher="densenet-bc-10-40")
-        assert judging.hear(one, at_end(one, 0, 12.0)) is None
+        assert judging.on_report(one, at_end(one, 0, 12.0)) is None
     verdicts = []
     for number in range(10):
         one = planned(number, teacher="densenet-bc-10-40")
-        verdicts.append(judging.hear(one, at_end(one, 1, 12.0)))
+        verdicts.append(judging.on_report(one, at_end(one, 1, 12.0)))
     assert any(verdicts), "with networks of their own they are compared"
 
 
@@ -317,12 +319,12 @@ def test_a_configuration_is_compared_by_the_mean_over_its_seeds() -> None:
     assert reach(judging, 6, 8.0, seed=0) is None
     assert reach(judging, 6, 30.0, seed=1) is not None
     other = planned(6, seed=0)
-    assert judging.hear(other, at_epoch(other, 1, 1, 0.0)) is not None, "its other seeds end with it"
-    assert judging.intermediate(planned(6)) == {1: 19.0}
+    assert judging.on_report(other, at_epoch(other, 1, 1, 0.0)) is not None, "its other seeds end with it"
+    assert judging.rung_errors(planned(6)) == {1: 19.0}
 
 
 def test_reports_that_say_nothing_of_errors_are_passed_over() -> None:
     one, judging = planned(0), judge()
     for record in ({"waiting_for": "0" * 64}, {}, {**at_end(one, 0, 1.0), "held_out_error": None}):
-        assert judging.hear(one, record) is None
-    assert judging.intermediate(one) == {}
+        assert judging.on_report(one, record) is None
+    assert judging.rung_errors(one) == {}

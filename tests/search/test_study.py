@@ -10,7 +10,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
 from ban_ray.search.distributions import of_list, of_parameters
-from ban_ray.search.study import INTERRUPTED, Study
+from ban_ray.search.study import INTERRUPTED, SearchStudy
 from ban_ray.specs import Choice, FloatRange, IntRange
 from ban_ray.specs.parameters import Parameters
 
@@ -22,8 +22,8 @@ PARAMETERS: Parameters = {
 ONE, TWO = {"family": "a", "units": 3, "ratio": 0.3}, {"family": "b", "ratio": 2.0}
 
 
-def study(folder: Path, name: str = "s", targets: Sequence[str] = ("error",)) -> Study:
-    return Study(folder / "study.journal", name, of_parameters(PARAMETERS), targets)
+def study(folder: Path, name: str = "s", targets: Sequence[str] = ("error",)) -> SearchStudy:
+    return SearchStudy(folder / "study.journal", name, of_parameters(PARAMETERS), targets)
 
 
 def trials(folder: Path, name: str = "s") -> list[FrozenTrial]:
@@ -34,7 +34,7 @@ def trials(folder: Path, name: str = "s") -> list[FrozenTrial]:
 
 def test_complete_stopped_and_failed(tmp_path: Path) -> None:
     one = study(tmp_path)
-    numbers = [one.begin(configuration) for configuration in (ONE, TWO, {**TWO, "ratio": 1.0})]
+    numbers = [one.start_trial(configuration) for configuration in (ONE, TWO, {**TWO, "ratio": 1.0})]
     assert numbers == [0, 1, 2]
     assert [trial.state.name for trial in trials(tmp_path)] == ["RUNNING"] * 3
     one.complete(0, [12.5], {"keys": ["k"]}, {0: 20.0, 1: 12.5})
@@ -53,8 +53,8 @@ def test_complete_stopped_and_failed(tmp_path: Path) -> None:
 
 def test_stopped_with_several_targets_has_no_values(tmp_path: Path) -> None:
     one = study(tmp_path, targets=("error", "parameters"))
-    one.complete(one.begin(ONE), [12.5, 1000.0], {}, {0: 20.0})
-    one.prune(one.begin(TWO), {"reason": "behind"}, {0: 30.0, 1: 29.0})
+    one.complete(one.start_trial(ONE), [12.5, 1000.0], {}, {0: 20.0})
+    one.prune(one.start_trial(TWO), {"reason": "behind"}, {0: 30.0, 1: 29.0})
     complete, pruned = trials(tmp_path)
     assert complete.values == [12.5, 1000.0]
     assert pruned.state.name == "PRUNED"
@@ -70,21 +70,21 @@ def test_stopped_with_several_targets_has_no_values(tmp_path: Path) -> None:
 
 def test_a_killed_search_leaves_no_running_trial_and_begins_again_with_it(tmp_path: Path) -> None:
     killed = study(tmp_path)
-    killed.complete(killed.begin(ONE), [1.0], {})
-    killed.begin(TWO)
+    killed.complete(killed.start_trial(ONE), [1.0], {})
+    killed.start_trial(TWO)
     again = study(tmp_path)
     assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE", "FAIL"]
     assert trials(tmp_path)[1].user_attrs["reason"] == INTERRUPTED
-    assert again.begun(again.finished()) == [TWO]
-    again.complete(again.begin(TWO), [2.0], {})
+    assert again.started(again.finished()) == [TWO]
+    again.complete(again.start_trial(TWO), [2.0], {})
     last = study(tmp_path)
-    assert last.begun(last.finished()) == []
+    assert last.started(last.finished()) == []
     assert [trial.state.name for trial in trials(tmp_path)] == ["COMPLETE", "FAIL", "COMPLETE"]
     assert len(study(tmp_path).finished()) == 2
 
 
 def test_no_study_of_the_file_keeps_a_running_trial(tmp_path: Path) -> None:
-    study(tmp_path, "seeds 0").begin(ONE)
+    study(tmp_path, "seeds 0").start_trial(ONE)
     study(tmp_path, "seeds 0,1")
     assert [trial.state.name for trial in trials(tmp_path, "seeds 0")] == ["FAIL"]
 
@@ -93,32 +93,32 @@ def test_no_study_of_the_file_keeps_a_running_trial(tmp_path: Path) -> None:
 def test_a_line_without_its_end_is_cut_off(tmp_path: Path, lost: int) -> None:
     """As a full disk leaves it: the study goes on with what was written before, now and later."""
     one = study(tmp_path)
-    one.complete(one.begin(ONE), [1.0], {})
+    one.complete(one.start_trial(ONE), [1.0], {})
     file = tmp_path / "study.journal"
     kept = file.read_bytes()
-    one.begin(TWO)
+    one.start_trial(TWO)
     file.write_bytes(file.read_bytes()[:-lost])
     again = study(tmp_path)
     assert file.read_bytes().startswith(kept)
-    again.complete(again.begin(TWO), [2.0], {})
+    again.complete(again.start_trial(TWO), [2.0], {})
     assert [trial.value for trial in trials(tmp_path)] == [1.0, 2.0]
 
 
 def test_other_studies_of_the_file_tell_what_was_tried(tmp_path: Path) -> None:
     one = study(tmp_path, "seeds 0")
-    one.complete(one.begin(ONE), [1.0], {})
-    one.prune(one.begin(TWO), {}, {0: 1.0})
-    assert study(tmp_path, "seeds 0,1").earlier() == [ONE], "what was stopped is not worth more seeds"
+    one.complete(one.start_trial(ONE), [1.0], {})
+    one.prune(one.start_trial(TWO), {}, {0: 1.0})
+    assert study(tmp_path, "seeds 0,1").of_other_studies() == [ONE], "what was stopped is not worth more seeds"
 
 
 def test_a_list_of_configurations_is_categorical(tmp_path: Path) -> None:
     listed = [{"network": "a", "training": "labels"}, {"network": "b"}]
-    one = Study(tmp_path / "study.journal", "s", of_list(listed))
+    one = SearchStudy(tmp_path / "study.journal", "s", of_list(listed))
     for configuration in listed:
-        one.complete(one.begin(configuration), [1.0], {})
+        one.complete(one.start_trial(configuration), [1.0], {})
     assert [trial.params for trial in trials(tmp_path)] == listed
 
 
 def test_a_value_outside_of_the_space_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ratio"):
-        study(tmp_path).begin({"family": "b", "ratio": 3.0})
+        study(tmp_path).start_trial({"family": "b", "ratio": 3.0})

@@ -8,21 +8,21 @@ import pytest
 import torch
 
 from ban_ray.errors import UserError
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.population import Population, open_storage
 from ban_ray.search import plan as plans
 from ban_ray.search import room, spaces
 from ban_ray.search.options import Options
-from ban_ray.search.request import Request, resolve
-from ban_ray.search.teachers import choose
+from ban_ray.search.request import SearchSpec, resolve
+from ban_ray.search.teachers import select_teachers
 from ban_ray.specs.teacher import TeacherChoice
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Population, Request]:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Population, SearchSpec]:
     """Two networks, each a baseline and two born-again generations of one epoch."""
     population = Population(open_storage(str(tmp_path_factory.mktemp("population"))))
     request = resolve(Options(space="densenet_grid", epochs=1, generations=2, seeds=(0,)))
@@ -31,77 +31,81 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Population, Reque
     return population, request
 
 
-def train(population: Population, request: Request, generations: tuple, told: str = "") -> None:
-    order = Order(
+def train(population: Population, request: SearchSpec, generations: tuple, told: str = "") -> None:
+    order = TrainingJob(
         storage=population.storage.url,
         source=request.source,
         generations=generations,
         first=0,
         chain_seed=0,
         run="run",
-        search="search",
-        teacher_told=told,
+        execution="search",
+        teacher_description=told,
     )
-    assert work(order, CPU, lambda _: None).status == "done"
+    assert train_generations(order, CPU, lambda _: None).status == "done"
 
 
-def test_the_best_member_is_the_one_of_lowest_held_out_error(trained: tuple[Population, Request]) -> None:
+def test_the_best_member_is_the_one_of_lowest_held_out_error(trained: tuple[Population, SearchSpec]) -> None:
     population, request = trained
-    task = request.setting.task
+    task = request.context.task
     errors = {member.key: member.metrics.held_out_error for member in population}
-    best = choose(population, "a", TeacherChoice.parse("best"), task, note=False)
+    best = select_teachers(population, "a", TeacherChoice.parse("best"), task, write=False)
     assert errors[best.keys[0]] == min(errors.values())
     sizes = sorted({member.parameters for member in population})
-    small = choose(population, "b", TeacherChoice.parse(f"best:parameters={sizes[0]}"), task, note=False)
+    small = select_teachers(population, "b", TeacherChoice.parse(f"best:parameters={sizes[0]}"), task, write=False)
     assert population[small.keys[0]].parameters == sizes[0]
-    assert f"{sizes[0]:,} parameters" in small.how
+    assert f"{sizes[0]:,} parameters" in small.description
     with pytest.raises(UserError, match="none of the 6 members"):
-        choose(population, "c", TeacherChoice.parse("best:parameters=1"), task, note=False)
+        select_teachers(population, "c", TeacherChoice.parse("best:parameters=1"), task, write=False)
     with pytest.raises(UserError, match="protocol paper"):
-        choose(population, "d", TeacherChoice.parse("best"), task.model_copy(update={"protocol": "paper"}), note=False)
+        select_teachers(
+            population, "d", TeacherChoice.parse("best"), task.model_copy(update={"protocol": "paper"}), write=False
+        )
 
 
-def test_a_choice_is_written_down_and_stays(trained: tuple[Population, Request]) -> None:
+def test_a_choice_is_written_down_and_stays(trained: tuple[Population, SearchSpec]) -> None:
     population, request = trained
-    task = request.setting.task
-    chosen = choose(population, "noted", TeacherChoice.parse("best"), task)
+    task = request.context.task
+    chosen = select_teachers(population, "noted", TeacherChoice.parse("best"), task)
     # Whatever becomes the best later, this search goes on with its own.
-    assert choose(population, "noted", TeacherChoice.parse("best:parameters=1"), task) == chosen
+    assert select_teachers(population, "noted", TeacherChoice.parse("best:parameters=1"), task) == chosen
     population.storage.write("searches/noted/teachers.json", b"[")
     with pytest.raises(UserError, match="damaged"):
-        choose(population, "noted", TeacherChoice.parse("best"), task)
+        select_teachers(population, "noted", TeacherChoice.parse("best"), task)
 
 
-def test_a_named_member_and_its_generations(trained: tuple[Population, Request]) -> None:
+def test_a_named_member_and_its_generations(trained: tuple[Population, SearchSpec]) -> None:
     population, request = trained
-    task, keys = request.setting.task, request.chains[0].chain.keys
-    assert choose(population, "e", TeacherChoice.parse(keys[1][:12]), task, note=False).keys == (keys[1],)
-    several = choose(population, "f", TeacherChoice.parse(f"generations:{keys[2]}"), task, note=False)
+    task, keys = request.context.task, request.chains[0].chain.keys
+    assert select_teachers(population, "e", TeacherChoice.parse(keys[1][:12]), task, write=False).keys == (keys[1],)
+    several = select_teachers(population, "f", TeacherChoice.parse(f"generations:{keys[2]}"), task, write=False)
     assert several.keys == keys[1:], "BAN-1 and BAN-2, without the baseline"
     with pytest.raises(UserError, match="no born-again generations lead to densenet-bc-16-8 by label"):
-        choose(population, "g", TeacherChoice.parse(f"generations:{keys[0]}"), task, note=False)
+        select_teachers(population, "g", TeacherChoice.parse(f"generations:{keys[0]}"), task, write=False)
     with pytest.raises(UserError, match="0 members"):
-        choose(population, "h", TeacherChoice.parse("f" * 64), task, note=False)
+        select_teachers(population, "h", TeacherChoice.parse("f" * 64), task, write=False)
     with pytest.raises(UserError, match="held-out samples"):
-        choose(population, "i", TeacherChoice.parse(keys[0]), task.model_copy(update={"split_seed": 1}), note=False)
+        select_teachers(
+            population, "i", TeacherChoice.parse(keys[0]), task.model_copy(update={"split_seed": 1}), write=False
+        )
 
 
-def test_generation_0_learns_from_the_chosen_and_says_so(trained: tuple[Population, Request]) -> None:
+def test_generation_0_learns_from_the_chosen_and_says_so(trained: tuple[Population, SearchSpec]) -> None:
     population, request = trained
-    teachers = choose(
-        population, "j", TeacherChoice.parse(f"generations:{request.chains[0].chain.keys[2]}"), request.setting.task
+    teachers = select_teachers(
+        population, "j", TeacherChoice.parse(f"generations:{request.chains[0].chain.keys[2]}"), request.context.task
     )
-    taught = request.taught(teachers)
-    assert teachers.how in taught.regime
+    taught = request.with_teachers(teachers)
+    assert teachers.description in taught.setting_description
     first = taught.chains[0].chain.generations[0]
     assert first.teachers == teachers.keys
     assert str(first.objective) == "ban+l"
-    assert taught.chains[0].place.columns[0] == "student"
-    plan = plans.make(taught, population)
-    assert not plan.there
-    train(population, request, (first,), teachers.how)
+    assert taught.chains[0].position.columns[0] == "student"
+    plan = plans.make_plan(taught, population)
+    assert not plan.published
+    train(population, request, (first,), teachers.description)
     member = population[first.key]
-    assert member.provenance["teacher_chosen"] == teachers.how
+    assert member.provenance["teacher_chosen"] == teachers.description
     assert set(member.teachers) == set(teachers.keys)
     assert member.provenance["multiply_accumulates"] > 0
 
@@ -113,21 +117,21 @@ SAMPLED = {
 
 
 @pytest.mark.parametrize("name", [name for name in spaces.names() if spaces.load(name).takes_teacher])
-def test_a_generation_0_that_a_member_teaches_is_no_baseline(trained: tuple[Population, Request], name: str) -> None:
+def test_a_generation_0_that_a_member_teaches_is_no_baseline(trained: tuple[Population, SearchSpec], name: str) -> None:
     population, request = trained
     network = "densenet-bc-10-4" if spaces.load(name).takes_network else None
     asked = resolve(Options(space=name, network=network, generations=1, seeds=(0,)))
     teacher = TeacherChoice.parse(request.chains[0].chain.keys[0])
-    taught = asked.taught(choose(population, name, teacher, asked.setting.task, note=False))
-    planned = taught.planned(SAMPLED[name]) if name in SAMPLED else taught.chains
+    taught = asked.with_teachers(select_teachers(population, name, teacher, asked.context.task, write=False))
+    planned = taught.chains_of(SAMPLED[name]) if name in SAMPLED else taught.chains
     assert planned[0].chain.generations[0].teachers
-    assert planned[0].place.columns == ("student", "BAN-1")
+    assert planned[0].position.columns == ("student", "BAN-1")
 
 
-def test_what_is_taken_is_told(trained: tuple[Population, Request]) -> None:
+def test_what_is_taken_is_told(trained: tuple[Population, SearchSpec]) -> None:
     population, _ = trained
     deeper = resolve(Options(space="densenet_grid", epochs=1, generations=3, seeds=(0,)))
-    assert plans.taken_teachers(plans.make(deeper, population)) == {"densenet-bc-16-8": 1, "densenet-bc-16-12": 1}
+    assert plans.reused_teachers(plans.make_plan(deeper, population)) == {"densenet-bc-16-8": 1, "densenet-bc-16-12": 1}
 
 
 @pytest.mark.parametrize(
@@ -145,24 +149,24 @@ def test_what_names_no_teacher_is_refused(space: str, text: str, says: str) -> N
 
 
 def test_a_storage_without_room_is_refused(
-    trained: tuple[Population, Request], monkeypatch: pytest.MonkeyPatch
+    trained: tuple[Population, SearchSpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     population, request = trained
-    plan = plans.make(request, population)
+    plan = plans.make_plan(request, population)
     needed = room.needed_bytes(plan, 2)
     monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
-    room.require_room(population.storage.url, plan, 2)
+    room.check_disk_space(population.storage.url, plan, 2)
     monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
     with pytest.raises(UserError, match="MiB free and this search needs about"):
-        room.require_room(population.storage.url, plan, 2)
+        room.check_disk_space(population.storage.url, plan, 2)
 
 
-def test_the_needed_room_is_near_what_members_take(trained: tuple[Population, Request]) -> None:
+def test_the_needed_room_is_near_what_members_take(trained: tuple[Population, SearchSpec]) -> None:
     population, request = trained
-    empty = plans.make(request, None)
+    empty = plans.make_plan(request, None)
     taken = sum(
         file.stat().st_size for file in (Path(population.storage.url) / "population").rglob("*") if file.is_file()
     )
-    of_two_chains = plans.Plan(request, frozenset(), empty.missing[:6], empty.open[:2])
+    of_two_chains = plans.Plan(request, frozenset(), empty.missing[:6], empty.open_chains[:2])
     assert taken <= room.needed_bytes(of_two_chains, 1) <= 3 * taken
     json.dumps(plans.as_json(empty, None, []))

@@ -3,7 +3,7 @@
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.search.unused import refuse_unused
+from ban_ray.search.unused import reject_ineffective_options
 from ban_ray.specs import Chain, Objective, Recipe, Task, born_again
 
 TASK = Task(name="digits", fingerprint="0" * 64)
@@ -19,8 +19,8 @@ DENSE, WIDE = "densenet-bc-10-4", "wide-resnet-10-1"
 
 def test_an_effect_in_one_chain_is_enough() -> None:
     chains = [chain(WIDE, 0, cached=True), chain(DENSE, 1, cached=True)]
-    refuse_unused(chains, teacher_cache=True, recompute=True, error_of="ensemble")
-    refuse_unused([chain(WIDE, 0)], teacher_cache=False, recompute=False, error_of="last")
+    reject_ineffective_options(chains, teacher_cache=True, recompute=True, select_by="ensemble")
+    reject_ineffective_options([chain(WIDE, 0)], teacher_cache=False, recompute=False, select_by="last")
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,4 @@ def test_an_effect_in_one_chain_is_enough() -> None:
 )
 def test_none_in_all_is_refused(chains: list[Chain], options: dict, told: str) -> None:
     with pytest.raises(UserError, match=told):
-        refuse_unused(chains, **{"teacher_cache": False, "recompute": False, "error_of": "last"} | options)
+        reject_ineffective_options(chains, **{"teacher_cache": False, "recompute": False, "error_of": "last"} | options)

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from ban_ray.specs import Choice, FloatRange, IntRange, Objective, Recipe, Scale
-from ban_ray.specs.parameters import check, conditional, contains, continuous, draw, points
+from ban_ray.specs.parameters import check, conditional, contains, continuous, grid, sample
 
 FINITE = {
     "family": Choice(("a", "b")),
@@ -16,12 +16,12 @@ FINITE = {
 
 
 def test_10000_draws_of_a_conditional_space_are_its_points() -> None:
-    every = [tuple(sorted(point.items())) for point in points(FINITE)]
+    every = [tuple(sorted(point.items())) for point in grid(FINITE)]
     assert len(every) == len(set(every)) == 3 + 6
     chance = random.Random(0)
     drawn = {}
     for _ in range(10_000):
-        configuration = draw(FINITE, chance)
+        configuration = sample(FINITE, chance)
         assert contains(FINITE, configuration)
         drawn[tuple(sorted(configuration.items()))] = drawn.get(tuple(sorted(configuration.items())), 0) + 1
     assert set(drawn) == set(every)
@@ -30,18 +30,18 @@ def test_10000_draws_of_a_conditional_space_are_its_points() -> None:
 
 
 def test_steps_have_no_binary_tails() -> None:
-    assert FloatRange(0.3, 0.7, 0.1).every() == (0.3, 0.4, 0.5, 0.6, 0.7)
-    assert len(FloatRange(0.25, 2, 0.05).every() or ()) == 36
-    assert IntRange(4, 17, 4).every() == (4, 8, 12, 16)
+    assert FloatRange(0.3, 0.7, 0.1).listed() == (0.3, 0.4, 0.5, 0.6, 0.7)
+    assert len(FloatRange(0.25, 2, 0.05).listed() or ()) == 36
+    assert IntRange(4, 17, 4).listed() == (4, 8, 12, 16)
 
 
 def test_a_logarithmic_range_is_drawn_evenly_by_its_logarithm() -> None:
     rate, chance = FloatRange(0.01, 1, log=True), random.Random(0)
-    low = sum(float(rate.draw(chance)) < 0.1 for _ in range(10_000))
+    low = sum(float(rate.sample(chance)) < 0.1 for _ in range(10_000))
     assert 4700 < low < 5300
     assert continuous({"rate": rate, "units": IntRange(1, 2)}) == ["rate"]
     with pytest.raises(ValueError, match="rate"):
-        points({"rate": rate})
+        grid({"rate": rate})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.tasks import load
-from ban_ray.tasks.decoded import Decoded, Part, cache_root, canonical, fingerprint, keep
+from ban_ray.tasks.decoded import ImageDataset, ImagePart, cache_root, canonical, fingerprint, keep
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import Pictures, random_pictures, write_folder, write_part
@@ -18,12 +18,12 @@ TRAIN = random_pictures(40, seed=1)
 TEST = random_pictures(20, seed=2)
 
 
-def of(folder: Path, **options: str) -> Decoded:
+def of(folder: Path, **options: str) -> ImageDataset:
     return open_source(Source.of("cifar10", data=str(folder), **options))
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Decoded:
+def first(tmp_path_factory: pytest.TempPathFactory) -> ImageDataset:
     return of(write_folder(tmp_path_factory.mktemp("data"), TRAIN, TEST))
 
 
@@ -41,7 +41,7 @@ def shuffled(pictures: Pictures, seed: int) -> Pictures:
         {"kind": "TIFF"},
     ],
 )
-def test_neither_order_nor_route_matters(tmp_path: Path, first: Decoded, columns: dict[str, str]) -> None:
+def test_neither_order_nor_route_matters(tmp_path: Path, first: ImageDataset, columns: dict[str, str]) -> None:
     again = of(write_folder(tmp_path, shuffled(TRAIN, 3), shuffled(TEST, 4), **columns))
     assert again.fingerprint == first.fingerprint
     assert np.array_equal(again.train.images, first.train.images)
@@ -49,22 +49,25 @@ def test_neither_order_nor_route_matters(tmp_path: Path, first: Decoded, columns
     assert np.array_equal(again.test.images, first.test.images)
 
 
-def test_plain_arrays_are_the_same_task(first: Decoded) -> None:
+def test_plain_arrays_are_the_same_task(first: ImageDataset) -> None:
     """As a reader of another format would hand them over."""
     other = shuffled(TRAIN, 5)
-    assert keep(Part(other.images, other.labels), Part(TEST.images, TEST.labels), 10).fingerprint == first.fingerprint
-    narrow = Part(other.images, other.labels.astype(np.uint8))
-    assert keep(narrow, Part(TEST.images, TEST.labels), 10).fingerprint == first.fingerprint
+    assert (
+        keep(ImagePart(other.images, other.labels), ImagePart(TEST.images, TEST.labels), 10).fingerprint
+        == first.fingerprint
+    )
+    narrow = ImagePart(other.images, other.labels.astype(np.uint8))
+    assert keep(narrow, ImagePart(TEST.images, TEST.labels), 10).fingerprint == first.fingerprint
 
 
-def test_decoded_pixels_are_what_was_encoded(first: Decoded) -> None:
+def test_decoded_pixels_are_what_was_encoded(first: ImageDataset) -> None:
     assert first.image_shape == (32, 32, 3)
     written = {(image.tobytes(), int(label)) for image, label in zip(TRAIN.images, TRAIN.labels, strict=True)}
     read = {(image.tobytes(), int(label)) for image, label in zip(first.train.images, first.train.labels, strict=True)}
     assert read == written
 
 
-def test_every_pixel_label_and_part_matters(tmp_path: Path, first: Decoded) -> None:
+def test_every_pixel_label_and_part_matters(tmp_path: Path, first: ImageDataset) -> None:
     pixel = Pictures(TRAIN.images.copy(), TRAIN.labels)
     pixel.images[7, 31, 31, 2] ^= 1
     label = Pictures(TRAIN.images, TRAIN.labels.copy())
@@ -81,23 +84,23 @@ def test_every_pixel_label_and_part_matters(tmp_path: Path, first: Decoded) -> N
 
 def test_equal_pictures_with_different_labels_have_one_order() -> None:
     images = np.zeros((6, 2, 2, 1), dtype=np.uint8)
-    one = canonical(Part(images, np.array([5, 1, 4, 1, 0, 9])))
+    one = canonical(ImagePart(images, np.array([5, 1, 4, 1, 0, 9])))
     assert one.labels.tolist() == [0, 1, 1, 4, 5, 9]
     names = {
-        fingerprint(canonical(Part(images, np.array(labels))), one, 10)
+        fingerprint(canonical(ImagePart(images, np.array(labels))), one, 10)
         for labels in ([0, 1, 1, 4, 5, 9], [9, 5, 4, 1, 1, 0])
     }
     assert len(names) == 1
 
 
-def test_a_column_chosen_by_name(tmp_path: Path, first: Decoded) -> None:
+def test_a_column_chosen_by_name(tmp_path: Path, first: ImageDataset) -> None:
     write_folder(tmp_path, TRAIN, TEST, label="coarse")
     assert of(tmp_path, label_column="coarse").fingerprint == first.fingerprint
     with pytest.raises(UserError, match="'label'"):
         of(tmp_path)
 
 
-def test_decoded_once(tmp_path: Path, first: Decoded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoded_once(tmp_path: Path, first: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path, TRAIN, TEST)
     of(tmp_path)
     monkeypatch.setattr(load.parquet, "read", lambda *_: pytest.fail("decoded again"))
@@ -105,7 +108,7 @@ def test_decoded_once(tmp_path: Path, first: Decoded, monkeypatch: pytest.Monkey
     assert isinstance(of(tmp_path).train.images, np.memmap), "processes of a node share the pages"
 
 
-def test_a_changed_file_is_decoded_again(tmp_path: Path, first: Decoded) -> None:
+def test_a_changed_file_is_decoded_again(tmp_path: Path, first: ImageDataset) -> None:
     write_folder(tmp_path, TRAIN, TEST)
     assert of(tmp_path).fingerprint == first.fingerprint
     stamp = (tmp_path / "train.parquet").stat()
@@ -131,7 +134,7 @@ def test_nothing_half_decoded_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.undo()
 
 
-def test_a_known_fingerprint_needs_no_files(tmp_path: Path, first: Decoded) -> None:
+def test_a_known_fingerprint_needs_no_files(tmp_path: Path, first: ImageDataset) -> None:
     source = Source(name="cifar10", data=str(tmp_path / "gone"))
     assert open_source(source, first.fingerprint).fingerprint == first.fingerprint
 
@@ -143,5 +146,5 @@ def test_other_data_than_the_task_asks_for_is_refused(tmp_path: Path, name: str)
         open_source(Source.of(name, data=data), "0" * 64)
 
 
-def test_the_cache_says_how_many_classes(first: Decoded) -> None:
+def test_the_cache_says_how_many_classes(first: ImageDataset) -> None:
     assert json.loads((cache_root() / first.fingerprint / "meta.json").read_text())["num_classes"] == 10

@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from ban_ray.specs import Task
-from ban_ray.tasks.decoded import Decoded, keep
-from ban_ray.tasks.decoded import Part as DecodedPart
-from ban_ray.tasks.images import Draws, ImageData, augment, draw, load_images
-from ban_ray.tasks.source import KINDS
+from ban_ray.tasks.decoded import ImageDataset, keep
+from ban_ray.tasks.decoded import ImagePart as DecodedPart
+from ban_ray.tasks.images import CropFlip, ImageData, augment, load_images, sample_crop_flip
+from ban_ray.tasks.source import TASK_TYPES
 from tests.conftest import CPU
 
 
 @pytest.fixture(scope="module")
-def colour() -> Decoded:
+def colour() -> ImageDataset:
     """Channels with means and spreads far apart, and a test set that has others still."""
     chance = np.random.default_rng(0)
     images = np.stack(
@@ -24,7 +24,7 @@ def colour() -> Decoded:
 
 
 @pytest.mark.parametrize("protocol", ["search", "paper"])
-def test_the_training_set_has_mean_0_and_deviation_1(colour: Decoded, protocol: str) -> None:
+def test_the_training_set_has_mean_0_and_deviation_1(colour: ImageDataset, protocol: str) -> None:
     task = Task(name="cifar10", fingerprint=colour.fingerprint, protocol=protocol)
     data = load_images(task, colour, CPU)
     assert len(data.train) == {"search": 180, "paper": 200}[protocol]
@@ -53,16 +53,16 @@ def test_normalising_leaves_the_bytes_alone(data: ImageData) -> None:
 
 @pytest.mark.parametrize(("name", "pad", "flip"), [("digits", 1, False), ("cifar10", 4, True), ("cifar100", 4, True)])
 def test_augmentation_belongs_to_the_task(name: str, pad: int, flip: bool) -> None:
-    assert (KINDS[name].pad, KINDS[name].flip) == (pad, flip)
+    assert (TASK_TYPES[name].pad, TASK_TYPES[name].flip) == (pad, flip)
 
 
-def test_a_training_batch_is_the_augmented_samples_and_their_labels(colour: Decoded) -> None:
+def test_a_training_batch_is_the_augmented_samples_and_their_labels(colour: ImageDataset) -> None:
     task = Task(name="cifar10", fingerprint=colour.fingerprint, label_noise=0.5)
     data = load_images(task, colour, CPU)
     indices = torch.tensor([3, 150, 3, 17])
-    draws = draw(1, 0, 0, 4, data.pad, data.flip)
+    draws = sample_crop_flip(1, 0, 0, 4, data.pad, data.flip)
     images, labels = data.training_batch(indices, draws)
     assert torch.equal(labels, data.train.labels[indices])
     assert torch.equal(images, data.normalise(augment(data.train.images, indices, draws, 4)))
-    middle = Draws(torch.full((4,), 4), torch.full((4,), 4), torch.zeros(4, dtype=torch.bool))
+    middle = CropFlip(torch.full((4,), 4), torch.full((4,), 4), torch.zeros(4, dtype=torch.bool))
     assert torch.equal(data.training_batch(indices, middle)[0], data.normalise(data.train.images[indices]))

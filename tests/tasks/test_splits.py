@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Task
-from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.decoded import ImageDataset
 from ban_ray.tasks.images import load_images
 from ban_ray.tasks.splits import Split, split
 from tests.conftest import CPU
@@ -76,7 +76,7 @@ def test_the_split_is_stratified(counts: Sequence[int]) -> None:
         assert abs(int((held_out == label).sum()) - 0.25 * count) < 1, (label, count)
 
 
-def test_sizes_of_digits(digits: Decoded, task: Task) -> None:
+def test_sizes_of_digits(digits: ImageDataset, task: Task) -> None:
     parts = split(task, digits.train.labels, digits.num_classes)
     assert (len(parts.train), len(parts.held_out), len(digits.test.labels)) == (300, 100, 1397)
     for labels, total in ((digits.train.labels[parts.held_out], 100), (digits.test.labels, 1397)):
@@ -84,7 +84,7 @@ def test_sizes_of_digits(digits: Decoded, task: Task) -> None:
         assert np.all(np.abs(np.bincount(labels) - whole * total / 1797) < 2)
 
 
-def test_the_split_of_digits_is_fixed(digits: Decoded, task: Task) -> None:
+def test_the_split_of_digits_is_fixed(digits: ImageDataset, task: Task) -> None:
     """A change needs a bump of SEMANTICS_VERSION: members of one population must share one split."""
     assert digits.fingerprint == DIGITS_FINGERPRINT
     noisy = task.model_copy(update={"label_noise": 0.3})
@@ -127,7 +127,7 @@ def test_replaced_positions_do_not_follow_the_split_or_the_classes() -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.3, 1.0])
-def test_only_training_labels_are_noisy(digits: Decoded, task: Task, noise: float) -> None:
+def test_only_training_labels_are_noisy(digits: ImageDataset, task: Task, noise: float) -> None:
     noisy = task.model_copy(update={"label_noise": noise})
     parts = split(noisy, digits.train.labels, digits.num_classes)
     data = load_images(noisy, digits, CPU)
@@ -139,7 +139,7 @@ def test_only_training_labels_are_noisy(digits: Decoded, task: Task, noise: floa
     assert np.array_equal(data.train.images.numpy(), digits.train.images[parts.train]), "pixels stay as they are"
 
 
-def test_the_paper_protocol_trains_on_everything(digits: Decoded, task: Task) -> None:
+def test_the_paper_protocol_trains_on_everything(digits: ImageDataset, task: Task) -> None:
     data = load_images(task.model_copy(update={"protocol": "paper"}), digits, CPU)
     assert (len(data.train), len(data.held_out), len(data.test)) == (400, 0, 1397)
     assert np.array_equal(data.train.images.numpy(), digits.train.images)

@@ -73,12 +73,12 @@ def test_sizes_agree_with_torchvision(tmp_path: Path, height: int, width: int) -
     y, x = np.mgrid[0 : 4 * height, 0 : 4 * width] / (4 * height)
     smooth = Image.fromarray((127 + 100 * np.stack([np.sin(5 * x), np.cos(4 * y), np.sin(x * y)], -1)).astype(np.uint8))
     smooth.save(tmp_path / "a.png")
-    ours = encoded.fitted(tmp_path / "a.png", height, width, 3)
+    ours = encoded.center_crop_resize(tmp_path / "a.png", height, width, 3)
     assert np.array_equal(ours, np.asarray(functional.resize(smooth, [height, width])))
 
     wide = functional.pad(smooth, [2 * width, 0], fill=7)
     wide.save(tmp_path / "b.png")
-    middle = encoded.fitted(tmp_path / "b.png", height, width, 3)
+    middle = encoded.center_crop_resize(tmp_path / "b.png", height, width, 3)
     assert np.abs(middle[:, 2:-2].astype(int) - ours[:, 2:-2]).max() <= 1, "the middle is cut out"
 
 
@@ -87,8 +87,8 @@ def test_gray_transparent_and_palette_files_among_coloured_ones(tmp_path: Path) 
     for mode in ("1", "L", "LA", "P", "RGBA", "RGB", "CMYK"):
         suffix = "tif" if mode == "CMYK" else "png"
         Image.new("L", (10, 10), 255).convert("RGB").convert(mode).save(place.with_suffix(f".{suffix}"))
-        assert encoded.fitted(place.with_suffix(f".{suffix}"), 8, 8, 3).min() >= 250, mode
-    assert encoded.fitted(place, 8, 8, 1).shape == (8, 8, 1)
+        assert encoded.center_crop_resize(place.with_suffix(f".{suffix}"), 8, 8, 3).min() >= 250, mode
+    assert encoded.center_crop_resize(place, 8, 8, 1).shape == (8, 8, 1)
 
 
 def test_deep_images_are_refused_rather_than_clipped(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_damaged_files_never_end_in_a_traceback(
     file = tmp_path_factory.getbasetemp() / "damaged.png"
     file.write_bytes(content[:cut])
     try:
-        assert encoded.fitted(file, 9, 8, 3).shape == (9, 8, 3)
+        assert encoded.center_crop_resize(file, 9, 8, 3).shape == (9, 8, 3)
     except UserError as error:
         assert str(error).startswith(str(file))
         assert "\n" not in str(error)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.decoded import ImageDataset
 from ban_ray.tasks.load import open_source
-from ban_ray.tasks.source import KINDS, Source
+from ban_ray.tasks.source import TASK_TYPES, Source
 from tests.tasks.pictures import Pictures, random_pictures, write_folder
 from tests.tasks_own_data.layouts import (
     Dump,
@@ -29,7 +29,7 @@ def shuffled(pictures: Pictures) -> Pictures:
     return pictures[np.random.default_rng(9).permutation(len(pictures.labels))]
 
 
-def same(one: Decoded, other: Decoded) -> bool:
+def same(one: ImageDataset, other: ImageDataset) -> bool:
     parts = ((one.train, other.train), (one.test, other.test))
     return one.fingerprint == other.fingerprint and all(
         np.array_equal(a.images, b.images) and np.array_equal(a.labels, b.labels) for a, b in parts
@@ -81,8 +81,8 @@ def test_fashion_mnist_by_every_route(tmp_path: Path, monkeypatch: pytest.Monkey
     for name in ("gz", "flat", "debian"):
         assert same(open_source(Source.of("fashion_mnist", str(tmp_path / name))), first)
 
-    kind = dataclasses.replace(KINDS["fashion_mnist"], default_data=str(tmp_path / "debian"))
-    monkeypatch.setitem(KINDS, "fashion_mnist", kind)
+    kind = dataclasses.replace(TASK_TYPES["fashion_mnist"], default_data=str(tmp_path / "debian"))
+    monkeypatch.setitem(TASK_TYPES, "fashion_mnist", kind)
     found = Source.of("fashion_mnist")
     assert found.data == str(tmp_path / "debian")
     assert same(open_source(found), first)

@@ -14,7 +14,7 @@ import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.tasks import load, lock
-from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.decoded import ImageDataset
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import random_pictures
@@ -70,13 +70,13 @@ def test_a_dead_holder_does_not_block_and_a_hung_one_not_for_ever(
     assert holder.stdout.readline() == "held\n"
     monkeypatch.setattr(lock, "WAIT_S", 0.2)
     began = time.monotonic()
-    with lock.one_at_a_time("work"):
+    with lock.node_lock("work"):
         assert time.monotonic() - began >= 0.2
     os.kill(holder.pid, signal.SIGKILL)
     holder.communicate()
     monkeypatch.setattr(lock, "WAIT_S", 60.0)
     began = time.monotonic()
-    with lock.one_at_a_time("work"):
+    with lock.node_lock("work"):
         assert time.monotonic() - began < 30
 
 
@@ -86,7 +86,7 @@ def test_two_at_once_end_with_one_whole_copy(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("BAN_RAY_CACHE", str(tmp_path / "cache"))
     source = Source.of("folder", str(data), image_size=16)
     real = np.save
-    inner: list[Decoded] = []
+    inner: list[ImageDataset] = []
 
     def save(*given: Any) -> None:
         monkeypatch.setattr(np, "save", real)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
 from ban_ray.tasks.load import open_source
-from ban_ray.tasks.source import KINDS, Source
+from ban_ray.tasks.source import TASK_TYPES, Source
 from tests.tasks.pictures import random_pictures, write_folder
 from tests.tasks_own_data.layouts import gray_pictures, write_cifar, write_idx
 
@@ -62,7 +62,7 @@ def test_without_debians_package_fashion_mnist_needs_a_folder(monkeypatch: pytes
 
 
 @given(
-    st.sampled_from([*KINDS, "nonsense", ""]),
+    st.sampled_from([*TASK_TYPES, "nonsense", ""]),
     st.none() | st.text(max_size=8) | st.just("."),
     st.none() | st.text(max_size=8),
     st.none() | st.text(max_size=8) | st.sampled_from(["32", "8x1024"]),

@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.population import Population, open_storage
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 
 
 @pytest.fixture
@@ -34,17 +34,19 @@ def test_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
     chain = born_again(
         task, "densenet-bc-10-4", Recipe(epochs=1, batch_size=18), Objective(name="ban+l"), seed=0, generations=1
     )
-    order = Order(
+    order = TrainingJob(
         storage=open_storage(str(tmp_path / "runs")).url,
         source=source,
         generations=chain.generations,
         first=0,
         chain_seed=0,
         run="run",
-        search="search",
+        execution="search",
     )
-    outcome = work(Order.model_validate_json(order.model_dump_json()), torch.device("cpu"), lambda _: None)
-    assert outcome.status == "done", outcome.sentence
+    outcome = train_generations(
+        TrainingJob.model_validate_json(order.model_dump_json()), torch.device("cpu"), lambda _: None
+    )
+    assert outcome.status == "done", outcome.message
     population = Population(open_storage(str(tmp_path / "runs")))
     for key in chain.keys:
         recorded = population[key].provenance["source"]

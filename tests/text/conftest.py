@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ban_ray.specs import Generation, Objective, Recipe, Task
-from ban_ray.tasks.corpus import Corpus
+from ban_ray.tasks.corpus import TextDataset
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.tasks.text import TextData, load_text
@@ -44,13 +44,13 @@ def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("text") / "babble", babble(200, 1), babble(40, 2), babble(41, 3))
 
 
-def corpus_of(folder: Path, tokens: str = "word") -> Corpus:
+def corpus_of(folder: Path, tokens: str = "word") -> TextDataset:
     corpus = open_source(Source.of("text", str(folder), tokens=tokens))
-    assert isinstance(corpus, Corpus)
+    assert isinstance(corpus, TextDataset)
     return corpus
 
 
-def text_task(corpus: Corpus, tokens: Any = "word") -> Task:
+def text_task(corpus: TextDataset, tokens: Any = "word") -> Task:
     return Task(name="text", fingerprint=corpus.fingerprint, tokens=tokens)
 
 

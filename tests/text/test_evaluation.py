@@ -54,13 +54,13 @@ def test_a_source_of_known_entropy(source: TextData, make_text: MakeText) -> Non
         plateau=None,
     )
     made = train(generation, None, source, CPU)
-    outputs, labels = source.stored(made.test), source.test.labels.numpy()
+    outputs, labels = source.to_stored(made.test), source.test.labels.numpy()
     # The one end of a line is no part of the source, and a surprise.
     within = labels != source.end
     surprises = PERPLEXITY.losses(outputs, labels)[within]
     assert PERPLEXITY.mean(surprises) == pytest.approx(TRUE, rel=1.5e-3)
     assert BITS.mean(surprises) == pytest.approx(1.75, abs=2e-3)
-    assert PERPLEXITY.recorded(source.log_likelihood(made.test, source.test)) == pytest.approx(TRUE, rel=5e-3)
+    assert PERPLEXITY.from_field(source.log_likelihood(made.test, source.test)) == pytest.approx(TRUE, rel=5e-3)
     assert np.mean(outputs.predicted[within] != labels[within]) == pytest.approx(0.5, abs=0.01)
 
 
@@ -110,7 +110,7 @@ def test_every_token_is_predicted_once_and_in_order(tokens: int) -> None:
     chance = np.random.default_rng(tokens).integers(0, 50, tokens)
     part = TextPart(torch.from_numpy(chance))
     data = TextData("text", part, part, part, 50, 3, 7, None)  # type: ignore[arg-type]
-    outputs = data.stored(evaluate(Echo(), data, part, Recipe()))
+    outputs = data.to_stored(evaluate(Echo(), data, part, Recipe()))
     assert outputs.predicted.tolist() == [7, *chance[:-1].tolist()]
     assert np.array_equal(outputs.label > -1, outputs.predicted == chance)
     assert outputs.label.shape == outputs.top.shape == (tokens,)

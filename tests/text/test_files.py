@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.corpus import LONGEST, Corpus
+from ban_ray.tasks.corpus import LONGEST, TextDataset
 from ban_ray.tasks.data_set import sizes
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
@@ -14,7 +14,7 @@ from ban_ray.tasks.text_files import PTB_TOKENS
 from tests.text.conftest import corpus_of, text_task, write
 
 
-def told(corpus: Corpus, part: str) -> list[str]:
+def told(corpus: TextDataset, part: str) -> list[str]:
     return [corpus.vocabulary[token] for token in getattr(corpus, part)]
 
 
@@ -141,7 +141,7 @@ def ptb(folder: Path, tokens: tuple[int, int, int], types: int) -> Source:
 def test_mikolovs_counts(tmp_path: Path) -> None:
     """Tokens and types with ends of lines; one more or less of anything is another data set."""
     corpus = open_source(ptb(tmp_path / "right", PTB_TOKENS, 10_000))
-    assert isinstance(corpus, Corpus)
+    assert isinstance(corpus, TextDataset)
     assert corpus.num_classes == 10_000
     assert (len(corpus.train), len(corpus.valid), len(corpus.test)) == (929_589, 73_760, 82_430)
     for part in range(3):
@@ -156,7 +156,7 @@ def test_mikolovs_counts(tmp_path: Path) -> None:
 def test_the_embedded_text(tokens: str) -> None:
     """Tens of thousands of words, the same each time, no line of one part in another."""
     corpus = open_source(Source.of("python_docs", tokens=tokens))
-    assert isinstance(corpus, Corpus)
+    assert isinstance(corpus, TextDataset)
     total = len(corpus.train) + len(corpus.valid) + len(corpus.test)
     assert total > (50_000 if tokens == "word" else 200_000)
     for part, share in (("train", 0.8), ("valid", 0.1), ("test", 0.1)):

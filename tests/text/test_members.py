@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from ban_ray.ensembles import together
+from ban_ray.ensembles import combine
 from ban_ray.errors import DamagedMember
 from ban_ray.metrics import BITS, ERROR, PERPLEXITY, metric_of
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.outputs import TokenOutputs, classes_of, entropies
 from ban_ray.population import Population
 from ban_ray.population.contents import predictions_of
@@ -18,7 +18,7 @@ from ban_ray.population.verify import verify
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from ban_ray.tasks.source import Source
 from ban_ray.tasks.text import TextData
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 from tests.conftest import CPU
 from tests.text.conftest import MakeText, text_task
 
@@ -34,18 +34,18 @@ def test_a_chain_of_language_models(
 ) -> None:
     """Trained, published, read back as a teacher; perplexities follow from what is stored."""
     chain = born_again(text_task(text_data.corpus), network, recipe, Objective(name="ban+l"), seed=0, generations=1)
-    order = Order(
+    order = TrainingJob(
         storage=population.storage.url,
         source=Source.of("text", str(text_folder)),
         generations=chain.generations,
         first=0,
         chain_seed=0,
         run="run",
-        search="search",
+        execution="search",
     )
     reports: list[dict[str, object]] = []
-    outcome = work(order, CPU, reports.append)
-    assert outcome.status == "done", outcome.sentence
+    outcome = train_generations(order, CPU, reports.append)
+    assert outcome.status == "done", outcome.message
     assert not verify(population, grace_s=0).findings
     for key in chain.keys:
         member = population[key]
@@ -61,13 +61,15 @@ def test_a_chain_of_language_models(
         )
         metric = metric_of(member.generation.task)
         assert metric is PERPLEXITY
-        assert metric.of(member) == pytest.approx(metric.mean(metric.losses(stored.test, stored.test_labels)), rel=1e-6)
-        assert 1 < (metric.of(member, "held_out") or 0) < text_data.num_classes + 1
+        assert metric.value_of(member) == pytest.approx(
+            metric.mean(metric.losses(stored.test, stored.test_labels)), rel=1e-6
+        )
+        assert 1 < (metric.value_of(member, "held_out") or 0) < text_data.num_classes + 1
         noted = member.provenance
         steps = len(text_data.train) // 42
         assert (noted["images_seen"], noted["num_classes"]) == (2 * steps * 42, text_data.num_classes)
         assert noted["multiply_accumulates"]
-    again = work(order, CPU, reports.append)
+    again = train_generations(order, CPU, reports.append)
     assert again.status == "done"
 
 
@@ -84,7 +86,7 @@ def outputs(seed: int, n: int = 30, classes: int = 5) -> tuple[np.ndarray, Token
 def test_an_ensembles_perplexity_is_exact() -> None:
     """From what is kept, as from the whole distributions."""
     whole, kept, labels = zip(*(outputs(seed) for seed in (1, 2, 3)), strict=True)
-    full, mine = together(whole), together(kept)
+    full, mine = combine(whole), combine(kept)
     assert isinstance(mine, TokenOutputs)
     assert not isinstance(full, TokenOutputs)
     losses = [metric.mean(metric.losses(one, labels[0])) for one in (full, mine) for metric in (PERPLEXITY, BITS)]
@@ -98,7 +100,7 @@ def test_an_ensembles_perplexity_is_exact() -> None:
 
 def test_an_ensemble_of_one_is_itself() -> None:
     _, kept, labels = outputs(4)
-    mine = together([kept])
+    mine = combine([kept])
     assert isinstance(mine, TokenOutputs)
     assert np.array_equal(mine.predicted, kept.predicted)
     np.testing.assert_allclose(mine.top, kept.top, rtol=1e-5)
@@ -108,7 +110,7 @@ def test_an_ensemble_of_one_is_itself() -> None:
 def test_members_of_different_forms_make_no_ensemble() -> None:
     whole, kept, _ = outputs(5)
     with pytest.raises(ValueError, match="different things"):
-        together([whole, kept])
+        combine([whole, kept])
 
 
 def test_what_is_not_kept_is_not_known() -> None:
@@ -158,6 +160,6 @@ def test_metrics_and_their_differences() -> None:
     losses = np.full(4, np.log(8), np.float32)
     assert PERPLEXITY.mean(losses) == pytest.approx(8, rel=1e-6)
     assert BITS.mean(losses) == pytest.approx(3, rel=1e-6)
-    assert PERPLEXITY.gap(16, 8) == pytest.approx(100 * np.log(2))
-    assert PERPLEXITY.scale * np.log(2) == pytest.approx(PERPLEXITY.gap(16, 8))
-    assert BITS.scale * np.log(2) == pytest.approx(BITS.gap(4, 3))
+    assert PERPLEXITY.difference(16, 8) == pytest.approx(100 * np.log(2))
+    assert PERPLEXITY.scale * np.log(2) == pytest.approx(PERPLEXITY.difference(16, 8))
+    assert BITS.scale * np.log(2) == pytest.approx(BITS.difference(4, 3))

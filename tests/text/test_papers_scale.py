@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.search.options import Options
-from ban_ray.search.request import Request, resolve
+from ban_ray.search.request import SearchSpec, resolve
 from tests.text.conftest import babble, write
 
 
@@ -14,12 +14,12 @@ def data(tmp_path: Path) -> Path:
     return write(tmp_path / "text", babble(3000, 0), babble(300, 1), babble(300, 2))
 
 
-def asked(data: Path, batch_size: int | None = None) -> Request:
+def asked(data: Path, batch_size: int | None = None) -> SearchSpec:
     return resolve(Options("language_models", scale="paper", task="text", data=str(data), batch_size=batch_size))
 
 
-def batch_sizes(request: Request) -> dict[str, int]:
-    return {planned.place.row: planned.chain.generations[0].recipe.batch_size for planned in request.chains}
+def batch_sizes(request: SearchSpec) -> dict[str, int]:
+    return {planned.position.row: planned.chain.generations[0].recipe.batch_size for planned in request.chains}
 
 
 def test_a_typed_batch_size_holds_for_every_network(data: Path) -> None:
@@ -30,4 +30,4 @@ def test_a_typed_batch_size_holds_for_every_network(data: Path) -> None:
 
 
 def test_nobody_is_told_that_the_validation_text_is_trained_on(data: Path) -> None:
-    assert "paper protocol: last epoch on test" in asked(data).regime
+    assert "paper protocol: last epoch on test" in asked(data).setting_description

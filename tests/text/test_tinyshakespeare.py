@@ -9,7 +9,7 @@ import pytest
 from ban_ray.metrics import metric_of
 from ban_ray.networks.building import build_for
 from ban_ray.specs import Objective, Recipe, Task, born_again
-from ban_ray.tasks.corpus import Corpus, ReadText
+from ban_ray.tasks.corpus import RawText, TextDataset
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.tasks.text import load_text
@@ -26,13 +26,13 @@ TRAINED, EVALUATED = 800, 150
 
 
 @pytest.fixture(scope="module", params=["word", "char"])
-def corpus(cache: Path, request: pytest.FixtureRequest) -> Corpus:
+def corpus(cache: Path, request: pytest.FixtureRequest) -> TextDataset:
     found = open_source(Source.of("text", str(DATA), tokens=request.param))
-    assert isinstance(found, Corpus)
+    assert isinstance(found, TextDataset)
     return found
 
 
-def test_its_tokens(corpus: Corpus) -> None:
+def test_its_tokens(corpus: TextDataset) -> None:
     """Characters are those of the files; words are fewer, and more different."""
     characters = sum(len((DATA / f"{part}.txt").read_text(encoding="utf-8")) for part in ("train", "valid", "test"))
     total = len(corpus.train) + len(corpus.valid) + len(corpus.test)
@@ -45,11 +45,11 @@ def test_its_tokens(corpus: Corpus) -> None:
         assert corpus.num_classes > 10_000
 
 
-def test_three_generations(corpus: Corpus) -> None:
+def test_three_generations(corpus: TextDataset) -> None:
     """Each teaches the next, and is far better than a guess."""
     tokens: Any = "char" if corpus.num_classes < 100 else "word"
     lines = read([DATA / f"{part}.txt" for part in ("train", "valid", "test")], tokens)
-    small = ReadText(lines.train[:TRAINED], lines.valid[:EVALUATED], lines.test[:EVALUATED]).keep()
+    small = RawText(lines.train[:TRAINED], lines.valid[:EVALUATED], lines.test[:EVALUATED]).keep()
     task = Task(name="text", fingerprint=small.fingerprint, tokens=tokens)
     data = load_text(task, small, CPU)
     recipe = Recipe(
@@ -70,7 +70,7 @@ def test_three_generations(corpus: Corpus) -> None:
         made = train(generation, teacher, data, CPU)
         perplexity = math.exp(-data.log_likelihood(made.test, data.test))
         assert perplexity < small.num_classes / 2
-        losses = metric_of(task).losses(data.stored(made.test), small.test.astype("int64"))
+        losses = metric_of(task).losses(data.to_stored(made.test), small.test.astype("int64"))
         shown = metric_of(task).mean(losses)
         assert shown == pytest.approx(math.log2(perplexity) if tokens == "char" else perplexity, rel=1e-5)
         network = build_for(data, generation.network)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build_for
-from ban_ray.networks.carried import LSTMStack, forget
+from ban_ray.networks.carried import LSTMStack, reset_state
 from ban_ray.objectives import permute_dark_knowledge
 from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.text import TextData
@@ -55,14 +55,14 @@ def by_hand(
     tokens = data.train.labels.tolist()
     streams = [tokens[k * length : (k + 1) * length] for k in range(recipe.batch_size)]
     before = [[data.end, *tokens][k * length : (k + 1) * length] for k in range(recipe.batch_size)]
-    forget(network)
-    forget(teacher)
+    reset_state(network)
+    reset_state(teacher)
     for step in range(length // recipe.unroll):
         rows = range(step * recipe.unroll, (step + 1) * recipe.unroll)
         if not carried:
-            forget(network)
+            reset_state(network)
         if not taught:
-            forget(teacher)
+            reset_state(teacher)
         inputs = torch.tensor([[stream[row] for stream in before] for row in rows])
         q = F.log_softmax(network(inputs), 1).view(recipe.unroll, recipe.batch_size, -1)
         p = teacher(inputs).view_as(q) if teacher is not None else q.detach()
@@ -175,7 +175,7 @@ def test_killed_in_the_middle_of_an_epoch(
     generation = make_text("ban+l", network="lstm-1-12-d0.5", epochs=2)
     teacher = text_teacher(text_data)
     whole, (state, _) = train_with_states(generation, text_data, teacher)  # type: ignore[arg-type]
-    real, steps = TextData.epoch, len(text_data.train) // 42
+    real, steps = TextData.training_batches, len(text_data.train) // 42
 
     class Killed(Exception):
         pass
@@ -233,8 +233,8 @@ def test_what_does_not_fit_a_text(
 def test_workers_share_the_streams(text_data: TextData, make_text: MakeText, workers: int) -> None:
     """Each takes its own of every batch; side by side they are the whole."""
     generation, share = make_text(batch_size=6), 6 // workers
-    parts = [text_data.epoch(generation, 0, slice(k * share, (k + 1) * share)) for k in range(workers)]
-    whole = list(text_data.epoch(generation, 0, slice(0, 6)))
+    parts = [text_data.training_batches(generation, 0, slice(k * share, (k + 1) * share)) for k in range(workers)]
+    whole = list(text_data.training_batches(generation, 0, slice(0, 6)))
     assert len(whole) == len(text_data.train) // 42
     for (inputs, labels, _), *mine in zip(whole, *parts, strict=True):
         assert torch.equal(torch.cat([part[0] for part in mine], 1), inputs)

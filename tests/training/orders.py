@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from ban_ray.order import Order, Outcome
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import Population, claims
 from ban_ray.population.storage import Storage
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
 from ban_ray.tasks.source import Source
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 from tests.conftest import CPU
 
 SMALL = Recipe(epochs=2, batch_size=100)
@@ -22,15 +22,17 @@ def make(
     return born_again(task, NETWORK, recipe, objective, seed=seed, generations=generations)
 
 
-def order(storage: Storage, *generations: Generation, run: str = "run", search: str = "search", **fields: Any) -> Order:
-    return Order(
+def order(
+    storage: Storage, *generations: Generation, run: str = "run", search: str = "search", **fields: Any
+) -> TrainingJob:
+    return TrainingJob(
         storage=storage.url,
         source=Source(name="digits"),
         generations=generations,
         first=0,
         chain_seed=0,
         run=run,
-        search=search,
+        execution=search,
         **fields,
     )
 
@@ -41,8 +43,8 @@ def silent(_: dict[str, Any]) -> None:
 
 def do(
     population: Population, *generations: Generation, report: Callable[..., None] = silent, **fields: Any
-) -> Outcome:
-    return work(order(population.storage, *generations, **fields), CPU, report)
+) -> JobResult:
+    return train_generations(order(population.storage, *generations, **fields), CPU, report)
 
 
 def blobs(population: Population, key: str) -> dict[str, bytes]:
@@ -52,7 +54,7 @@ def blobs(population: Population, key: str) -> dict[str, bytes]:
 
 
 def is_free(population: Population, key: str) -> bool:
-    claim = claims.take(population.storage, key, "someone else")
+    claim = claims.acquire(population.storage, key, "someone else")
     if claim is not None:
         claim.end()
     return claim is not None

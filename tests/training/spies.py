@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from ban_ray.networks import build
 from ban_ray.specs import Generation, derive_seed
-from ban_ray.tasks.images import Draws, ImageData
-from ban_ray.training import Teacher, Trained, train
+from ban_ray.tasks.images import CropFlip, ImageData
+from ban_ray.training import Teacher, TrainingResult, train
 from ban_ray.training.loop import Record, State
 from ban_ray.training.state import from_bytes, to_bytes
 
@@ -23,7 +23,7 @@ class Batch:
 
     data: ImageData
     indices: Tensor
-    draws: Draws
+    draws: CropFlip
     images: Tensor
     labels: Tensor
 
@@ -38,7 +38,7 @@ def watch_batches(patch: pytest.MonkeyPatch) -> list[Batch]:
     seen: list[Batch] = []
     real = ImageData.training_batch
 
-    def spy(self: ImageData, indices: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    def spy(self: ImageData, indices: Tensor, draws: CropFlip) -> tuple[Tensor, Tensor]:
         images, labels = real(self, indices, draws)
         seen.append(Batch(self, indices.clone(), draws, images.clone(), labels.clone()))
         return images, labels
@@ -72,7 +72,7 @@ def without_times(history: list[Record]) -> list[Record]:
     return [{name: value for name, value in record.items() if name not in TIMES} for record in history]
 
 
-def same_training(one: Trained, other: Trained) -> bool:
+def same_training(one: TrainingResult, other: TrainingResult) -> bool:
     """Weights, predictions and history to the bit, apart from times."""
     return (
         same_bits(one.weights, other.weights)
@@ -84,7 +84,7 @@ def same_training(one: Trained, other: Trained) -> bool:
 
 def train_with_states(
     generation: Generation, data: ImageData, teacher: Teacher | None = None
-) -> tuple[Trained, list[State]]:
+) -> tuple[TrainingResult, list[State]]:
     """The result, and what a resume reads after each epoch."""
     states: list[bytes] = []
     trained = train(generation, teacher, data, CPU, after_epoch=lambda state: states.append(to_bytes(state)))

@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from ban_ray.errors import UserError
 from ban_ray.networks import build
 from ban_ray.population import LocalStorage, Population, open_storage, teacher_outputs
-from ban_ray.shared_rows import SharedRows, bytes_needed
+from ban_ray.shared_rows import SharedMemoryTable, bytes_needed
 from ban_ray.specs import Generation, Objective, Task
 from ban_ray.specs.recipe import Recipe
-from ban_ray.tasks.images import ImageData, draw
+from ban_ray.tasks.images import ImageData, sample_crop_flip
 from ban_ray.training import Teacher, train
 from ban_ray.training.cached_teacher import CachedTeacher
 from ban_ray.training.placement import to_device
-from ban_ray.training.places import RowsAlone, in_order, rows_are_alone
+from ban_ray.training.places import RowInvariantLinear, channels_last, is_row_invariant
 from ban_ray.worker import teacher_rows
 from tests.conftest import CPU, MakeGeneration
 from tests.training.orders import blobs, do, make
@@ -32,9 +32,9 @@ def teacher(data: ImageData) -> Teacher:
     return to_device(a_teacher(data), CPU)
 
 
-def rows_for(data: ImageData, folder: Path, *, rows: int | None = None) -> SharedRows:
+def rows_for(data: ImageData, folder: Path, *, rows: int | None = None) -> SharedMemoryTable:
     limit = bytes_needed(data.views, data.views if rows is None else rows, data.num_classes)
-    return SharedRows("teacher", data.views, data.num_classes, limit, folder)
+    return SharedMemoryTable("teacher", data.views, data.num_classes, limit, folder)
 
 
 def test_a_view_names_its_sample_crop_and_mirroring(data: ImageData, make_generation: MakeGeneration) -> None:
@@ -45,12 +45,12 @@ def test_a_view_names_its_sample_crop_and_mirroring(data: ImageData, make_genera
         seen: dict[int, Tensor] = {}
         generation = make_generation("ban", epochs=40, batch_size=100, teachers=("1" * 64,))
         for epoch in range(40):
-            for inputs, _, views in given.epoch(generation, epoch, slice(0, 100)):
+            for inputs, _, views in given.training_batches(generation, epoch, slice(0, 100)):
                 assert views is not None
                 for image, view in zip(inputs, views.tolist(), strict=True):
                     assert 0 <= view < given.views == 300 * offsets**2 * mirrors
                     assert torch.equal(seen.setdefault(view, image), image)
-        drawn = draw(generation.seed, 0, 0, 100, given.pad, given.flip)
+        drawn = sample_crop_flip(generation.seed, 0, 0, 100, given.pad, given.flip)
         assert bool(drawn.mirror.any()) == given.flip
 
 
@@ -121,7 +121,7 @@ def test_outputs_follow_the_view_not_the_sample(
         cached = CachedTeacher(50, rows)
         worst = torch.zeros(())
         for epoch in range(6):
-            for inputs, _, views in data.epoch(generation, epoch, slice(0, 50)):
+            for inputs, _, views in data.training_batches(generation, epoch, slice(0, 50)):
                 said = cached.outputs(teacher, inputs, views)
                 worst = torch.maximum(worst, (said.exp() - teacher(inputs).exp()).abs().max())
         assert worst < 5e-4
@@ -138,16 +138,16 @@ def test_a_row_depends_neither_on_its_place_nor_on_its_neighbours(network: str, 
     images = torch.randn(3 * batch, 3, 16, 16, generator=chance)
 
     def said(order: Tensor) -> Tensor:
-        with RowsAlone():
-            return torch.cat([teacher(in_order(part)) for part in images[order].split(batch)])
+        with RowInvariantLinear():
+            return torch.cat([teacher(channels_last(part)) for part in images[order].split(batch)])
 
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         plain = said(torch.arange(3 * batch))
         for _ in range(3):
             order = torch.randperm(3 * batch, generator=chance)
             assert torch.equal(said(order), plain[order])
-        assert rows_are_alone(teacher, batch, images)
-        online = teacher(in_order(images))
+        assert is_row_invariant(teacher, batch, images)
+        online = teacher(channels_last(images))
     assert (plain.exp() - online.exp()).abs().max() < (2e-2 if precision == "bf16" else 1e-5)
 
 

@@ -13,7 +13,7 @@ import torch
 from ban_ray.population import LocalStorage, checkpoints
 from ban_ray.training.state import from_bytes, to_bytes
 from ban_ray.worker import checkpointing
-from ban_ray.worker.checkpointing import Checkpoints
+from ban_ray.worker.checkpointing import AsyncCheckpointer
 
 KEY = "1" * 64
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -47,38 +47,38 @@ def written(storage: Slow) -> list[int]:
     return sorted(epoch for epoch, _ in checkpoints.newest_first(storage, KEY))
 
 
-def await_writer(kept: Checkpoints) -> None:
+def await_writer(kept: AsyncCheckpointer) -> None:
     assert kept._writing is not None
     kept._writing.exception(timeout=60)
 
 
 def test_a_slow_storage_is_not_waited_for(storage: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpointing, "SHARE", 1e9)
-    with Checkpoints(storage, KEY, "run") as kept:
-        assert kept.offer(state(1))
-        assert not kept.offer(state(2))
-        assert not kept.offer(state(3))
+    with AsyncCheckpointer(storage, KEY, "run") as kept:
+        assert kept.maybe_save(state(1))
+        assert not kept.maybe_save(state(2))
+        assert not kept.maybe_save(state(3))
         storage.free.set()
         await_writer(kept)
-        assert kept.offer(state(4))
+        assert kept.maybe_save(state(4))
     assert written(storage) == [1, 4], "and leaving waits for the last one"
 
 
 def test_one_that_is_wanted_at_once_is_there_at_once(storage: Slow) -> None:
     storage.free.set()
-    with Checkpoints(storage, KEY, "run") as kept:
+    with AsyncCheckpointer(storage, KEY, "run") as kept:
         for epoch in (1, 2):
-            assert kept.offer(state(epoch), at_once=True)
+            assert kept.maybe_save(state(epoch), at_once=True)
             assert written(storage)[-1] == epoch
         storage.error = FULL
         with pytest.raises(OSError, match="No space left"):
-            kept.offer(state(3), at_once=True)
+            kept.maybe_save(state(3), at_once=True)
 
 
 def test_it_is_the_state_as_it_was(storage: Slow) -> None:
     going_on = state(1)
-    with Checkpoints(storage, KEY, "run") as kept:
-        kept.offer(going_on)
+    with AsyncCheckpointer(storage, KEY, "run") as kept:
+        kept.maybe_save(going_on)
         going_on["model"]["weight"].add_(1)
         going_on["history"].append({"epoch": 2})
         storage.free.set()
@@ -96,13 +96,13 @@ def test_states_cost_a_small_share_of_the_time(storage: Slow, monkeypatch: pytes
     monkeypatch.setattr(checkpointing, "to_bytes", costly)
     storage.free.set()
     began = time.monotonic()
-    with Checkpoints(storage, KEY, "run") as kept:
-        assert kept.offer(state(1))
+    with AsyncCheckpointer(storage, KEY, "run") as kept:
+        assert kept.maybe_save(state(1))
         await_writer(kept)
         epoch = 1
-        while not kept.offer(state(epoch := epoch + 1)):
+        while not kept.maybe_save(state(epoch := epoch + 1)):
             time.sleep(0.01)
-    assert time.monotonic() - began > 0.02 / checkpointing.SHARE
+    assert time.monotonic() - began > 0.02 / checkpointing.MAX_TIME_SHARE
     assert written(storage) == [1, epoch]
 
 
@@ -110,17 +110,17 @@ def test_a_full_disk_ends_the_training_at_the_next_epoch(storage: Slow, monkeypa
     monkeypatch.setattr(checkpointing, "SHARE", 1e9)
     storage.error = FULL
     storage.free.set()
-    with pytest.raises(OSError, match="No space left"), Checkpoints(storage, KEY, "run") as kept:
-        kept.offer(state(1))
+    with pytest.raises(OSError, match="No space left"), AsyncCheckpointer(storage, KEY, "run") as kept:
+        kept.maybe_save(state(1))
         await_writer(kept)
-        kept.offer(state(2))
+        kept.maybe_save(state(2))
 
 
 def test_after_the_last_epoch_it_is_only_told(storage: Slow, caplog: pytest.LogCaptureFixture) -> None:
     """A member may still have room where a checkpoint had none."""
     storage.error = FULL
     storage.free.set()
-    with caplog.at_level(logging.WARNING), Checkpoints(storage, KEY, "run") as kept:
-        kept.offer(state(1))
+    with caplog.at_level(logging.WARNING), AsyncCheckpointer(storage, KEY, "run") as kept:
+        kept.maybe_save(state(1))
     assert "No space left" in caplog.text
     assert written(storage) == []

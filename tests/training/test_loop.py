@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ban_ray.errors import GenerationFailed, UserError
 from ban_ray.specs import Generation, Objective, Recipe, derive_seed
-from ban_ray.tasks.images import ImageData, draw
+from ban_ray.tasks.images import ImageData, sample_crop_flip
 from ban_ray.training import Teacher, train
 from ban_ray.training.state import from_bytes, to_bytes
 from tests.conftest import CPU, MakeGeneration
@@ -42,7 +42,7 @@ def by_hand(generation: Generation, data: ImageData, teacher: Teacher | None) ->
         for step, indices in enumerate(order.split(recipe.batch_size)):
             if len(indices) < recipe.batch_size:
                 continue
-            draws = draw(generation.seed, epoch, step, recipe.batch_size, data.pad, data.flip)
+            draws = sample_crop_flip(generation.seed, epoch, step, recipe.batch_size, data.pad, data.flip)
             images, labels = data.training_batch(indices, draws)
             log_q = F.log_softmax(network(images), 1)
             loss = torch.zeros(())
@@ -136,7 +136,7 @@ def test_seeds_decide_order_and_crops(
     assert torch.equal(two.draws.down, crossed.draws.down)
     assert not torch.equal(one.draws.down, crossed.draws.down)
     assert not torch.equal(one.indices, two.indices)
-    expected = draw(0, 0, 0, 300, data.pad, data.flip)
+    expected = sample_crop_flip(0, 0, 0, 300, data.pad, data.flip)
     assert torch.equal(zero.draws.down, expected.down), "a seed of 0 is a seed"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ban_ray.errors import PeerLost
-from ban_ray.order import Outcome
+from ban_ray.order import JobResult
 from ban_ray.population import Population, open_storage
 from ban_ray.specs import Task
 from tests.training.orders import do, make
@@ -23,5 +23,5 @@ def test_the_generation_goes_on_from_its_last_epoch(tmp_path: Path, task: Task) 
     with pytest.raises(PeerLost):
         do(population, *chain.generations, report=report)
     assert not population.storage.list("failures")
-    assert do(population, *chain.generations) == Outcome(status="done")
+    assert do(population, *chain.generations) == JobResult(status="done")
     assert population[chain.keys[0]].provenance["resumed_after_epochs"] == [1]

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.population import Population, failures, open_storage
 from ban_ray.specs import Chain, Objective, Recipe, Task, born_again
-from ban_ray.tasks.images import ImageData, draw
+from ban_ray.tasks.images import ImageData, sample_crop_flip
 from ban_ray.tasks.source import Source
 from ban_ray.training.evaluation import evaluate
 from tests.training import literal
@@ -45,14 +45,14 @@ def seen(tmp_path_factory: pytest.TempPathFactory, task: Task) -> Seen:
     hot = recipe.model_copy(update={"learning_rate": 1e6})
     failing = born_again(task, "densenet-bc-10-4", hot, Objective(name="ban"), seed=0, generations=1)
     orders = [
-        Order(
+        TrainingJob(
             storage=str(folder / "storage"),
             source=Source(name="digits"),
             generations=made.generations,
             first=0,
             chain_seed=0,
             run=f"run-{number}",
-            search="search",
+            execution="search",
         ).model_dump(mode="json")
         for number, made in enumerate((chain, failing, chain))
     ]
@@ -120,7 +120,7 @@ def test_workers_share_each_batch(seen: Seen) -> None:
     for number, (first, second, first_draws, second_draws) in enumerate(steps):
         assert len(first) == len(second) == BATCH // 2
         epochs[number // 3] += [*first.tolist(), *second.tolist()]
-        expected = draw(generation.seed, number // 3, number % 3, BATCH, 1, False)
+        expected = sample_crop_flip(generation.seed, number // 3, number % 3, BATCH, 1, False)
         together = torch.cat([first_draws, second_draws], 1)
         assert torch.equal(together, torch.stack([expected.down, expected.right, expected.mirror.long()]))
     assert all(sorted(epoch) == list(range(300)) for epoch in epochs)
@@ -193,6 +193,6 @@ def test_a_loss_that_is_not_finite_ends_both(seen: Seen) -> None:
     sentences = {rank["work"][1]["outcome"]["sentence"] for rank in (seen.zero, seen.one)}
     assert len(sentences) == 1
     assert "not finite" in sentences.pop()
-    failure = failures.find(seen.population.storage, seen.failing.keys[0], "another search")
+    failure = failures.lookup(seen.population.storage, seen.failing.keys[0], "another search")
     assert failure is not None
     assert failure.reason == "non-finite"

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from ban_ray.networks.layers import NormConv
-from ban_ray.order import Outcome
+from ban_ray.order import JobResult
 from ban_ray.population import Member, Population, checkpoints, claims, open_storage
 from ban_ray.specs import Chain, Generation, Objective, Task
-from ban_ray.tasks.decoded import Decoded
+from ban_ray.tasks.decoded import ImageDataset
 from ban_ray.tasks.images import ImageData
 from tests.training.orders import BAN, NETWORK, SMALL, blobs, do, make, student_of
 from tests.training.spies import initial_network, watch_batches, watch_teachers, without_times
@@ -30,12 +30,12 @@ def finished(tmp_path_factory: pytest.TempPathFactory, task: Task) -> tuple[Popu
     chain = make(task, generations=2)
     reports: list[dict[str, Any]] = []
     outcome = do(population, *chain.generations, report=reports.append, threads=1, command="a command")
-    assert outcome == Outcome(status="done")
+    assert outcome == JobResult(status="done")
     return population, chain, reports
 
 
 def test_every_generation_is_published(
-    finished: tuple[Population, Chain, list[dict[str, Any]]], digits: Decoded
+    finished: tuple[Population, Chain, list[dict[str, Any]]], digits: ImageDataset
 ) -> None:
     population, chain, reports = finished
     assert population.keys() == sorted(chain.keys)
@@ -155,7 +155,7 @@ def test_one_split_for_all_seeds(population: Population, task: Task, monkeypatch
 
 
 def test_no_held_out_sample_in_any_batch(
-    population: Population, task: Task, digits: Decoded, monkeypatch: pytest.MonkeyPatch
+    population: Population, task: Task, digits: ImageDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of any generation, against the split as the specs name it."""
     from ban_ray.tasks.splits import split
@@ -235,9 +235,9 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_no_bit(population: Population, 
 
 def test_a_claim_of_another_live_run_is_respected(population: Population, chain: Chain) -> None:
     key = chain.keys[0]
-    claim = claims.take(population.storage, key, "another run")
+    claim = claims.acquire(population.storage, key, "another run")
     assert claim is not None
-    assert do(population, *chain.generations) == Outcome(status="claimed", key=key)
+    assert do(population, *chain.generations) == JobResult(status="claimed", key=key)
     assert key not in population
     claim.release()
     assert do(population, *chain.generations).status == "done"
@@ -255,9 +255,9 @@ def test_a_stale_claim_is_taken_over(population: Population, chain: Chain) -> No
 
 def test_the_first_generation_that_is_missing_decides(population: Population, chain: Chain) -> None:
     do(population, chain.generations[0])
-    claim = claims.take(population.storage, chain.keys[1], "another run")
+    claim = claims.acquire(population.storage, chain.keys[1], "another run")
     assert claim is not None
-    assert do(population, *chain.generations) == Outcome(status="claimed", key=chain.keys[1])
+    assert do(population, *chain.generations) == JobResult(status="claimed", key=chain.keys[1])
     claim.end()
 
 

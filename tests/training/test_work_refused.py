@@ -22,8 +22,8 @@ def test_a_loss_that_is_not_finite_is_recorded_for_everyone(
     chain = make(task, recipe=SMALL.model_copy(update={"learning_rate": 1e6}))
     outcome = do(population, *chain.generations)
     assert (outcome.status, outcome.key) == ("failed", chain.keys[0])
-    assert "not finite" in outcome.sentence
-    assert "\n" not in outcome.sentence
+    assert "not finite" in outcome.message
+    assert "\n" not in outcome.message
     assert is_free(population, chain.keys[0])
     batches = watch_batches(monkeypatch)
     assert do(population, *chain.generations, search="another", run="another") == outcome
@@ -35,8 +35,8 @@ def test_weights_spoilt_by_the_very_last_step_are_a_loss_that_is_not_finite(popu
     chain = make(task, recipe=recipe, generations=0)
     outcome = do(population, *chain.generations)
     assert outcome.status == "failed"
-    assert "not finite" in outcome.sentence
-    assert failures.find(population.storage, chain.keys[0], "another search") is not None
+    assert "not finite" in outcome.message
+    assert failures.lookup(population.storage, chain.keys[0], "another search") is not None
 
 
 def test_checkpoints_of_a_generation_that_cannot_be_trained_are_dropped(population: Population, task: Task) -> None:
@@ -50,9 +50,9 @@ def test_other_failures_hold_for_their_search_alone(population: Population, task
     chain = make(task, recipe=SMALL.model_copy(update={"batch_size": 301}), generations=0)
     outcome = do(population, *chain.generations)
     assert outcome.status == "failed"
-    assert outcome.sentence.startswith("batch size 301 ")
-    assert failures.find(population.storage, chain.keys[0], "search") is not None
-    assert failures.find(population.storage, chain.keys[0], "another") is None
+    assert outcome.message.startswith("batch size 301 ")
+    assert failures.lookup(population.storage, chain.keys[0], "search") is not None
+    assert failures.lookup(population.storage, chain.keys[0], "another") is None
     assert is_free(population, chain.keys[0])
 
 
@@ -64,7 +64,7 @@ def test_lack_of_memory_is_a_sentence(population: Population, chain: Chain, monk
         patch.setattr(ImageData, "training_batch", full)
         outcome = do(population, *chain.generations)
     assert outcome.status == "failed"
-    assert "out of memory at batch size 100" in outcome.sentence
+    assert "out of memory at batch size 100" in outcome.message
     assert do(population, *chain.generations, search="another").status == "done"
 
 
@@ -73,10 +73,10 @@ def refused(population: Population, *generations: Generation) -> str:
     outcome = do(population, *generations)
     assert outcome.status == "failed", outcome
     assert outcome.key == generations[-1].key
-    assert "\n" not in outcome.sentence
+    assert "\n" not in outcome.message
     assert outcome.key not in population
     assert is_free(population, outcome.key)
-    return outcome.sentence
+    return outcome.message
 
 
 @pytest.mark.parametrize("fields", [{"protocol": "paper"}, {"split_seed": 1}, {"protocol": "paper", "split_seed": 1}])

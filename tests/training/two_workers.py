@@ -15,14 +15,14 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from ban_ray.objectives import loss
-from ban_ray.order import Order
+from ban_ray.order import TrainingJob
 from ban_ray.specs import Generation, Objective
 from ban_ray.tasks.images import load_images
 from ban_ray.tasks.load import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.training import group, train
 from ban_ray.training.state import from_bytes, to_bytes
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 from tests.training.spies import CPU, a_teacher, watch_batches, without_times
 
 OBJECTIVES = ("label", "ban", "ban+l:temperature=2", "cwtm", "dkpp")
@@ -51,7 +51,7 @@ def updated(text: str) -> dict[str, torch.Tensor]:
     network = without_batch_norm()
     model = DistributedDataParallel(network)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9, nesterov=True)
-    local = SAMPLES // group.size()
+    local = SAMPLES // group.world_size()
     mine = slice(group.rank() * local, (group.rank() + 1) * local)
     part = {name: tensor[mine] for name, tensor in batch().items()}
     for _ in range(STEPS):
@@ -60,7 +60,7 @@ def updated(text: str) -> dict[str, torch.Tensor]:
             model(part["inputs"]),
             part["labels"],
             part["teacher"],
-            keys=part["keys"],
+            uniform_draws=part["keys"],
             workers=group.workers(),
         )
         optimiser.zero_grad()
@@ -105,12 +105,12 @@ def main(rank: int, folder: Path) -> None:
         dist.destroy_process_group()
     join(folder, "together", rank, 2)
     seen["two"] = {text: updated(text) for text in OBJECTIVES}
-    orders = [Order.model_validate(order) for order in json.loads((folder / "orders.json").read_text())]
+    orders = [TrainingJob.model_validate(order) for order in json.loads((folder / "orders.json").read_text())]
     seen["train"] = trained(orders[0].generations[-1])
     seen["work"] = []
     for order in orders:
         reports: list[dict[str, Any]] = []
-        outcome = work(order, CPU, reports.append)
+        outcome = train_generations(order, CPU, reports.append)
         seen["work"].append({"outcome": outcome.model_dump(), "reports": reports})
     torch.save(seen, folder / f"rank{rank}.pt")
     dist.destroy_process_group()

@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from ban_ray.errors import UserError
 
 TORCHVISION_FORM = "torchvision:MODEL"
-OWN_FORM = "package.module:function"
+CUSTOM_FORM = "package.module:function"
 
 
 @dataclass(frozen=True)
-class ForeignNetwork:
+class ExternalNetwork:
     """``place:function``, called with the number of classes, of channels, and `arguments`."""
 
-    place: str
+    module: str
     function: str
     arguments: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     @property
     def name(self) -> str:
-        return f"{self.place}:{self.function}"
+        return f"{self.module}:{self.function}"
 
     @property
     def arguments_text(self) -> str:
@@ -39,11 +39,11 @@ class ForeignNetwork:
         return built_parameters(self, num_classes, in_channels)
 
 
-class OwnNetwork(ForeignNetwork):
+class CustomNetwork(ExternalNetwork):
     """``package.module:function``, called as ``function(num_classes=, in_channels=, **arguments)``."""
 
 
-class TorchvisionNetwork(ForeignNetwork):
+class TorchvisionNetwork(ExternalNetwork):
     """``torchvision:MODEL``, an untrained classification model of ``torchvision.models``."""
 
 
@@ -58,7 +58,7 @@ def one_line(error: Exception) -> str:
     return text if isinstance(error, TypeError | ValueError | ImportError) else f"{type(error).__name__}: {text}"
 
 
-def parse_foreign(name: str, arguments: Mapping[str, object]) -> ForeignNetwork:
+def parse_external(name: str, arguments: Mapping[str, object]) -> ExternalNetwork:
     """The architecture of a name with a colon; nothing is imported, so neither part is known to exist.
 
     Raises:
@@ -79,5 +79,5 @@ def parse_foreign(name: str, arguments: Mapping[str, object]) -> ForeignNetwork:
             f"name that, as in my_module:{function}"
         )
     if all(part.isidentifier() for part in (*place.split("."), function)):
-        return OwnNetwork(place, function, arguments)
-    raise UserError(f"unknown network {name!r}; with a colon, {OWN_FORM} and {TORCHVISION_FORM} are allowed")
+        return CustomNetwork(place, function, arguments)
+    raise UserError(f"unknown network {name!r}; with a colon, {CUSTOM_FORM} and {TORCHVISION_FORM} are allowed")

@@ -6,8 +6,15 @@ from dataclasses import asdict
 import click
 from rich.progress import Progress
 
-from ban_ray.population.commands.common import clean, console, found, resolve, size, storage_option
-from ban_ray.population.set_aside import set_aside
+from ban_ray.population.commands.common import (
+    console,
+    format_bytes,
+    open_population,
+    printable,
+    resolve_key,
+    storage_option,
+)
+from ban_ray.population.set_aside import quarantine
 from ban_ray.population.verify import verify
 
 
@@ -22,8 +29,8 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
 
     The exit status is 1 where something was found that was not set aside.
     """
-    population = found(storage)
-    chosen = [resolve(population, key) for key in keys] or None
+    population = open_population(storage)
+    chosen = [resolve_key(population, key) for key in keys] or None
     err = console(stderr=True)
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("reading", total=None)
@@ -33,7 +40,7 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
     moved = {}
     if move:
         for key in dict.fromkeys(finding.key for finding in report.findings if finding.what == "damaged"):
-            if (target := set_aside(population, key)) is not None:
+            if (target := quarantine(population, key)) is not None:
                 moved[key] = target
     left = [finding for finding in report.findings if not (finding.what == "damaged" and finding.key in moved)]
     if as_json:
@@ -43,11 +50,11 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
     else:
         out = console()
         for finding in report.findings:
-            out.print(f"{finding.what}: {clean(finding.sentence)}", markup=False, soft_wrap=True)
+            out.print(f"{finding.what}: {printable(finding.sentence)}", markup=False, soft_wrap=True)
         for target in moved.values():
             out.print(f"set aside as {target}; it is trained again when a search needs it", soft_wrap=True)
         out.print(
-            f"{report.members} members read, {size(report.bytes_read)}, {len(report.findings)} findings",
+            f"{report.members} members read, {format_bytes(report.bytes_read)}, {len(report.findings)} findings",
             soft_wrap=True,
         )
     context.exit(1 if left else 0)

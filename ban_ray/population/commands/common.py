@@ -35,7 +35,7 @@ def storage_option(command: F) -> F:
     )(command)
 
 
-def found(storage: str) -> Population:
+def open_population(storage: str) -> Population:
     """The population of a storage that exists.
 
     Raises:
@@ -44,7 +44,7 @@ def found(storage: str) -> Population:
     return Population(find_storage(absolute(storage)))
 
 
-def resolve(population: Population, prefix: str) -> str:
+def resolve_key(population: Population, prefix: str) -> str:
     """The key that begins with the given digits.
 
     Raises:
@@ -79,7 +79,7 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], numbers: Sequen
     return _filled(made, rows)
 
 
-def pairs(rows: Sequence[tuple[str, str]]) -> Table:
+def key_value_table(rows: Sequence[tuple[str, str]]) -> Table:
     """Names with their values, indented."""
     made = Table(box=None, show_header=False, padding=(0, 0, 0, 2))
     made.add_column(no_wrap=True)
@@ -89,16 +89,16 @@ def pairs(rows: Sequence[tuple[str, str]]) -> Table:
 
 def _filled(made: Table, rows: Sequence[Sequence[str]]) -> Table:
     for row in rows:
-        made.add_row(*(Text(clean(cell)) for cell in row))
+        made.add_row(*(Text(printable(cell)) for cell in row))
     return made
 
 
-def clean(text: object) -> str:
+def printable(text: object) -> str:
     """A text that anyone may have written, without what a terminal would obey."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in str(text))
 
 
-def size(count: int) -> str:
+def format_bytes(count: int) -> str:
     """Bytes in a unit that suits their number."""
     for unit, factor in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if count >= factor:

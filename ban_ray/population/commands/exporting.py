@@ -7,12 +7,12 @@ import click
 from ban_ray.errors import UserError
 from ban_ray.outputs import Outputs, classes_of
 from ban_ray.population.card import CARD, LOADER, RECORD_COPY, WEIGHTS, card, loader
-from ban_ray.population.commands.common import console, found, resolve, storage_option
+from ban_ray.population.commands.common import console, open_population, resolve_key, storage_option
 from ban_ray.population.lineage import lineage
 from ban_ray.population.member import Member
 from ban_ray.population.read import Population
 from ban_ray.tasks.data_set import sizes
-from ban_ray.tasks.handover import Handover, handover
+from ban_ray.tasks.handover import InputDescription, describe_inputs
 from ban_ray.tasks.source import Source
 
 
@@ -22,8 +22,8 @@ from ban_ray.tasks.source import Source
 @storage_option
 def export(key: str, folder: Path, storage: str) -> None:
     """Write a member's weights, a card and a loader into DIR, which must be new or empty."""
-    population = found(storage)
-    member = population[resolve(population, key)]
+    population = open_population(storage)
+    member = population[resolve_key(population, key)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -50,7 +50,7 @@ def export_member(population: Population, member: Member, folder: Path) -> None:
     (folder / CARD).write_text(card(member, lineage(population, member), inputs), encoding="utf-8")
 
 
-def _inputs(member: Member, outputs: Outputs) -> Handover:
+def _inputs(member: Member, outputs: Outputs) -> InputDescription:
     """What the network takes: read off its data where they are at hand, else off its record."""
     from ban_ray.tasks.load import open_source
 
@@ -64,12 +64,12 @@ def _inputs(member: Member, outputs: Outputs) -> Handover:
         # The data may be on another machine; the card says what is not known for that.
         data_set = None
     if data_set is not None:
-        return handover(task, data_set, data_set.num_classes, data_set.in_channels)
+        return describe_inputs(task, data_set, data_set.num_classes, data_set.in_channels)
     known = recorded.get("num_classes")
     classes = classes_of(outputs) or (known if isinstance(known, int) else 0)
     if not classes:
         raise UserError(f"member {member.key}: the size of its vocabulary is not known")
-    return handover(task, None, classes, _channels(member, classes))
+    return describe_inputs(task, None, classes, _channels(member, classes))
 
 
 def _channels(member: Member, classes: int) -> int:

@@ -83,9 +83,9 @@ def import_network(
         generation,
         weights=kept,
         predictions=Predictions(
-            held_out=data.stored(outputs[0]),
+            held_out=data.to_stored(outputs[0]),
             held_out_labels=data.held_out.labels.numpy(),
-            test=data.stored(outputs[1]),
+            test=data.to_stored(outputs[1]),
             test_labels=data.test.labels.numpy(),
         ),
         history=[],

@@ -7,7 +7,7 @@ import click
 from ban_ray.errors import UserError
 from ban_ray.json_object import json_object
 from ban_ray.metrics import metric_of
-from ban_ray.population.commands.common import clean, console, storage_option
+from ban_ray.population.commands.common import console, printable, storage_option
 from ban_ray.population.read import Population
 from ban_ray.population.storage import absolute, open_storage
 from ban_ray.tasks.source import Source
@@ -70,6 +70,9 @@ def import_command(
     )
     out = console()
     metric = metric_of(member.generation.task)
-    held_out = f", held-out {metric.name} {told}" if (told := metric.told_of(member, "held_out")) else ""
+    held_out = f", held-out {metric.name} {told}" if (told := metric.format_member(member, "held_out")) else ""
     out.print(f"{'imported' if is_new else 'is in the population already:'} {member.key}", soft_wrap=True)
-    out.print(f"{clean(network)} on {task_name}: test {metric.name} {metric.told_of(member)}{held_out}", soft_wrap=True)
+    out.print(
+        f"{printable(network)} on {task_name}: test {metric.name} {metric.format_member(member)}{held_out}",
+        soft_wrap=True,
+    )

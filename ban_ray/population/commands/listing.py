@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 import click
 
 from ban_ray.metrics import metric_of
-from ban_ray.population.commands.common import SHORT, console, found, moment, storage_option, table
+from ban_ray.population.commands.common import SHORT, console, moment, open_population, storage_option, table
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.index import catalogue
 from ban_ray.population.member import Member
@@ -22,7 +22,7 @@ _NUMBERS = ("generation", "parameters", "held-out", "test")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def ls(storage: str, network: str | None, task: str | None, as_json: bool) -> None:
     """List the members."""
-    population = found(storage)
+    population = open_population(storage)
     everything = catalogue(population)
     members = [
         member
@@ -52,8 +52,8 @@ def _row(member: Member) -> tuple[str, ...]:
         member.objective,
         str(number) if isinstance(number, int) else "",
         f"{member.parameters:,}",
-        metric.told_of(member, "held_out"),
-        metric.told_of(member),
+        metric.format_member(member, "held_out"),
+        metric.format_member(member),
         moment(member.provenance.get("finished_at")),
     )
 

@@ -8,11 +8,19 @@ import click
 from ban_ray.confirm import confirm
 from ban_ray.errors import UserError
 from ban_ray.population.checkpoints import clear
-from ban_ray.population.commands.common import SHORT, clean, console, found, resolve, size, storage_option
+from ban_ray.population.commands.common import (
+    SHORT,
+    console,
+    format_bytes,
+    open_population,
+    printable,
+    resolve_key,
+    storage_option,
+)
 from ban_ray.population.garbage import ABANDONED_S, find_garbage
 from ban_ray.population.lineage import taught_by
 from ban_ray.population.member import RECORD
-from ban_ray.population.places import folder
+from ban_ray.population.places import member_folder
 from ban_ray.population.teacher_outputs import kept_outputs
 
 _DAY_S = 86_400.0
@@ -25,8 +33,8 @@ _DAY_S = 86_400.0
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
     """Remove members for good."""
-    population = found(storage)
-    chosen = list(dict.fromkeys(resolve(population, key) for key in keys))
+    population = open_population(storage)
+    chosen = list(dict.fromkeys(resolve_key(population, key) for key in keys))
     if not force:
         for teacher, students in taught_by(population, chosen).items():
             others = [student for student in students if student not in chosen]
@@ -37,14 +45,14 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
                 )
     if not yes:
         confirm(
-            clean(f"Remove {len(chosen)} members from {population.storage.url}?"),
+            printable(f"Remove {len(chosen)} members from {population.storage.url}?"),
             without_terminal="rm asks before it removes; without a terminal to ask on, --yes is needed",
             declined="not confirmed; nothing was removed",
         )
     for key in chosen:
         # Without its record it is no member, whatever happens to the rest.
-        population.storage.delete(f"{folder(key)}/{RECORD}")
-        population.storage.delete(folder(key))
+        population.storage.delete(f"{member_folder(key)}/{RECORD}")
+        population.storage.delete(member_folder(key))
         clear(population.storage, key)
         population.storage.delete(kept_outputs(key))
     console().print(f"removed {len(chosen)} members", soft_wrap=True)
@@ -64,7 +72,7 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def gc(storage: str, dry_run: bool, older_than: float, as_json: bool) -> None:
     """Delete abandoned checkpoints, old claims, old outputs of teachers, and files that no record names."""
-    population = found(storage)
+    population = open_population(storage)
     garbage = []
     for one in find_garbage(population, abandoned_s=older_than * _DAY_S):
         if not dry_run:
@@ -76,5 +84,5 @@ def gc(storage: str, dry_run: bool, older_than: float, as_json: bool) -> None:
         return
     out = console()
     for one in garbage:
-        out.print(f"{one.path} {one.why}, {size(one.size)}", markup=False, soft_wrap=True)
-    out.print(f"{len(garbage)} {'to delete' if dry_run else 'deleted'}, {size(total)}", soft_wrap=True)
+        out.print(f"{one.path} {one.why}, {format_bytes(one.size)}", markup=False, soft_wrap=True)
+    out.print(f"{len(garbage)} {'to delete' if dry_run else 'deleted'}, {format_bytes(total)}", soft_wrap=True)

@@ -9,7 +9,7 @@ from rich.console import Console
 from ban_ray.errors import UserError
 from ban_ray.networks.names import parse
 from ban_ray.networks.source_version import require_version
-from ban_ray.population.commands.common import SHORT, console, found, resolve, storage_option
+from ban_ray.population.commands.common import SHORT, console, open_population, resolve_key, storage_option
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.member import Member
 from ban_ray.population.read import Population
@@ -27,8 +27,8 @@ def replay(context: click.Context, key: str, storage: str, data: str | None, as_
 
     The exit status is 1 where weights or predictions differ.
     """
-    population = found(storage)
-    member = population[resolve(population, key)]
+    population = open_population(storage)
+    member = population[resolve_key(population, key)]
     source = _source(member, data)
     _check(population, member)
     from ban_ray.population.commands.retraining import compare, train_again

@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from torch.multiprocessing.spawn import ProcessException, spawn
 
 from ban_ray.errors import UserError
-from ban_ray.order import Order, Outcome
+from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population.local_storage import LocalStorage
 from ban_ray.population.member import RECORD, Member
-from ban_ray.population.places import folder
+from ban_ray.population.places import member_folder
 from ban_ray.population.read import Population
 from ban_ray.tasks.source import Source
-from ban_ray.worker import work
+from ban_ray.worker import train_generations
 
 _TIMES = ("seconds", "images_per_second", "teacher_outputs_found")
 _COMPARED = ("versions", "hardware", "threads")
 
 
 @dataclass(frozen=True)
-class Comparison:
+class BitComparison:
     """Whether weights and predictions have the same bits, and what differs, a sentence each."""
 
     same: bool
@@ -50,23 +50,23 @@ def train_again(
         again = Population(LocalStorage(Path(place)))
         for teacher in member.generation.teachers:
             _copy(population, again, population[teacher])
-        order = Order(
+        order = TrainingJob(
             storage=again.storage.url,
             source=source,
             generations=(member.generation,),
             first=0,
             chain_seed=0,
             run="replay",
-            search="replay",
+            execution="replay",
             threads=threads if isinstance(threads, int) and threads > 0 else 1,
         )
         outcome = _train(order, member, Path(place), tell)
         if outcome.status != "done":
-            raise UserError(f"the replay failed: {outcome.sentence}")
+            raise UserError(f"the replay failed: {outcome.message}")
         yield again, again[member.key]
 
 
-def compare(population: Population, member: Member, again: Population, trained: Member) -> Comparison:
+def compare(population: Population, member: Member, again: Population, trained: Member) -> BitComparison:
     """Compare a member with the same generation trained again."""
     lines: list[str] = []
     same = True
@@ -82,10 +82,10 @@ def compare(population: Population, member: Member, again: Population, trained: 
         lines.append("history: other numbers in columns that do not measure time")
     for name in _COMPARED:
         lines += _changes(name, member.provenance.get(name), trained.provenance.get(name))
-    return Comparison(same, lines)
+    return BitComparison(same, lines)
 
 
-def _train(order: Order, member: Member, place: Path, tell: Callable[[int, int], None]) -> Outcome:
+def _train(order: TrainingJob, member: Member, place: Path, tell: Callable[[int, int], None]) -> JobResult:
     hardware = member.provenance.get("hardware")
     on_gpu = isinstance(hardware, dict) and hardware.get("device") == "cuda" and torch.cuda.is_available()
     workers = member.generation.recipe.workers
@@ -95,14 +95,14 @@ def _train(order: Order, member: Member, place: Path, tell: Callable[[int, int],
             if "epoch" in record:
                 tell(int(record["epoch"]), int(record["epochs"]))
 
-        return work(order, torch.device("cuda" if on_gpu else "cpu"), report)
+        return train_generations(order, torch.device("cuda" if on_gpu else "cpu"), report)
     text = order.model_dump_json(exclude_defaults=True)
     try:
         spawn(_work_in_group, args=(workers, on_gpu, text, str(place)), nprocs=workers)  # type: ignore[no-untyped-call]
     except ProcessException as error:
         lines = str(error).strip().splitlines() or ["no reason is known"]
         raise UserError(f"the replay failed in a worker: {lines[-1]}") from error
-    return Outcome.model_validate_json((place / "outcome.json").read_bytes())
+    return JobResult.model_validate_json((place / "outcome.json").read_bytes())
 
 
 def _work_in_group(rank: int, workers: int, on_gpu: bool, order: str, place: str) -> None:
@@ -111,7 +111,7 @@ def _work_in_group(rank: int, workers: int, on_gpu: bool, order: str, place: str
         "nccl" if on_gpu else "gloo", init_method=f"file://{place}/meeting", rank=rank, world_size=workers
     )
     device = torch.device("cuda", rank % torch.cuda.device_count()) if on_gpu else torch.device("cpu")
-    outcome = work(Order.model_validate_json(order), device, lambda _: None)
+    outcome = train_generations(TrainingJob.model_validate_json(order), device, lambda _: None)
     if rank == 0:
         (Path(place) / "outcome.json").write_text(outcome.model_dump_json())
     torch.distributed.destroy_process_group()
@@ -119,8 +119,8 @@ def _work_in_group(rank: int, workers: int, on_gpu: bool, order: str, place: str
 
 def _copy(population: Population, target: Population, member: Member) -> None:
     for file in member.files:
-        target.storage.write(f"{folder(member.key)}/{file.name}", population.file(member, file))
-    target.storage.create(f"{folder(member.key)}/{RECORD}", member.to_bytes())
+        target.storage.write(f"{member_folder(member.key)}/{file.name}", population.file(member, file))
+    target.storage.create(f"{member_folder(member.key)}/{RECORD}", member.to_bytes())
 
 
 def _different(old: Mapping[str, NDArray[Any]], new: Mapping[str, NDArray[Any]]) -> str:

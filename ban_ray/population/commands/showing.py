@@ -8,10 +8,10 @@ from ban_ray.metrics import metric_of
 from ban_ray.population.commands.common import (
     SHORT,
     console,
-    found,
-    pairs,
-    resolve,
-    size,
+    format_bytes,
+    key_value_table,
+    open_population,
+    resolve_key,
     storage_option,
     table,
 )
@@ -28,8 +28,8 @@ _LINEAGE = ("key", "network", "objective", "taught by", "test", "")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def show(key: str, storage: str, as_json: bool) -> None:
     """Show a member's spec, lineage, metrics and provenance; KEY may be the first digits of a key."""
-    population = found(storage)
-    member = population[resolve(population, key)]
+    population = open_population(storage)
+    member = population[resolve_key(population, key)]
     line = lineage(population, member)
     if as_json:
         record = json.loads(member.to_bytes())
@@ -40,11 +40,11 @@ def show(key: str, storage: str, as_json: bool) -> None:
     for heading, lines in (
         ("spec", _spec(member)),
         ("metrics", _metrics(member)),
-        ("files", [(file.kind, f"{file.name}, {size(file.size)}") for file in member.files]),
+        ("files", [(file.kind, f"{file.name}, {format_bytes(file.size)}") for file in member.files]),
         ("provenance", _flat(member.provenance)),
     ):
         out.print(heading, style="bold")
-        out.print(pairs(lines))
+        out.print(key_value_table(lines))
     out.print("lineage, from the root", style="bold")
     out.print(table(_LINEAGE, [_ancestor(one) for one in line], ("test",)))
 
@@ -58,7 +58,7 @@ def _ancestor(one: Ancestor) -> tuple[str, ...]:
         spec.network,
         one.member.objective,
         ", ".join(teacher[:SHORT] for teacher in spec.teachers),
-        metric_of(spec.task).told_of(one.member),
+        metric_of(spec.task).format_member(one.member),
         one.note,
     )
 
@@ -75,14 +75,14 @@ def _spec(member: Member) -> list[tuple[str, str]]:
 def _metrics(member: Member) -> list[tuple[str, str]]:
     metrics, metric = member.metrics, metric_of(member.generation.task)
     lines = [
-        (f"test {metric.name}", metric.told_of(member)),
+        (f"test {metric.name}", metric.format_member(member)),
         ("test log-likelihood", f"{metrics.test_log_likelihood:.4f} nats"),
     ]
     if metrics.held_out_error is None or metrics.held_out_log_likelihood is None:
         return [*lines, ("held-out", "none was kept out of training")]
     return [
         *lines,
-        (f"held-out {metric.name}", metric.told_of(member, "held_out")),
+        (f"held-out {metric.name}", metric.format_member(member, "held_out")),
         ("held-out log-likelihood", f"{metrics.held_out_log_likelihood:.4f} nats"),
     ]
 
