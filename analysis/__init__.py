@@ -11,7 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from analysis.study import Study
+    from analysis.data.study import Study
     from ban_ray.population import Storage
 
 __all__ = ["load"]
@@ -26,7 +26,7 @@ def load(storage: "str | PathLike[str] | Storage") -> "Study":
     Raises:
         UserError: there is no such folder, or it holds neither a population nor a search.
     """
-    # pandas costs a second that `from analysis.gains import sentence` should not pay.
-    from analysis.study import Study
+    # pandas costs a second that `from analysis.statistics import sentence` should not pay.
+    from analysis.data.study import Study
 
     return Study.open(storage)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from ban_ray.population import Population, open_storage
+from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
 from ban_ray.specs import Generation, Objective, Recipe, Task
-from ban_ray.tasks.decoded import ImageDataset
-from ban_ray.tasks.images import ImageData, load_images
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.image_data import ImageData, load_images
+from ban_ray.tasks.image_dataset import ImageDataset
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.worker.checkpointing import AsyncCheckpointer
 
 torch.set_num_threads(1)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ban_ray.confirm import confirm
+from ban_ray.cli.prompt import confirm
 from ban_ray.errors import UserError
 
 

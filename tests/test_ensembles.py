@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ban_ray.ensembles import Ensemble, average, error_percent, mean_log_likelihood, paper_ensemble
+from ban_ray.evaluation.ensembles import Ensemble, average, error_percent, mean_log_likelihood, paper_ensemble
 from tests.training.literal import log_softmax
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from ban_ray.cli.params import json_object
 from ban_ray.errors import UserError
-from ban_ray.json_object import json_object
 
 
 def test_an_object_is_read() -> None:

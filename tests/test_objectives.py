@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from ban_ray.objectives import WorkerReduction, cwtm_loss, loss, permute_dark_knowledge
 from ban_ray.specs import Objective
+from ban_ray.training.objectives import WorkerReduction, cwtm_loss, loss, permute_dark_knowledge
 from tests.training import literal
 from tests.training.literal import Matrix
 

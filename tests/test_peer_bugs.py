@@ -10,18 +10,17 @@ import pytest
 import torch
 from torch import nn
 
-from ban_ray import objectives
-from ban_ray.objectives import loss
-from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import Population
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
-from ban_ray.tasks.images import EVALUATION_BATCH, ImageData, ImageSet
+from ban_ray.tasks.image_data import EVALUATION_BATCH, ImageData, ImageSet
 from ban_ray.tasks.source import Source
-from ban_ray.training import train
+from ban_ray.training import objectives, train
 from ban_ray.training.evaluation import evaluate
+from ban_ray.training.objectives import loss
+from ban_ray.training.optimizer import SGD
 from ban_ray.training.placement import to_device
-from ban_ray.training.sgd import SGD
-from ban_ray.worker import train_generations
 from tests.conftest import CPU, MakeGeneration
 from tests.training import literal
 from tests.training.spies import (
@@ -119,7 +118,7 @@ class TestKDLib:
 
     def test_the_ensemble_divides_by_its_members(self) -> None:
         """There, by a number that is not theirs."""
-        from ban_ray.ensembles import average
+        from ban_ray.evaluation.ensembles import average
 
         for count in (1, 2, 5):
             uniform = np.log(np.full((3, 4), 0.25, np.float32))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ban_ray.reports import ReportServer, send
+from ban_ray.runtime.report_channel import ReportServer, send
 
 
 def test_every_report_arrives_in_order_before_the_inbox_closes() -> None:

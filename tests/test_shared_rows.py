@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ban_ray.shared_rows import Numbers, Rows, SharedMemoryTable, bytes_needed
+from ban_ray.training.teacher_cache.shared_memory import Numbers, Rows, SharedMemoryTable, bytes_needed
 
 WIDTH, NUMBERS = 10, 5000
 

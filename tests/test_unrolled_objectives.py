@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from ban_ray.objectives import WorkerReduction, loss
 from ban_ray.specs import Objective
+from ban_ray.training.objectives import WorkerReduction, loss
 from tests.test_objectives import OBJECTIVES, Case
 
 STEPS = 5

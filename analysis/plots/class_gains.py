@@ -3,7 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.groups import ChainGroup
+from analysis.data.chain_groups import ChainGroup
 from analysis.plots import style
 
 MOST_CLASSES = 20

@@ -6,11 +6,11 @@ from math import isfinite
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.ensembles import EnsembleResult
-from analysis.frames import device_seconds
-from analysis.gains.comparison import Comparison
-from analysis.groups import ChainGroup
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.frames import device_seconds
 from analysis.plots import style
+from analysis.statistics.comparison import Comparison
+from analysis.statistics.ensembles import EnsembleResult
 
 
 @style.styled

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from analysis.ensembles import EnsembleResult
-from analysis.groups import ChainGroup
+from analysis.data.chain_groups import ChainGroup
 from analysis.plots import style
+from analysis.statistics.ensembles import EnsembleResult
 
 
 @style.styled

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from analysis.gains.comparison import Comparison
-from analysis.naming import generation_name
+from analysis.data.spec_text import generation_name
 from analysis.plots import style
+from analysis.statistics.comparison import Comparison
 
 
 @style.styled

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from analysis.groups import ChainGroup
+from analysis.data.chain_groups import ChainGroup
 from analysis.plots import style
 
 MOST_CHAINS = 20

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.chains import RecordedChain
-from analysis.groups import ChainGroup
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.chains import RecordedChain
 from analysis.plots import style
 from ban_ray.population import Member
 

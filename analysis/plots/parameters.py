@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from analysis.groups import ChainGroup
-from analysis.naming import generation_name
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.spec_text import generation_name
 from analysis.plots import style
 
 MANY = 400

@@ -24,9 +24,9 @@ def write_report(storage: "str | PathLike[str] | Storage", search: str | None = 
         OSError: the page cannot be written.
     """
     # pandas and Matplotlib load when a page is made, not when this room is imported.
+    from analysis.data.study import Study
     from analysis.report.content import gather
     from analysis.report.page import render
-    from analysis.study import Study
 
     study = Study.open(storage)
     path = place(search)

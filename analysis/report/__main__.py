@@ -44,13 +44,13 @@ def main(storage: str, search: str | None, folder: Path | None, show: bool) -> N
 
 def _report(storage: str, search: str | None, folder: Path | None) -> str:
     # Imported here so that --help and bad input answer at once.
-    from analysis.storage import open_existing
+    from analysis.data.storage import open_existing
 
     opened = open_existing(storage)
+    from analysis.data.study import Study
     from analysis.report import place
     from analysis.report.content import gather
     from analysis.report.page import render
-    from analysis.study import Study
 
     content = gather(Study(opened), search)
     path, page = place(search), render(content)

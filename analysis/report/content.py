@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from analysis.chains import linked, recorded
-from analysis.gains.comparisons import comparisons
-from analysis.groups import ChainGroup, from_links, from_search, primary
-from analysis.regime import noise_warnings, regime
-from analysis.report.answer import Findings, nothing_to_compare, summarise_findings
-from analysis.report.evidence import measure_all
+from analysis.data.chain_groups import ChainGroup, from_links, from_search, primary
+from analysis.data.chains import linked, recorded
+from analysis.data.searches import Search
+from analysis.data.setting import noise_warnings, regime
+from analysis.data.study import Study
 from analysis.report.figures import FigureText, figures
+from analysis.report.findings import Findings, nothing_to_compare, summarise_findings
+from analysis.report.measurements import measure_all
 from analysis.report.provenance import facts
 from analysis.report.sections import tables
-from analysis.searches import Search
-from analysis.study import Study
+from analysis.statistics.comparisons import comparisons
 from analysis.tables import Table
 
 MOST_MEMBERS = 4_000

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from analysis.gains.comparison import Comparison
-from analysis.groups import ChainGroup
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.setting import noise_warning
 from analysis.plots import (
     class_gains,
     ensemble_size,
@@ -19,8 +19,8 @@ from analysis.plots import (
     to_svg,
 )
 from analysis.plots.style import PALETTE
-from analysis.regime import noise_warning
-from analysis.report.evidence import Measurements
+from analysis.report.measurements import Measurements
+from analysis.statistics.comparison import Comparison
 from analysis.tables.comparisons import over
 
 

@@ -6,10 +6,10 @@ from math import isnan
 
 from pydantic import JsonValue
 
-from analysis.frames import device_seconds
-from analysis.groups import ChainGroup
-from analysis.searches import Search
-from analysis.study import Study
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.frames import device_seconds
+from analysis.data.searches import Search
+from analysis.data.study import Study
 from ban_ray.population import Member
 from ban_ray.specs import papers_recipe
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from analysis.groups import ChainGroup
-from analysis.report.evidence import Measurements
-from analysis.searches import Search
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.searches import Search
+from analysis.report.measurements import Measurements
 from analysis.tables import (
     Table,
     class_table,

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.gains.comparison import Comparison, frame
-from analysis.gains.comparisons import first_name
-from analysis.gains.pairs import Pair
-from analysis.gains.words import reliability
-from analysis.groups import ChainGroup
-from analysis.regime import noise_warning, noise_warnings
-from analysis.tables import cells
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.setting import noise_warning, noise_warnings
+from analysis.statistics.comparison import Comparison, frame
+from analysis.statistics.comparisons import first_name
+from analysis.statistics.within_chain import Pair
+from analysis.statistics.wording import reliability
+from analysis.tables import cell_text
 from analysis.tables.table import Table
 
 UNSEEN = ", chosen without a look at results"
@@ -31,16 +31,16 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
             (
                 "(averaged)" if one.kind == "pooled" else one.group.name,
                 f"{one.name} against {one.against}{' (primary)' if one.primary else ''}",
-                cells.number(one.against_error) + unit,
-                cells.number(one.error) + unit,
-                cells.interval(interval.estimate, interval.low, interval.high) + points,
+                cell_text.number(one.against_error) + unit,
+                cell_text.number(one.error) + unit,
+                cell_text.interval(interval.estimate, interval.low, interval.high) + points,
                 f"{interval.chains} / {interval.roots}",
-                cells.probability(interval.p_value),
-                cells.probability(one.p_holm),
-                cells.number(interval.smallest_detectable) + points,
-                cells.interval(likelihood.estimate, likelihood.low, likelihood.high, 3)
+                cell_text.probability(interval.p_value),
+                cell_text.probability(one.p_holm),
+                cell_text.number(interval.smallest_detectable) + points,
+                cell_text.interval(likelihood.estimate, likelihood.low, likelihood.high, 3)
                 if likelihood
-                else cells.NOTHING,
+                else cell_text.NOTHING,
             )
         )
     what = f"test {metrics[0].name} in {metrics[0].points}" if len(metrics) == 1 else "the tasks' test metrics"
@@ -104,12 +104,12 @@ def pair_table(group: ChainGroup, pairs: Sequence[Pair]) -> Table:
         rows.append(
             (
                 seed,
-                cells.number(one.against_error),
-                cells.number(one.error),
-                cells.interval(difference, one.low, one.high),
+                cell_text.number(one.against_error),
+                cell_text.number(one.error),
+                cell_text.interval(difference, one.low, one.high),
                 f"{one.test.gained} / {one.test.lost}",
-                cells.probability(one.test.exact),
-                cells.probability(one.test.mid_p),
+                cell_text.probability(one.test.exact),
+                cell_text.probability(one.test.mid_p),
             )
         )
         data.append(

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.ensembles import EnsembleResult, frame
-from analysis.groups import ChainGroup
-from analysis.pool import Control
-from analysis.regime import noise_warning
-from analysis.tables import cells
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.setting import noise_warning
+from analysis.statistics.control_pool import Control
+from analysis.statistics.ensembles import EnsembleResult, frame
+from analysis.tables import cell_text
 from analysis.tables.table import Table
 
 
@@ -18,10 +18,10 @@ def ensemble_table(group: ChainGroup, results: Sequence[EnsembleResult]) -> Tabl
     rows = [
         (
             one.name + (" †" if one.which.filled else ""),
-            cells.with_spread(one.error, one.spread),
-            cells.number(one.held_out_error),
-            cells.number(one.log_likelihood, 3),
-            cells.number(one.diversity),
+            cell_text.with_spread(one.error, one.spread),
+            cell_text.number(one.held_out_error),
+            cell_text.number(one.log_likelihood, 3),
+            cell_text.number(one.diversity),
             *_control(one.same_size),
             *_control(one.same_cost),
         )
@@ -81,9 +81,9 @@ def greedy_table(steps: pd.DataFrame, group: ChainGroup) -> Table:
                 str(row["network"]),
                 str(row["objective"]),
                 str(row["key"])[:12],
-                cells.number(row["held_out_error"]),
-                cells.number(row["test_error"]),
-                cells.number(row["test_log_likelihood"], 3),
+                cell_text.number(row["held_out_error"]),
+                cell_text.number(row["test_error"]),
+                cell_text.number(row["test_log_likelihood"], 3),
             )
             for _, row in steps.iterrows()
         ),
@@ -94,7 +94,7 @@ def greedy_table(steps: pd.DataFrame, group: ChainGroup) -> Table:
 
 def _control(control: Control | None) -> tuple[str, str]:
     if control is None:
-        return cells.NOTHING, cells.NOTHING
+        return cell_text.NOTHING, cell_text.NOTHING
     interval = control.interval
-    text = cells.interval(interval.estimate, interval.low, interval.high)
-    return cells.number(control.error), f"{text} ({interval.chains})"
+    text = cell_text.interval(interval.estimate, interval.low, interval.high)
+    return cell_text.number(control.error), f"{text} ({interval.chains})"

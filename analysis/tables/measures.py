@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.groups import ChainGroup
-from analysis.regime import noise_warning, noise_warnings
-from analysis.tables import cells
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.setting import noise_warning, noise_warnings
+from analysis.tables import cell_text
 from analysis.tables.table import Table
 
 MOST_CLASSES = 20
@@ -16,7 +16,7 @@ def measure_table(groups: Sequence[ChainGroup], measures: pd.DataFrame) -> Table
     """Likelihood, calibration, agreement with the teacher, its saturation, diversity, beside the error.
 
     Args:
-        measures: rows of `analysis.measures.by_generation` for these groups.
+        measures: rows of `analysis.statistics.generation_metrics.by_generation` for these groups.
     """
     metrics = list(dict.fromkeys(group.metric for group in groups))
     several = len(metrics) > 1
@@ -27,17 +27,17 @@ def measure_table(groups: Sequence[ChainGroup], measures: pd.DataFrame) -> Table
         (
             str(row["group"]),
             str(row["name"]),
-            cells.with_spread(row["error"], row["error_spread"]) + units[str(row["group"])],
-            cells.number(row["held_out_error"]) + units[str(row["group"])],
-            cells.number(row["log_likelihood"], 3),
-            cells.number(row["calibration_error"]),
-            cells.number(row["confidence"], 3),
-            cells.number(row["entropy"], 3),
-            cells.number(row["agreement"], 1),
-            cells.number(row["teacher_confidence"], 3),
-            cells.number(row["teacher_entropy"], 3),
-            cells.number(row["diversity_in_chain"], 1),
-            cells.number(row["diversity_over_seeds"], 1),
+            cell_text.with_spread(row["error"], row["error_spread"]) + units[str(row["group"])],
+            cell_text.number(row["held_out_error"]) + units[str(row["group"])],
+            cell_text.number(row["log_likelihood"], 3),
+            cell_text.number(row["calibration_error"]),
+            cell_text.number(row["confidence"], 3),
+            cell_text.number(row["entropy"], 3),
+            cell_text.number(row["agreement"], 1),
+            cell_text.number(row["teacher_confidence"], 3),
+            cell_text.number(row["teacher_entropy"], 3),
+            cell_text.number(row["diversity_in_chain"], 1),
+            cell_text.number(row["diversity_over_seeds"], 1),
         )
         for _, row in measures.iterrows()
     ]
@@ -96,9 +96,9 @@ def class_table(group: ChainGroup, classes: pd.DataFrame) -> Table:
             (
                 str(int(row["label"])),
                 str(int(row["images"])),
-                cells.number(row["baseline_error"]),
-                cells.number(row["error"]),
-                cells.interval(row["difference"], row["low"], row["high"], 1),
+                cell_text.number(row["baseline_error"]),
+                cell_text.number(row["error"]),
+                cell_text.interval(row["difference"], row["low"], row["high"], 1),
             )
             for _, row in shown.iterrows()
         ),

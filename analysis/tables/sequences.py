@@ -5,12 +5,12 @@ from math import isnan
 
 import pandas as pd
 
-from analysis.ensembles import EnsembleResult
-from analysis.groups import ChainGroup
-from analysis.naming import generation_name
-from analysis.regime import noise_warnings, unlike_the_papers
-from analysis.tables import cells
-from analysis.tables.lines import REFERENCES, Cell, Line, lines
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.setting import noise_warnings, unlike_the_papers
+from analysis.data.spec_text import generation_name
+from analysis.statistics.ensembles import EnsembleResult
+from analysis.tables import cell_text
+from analysis.tables.rows import REFERENCES, Cell, Line, lines
 from analysis.tables.table import Table
 from ban_ray.specs import PaperRow
 
@@ -88,14 +88,14 @@ def _papers(paper: Sequence[PaperRow], columns: Sequence[str]) -> tuple[list[Lin
 
 def _row(line: Line, whose: str, columns: Sequence[str]) -> tuple[str, ...]:
     known = [_text(line.cells.get(column), line.chains) for column in columns]
-    return (line.row, line.objective, whose, cells.millions(line.parameters), *known)
+    return (line.row, line.objective, whose, cell_text.millions(line.parameters), *known)
 
 
 def _text(cell: Cell | None, chains: int) -> str:
     if cell is None or isnan(cell.mean):
-        return cells.NOTHING
+        return cell_text.NOTHING
     few = f" ({cell.networks})" if 0 < cell.networks < chains else ""
-    return cells.with_spread(cell.mean, cell.spread) + few + (MARK if cell.filled else "")
+    return cell_text.with_spread(cell.mean, cell.spread) + few + (MARK if cell.filled else "")
 
 
 def _whose(line: Line) -> str:

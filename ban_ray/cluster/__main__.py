@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ban_ray.cluster.connection import Cluster
-from ban_ray.cluster.group import WorkerGroup
 from ban_ray.cluster.nodes import NodeStatus
+from ban_ray.cluster.worker_group import WorkerGroup
 from ban_ray.errors import ClusterLost, UserError
 from ban_ray.specs import Recipe
 
@@ -32,7 +32,7 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
     """
     from ban_ray import cluster
     from ban_ray.cluster import nodes
-    from ban_ray.population.storage import absolute
+    from ban_ray.storage.opening import absolute
 
     console = Console(stderr=as_json)
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ban_ray.errors import UserError
-from ban_ray.population.storage import find_storage, is_url, open_storage
+from ban_ray.storage.opening import find_storage, is_url, open_storage
 
 ANSWER_S = 120
 PACKAGES = ("ray", "torch", "ban-ray")

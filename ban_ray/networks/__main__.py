@@ -10,10 +10,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from ban_ray.cli.params import json_object
 from ban_ray.errors import UserError
-from ban_ray.json_object import json_object
-from ban_ray.networks.names import LanguageArchitecture, parse
-from ban_ray.networks.published import PAPER_COUNTS, PTB_CHARACTERS, PTB_WORDS
+from ban_ray.networks.paper_counts import PAPER_COUNTS, PTB_CHARACTERS, PTB_WORDS
+from ban_ray.networks.registry import LanguageArchitecture, parse
 
 _IMAGES, _TEXT = (100, 3), (PTB_WORDS, PTB_CHARACTERS)
 """Classes and channels of the papers; words and characters."""

@@ -6,21 +6,12 @@ from typing import Any
 from torch import nn
 
 from ban_ray.errors import UserError
-from ban_ray.networks import (
-    character_lstm,
-    densenet,
-    lstm,
-    match_densenet,
-    match_resnet,
-    own,
-    pre_resnet,
-    torchvision_models,
-    wide_resnet,
-)
-from ban_ray.networks.character_lstm import CharacterLanguageModel
-from ban_ray.networks.dense_unit import DenseUnit
-from ban_ray.networks.layers import initialise
-from ban_ray.networks.names import (
+from ban_ray.networks import densenet, match_densenet, match_resnet, own, pre_resnet, torchvision_models, wide_resnet
+from ban_ray.networks.modules import character_cnn, lstm
+from ban_ray.networks.modules.character_cnn import CharacterLanguageModel
+from ban_ray.networks.modules.dense_unit import DenseUnit
+from ban_ray.networks.modules.layers import initialise
+from ban_ray.networks.registry import (
     Architecture,
     CharacterNetwork,
     CustomNetwork,
@@ -36,8 +27,8 @@ from ban_ray.networks.names import (
     parse,
 )
 from ban_ray.networks.source_version import require_version
-from ban_ray.tasks.data import TaskData
-from ban_ray.tasks.text import TextData
+from ban_ray.tasks.task_data import TaskData
+from ban_ray.tasks.text_data import TextData
 
 _Builder = Callable[[Any, int, int], nn.Module]
 
@@ -49,7 +40,7 @@ _OURS: dict[type, _Builder] = {
     MatchWideResNet: match_resnet.build_wide,
     MatchPreResNet: match_resnet.build_pre,
 }
-_LANGUAGE: dict[type, _Builder] = {LSTMNetwork: lstm.build, CharacterNetwork: character_lstm.build}
+_LANGUAGE: dict[type, _Builder] = {LSTMNetwork: lstm.build, CharacterNetwork: character_cnn.build}
 _FOREIGN: dict[type, _Builder] = {CustomNetwork: own.build, TorchvisionNetwork: torchvision_models.build}
 _INITIALISED = _LANGUAGE | _FOREIGN
 
@@ -70,7 +61,7 @@ def build(
     generator; on the meta device nothing is allocated.
 
     Args:
-        name: one of the forms of `ban_ray.networks.names`.
+        name: one of the forms of `ban_ray.networks.registry`.
         arguments: passed to a builder outside this package.
         version: of a builder of the user's, as generations have it; where it was computed from code, no other is built.
         recompute: keep fewer activations of dense units and compute them again in the backward pass: the same

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build_architecture
-from ban_ray.networks.carried import TiedOutput
-from ban_ray.networks.names import Architecture, parse
-from ban_ray.networks.shapes.foreign import ExternalNetwork, one_line
+from ban_ray.networks.families.external import ExternalNetwork, one_line
+from ban_ray.networks.modules.recurrent import TiedOutput
+from ban_ray.networks.registry import Architecture, parse
 
 T = TypeVar("T")
 

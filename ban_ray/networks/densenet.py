@@ -7,10 +7,10 @@ papers agree within 1 %.
 
 from torch import nn
 
-from ban_ray.networks.dense_unit import dense_units
-from ban_ray.networks.layers import Classifier
-from ban_ray.networks.shapes.densenet import DenseNetBC
-from ban_ray.networks.skeleton import build_stages
+from ban_ray.networks.families.densenet import DenseNetBC
+from ban_ray.networks.modules.dense_unit import dense_units
+from ban_ray.networks.modules.layers import Classifier
+from ban_ray.networks.modules.stages import build_stages
 
 
 def build(architecture: DenseNetBC, num_classes: int, in_channels: int) -> Classifier:

@@ -4,10 +4,10 @@ Match-DenseNet-14-1-2 is DenseNet-90-60 itself. Match-DenseNet-14-1-3 has 40.270
 exactly half of the 80.5 M that the workshop paper prints (-49.97 %); the papers' other five agree within 1 %.
 """
 
-from ban_ray.networks.dense_unit import dense_units
-from ban_ray.networks.layers import Classifier, NormConv
-from ban_ray.networks.shapes.match import MatchDenseNet
-from ban_ray.networks.skeleton import build_stages
+from ban_ray.networks.families.match_densenet import MatchDenseNet
+from ban_ray.networks.modules.dense_unit import dense_units
+from ban_ray.networks.modules.layers import Classifier, NormConv
+from ban_ray.networks.modules.stages import build_stages
 
 
 def build(architecture: MatchDenseNet, num_classes: int, in_channels: int) -> Classifier:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 from torch import nn
 
-from ban_ray.networks.layers import Classifier
-from ban_ray.networks.residual_unit import basic_unit, bottleneck_unit
-from ban_ray.networks.shapes.match_resnet import MatchPreResNet, MatchResNet, MatchWideResNet
-from ban_ray.networks.skeleton import build_stages
+from ban_ray.networks.families.match_resnet import MatchPreResNet, MatchResNet, MatchWideResNet
+from ban_ray.networks.modules.layers import Classifier
+from ban_ray.networks.modules.residual_unit import basic_unit, bottleneck_unit
+from ban_ray.networks.modules.stages import build_stages
 
 
 def _build(

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.parameter import UninitializedParameter
 
 from ban_ray.errors import UserError
-from ban_ray.networks.shapes.foreign import CustomNetwork, one_line
+from ban_ray.networks.families.external import CustomNetwork, one_line
 
 
 def build(architecture: CustomNetwork, num_classes: int, in_channels: int) -> nn.Module:

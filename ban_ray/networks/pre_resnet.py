@@ -4,9 +4,9 @@ from itertools import pairwise
 
 from torch import nn
 
-from ban_ray.networks.layers import Classifier, conv
-from ban_ray.networks.residual_unit import bottleneck_unit
-from ban_ray.networks.shapes.resnet import PreResNet
+from ban_ray.networks.families.resnet import PreResNet
+from ban_ray.networks.modules.layers import Classifier, conv
+from ban_ray.networks.modules.residual_unit import bottleneck_unit
 
 
 def build(architecture: PreResNet, num_classes: int, in_channels: int) -> Classifier:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ban_ray.errors import UserError
-from ban_ray.networks.own_modules import Module, own_modules
-from ban_ray.networks.shapes.architecture import Architecture
-from ban_ray.networks.shapes.foreign import CustomNetwork, ExternalNetwork
+from ban_ray.networks.architecture import Architecture
+from ban_ray.networks.custom_modules import Module, own_modules
+from ban_ray.networks.families.external import CustomNetwork, ExternalNetwork
 from ban_ray.specs import digest
 
 DECLARATION = "NETWORK_FILES"

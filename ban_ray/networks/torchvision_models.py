@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from ban_ray.errors import UserError
-from ban_ray.networks.shapes.foreign import TorchvisionNetwork, one_line
+from ban_ray.networks.families.external import TorchvisionNetwork, one_line
 
 # With the heads that answer in training only, these two would return a tuple; without `init_weights` they warn
 # of a default that may change.

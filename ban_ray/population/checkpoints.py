@@ -4,8 +4,8 @@ import hashlib
 import re
 from collections.abc import Iterator
 
-from ban_ray.population.places import member_folder
-from ban_ray.population.protocol import Storage
+from ban_ray.population.layout import member_folder
+from ban_ray.storage.base import Storage
 
 KEPT = 2
 """Checkpoints that a run keeps: the newest, and the one before in case the newest cannot be read."""

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ban_ray.population.places import member_folder
-from ban_ray.population.protocol import Storage
+from ban_ray.population.layout import member_folder
+from ban_ray.storage.base import Storage
 
 _NAME = re.compile(r"[0-9]{6,18}\.json")
 

@@ -4,8 +4,8 @@ import json
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ban_ray.population.places import member_folder
-from ban_ray.population.protocol import Storage
+from ban_ray.population.layout import member_folder
+from ban_ray.storage.base import Storage
 
 
 class Failure(BaseModel):

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ban_ray.errors import DamagedMember
+from ban_ray.population.layout import is_key
 from ban_ray.population.member import RECORD, Member
-from ban_ray.population.places import is_key
 
 if TYPE_CHECKING:
-    from ban_ray.population.read import Population
+    from ban_ray.population.population import Population
 
 FILE = "index/members.json"
 WORTH_WRITING = 32

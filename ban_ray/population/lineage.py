@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.member import Member
-from ban_ray.population.read import Population
+from ban_ray.population.population import Population
 
 
 @dataclass(frozen=True)

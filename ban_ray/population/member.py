@@ -6,8 +6,8 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny, ValidationError, model_validator
 
 from ban_ray.errors import DamagedMember
+from ban_ray.population.checksummed_json import FORMAT_VERSION, MAX_BYTES, ChecksumMismatch, open_sealed, seal
 from ban_ray.population.imported import ImportedGeneration
-from ban_ray.population.signed_json import FORMAT_VERSION, MAX_BYTES, ChecksumMismatch, open_sealed, seal
 from ban_ray.specs import SEMANTICS_VERSION, Generation, digest
 
 __all__ = ["FORMAT_VERSION", "MAX_RECORD_BYTES", "RECORD", "File", "History", "Member", "MemberMetrics"]

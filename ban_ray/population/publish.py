@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import JsonValue
 
-from ban_ray.ensembles import error_percent, mean_log_likelihood
 from ban_ray.errors import DamagedMember
+from ban_ray.evaluation.ensembles import error_percent, mean_log_likelihood
+from ban_ray.population.layout import member_folder
 from ban_ray.population.member import FORMAT_VERSION, RECORD, File, History, Member, MemberMetrics
-from ban_ray.population.places import member_folder
-from ban_ray.population.read import Population, Predictions
+from ban_ray.population.population import Population, Predictions
 from ban_ray.specs import SEMANTICS_VERSION, Generation
 
 

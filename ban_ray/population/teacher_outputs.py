@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray.errors import DamagedMember
-from ban_ray.population.contents import arrays_of
-from ban_ray.population.places import member_folder
-from ban_ray.population.protocol import Storage
-from ban_ray.shared_rows import Numbers, Rows
+from ban_ray.population.decoding import arrays_of
+from ban_ray.population.layout import member_folder
+from ban_ray.storage.base import Storage
+from ban_ray.training.teacher_cache.shared_memory import Numbers, Rows
 
 _NAME = r"-([0-9]{10,})-([0-9a-f]{64})\.safetensors"
 

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ban_ray.errors import ClusterLost, DamagedMember, UserError
-from ban_ray.tasks.kinds import TASK_TYPES
+from ban_ray.tasks.catalog import TASK_TYPES
 
 EXIT_BAD_INPUT = 2
 EXIT_CHAINS_FAILED = 3
@@ -100,8 +100,8 @@ def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
             return
         if given["space"] is None:
             raise UserError("--space is missing; --list names the spaces")
-        from ban_ray.search.choices import SearchOptions
-        from ban_ray.search.command import search
+        from ban_ray.search.config.options import SearchOptions
+        from ban_ray.search.search import search
 
         given["command"] = shlex.join(["python", "-m", "ban_ray.search", *sys.argv[1:]])
         finished = search(SearchOptions(plan_only=plan_only, **given))
@@ -128,7 +128,7 @@ def main(list_spaces: bool, plan_only: bool, **given: Any) -> None:
 
 
 def _list() -> None:
-    from ban_ray.search import spaces
+    from ban_ray.search.config import spaces
 
     width = max(map(len, spaces.names()))
     for name in spaces.names():

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import JsonValue
 
-from ban_ray.search.choices import SearchOptions
-from ban_ray.search.command import SearchResult, search
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.search import SearchResult, search
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ban_ray.metrics import Metric
+    from ban_ray.evaluation.metrics import Metric
     from ban_ray.population import Member
 
 

@@ -1,13 +1,15 @@
 """What is to be trained, as frozen, validated, JSON-able values; their hashes are the population's keys."""
 
+from typing import Any
+
 from ban_ray.specs.canonical import canonical_json, digest
 from ban_ray.specs.chain import Chain, born_again, label_only
 from ban_ray.specs.controls import ALL_EPOCHS, DOUBLED, SMOOTHED, control, independent
 from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
 from ban_ray.specs.parameters import Choice, FloatRange, IntRange
+from ban_ray.specs.presets import CNN_LSTM, LAPTOP_LSTM, LSTM, noisy_digits, noisy_digits_sampled, papers, papers_recipe
 from ban_ray.specs.recipe import Recipe
-from ban_ray.specs.scales import CNN_LSTM, LAPTOP_LSTM, LSTM, noisy_digits, noisy_digits_sampled, papers, papers_recipe
 from ban_ray.specs.seeds import derive_seed
 from ban_ray.specs.space import (
     BASELINE,
@@ -60,3 +62,12 @@ __all__ = [
     "papers_recipe",
     "sequence",
 ]
+
+_FORMER_NAMES = {"Place": "TablePosition", "Setting": "SpaceContext"}
+
+
+def __getattr__(name: str) -> Any:
+    """Names that space files written for earlier versions import."""
+    if name in _FORMER_NAMES:
+        return globals()[_FORMER_NAMES[name]]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

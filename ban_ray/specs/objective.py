@@ -1,4 +1,4 @@
-"""What a generation minimises; the tensors are in `ban_ray.objectives`."""
+"""What a generation minimises; the tensors are in `ban_ray.training.objectives`."""
 
 from typing import Annotated, Literal, Self
 

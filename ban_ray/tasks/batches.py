@@ -2,7 +2,7 @@
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
-from ban_ray.tasks.kinds import TASK_TYPES
+from ban_ray.tasks.catalog import TASK_TYPES
 
 
 def steps_per_epoch(task: str, samples: int, recipe: Recipe) -> int:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from filelock import FileLock, Timeout
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.decoded import cache_root
+from ban_ray.tasks.image_dataset import cache_root
 
 WAIT_S = 600.0
 """A holder that died frees the lock; one that hangs is not waited for any longer than this."""

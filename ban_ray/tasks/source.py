@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from ban_ray.errors import UserError
 from ban_ray.specs.base import Spec
-from ban_ray.tasks.kinds import TASK_TYPES, TaskType
+from ban_ray.tasks.catalog import TASK_TYPES, TaskType
 
 __all__ = ["MAX_SIDE", "MIN_SIDE", "TASK_TYPES", "Source", "TaskType", "parse_size"]
 

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ban_ray.networks.carried import reset_state
+from ban_ray.networks.modules.recurrent import reset_state
 from ban_ray.specs import Recipe
-from ban_ray.tasks.data import Part, TaskData
+from ban_ray.tasks.task_data import Part, TaskData
 from ban_ray.training.precision import autocast
 
 

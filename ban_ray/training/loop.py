@@ -12,21 +12,21 @@ from torch.nn.utils import clip_grad_norm_
 
 from ban_ray.errors import GenerationFailed, UserError
 from ban_ray.networks.building import build_for
-from ban_ray.networks.carried import reset_state
-from ban_ray.objectives import loss
-from ban_ray.shared_rows import SharedMemoryTable
+from ban_ray.networks.modules.recurrent import reset_state
 from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.batches import steps_per_epoch
-from ban_ray.tasks.data import TaskData
-from ban_ray.training import group
-from ban_ray.training.cached_teacher import CachedTeacher
+from ban_ray.tasks.task_data import TaskData
+from ban_ray.training import distributed
 from ban_ray.training.evaluation import evaluate
+from ban_ray.training.layer_sharing import share_layers
 from ban_ray.training.meters import Meters
+from ban_ray.training.objectives import loss
+from ban_ray.training.optimizer import SGD
 from ban_ray.training.placement import to_device
 from ban_ray.training.precision import autocast, set_precision
-from ban_ray.training.sgd import SGD
-from ban_ray.training.shared_layers import share_layers
-from ban_ray.training.teachers import Teacher
+from ban_ray.training.teacher import Teacher
+from ban_ray.training.teacher_cache.cache import CachedTeacher
+from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
 
 State = dict[str, Any]
 """All that a resume needs: ``epoch`` (done), ``model``, ``optimiser`` and ``history``; with ``resumed``, the epochs
@@ -86,7 +86,7 @@ def train(
         UserError: the recipe does not fit the data or the device, or the network cannot be built.
     """
     recipe, objective, seed = generation.recipe, generation.objective, generation.seed
-    rank, workers = group.rank(), group.workers()
+    rank, workers = distributed.rank(), distributed.workers()
     steps = steps_per_epoch(data.task, len(data.train), recipe)
     if workers.count != recipe.workers:
         raise UserError(f"the recipe asks for {recipe.workers} workers and {workers.count} run")
@@ -121,7 +121,7 @@ def train(
         history, first = list(state["history"]), state["epoch"]
         # Checkpoints of earlier versions do not have it.
         resumed = [*state.get("resumed", ()), first]
-    model = group.wrap_ddp(network)
+    model = distributed.wrap_ddp(network)
     needs_teacher = teacher if objective.needs_teacher else None
     cached = CachedTeacher(local, rows) if recipe.teacher_outputs == "cached" else None
 
@@ -178,7 +178,7 @@ def train(
             record["held_out_log_likelihood"] = data.log_likelihood(outputs, data.held_out)
         if recipe.plateau is not None:
             # Every worker's next learning rate follows from it.
-            record["held_out_log_likelihood"] = cast(float, group.broadcast(record["held_out_log_likelihood"]))
+            record["held_out_log_likelihood"] = cast(float, distributed.broadcast(record["held_out_log_likelihood"]))
         if cached is not None and needs_teacher is not None:
             record["teacher_outputs_found"] = cached.hit_rate()
         record["seconds"] = time.perf_counter() - began
@@ -199,7 +199,7 @@ def train(
         held_out = evaluate(network, data, data.held_out, recipe)
         test = evaluate(network, data, data.test, recipe)
     # The last step's loss may be finite and the weights after it not.
-    if group.all_reduce_any(not bool(test.isfinite().all() and held_out.isfinite().all()), device):
+    if distributed.all_reduce_any(not bool(test.isfinite().all() and held_out.isfinite().all()), device):
         raise GenerationFailed(
             "non-finite",
             f"{generation.network} ({objective}) predicts numbers that are not finite after its last epoch; "

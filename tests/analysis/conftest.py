@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from fabricated_population import Fabricator
 
-from analysis.study import Study
+from analysis.data.study import Study
 from ban_ray.population import Population, Storage, open_storage
 
 

@@ -3,12 +3,12 @@
 import numpy as np
 from fabricated_population import DIGITS, Fabricator
 
-from analysis import ensembles
-from analysis.controls import control_groups, independent_networks, paired_chains
-from analysis.gains.comparisons import comparisons
-from analysis.greedy import greedy
-from analysis.pool import IndependentControls
-from analysis.study import Study
+from analysis.data.study import Study
+from analysis.statistics import ensembles
+from analysis.statistics.comparisons import comparisons
+from analysis.statistics.control_pool import IndependentControls
+from analysis.statistics.controls import control_groups, independent_networks, paired_chains
+from analysis.statistics.greedy_selection import greedy
 from analysis.tables import ensemble_table, sequence_table
 from ban_ray.specs import Objective
 
@@ -152,9 +152,9 @@ def test_greedy_selection_never_looks_at_test(fabricator: Fabricator, study: Stu
 
 
 def test_a_label_only_chain_is_no_born_again_one(fabricator: Fabricator, study: Study) -> None:
-    from analysis.chains import recorded
-    from analysis.groups import from_search, primary
-    from analysis.searches import ChainRecord
+    from analysis.data.chain_groups import from_search, primary
+    from analysis.data.chains import recorded
+    from analysis.data.searches import ChainRecord
 
     chains = [[fabricator.member(10 * seed + k, chain_seed=seed).key for k in range(3)] for seed in range(2)]
     records = [ChainRecord(seed=seed, keys=tuple(keys)) for seed, keys in enumerate(chains)]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from simulated_errors import paired_errors
 
-from analysis.gains import crossed_interval, mcnemar
-from analysis.gains.words import COVERAGE_PERCENT
+from analysis.statistics import crossed_interval, mcnemar
+from analysis.statistics.wording import COVERAGE_PERCENT
 
 REPETITIONS = 4000
 LEVEL = 0.05

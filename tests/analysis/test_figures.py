@@ -7,14 +7,14 @@ import pytest
 from fabricated_population import Fabricator
 
 from analysis import plots
-from analysis.ensembles import of_group
-from analysis.gains.comparisons import comparisons
-from analysis.measures import by_class
-from analysis.outcomes import ScoredPredictions
+from analysis.data.study import Study
 from analysis.plots.learning import curve_keys
 from analysis.plots.parameters import pareto
 from analysis.plots.style import PALETTE, TEXT_COLOUR
-from analysis.study import Study
+from analysis.statistics.comparisons import comparisons
+from analysis.statistics.ensembles import of_group
+from analysis.statistics.generation_metrics import by_class
+from analysis.statistics.scored_predictions import ScoredPredictions
 
 
 @pytest.fixture

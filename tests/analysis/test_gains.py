@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from simulated_errors import paired_errors
 
-from analysis.gains import crossed_interval, holm, mcnemar, paired_bootstrap, reliability, sentence
+from analysis.statistics import crossed_interval, holm, mcnemar, paired_bootstrap, reliability, sentence
 
 
 def errors(

@@ -8,15 +8,15 @@ from fabricated_population import BAN, DIGITS, LABEL, Fabricator
 from numpy.typing import NDArray
 
 import analysis
-from analysis.gains.comparisons import comparisons
-from analysis.groups import from_links
+from analysis.data.chain_groups import from_links
+from analysis.data.setting import noise_warnings, unlike_the_papers
+from analysis.data.study import Study
 from analysis.plots import error_against_parameters
-from analysis.regime import noise_warnings, unlike_the_papers
 from analysis.report.content import Content, gather
 from analysis.report.provenance import facts
-from analysis.study import Study
+from analysis.statistics.comparisons import comparisons
 from analysis.tables import comparison_table
-from ban_ray.outputs import TokenOutputs
+from ban_ray.evaluation.predictions import TokenOutputs
 from ban_ray.population import Member
 from ban_ray.specs import LSTM, Generation, Recipe, Task
 
@@ -75,7 +75,7 @@ def test_units_where_tasks_have_several_metrics(fabricator: Fabricator, study: S
     for seed in range(2):
         fabricator.chain(seed, 1)
         text.chain(seed, 1, network="lstm-1-8")
-    groups = from_links(analysis.chains.linked(study.records))
+    groups = from_links(analysis.data.chains.linked(study.records))
     found = comparison_table(comparisons(study, groups))
     assert found.headings[2:5] == ("Against", "Is", "Difference")
     by_task = {row[0].partition(":")[0]: row for row in found.rows}
@@ -132,7 +132,7 @@ def test_a_part_of_the_papers_data_is_not_theirs(fabricator: Fabricator, counts:
 
 
 def recipes(study: Study) -> str:
-    groups = from_links(analysis.chains.linked(study.records))
+    groups = from_links(analysis.data.chains.linked(study.records))
     return dict(facts(study, groups, None))["Recipes"]
 
 
@@ -150,7 +150,7 @@ def test_controls_are_not_called_baselines(fabricator: Fabricator, study: Study)
     for seed in range(2):
         fabricator.chain(seed, 1)
         fabricator.member(100 + seed, objective=LABEL.model_copy(update={"label_smoothing": 0.1}), chain_seed=seed)
-    groups = from_links(analysis.chains.linked(study.records))
+    groups = from_links(analysis.data.chains.linked(study.records))
     figure = error_against_parameters(groups)
     points = {line.get_label(): len(line.get_xdata()) for line in figure.axes[0].lines}
     assert points["baseline"] == 1

@@ -17,7 +17,7 @@ def loaded(code: str) -> set[str]:
     "code",
     [
         "import analysis, analysis.report",
-        "import analysis.study, analysis.report.content, analysis.report.page, analysis.plots, analysis.tables",
+        "import analysis.data.study, analysis.report.content, analysis.report.page, analysis.plots, analysis.tables",
     ],
 )
 def test_neither_ray_nor_torch(code: str) -> None:
@@ -26,5 +26,5 @@ def test_neither_ray_nor_torch(code: str) -> None:
 
 def test_sentences_and_help_are_cheap() -> None:
     heavy = {"pandas", "matplotlib", "scipy", "jinja2", "pyarrow"}
-    assert not loaded("from analysis.gains import crossed_interval, sentence") & heavy
+    assert not loaded("from analysis.statistics import crossed_interval, sentence") & heavy
     assert not loaded("import analysis.report.__main__") & (heavy | {"numpy", "pydantic"})

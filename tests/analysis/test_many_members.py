@@ -8,13 +8,13 @@ import pytest
 from fabricated_population import BAN, DIGITS, LABEL, Fabricator
 from safetensors.numpy import save
 
+from analysis.data.study import Study
 from analysis.report import content, write_report
-from analysis.study import Study
 from ban_ray.population import Population
 from ban_ray.population.member import FORMAT_VERSION, File, Member
 from ban_ray.population.publish import measure
-from ban_ray.population.storage import LocalStorage
 from ban_ray.specs import SEMANTICS_VERSION, Generation, Recipe
+from ban_ray.storage.opening import LocalStorage
 
 
 def fill(root: Path, members: int, seeds: int, generations: int = 3) -> None:

@@ -9,8 +9,8 @@ import pytest
 from fabricated_population import BAN, DIGITS, LABEL, Fabricator
 from safetensors.numpy import save
 
-from analysis.gains.comparisons import comparisons
-from analysis.study import Study
+from analysis.data.study import Study
+from analysis.statistics.comparisons import comparisons
 from analysis.tables import sequence_table
 from ban_ray.population import Member, Storage
 from ban_ray.population.imported import Imported, ImportedGeneration

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from fabricated_population import Fabricator
 
-from analysis import ensembles
-from analysis.gains.comparison import frame
-from analysis.gains.comparisons import comparisons
-from analysis.gains.pairs import pairs
-from analysis.measures import by_class, by_generation
-from analysis.outcomes import ScoredPredictions
-from analysis.study import Study
+from analysis.data.study import Study
+from analysis.statistics import ensembles
+from analysis.statistics.comparison import frame
+from analysis.statistics.comparisons import comparisons
+from analysis.statistics.generation_metrics import by_class, by_generation
+from analysis.statistics.scored_predictions import ScoredPredictions
+from analysis.statistics.within_chain import pairs
 from ban_ray.population import Member, Predictions
 
 SEEDS, GENERATIONS = 4, 3

@@ -7,10 +7,10 @@ import pytest
 from fabricated_population import BAN, DIGITS, Fabricator
 
 import analysis
-from analysis import frames
-from analysis.chains import linked
-from analysis.groups import from_links, primary
-from analysis.study import Study
+from analysis.data import frames
+from analysis.data.chain_groups import from_links, primary
+from analysis.data.chains import linked
+from analysis.data.study import Study
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
 from ban_ray.specs import Objective

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from fabricated_population import Fabricator
 
-from ban_ray.search.options import Options
-from ban_ray.search.request import resolve
-from ban_ray.search.summary import Summary, summarise
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.results.summary import Summary, summarise
 
 
 def summary(fabricator: Fabricator, space: str, **options: object) -> Summary:

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from fabricated_population import DIGITS, Fabricator
 
-from analysis import ensembles
-from analysis.gains.comparisons import comparisons
-from analysis.study import Study
+from analysis.data.study import Study
+from analysis.statistics import ensembles
+from analysis.statistics.comparisons import comparisons
 from analysis.tables import Table, comparison_table, sequence_table
 from ban_ray.specs import PaperRow
 

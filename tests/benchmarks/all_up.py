@@ -12,9 +12,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ban_ray.chain import TrainFunction
 from ban_ray.cluster import WorkerGroup
-from ban_ray.order import JobResult, TrainingJob
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.trial import TrainFunction
 from tests.benchmarks.simulator import Report
 
 PATIENCE_S = 120.0
@@ -35,7 +35,7 @@ def wait_for_others(search: str, processes: int) -> None:
 
 @dataclass(frozen=True)
 class AllUp:
-    """A `ban_ray.chain.Run` that waits in its process's first chain."""
+    """A `ban_ray.runtime.trial.Run` that waits in its process's first chain."""
 
     run: TrainFunction
     processes: int

@@ -23,12 +23,12 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ban_ray.memory import MALLOC_ENVIRONMENT
 from ban_ray.networks.cost import of_sample
 from ban_ray.population import Population, open_storage
+from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.specs import Recipe
 from ban_ray.training import Teacher
-from ban_ray.training.sgd import SGD
+from ban_ray.training.optimizer import SGD
 from tests.benchmarks.samplers import chains
 from tests.benchmarks.variants import CLASSES, CPU, distilled, network
 from tests.population.members import a_generation, add

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import torch
 
-from ban_ray.memory import MALLOC_ENVIRONMENT
+from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from tests.benchmarks import shared_teachers, under_ray
 from tests.benchmarks.variants import BATCH, Bench, Speed, load, pipeline
 

@@ -12,8 +12,8 @@ import statistics
 from scipy import stats
 
 from ban_ray.population import Member, Population, find_storage
-from ban_ray.search.choices import SearchOptions
-from ban_ray.search.command import search
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.search import search
 
 PRECISIONS = ("fp32", "bf16")
 

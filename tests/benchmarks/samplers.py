@@ -11,7 +11,7 @@
 - stopping: epochs of distinct generations with stopping over without, and the difference of the noise-free errors that
   are found, where `--more` configurations are tried for what is saved; in virtual time, with the search's own desk,
   judge, ledger, study and population.
-- overhead: seconds per further trial of a search through Tune (`ban_ray.search.command.search` with the simulator as
+- overhead: seconds per further trial of a search through Tune (`ban_ray.search.search.search` with the simulator as
   its training) over those of plain Tune with OptunaSearch and TPE, whose trials make the same number of reports; in
   interleaved rounds, median and quartiles. In both a process's first trial waits until the others are up
   (`tests/benchmarks/all_up.py`).
@@ -33,11 +33,11 @@ from typing import Any
 
 import numpy as np
 
-from ban_ray.search.choices import SearchOptions
-from ban_ray.search.command import search
-from ban_ray.search.options import Options
-from ban_ray.search.proposer import ConfigurationSampler
-from ban_ray.search.request import resolve
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.search import search
+from ban_ray.search.study.sampler import ConfigurationSampler
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, grid
 from tests.benchmarks import virtual_time

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ban_ray.chain import TrainFunction
 from ban_ray.cluster import WorkerGroup
-from ban_ray.order import JobResult, TrainingJob
-from ban_ray.search.choices import SearchOptions
-from ban_ray.search.command import search
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.trial import TrainFunction
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.search import search
 from tests.benchmarks.all_up import AllUp
 from tests.benchmarks.simulator import Report, Simulator
 
@@ -39,7 +39,7 @@ def _hold(seconds: float) -> None:
 
 @dataclass(frozen=True)
 class OnNode:
-    """A `ban_ray.chain.Run` that holds one CPU of some node for a while, then publishes what the simulator says."""
+    """A `TrainFunction` that holds one CPU of some node for a while, then publishes what the simulator says."""
 
     seconds: float
 

@@ -26,11 +26,11 @@ from typing import Any
 import numpy as np
 
 from ban_ray.cluster import WorkerGroup
-from ban_ray.networks import names
-from ban_ray.order import JobResult, TrainingJob
+from ban_ray.networks import registry
 from ban_ray.population import History, Population, Predictions, claims, publish
-from ban_ray.population.storage import find_storage
+from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.specs import Generation
+from ban_ray.storage.opening import find_storage
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -40,16 +40,16 @@ STAGES = (24.0, 12.0, 5.0)
 
 def baseline(network: str) -> float:
     """The error of a network on labels, without noise."""
-    shape = names.parse(network)
-    assert isinstance(shape, names.DenseNetBC)
+    shape = registry.parse(network)
+    assert isinstance(shape, registry.DenseNetBC)
     d, k, c = (shape.depth - 64) / 24, log2(shape.growth / 24), float(shape.compression)
     return 16 + 1.5 * k * k + d * d + 30 * (c - 0.55) ** 2 + 0.8 * k * d
 
 
 def final_error(network: str, number: int) -> float:
     """The error of a chain's generation after training, without noise."""
-    shape = names.parse(network)
-    assert isinstance(shape, names.DenseNetBC)
+    shape = registry.parse(network)
+    assert isinstance(shape, registry.DenseNetBC)
     gain = (0.8 + 1.2 * shape.depth / 100) * (1 - exp(-number / 1.5))
     return baseline(network) - gain
 
@@ -89,7 +89,7 @@ def predictions(generation: Generation, error: float) -> Predictions:
 
 @dataclass(frozen=True)
 class Simulator:
-    """A `ban_ray.chain.Run`: walks an order as a worker group does, with claims, reports and publication.
+    """A `ban_ray.runtime.trial.Run`: walks an order as a worker group does, with claims, reports and publication.
 
     Attributes:
         noise: of a training, points.
@@ -142,7 +142,7 @@ class Simulator:
             predictions=predictions(generation, error),
             history=history,
             teachers={key: population[key].weights.sha256 for key in generation.teachers},
-            parameters=names.parse(generation.network).parameters(10, 1),
+            parameters=registry.parse(generation.network).parameters(10, 1),
             provenance={"simulated": True, "seconds": 0.0, "generation_number": number, "process": os.getpid()},
         )
         report({**place, "published": True, **member.metrics.model_dump()})

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from ban_ray.memory import MALLOC_ENVIRONMENT
 from ban_ray.population import Population, open_storage
+from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 
 HELD_OUT = 0.1
 """Share of the training file that the split of a task of this size may take, generously."""

@@ -16,14 +16,14 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from ban_ray.networks import build
-from ban_ray.shared_rows import SharedMemoryTable, bytes_needed
 from ban_ray.specs import Generation, Objective, Recipe, Task
-from ban_ray.tasks.decoded import ImageDataset
-from ban_ray.tasks.images import ImageData, ImageSet, load_images, sample_crop_flip
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.image_data import ImageData, ImageSet, load_images, sample_crop_flip
+from ban_ray.tasks.image_dataset import ImageDataset
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.training import Teacher, train
 from ban_ray.training.placement import to_device
+from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable, bytes_needed
 from tests.benchmarks import under_ray
 
 BATCH, CLASSES = 64, 100

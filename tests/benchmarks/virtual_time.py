@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ban_ray.chain import TrialSpec
 from ban_ray.population import Population, open_storage
-from ban_ray.search import front, targets
-from ban_ray.search.agenda import ChainQueue
-from ban_ray.search.books import open_search_state
-from ban_ray.search.desk import SearchController
-from ban_ray.search.endings import ChainOutcome
-from ban_ray.search.request import PlannedChain, SearchSpec
+from ban_ray.runtime.trial import TrialSpec
+from ban_ray.search.config.resolve import PlannedChain, SearchSpec
+from ban_ray.search.schedule.controller import SearchController
+from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.search.schedule.queue import ChainQueue
+from ban_ray.search.schedule.state import open_search_state
+from ban_ray.search.study import best as front
+from ban_ray.search.study import targets
 from tests.benchmarks.simulator import Simulator, final_error
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ban_ray import cluster
-from ban_ray.cluster.abandoned import DRIVER, OrphanedPlacementGroups, reap_orphans
+from ban_ray.cluster.orphaned_groups import DRIVER, OrphanedPlacementGroups, reap_orphans
 
 pytestmark = pytest.mark.ray
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from ban_ray.chain import TrialSpec, train_missing_generations
-from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import Population, open_storage
-from ban_ray.population.identity import mismatch, storage_id
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.trial import TrialSpec, train_missing_generations
 from ban_ray.specs import Task
+from ban_ray.storage.identity import mismatch, storage_id
 from ban_ray.tasks.source import Source
 from tests.training.orders import do, make, silent
 
@@ -65,7 +65,7 @@ def test_a_driver_elsewhere_starts_nothing(tmp_path: Path, task: Task, here: str
 
 def test_a_driver_that_finds_no_storage_says_so(tmp_path: Path, task: Task, here: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ban_ray.chain.PATIENCE_S", 0.0)
+        patch.setattr("ban_ray.runtime.trial.PATIENCE_S", 0.0)
         outcome = train_missing_generations(trial(tmp_path / "nowhere", task, here), silent, not_run)
     assert outcome.status == "failed"
     assert str(tmp_path / "nowhere") in outcome.message

@@ -14,8 +14,8 @@ import pytest
 
 from ban_ray import cluster
 from ban_ray.cluster import nodes
-from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX, SearchMetrics
-from ban_ray.metrics import ERROR
+from ban_ray.cluster.prometheus import GAUGES, GENERATIONS, PREFIX, SearchMetrics
+from ban_ray.evaluation.metrics import ERROR
 
 pytestmark = pytest.mark.ray
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import ban_ray
-from ban_ray.cluster.metrics import GAUGES, GENERATIONS, PREFIX
+from ban_ray.cluster.prometheus import GAUGES, GENERATIONS, PREFIX
 from ban_ray.search.__main__ import main
 
 yaml = pytest.importorskip("yaml")

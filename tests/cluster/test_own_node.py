@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from ban_ray import cluster
-from ban_ray.cluster.own_node import raise_if_node_dies
+from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.errors import ClusterLost
 from tests.search.test_faults import descendants
 

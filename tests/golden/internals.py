@@ -15,28 +15,28 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from ban_ray.networks.shapes.foreign import CustomNetwork
+from ban_ray.order import JobResult, TrainingJob
+from ban_ray.outputs import TokenOutputs
+from ban_ray.population.storage import find_storage
+from ban_ray.search.choices import SearchOptions
+from ban_ray.search.request import SearchSpec, resolve
+from ban_ray.search.teachers import select_teachers
+from ban_ray.tasks.kinds import TASK_TYPES
+from ban_ray.worker import teacher_rows
+from ban_ray.worker.decision import Admission
 from numpy.typing import NDArray
 
 from ban_ray.cluster import WorkerGroup
 from ban_ray.networks import names
 from ban_ray.networks.cost import built_shapes
-from ban_ray.networks.shapes.foreign import CustomNetwork
-from ban_ray.order import JobResult, TrainingJob
-from ban_ray.outputs import TokenOutputs
 from ban_ray.population import Population, Predictions, open_storage, publish
-from ban_ray.population.storage import find_storage
 from ban_ray.search import command, cost, step
-from ban_ray.search.__main__ import main as search_command
-from ban_ray.search.choices import SearchOptions
-from ban_ray.search.request import SearchSpec, resolve
-from ban_ray.search.teachers import select_teachers
+from ban_ray.search.__main__ import main
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import Configuration
 from ban_ray.tasks import load
-from ban_ray.tasks.kinds import TASK_TYPES
 from ban_ray.tasks.source import Source
-from ban_ray.worker import teacher_rows
-from ban_ray.worker.decision import Admission
 
 HELD_OUT, TEST = 60, 100
 """Samples of fabricated predictions."""
@@ -138,7 +138,7 @@ class Fabricator:
 
 
 def _choices(arguments: Sequence[str]) -> SearchOptions:
-    given = search_command.make_context("search", list(arguments)).params
+    given = main.make_context("search", list(arguments)).params
     del given["list_spaces"]
     return SearchOptions(**given)
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
-from ban_ray.networks.names import (
+from ban_ray.networks.registry import (
     Architecture,
     DenseNetBC,
     MatchDenseNet,

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ban_ray.networks.__main__ import main
-from ban_ray.networks.published import PAPER_COUNTS
+from ban_ray.networks.paper_counts import PAPER_COUNTS
 from tests.networks.families import PAPERS
 
 FEW = ["densenet-bc-90-60", "match-densenet-14-1-3", "wide-resnet-28-10", "densenet-bc-16-8"]

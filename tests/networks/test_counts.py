@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 from ban_ray.networks.building import build
-from ban_ray.networks.names import Architecture, parse
-from ban_ray.networks.published import PAPER_COUNTS
+from ban_ray.networks.paper_counts import PAPER_COUNTS
+from ban_ray.networks.registry import Architecture, parse
 from tests.networks.families import PAPERS, TINY, architectures
 
 

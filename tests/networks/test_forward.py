@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from ban_ray.networks.building import build
-from ban_ray.networks.names import parse
+from ban_ray.networks.registry import parse
 from tests.networks.families import TINY
 
 

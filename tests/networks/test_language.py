@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build
-from ban_ray.networks.carried import reset_state
-from ban_ray.networks.character_lstm import CharacterLanguageModel, Highway
 from ban_ray.networks.cost import built_parameters, of_token
-from ban_ray.networks.lstm import LSTMLanguageModel
-from ban_ray.networks.names import check_fits, parse
+from ban_ray.networks.modules.character_cnn import CharacterLanguageModel, Highway
+from ban_ray.networks.modules.lstm import LSTMLanguageModel
+from ban_ray.networks.modules.recurrent import reset_state
+from ban_ray.networks.registry import check_fits, parse
 
 VOCABULARY, CHARACTERS = 10_000, 51
 

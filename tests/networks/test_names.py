@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
-from ban_ray.networks.names import (
+from ban_ray.networks.registry import (
     Architecture,
     CustomNetwork,
     DenseNetBC,
@@ -151,7 +151,7 @@ def test_arguments_are_for_foreign_builders_alone() -> None:
 
 def test_parsing_and_counting_import_neither_torch_nor_numpy() -> None:
     code = (
-        "import sys; from ban_ray.networks.names import parse; parse('m:f'); parse('torchvision:resnet18'); "
+        "import sys; from ban_ray.networks.registry import parse; parse('m:f'); parse('torchvision:resnet18'); "
         "assert parse('match-densenet-7-1-2').parameters(100, 3) == 21346120, 'count'; "
         "print(sorted({'torch', 'torchvision', 'numpy', 'pydantic'} & set(sys.modules)))"
     )

@@ -11,7 +11,7 @@ from torch import nn
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build
 from ban_ray.networks.cost import multiply_accumulates
-from ban_ray.networks.names import parse
+from ban_ray.networks.registry import parse
 
 Write = Callable[[str], str]
 _numbers = itertools.count()

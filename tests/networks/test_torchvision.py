@@ -9,7 +9,7 @@ from torch import nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build
-from ban_ray.networks.names import parse
+from ban_ray.networks.registry import parse
 
 
 def test_the_model_is_torchvisions_bit_for_bit() -> None:

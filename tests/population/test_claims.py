@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population, claims
-from ban_ray.population.storage import Storage
+from ban_ray.storage.opening import Storage
 
 KEY = "1" * 64
 REPOSITORY = Path(__file__).parents[2]
@@ -238,7 +238,7 @@ CLAIM = """
 import sys, time
 from pathlib import Path
 from ban_ray.population import claims
-from ban_ray.population.local_storage import LocalStorage
+from ban_ray.storage.local import LocalStorage
 
 claims.RENEW_S = 1000
 claim = claims.take(LocalStorage(Path(sys.argv[1])), sys.argv[2], "theirs")

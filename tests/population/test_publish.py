@@ -10,7 +10,7 @@ import pytest
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population, open_storage
-from ban_ray.population.local_storage import LocalStorage
+from ban_ray.storage.local import LocalStorage
 from tests.population.members import a_generation, add, contents, files, overwrite
 
 GENERATION = a_generation()

@@ -12,10 +12,10 @@ from obstore.store import MemoryStore
 
 from ban_ray.errors import UserError
 from ban_ray.population import checkpoints, claims, failures, open_storage
-from ban_ray.population.local_storage import LocalStorage
-from ban_ray.population.object_storage import ObjectStorage
-from ban_ray.population.protocol import Storage, TooLarge
-from ban_ray.population.retrying_storage import RetryingStorage
+from ban_ray.storage.base import Storage, TooLarge
+from ban_ray.storage.local import LocalStorage
+from ban_ray.storage.object_store import ObjectStorage
+from ban_ray.storage.retrying import RetryingStorage
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -226,7 +226,7 @@ RACE = """
 import sys
 from pathlib import Path
 from ban_ray.population import claims
-from ban_ray.population.local_storage import LocalStorage
+from ban_ray.storage.local import LocalStorage
 
 number, root, key = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 storage = LocalStorage(root)

@@ -13,7 +13,7 @@ from torch import Tensor
 from ban_ray.networks import build
 from ban_ray.population import Storage, open_storage
 from ban_ray.population.__main__ import main
-from ban_ray.population.object_storage import ObjectStorage
+from ban_ray.storage.object_store import ObjectStorage
 from tests.population_store.s3_server import make_bucket, serve
 
 NETWORK = "densenet-bc-10-4"

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from ban_ray.errors import UserError
-from ban_ray.order import TrainingJob
 from ban_ray.population import Member, Population, checkpoints, claims, find_storage, open_storage
-from ban_ray.population.storage import absolute
-from ban_ray.population.verify import verify
+from ban_ray.population.maintenance.verify import verify
+from ban_ray.runtime.messages import TrainingJob
+from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Objective, Recipe, Task, born_again
+from ban_ray.storage.opening import absolute
 from ban_ray.tasks.source import Source
-from ban_ray.worker import train_generations
 from tests.population_store.fabricate import add
 from tests.population_store.s3_server import ForgetsConditions, make_bucket, serve
 

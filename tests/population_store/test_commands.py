@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Member, Population, checkpoints, claims, failures
-from ban_ray.population.set_aside import quarantine
+from ban_ray.population.maintenance.quarantine import quarantine
 from tests.population_store.conftest import Command
 from tests.population_store.fabricate import add, age, chain, path, record, signed
 

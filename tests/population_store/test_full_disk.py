@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ban_ray.population import Population, checkpoints, open_storage, publish
-from ban_ray.population.verify import verify
+from ban_ray.population.maintenance.verify import verify
 from tests.population_store.fabricate import generation, predictions
 from tests.small_disk import mounted
 

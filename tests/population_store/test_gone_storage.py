@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.population import LocalStorage, Storage, claims, find_storage, local_storage, open_storage
-from ban_ray.population.local_storage import StorageGone
-from ban_ray.population.retrying_storage import RetryingStorage
+from ban_ray.population import LocalStorage, Storage, claims, find_storage, open_storage
+from ban_ray.storage import local as local_storage
+from ban_ray.storage.local import StorageGone
+from ban_ray.storage.retrying import RetryingStorage
 
 
 def later(action: Callable[[], object], seconds: float = 0.4) -> threading.Thread:

@@ -14,16 +14,16 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ban_ray.order import TrainingJob
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
+from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import publish
-from ban_ray.population.verify import verify
-from ban_ray.search.teachers import select_teachers
+from ban_ray.runtime.messages import TrainingJob
+from ban_ray.runtime.worker import train_generations
+from ban_ray.search.config.teachers import select_teachers
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again
-from ban_ray.specs.teacher import TeacherChoice
-from ban_ray.tasks.images import ImageData
+from ban_ray.specs.teacher_choice import TeacherChoice
+from ban_ray.tasks.image_data import ImageData
 from ban_ray.tasks.source import Source
-from ban_ray.worker import train_generations
 from tests.population_store.conftest import NETWORK, Command
 
 REPOSITORY = Path(__file__).parents[2]
@@ -235,7 +235,7 @@ def test_export_of_an_imported_member_without_its_data(
     def missing(*_: object) -> None:
         raise OSError("no such data")
 
-    monkeypatch.setattr("ban_ray.tasks.load.open_source", missing)
+    monkeypatch.setattr("ban_ray.tasks.opening.open_source", missing)
     assert command("export", member.key, tmp_path / "out", "--storage", population.storage.url).status == 0
     card = (tmp_path / "out" / "README.md").read_text()
     assert "its samples are not known" in card

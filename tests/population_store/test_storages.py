@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from ban_ray.population import Storage
-from ban_ray.population.protocol import TooLarge
+from ban_ray.storage.base import TooLarge
 
 
 def test_what_is_written_is_read(storage: Storage) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, checkpoints
-from ban_ray.population.set_aside import quarantine
-from ban_ray.population.verify import VerificationReport, verify
+from ban_ray.population.maintenance.quarantine import quarantine
+from ban_ray.population.maintenance.verify import VerificationReport, verify
 from tests.population_store.fabricate import add, age, chain, path, predictions, record, signed
 
 

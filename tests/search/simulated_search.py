@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 from ban_ray.cluster import WorkerGroup
-from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import find_storage
-from ban_ray.population.identity import mismatch
-from ban_ray.search.choices import SearchOptions
-from ban_ray.search.command import search
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.search import search
+from ban_ray.storage.identity import mismatch
 from tests.benchmarks import simulator
 
 SPACE = str(Path(simulator.__file__).with_name("simulated_space.py"))

@@ -4,11 +4,11 @@ import time
 
 import pytest
 
-from ban_ray.chain import TrialSpec
-from ban_ray.search.agenda import ChainQueue
-from ban_ray.search.desk import SearchController
-from ban_ray.search.endings import ChainOutcome
-from ban_ray.search.request import PlannedChain
+from ban_ray.runtime.trial import TrialSpec
+from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.search.schedule.controller import SearchController
+from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.tasks.source import Source
 from tests.search.test_stopping_rules import planned
 

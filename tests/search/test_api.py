@@ -93,6 +93,6 @@ def arguments_of(function: Any) -> set[str]:
 
 def test_every_argument_is_an_option() -> None:
     from ban_ray.search.api import train_chain
-    from ban_ray.search.choices import SearchOptions
+    from ban_ray.search.config.options import SearchOptions
 
     assert arguments_of(train_chain) <= set(SearchOptions.__dataclass_fields__)

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.search.options import Options
-from ban_ray.search.request import resolve
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import resolve
 from tests.search.conftest import Command, write_space
 
 GRID = ("--space", "densenet_grid")

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ban_ray.memory import MALLOC_ENVIRONMENT
 from ban_ray.population import Population, open_storage
-from ban_ray.search import cost
-from ban_ray.search import plan as plans
-from ban_ray.search.options import Options
-from ban_ray.search.request import resolve
-from ban_ray.search.step import StepConfig, StepMeasurement
-from ban_ray.specs.teacher import TeacherChoice
+from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.plan import cost
+from ban_ray.search.plan import plan as plans
+from ban_ray.search.plan.step_benchmark import StepConfig, StepMeasurement
+from ban_ray.specs.teacher_choice import TeacherChoice
 from tests.search.test_teachers import train
 
 
@@ -118,7 +118,7 @@ def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[StepCo
     options = Options(
         space="chain", network="densenet-bc-10-4", seeds=(1,), epochs=1, generations=0, teacher=member.key[:16]
     )
-    from ban_ray.search.teachers import select_teachers
+    from ban_ray.search.config.teachers import select_teachers
 
     request = resolve(options)
     chosen = select_teachers(population, "", TeacherChoice.parse(options.teacher), request.context.task, write=False)

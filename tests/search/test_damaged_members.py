@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population, open_storage
-from ban_ray.search.options import Options
-from ban_ray.search.request import resolve
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import resolve
 from tests.search.conftest import Command, write_space
 from tests.search.test_sampling import train
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from ban_ray.population import Population, open_storage
-from ban_ray.search import front, spaces
-from ban_ray.search.equal_chains import equal_chains_sentence
-from ban_ray.search.options import Options
-from ban_ray.search.policy import SAMPLERS
-from ban_ray.search.request import PlannedChain, SearchSpec, resolve
+from ban_ray.search.config import spaces
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import PlannedChain, SearchSpec, resolve
+from ban_ray.search.config.strategy import SAMPLERS
+from ban_ray.search.plan.equal_chains import equal_chains_sentence
+from ban_ray.search.study import best as front
 from ban_ray.specs import Network, SpaceContext, TablePosition, Task, digest
 from ban_ray.specs.parameters import continuous, grid, sample
 from tests.search.conftest import Command

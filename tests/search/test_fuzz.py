@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
-from ban_ray.search import plan as plans
 from ban_ray.search.__main__ import main
+from ban_ray.search.plan import plan as plans
 
 SPACES = [
     *("densenet_grid", "match_resnet", "match_densenet", "objectives", "cifar10", "wide_resnet_teachers", "chain"),

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population
-from ban_ray.search import front
-from ban_ray.search.books import SearchState
-from ban_ray.search.endings import ChainOutcome
-from ban_ray.search.request import PlannedChain, SearchSpec
+from ban_ray.search.config.resolve import PlannedChain, SearchSpec
+from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.search.schedule.state import SearchState
+from ban_ray.search.study import best as front
 from ban_ray.specs import digest
 from tests.search.test_sampling import carry_out, opened, population, request, train, trials  # noqa: F401
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from rich.console import Console
 
-from ban_ray.search.live import LiveProgress
-from ban_ray.search.options import Options
-from ban_ray.search.progress import PlainProgress
-from ban_ray.search.request import PlannedChain, resolve
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import PlannedChain, resolve
+from ban_ray.search.results.live import LiveProgress
+from ban_ray.search.results.progress import PlainProgress
 
 
 def chain() -> PlannedChain:

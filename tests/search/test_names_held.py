@@ -6,9 +6,9 @@ import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.population import open_storage
-from ban_ray.search import record
-from ban_ray.search.options import Options
-from ban_ray.search.request import resolve
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.study import records
 
 
 def test_another_search_with_the_default_name_takes_a_suffix(tmp_path: Path) -> None:
@@ -16,26 +16,26 @@ def test_another_search_with_the_default_name_takes_a_suffix(tmp_path: Path) -> 
     one = resolve(Options(space="densenet_grid", epochs=1))
     other = resolve(Options(space="densenet_grid", epochs=2))
     with (
-        record.locked_name(storage, folder, one, None) as name,
-        record.locked_name(storage, folder, other, None) as second,
+        records.locked_name(storage, folder, one, None) as name,
+        records.locked_name(storage, folder, other, None) as second,
     ):
         assert name == "densenet_grid"
         assert second.startswith("densenet_grid-")
         with (
             pytest.raises(UserError, match="is being run by another process"),
-            record.locked_name(storage, folder, one, None),
+            records.locked_name(storage, folder, one, None),
         ):
             pass
         with pytest.raises(UserError, match="is being run by another process"):
-            record.locked_name(storage, folder, other, "densenet_grid").__enter__()
-    with record.locked_name(storage, folder, one, None) as name:
+            records.locked_name(storage, folder, other, "densenet_grid").__enter__()
+    with records.locked_name(storage, folder, one, None) as name:
         assert name == "densenet_grid", "free again"
 
 
 def test_a_field_younger_than_a_search_does_not_make_it_another() -> None:
     """The same command goes on after an upgrade."""
     online, cached = (
-        record.search_identity(resolve(Options(space="densenet_grid", teacher_cache=size)))["recipe"]
+        records.search_identity(resolve(Options(space="densenet_grid", teacher_cache=size)))["recipe"]
         for size in (None, "1GiB")
     )
     assert isinstance(online, dict)

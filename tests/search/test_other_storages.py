@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population, open_storage
-from ban_ray.population.verify import verify
+from ban_ray.population.maintenance.verify import verify
 from tests.population_store.s3_server import make_bucket, serve
 from tests.search.conftest import Command, contents, write_space
 from tests.small_disk import mounted

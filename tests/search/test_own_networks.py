@@ -11,16 +11,16 @@ import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.population import Member, Population
-from ban_ray.population.verify import verify
-from ban_ray.search import plan as plans
-from ban_ray.search.books import open_search_state
-from ban_ray.search.near_misses import near_misses
-from ban_ray.search.options import Options
-from ban_ray.search.record import resolve_name
-from ban_ray.search.request import SearchSpec, resolve
-from ban_ray.search.summary import summarise
-from ban_ray.search.teachers import select_teachers
-from ban_ray.specs.teacher import TeacherChoice
+from ban_ray.population.maintenance.verify import verify
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import SearchSpec, resolve
+from ban_ray.search.config.teachers import select_teachers
+from ban_ray.search.plan import plan as plans
+from ban_ray.search.plan.near_misses import near_misses
+from ban_ray.search.results.summary import summarise
+from ban_ray.search.schedule.state import open_search_state
+from ban_ray.search.study.records import resolve_name
+from ban_ray.specs.teacher_choice import TeacherChoice
 from tests.training.orders import do
 
 BUILDER = """\
@@ -98,10 +98,10 @@ def test_edited_code_is_another_network(module: str, edit: Edit, population: Pop
 
 
 def test_the_search_is_another_one_too(module: str, edit: Edit, population: Population) -> None:
-    from ban_ray.search import record
+    from ban_ray.search.study import records
 
     request = chain(module)
-    record.write_search(population.storage, request, resolve_name(population.storage, request, None))
+    records.write_search(population.storage, request, resolve_name(population.storage, request, None))
     assert resolve_name(population.storage, chain(module), None) == "chain"
     edit(("nn.ReLU", "nn.Tanh"))
     assert resolve_name(population.storage, chain(module), None) != "chain"

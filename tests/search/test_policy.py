@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.metrics import ERROR
-from ban_ray.search.options import Options
-from ban_ray.search.policy import SearchStrategy, parse_duration, resolve_strategy
-from ban_ray.search.spaces import load
+from ban_ray.evaluation.metrics import ERROR
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.spaces import load
+from ban_ray.search.config.strategy import SearchStrategy, parse_duration, resolve_strategy
 
 GRID, DENSE, WIDTHS, RECIPES = "densenet_grid", "densenet_search", "match_resnet_widths", "recipe_search"
 

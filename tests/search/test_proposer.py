@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from ban_ray.search.proposer import ConfigurationSampler
+from ban_ray.search.study.sampler import ConfigurationSampler
 from ban_ray.specs import Choice, FloatRange, IntRange, digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, grid
 

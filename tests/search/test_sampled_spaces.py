@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from ban_ray.networks import names
-from ban_ray.search import spaces
+from ban_ray.networks import registry
+from ban_ray.search.config import spaces
 from ban_ray.specs import SpaceContext, Task
 from ban_ray.specs.parameters import contains, sample
 
@@ -37,8 +37,8 @@ def test_10000_samples_make_chains(name: str) -> None:
             seen.setdefault(chain.network, str(dict(configuration)))
     assert len(rows) > 100
     for network, configuration in seen.items():
-        assert names.parse(network).name == network, configuration
-        assert names.parse(network).parameters(10, 1) > 0
+        assert registry.parse(network).name == network, configuration
+        assert registry.parse(network).parameters(10, 1) > 0
 
 
 def test_widths_are_conditional_on_the_family() -> None:

@@ -13,11 +13,11 @@ from optuna.trial import FrozenTrial
 
 from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.population import Population, open_storage
-from ban_ray.search import front
-from ban_ray.search.books import SearchState, open_search_state
-from ban_ray.search.endings import DONE, ChainOutcome
-from ban_ray.search.options import Options
-from ban_ray.search.request import PlannedChain, SearchSpec, resolve
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import PlannedChain, SearchSpec, resolve
+from ban_ray.search.schedule.outcome import DONE, ChainOutcome
+from ban_ray.search.schedule.state import SearchState, open_search_state
+from ban_ray.search.study import best as front
 from ban_ray.specs import digest
 from tests.benchmarks import simulator
 from tests.search.conftest import write_space

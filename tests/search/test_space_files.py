@@ -7,10 +7,10 @@ import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.population import Population
-from ban_ray.search import spaces
-from ban_ray.search.options import Options
-from ban_ray.search.record import resolve_name
-from ban_ray.search.request import resolve
+from ban_ray.search.config import spaces
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.study.records import resolve_name
 from ban_ray.specs import ALL_EPOCHS, DOUBLED, SMOOTHED, Chain, Network, SearchSpace, SpaceContext, Task, independent
 from tests.search.conftest import Command
 

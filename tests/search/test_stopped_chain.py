@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from ban_ray import cluster
-from ban_ray.chain import TrialSpec
-from ban_ray.cluster.abandoned import reap_orphans
-from ban_ray.memory import MALLOC_ENVIRONMENT
+from ban_ray.cluster.orphaned_groups import reap_orphans
 from ban_ray.population import Population, checkpoints, claims, open_storage
-from ban_ray.search.agenda import ChainQueue
-from ban_ray.search.desk import SearchController
-from ban_ray.search.endings import ChainOutcome
-from ban_ray.search.judge import EarlyStopping
-from ban_ray.search.leftovers import StoppedChainCleanup
-from ban_ray.search.options import Options
-from ban_ray.search.request import PlannedChain, SearchSpec, resolve
+from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
+from ban_ray.runtime.trial import TrialSpec
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import PlannedChain, SearchSpec, resolve
+from ban_ray.search.run.cleanup import StoppedChainCleanup
+from ban_ray.search.schedule.controller import SearchController
+from ban_ray.search.schedule.early_stopping import EarlyStopping
+from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.search.schedule.queue import ChainQueue
 from tests.benchmarks import simulator
 from tests.benchmarks.simulator import Simulator
 from tests.search.conftest import write_space
@@ -113,7 +113,7 @@ def trials_of(asked: SearchSpec, folder: Path) -> Callable[[PlannedChain, int], 
 def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, tmp_path: Path) -> None:
     import ray
 
-    from ban_ray.search.run import run_trials
+    from ban_ray.search.run.tune_run import run_trials
 
     asked = resolve(Options(write_space(tmp_path, epochs=EPOCHS), seeds=(0,)))
     planned = asked.chains[0]
@@ -153,7 +153,7 @@ def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, t
 
 
 def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(ray_cluster: cluster.Cluster, tmp_path: Path) -> None:
-    from ban_ray.search.run import run_trials
+    from ban_ray.search.run.tune_run import run_trials
 
     asked = resolve(Options(SIMULATED, seeds=(0,), samples=5))
     sizes = ({"depth": 40, "growth": growth, "compression": 0.5} for growth in (12, 14, 16, 18, 20))

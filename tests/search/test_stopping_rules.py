@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 
-from ban_ray.search.endings import ChainOutcome
-from ban_ray.search.fronts import non_dominated_ranks, pareto_front
-from ban_ray.search.judge import EarlyStopping
-from ban_ray.search.request import PlannedChain
-from ban_ray.search.rules import Rung, is_saturated, should_prune
+from ban_ray.evaluation.pareto import non_dominated_ranks, pareto_front
+from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.search.schedule.early_stopping import EarlyStopping
+from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.search.schedule.rungs import Rung, is_saturated, should_prune
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again, sequence
 
 TASK = Task(name="digits", fingerprint="0" * 64)

@@ -9,8 +9,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial
 
-from ban_ray.search.distributions import of_list, of_parameters
-from ban_ray.search.study import INTERRUPTED, SearchStudy
+from ban_ray.search.study.distributions import of_list, of_parameters
+from ban_ray.search.study.study import INTERRUPTED, SearchStudy
 from ban_ray.specs import Choice, FloatRange, IntRange
 from ban_ray.specs.parameters import Parameters
 

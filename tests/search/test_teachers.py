@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from ban_ray.errors import UserError
-from ban_ray.order import TrainingJob
 from ban_ray.population import Population, open_storage
-from ban_ray.search import plan as plans
-from ban_ray.search import room, spaces
-from ban_ray.search.options import Options
-from ban_ray.search.request import SearchSpec, resolve
-from ban_ray.search.teachers import select_teachers
-from ban_ray.specs.teacher import TeacherChoice
-from ban_ray.worker import train_generations
+from ban_ray.runtime.messages import TrainingJob
+from ban_ray.runtime.worker import train_generations
+from ban_ray.search.config import spaces
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import SearchSpec, resolve
+from ban_ray.search.config.teachers import select_teachers
+from ban_ray.search.plan import disk_space
+from ban_ray.search.plan import plan as plans
+from ban_ray.specs.teacher_choice import TeacherChoice
 
 CPU = torch.device("cpu")
 
@@ -153,12 +154,12 @@ def test_a_storage_without_room_is_refused(
 ) -> None:
     population, request = trained
     plan = plans.make_plan(request, population)
-    needed = room.needed_bytes(plan, 2)
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
-    room.check_disk_space(population.storage.url, plan, 2)
-    monkeypatch.setattr(room.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
+    needed = disk_space.needed_bytes(plan, 2)
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
+    disk_space.check_disk_space(population.storage.url, plan, 2)
+    monkeypatch.setattr(disk_space.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed - 1))
     with pytest.raises(UserError, match="MiB free and this search needs about"):
-        room.check_disk_space(population.storage.url, plan, 2)
+        disk_space.check_disk_space(population.storage.url, plan, 2)
 
 
 def test_the_needed_room_is_near_what_members_take(trained: tuple[Population, SearchSpec]) -> None:
@@ -168,5 +169,5 @@ def test_the_needed_room_is_near_what_members_take(trained: tuple[Population, Se
         file.stat().st_size for file in (Path(population.storage.url) / "population").rglob("*") if file.is_file()
     )
     of_two_chains = plans.Plan(request, frozenset(), empty.missing[:6], empty.open_chains[:2])
-    assert taken <= room.needed_bytes(of_two_chains, 1) <= 3 * taken
+    assert taken <= disk_space.needed_bytes(of_two_chains, 1) <= 3 * taken
     json.dumps(plans.as_json(empty, None, []))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
-from ban_ray.tasks.parquet import FILES
+from ban_ray.tasks.readers.cifar_parquet import FILES
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ban_ray.tasks.images import CropFlip, augment, sample_crop_flip
+from ban_ray.tasks.image_data import CropFlip, augment, sample_crop_flip
 
 SHAPES = [(8, 8, 1, 1), (28, 28, 1, 2), (32, 32, 3, 4), (7, 5, 2, 3), (5, 9, 4, 4), (4, 4, 3, 0), (2, 2, 1, 1)]
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import encode, random_pictures, write_folder, write_part, write_table
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.tasks import load
-from ban_ray.tasks.decoded import ImageDataset, ImagePart, cache_root, canonical, fingerprint, keep
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks import opening as load
+from ban_ray.tasks.image_dataset import ImageDataset, ImagePart, cache_root, canonical, fingerprint, keep
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import Pictures, random_pictures, write_folder, write_part
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from ban_ray.specs import Task
-from ban_ray.tasks.decoded import ImageDataset, keep
-from ban_ray.tasks.decoded import ImagePart as DecodedPart
-from ban_ray.tasks.images import CropFlip, ImageData, augment, load_images, sample_crop_flip
+from ban_ray.tasks.image_data import CropFlip, ImageData, augment, load_images, sample_crop_flip
+from ban_ray.tasks.image_dataset import ImageDataset, keep
+from ban_ray.tasks.image_dataset import ImagePart as DecodedPart
 from ban_ray.tasks.source import TASK_TYPES
 from tests.conftest import CPU
 

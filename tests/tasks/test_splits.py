@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Task
-from ban_ray.tasks.decoded import ImageDataset
-from ban_ray.tasks.images import load_images
+from ban_ray.tasks.image_data import load_images
+from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.splits import Split, split
 from tests.conftest import CPU
 

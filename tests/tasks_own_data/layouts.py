@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ban_ray.tasks import idx, pickled_cifar
+from ban_ray.tasks.readers import cifar_pickle, fashion_mnist_idx
 from tests.tasks.pictures import Pictures
 
 Dump = Callable[[NDArray[np.uint8], dict[str, object]], bytes]
@@ -51,10 +51,10 @@ def write_cifar(
     folder: Path, task: str, train: Pictures, test: Pictures, *, dump: Dump = python2, **more: object
 ) -> Path:
     """torchvision's files; returns the folder that is given to torchvision."""
-    place = folder / pickled_cifar.FOLDERS[task]
+    place = folder / cifar_pickle.FOLDERS[task]
     place.mkdir(parents=True)
     key = "labels" if task == "cifar10" else "fine_labels"
-    for names, pictures in zip(pickled_cifar.FILES[task], (train, test), strict=True):
+    for names, pictures in zip(cifar_pickle.FILES[task], (train, test), strict=True):
         for name, batch in zip(names, np.array_split(np.arange(len(pictures.labels)), len(names)), strict=True):
             fields = {"batch_label": name, key: pictures.labels[batch].tolist(), **more}
             (place / name).write_bytes(dump(rows(pictures.images[batch]), fields))
@@ -73,7 +73,7 @@ def gray_pictures(count: int, seed: int) -> Pictures:
 def write_idx(place: Path, train: Pictures, test: Pictures, *, packed: bool) -> None:
     place.mkdir(parents=True, exist_ok=True)
     arrays = [array for part in (train, test) for array in (part.images[..., 0], part.labels.astype(np.uint8))]
-    for name, array in zip(idx.FILES, arrays, strict=True):
+    for name, array in zip(fashion_mnist_idx.FILES, arrays, strict=True):
         if packed:
             (place / f"{name}.gz").write_bytes(gzip.compress(to_idx(array)))
         else:

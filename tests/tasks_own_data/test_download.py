@@ -13,7 +13,7 @@ import pytest
 from torchvision import datasets
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import random_pictures
 from tests.tasks_own_data.layouts import gray_pictures, write_cifar, write_idx

@@ -16,9 +16,10 @@ from torchvision.transforms import functional
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Task
-from ban_ray.tasks import encoded, folder
-from ban_ray.tasks.images import load_images
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.image_data import load_images
+from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.readers import image_decoding as encoded
+from ban_ray.tasks.readers import image_folder
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import encode, random_pictures
 from tests.tasks_own_data.layouts import write_images
@@ -39,7 +40,7 @@ def refused(data: Path, size: str = "16") -> str:
 
 
 def test_extensions_are_torchvisions() -> None:
-    assert set(folder.EXTENSIONS) == set(IMG_EXTENSIONS)
+    assert set(image_folder.EXTENSIONS) == set(IMG_EXTENSIONS)
 
 
 def test_what_is_read(tmp_path: Path) -> None:

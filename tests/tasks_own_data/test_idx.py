@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.idx import FILES
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.readers.fashion_mnist_idx import FILES
 from ban_ray.tasks.source import Source
 from tests.tasks_own_data.layouts import gray_pictures, to_idx, write_idx
 

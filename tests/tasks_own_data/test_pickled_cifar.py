@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
-from ban_ray.tasks import safe_pickle
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.readers import safe_pickle
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import random_pictures
 from tests.tasks_own_data.layouts import python2, python3, rows, write_cifar

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ban_ray.tasks.decoded import ImageDataset
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.image_dataset import ImageDataset
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import TASK_TYPES, Source
 from tests.tasks.pictures import Pictures, random_pictures, write_folder
 from tests.tasks_own_data.layouts import (

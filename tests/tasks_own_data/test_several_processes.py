@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.tasks import load, lock
-from ban_ray.tasks.decoded import ImageDataset
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks import lock
+from ban_ray.tasks import opening as load
+from ban_ray.tasks.image_dataset import ImageDataset
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import random_pictures
 from tests.tasks_own_data.layouts import write_images
@@ -24,7 +25,9 @@ PICTURES = random_pictures(20, classes=2, side=16)
 
 OPEN = """
 import sys, time
-from ban_ray.tasks import encoded, folder, load
+from ban_ray.tasks.readers import image_decoding as encoded
+from ban_ray.tasks.readers import image_folder as folder
+from ban_ray.tasks import opening as load
 from ban_ray.tasks.source import Source
 read = folder.read
 folder.read = lambda *given: (print("decoded"), time.sleep(0.5), read(*given))[2]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import TASK_TYPES, Source
 from tests.tasks.pictures import random_pictures, write_folder
 from tests.tasks_own_data.layouts import gray_pictures, write_cifar, write_idx
@@ -142,7 +142,7 @@ def test_parquet_comes_first(tmp_path: Path) -> None:
 
 def test_kinds_and_sources_are_cheap_to_import() -> None:
     script = (
-        "import sys, ban_ray.tasks.source, ban_ray.tasks.load;"
+        "import sys, ban_ray.tasks.source, ban_ray.tasks.opening;"
         "print([name for name in ('torch', 'torchvision', 'PIL', 'pyarrow', 'sklearn') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

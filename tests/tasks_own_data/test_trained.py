@@ -7,12 +7,12 @@ import pytest
 import torch
 from PIL import Image
 
-from ban_ray.order import TrainingJob
 from ban_ray.population import Population, open_storage
+from ban_ray.runtime.messages import TrainingJob
+from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Objective, Recipe, Task, born_again
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.worker import train_generations
 
 
 @pytest.fixture

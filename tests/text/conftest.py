@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from ban_ray.specs import Generation, Objective, Recipe, Task
-from ban_ray.tasks.corpus import TextDataset
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.tasks.text import TextData, load_text
+from ban_ray.tasks.text_data import TextData, load_text
+from ban_ray.tasks.text_dataset import TextDataset
 from tests.conftest import CPU
 
 WORDS = ["the", "cat", "sat", "on", "a", "mat", "and", "saw", "its", "dog", "run", "by"]

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ban_ray.metrics import BITS, PERPLEXITY
+from ban_ray.evaluation.metrics import BITS, PERPLEXITY
 from ban_ray.specs import Recipe
-from ban_ray.tasks.text import EVALUATION_STREAMS, TextData, TextPart, load_text
+from ban_ray.tasks.text_data import EVALUATION_STREAMS, TextData, TextPart, load_text
 from ban_ray.training import train
 from ban_ray.training.evaluation import evaluate
 from tests.conftest import CPU

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.corpus import LONGEST, TextDataset
-from ban_ray.tasks.data_set import sizes
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.dataset import sizes
+from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.readers.text_files import PTB_TOKENS
 from ban_ray.tasks.source import Source
-from ban_ray.tasks.text_files import PTB_TOKENS
+from ban_ray.tasks.text_dataset import LONGEST, TextDataset
 from tests.text.conftest import corpus_of, text_task, write
 
 

@@ -6,19 +6,20 @@ import numpy as np
 import pytest
 from safetensors.numpy import load
 
-from ban_ray.ensembles import combine
 from ban_ray.errors import DamagedMember
-from ban_ray.metrics import BITS, ERROR, PERPLEXITY, metric_of
-from ban_ray.order import TrainingJob
-from ban_ray.outputs import TokenOutputs, classes_of, entropies
+from ban_ray.evaluation.ensembles import combine
+from ban_ray.evaluation.metrics import BITS, ERROR, PERPLEXITY
+from ban_ray.evaluation.predictions import TokenOutputs, classes_of, entropies
 from ban_ray.population import Population
-from ban_ray.population.contents import predictions_of
+from ban_ray.population.decoding import predictions_of
+from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import _safetensors
-from ban_ray.population.verify import verify
+from ban_ray.runtime.messages import TrainingJob
+from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Objective, Recipe, Task, born_again
+from ban_ray.tasks.metric import metric_of
 from ban_ray.tasks.source import Source
-from ban_ray.tasks.text import TextData
-from ban_ray.worker import train_generations
+from ban_ray.tasks.text_data import TextData
 from tests.conftest import CPU
 from tests.text.conftest import MakeText, text_task
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from ban_ray.search.options import Options
-from ban_ray.search.request import SearchSpec, resolve
+from ban_ray.search.config.choices import Options
+from ban_ray.search.config.resolve import SearchSpec, resolve
 from tests.text.conftest import babble, write
 
 

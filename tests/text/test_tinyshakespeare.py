@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from ban_ray.metrics import metric_of
 from ban_ray.networks.building import build_for
 from ban_ray.specs import Objective, Recipe, Task, born_again
-from ban_ray.tasks.corpus import RawText, TextDataset
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.readers.text_files import read
 from ban_ray.tasks.source import Source
-from ban_ray.tasks.text import load_text
-from ban_ray.tasks.text_files import read
+from ban_ray.tasks.text_data import load_text
+from ban_ray.tasks.text_dataset import RawText, TextDataset
 from ban_ray.training import Teacher, train
 from tests.conftest import CPU
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from ban_ray.order import JobResult, TrainingJob
 from ban_ray.population import Population, claims
-from ban_ray.population.storage import Storage
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
+from ban_ray.storage.opening import Storage
 from ban_ray.tasks.source import Source
-from ban_ray.worker import train_generations
 from tests.conftest import CPU
 
 SMALL = Recipe(epochs=2, batch_size=100)

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from ban_ray.networks import build
 from ban_ray.specs import Generation, derive_seed
-from ban_ray.tasks.images import CropFlip, ImageData
+from ban_ray.tasks.image_data import CropFlip, ImageData
 from ban_ray.training import Teacher, TrainingResult, train
+from ban_ray.training.checkpoint import from_bytes, to_bytes
 from ban_ray.training.loop import Record, State
-from ban_ray.training.state import from_bytes, to_bytes
 
 CPU = torch.device("cpu")
 TIMES = ("seconds", "images_per_second")

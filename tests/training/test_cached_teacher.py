@@ -11,15 +11,15 @@ from torch import Tensor, nn
 from ban_ray.errors import UserError
 from ban_ray.networks import build
 from ban_ray.population import LocalStorage, Population, open_storage, teacher_outputs
-from ban_ray.shared_rows import SharedMemoryTable, bytes_needed
+from ban_ray.runtime.worker import teacher_cache as teacher_rows
 from ban_ray.specs import Generation, Objective, Task
 from ban_ray.specs.recipe import Recipe
-from ban_ray.tasks.images import ImageData, sample_crop_flip
+from ban_ray.tasks.image_data import ImageData, sample_crop_flip
 from ban_ray.training import Teacher, train
-from ban_ray.training.cached_teacher import CachedTeacher
 from ban_ray.training.placement import to_device
-from ban_ray.training.places import RowInvariantLinear, channels_last, is_row_invariant
-from ban_ray.worker import teacher_rows
+from ban_ray.training.teacher_cache.cache import CachedTeacher
+from ban_ray.training.teacher_cache.row_invariance import RowInvariantLinear, channels_last, is_row_invariant
+from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable, bytes_needed
 from tests.conftest import CPU, MakeGeneration
 from tests.training.orders import blobs, do, make
 from tests.training.spies import a_teacher, same_bits, train_with_states, watch_teachers

@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from ban_ray.population import LocalStorage, checkpoints
-from ban_ray.training.state import from_bytes, to_bytes
-from ban_ray.worker import checkpointing
-from ban_ray.worker.checkpointing import AsyncCheckpointer
+from ban_ray.runtime.worker import checkpointer as checkpointing
+from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
+from ban_ray.training.checkpoint import from_bytes, to_bytes
 
 KEY = "1" * 64
 FULL = OSError(errno.ENOSPC, "No space left on device")

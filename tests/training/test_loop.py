@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ban_ray.errors import GenerationFailed, UserError
 from ban_ray.specs import Generation, Objective, Recipe, derive_seed
-from ban_ray.tasks.images import ImageData, sample_crop_flip
+from ban_ray.tasks.image_data import ImageData, sample_crop_flip
 from ban_ray.training import Teacher, train
-from ban_ray.training.state import from_bytes, to_bytes
+from ban_ray.training.checkpoint import from_bytes, to_bytes
 from tests.conftest import CPU, MakeGeneration
 from tests.training.spies import (
     a_teacher,
@@ -198,7 +198,7 @@ def test_a_users_own_arguments_reach_the_builder(data: ImageData, make_generatio
 def test_dkpp_permutes_anew_at_every_step_and_for_every_sample(
     data: ImageData, make_generation: MakeGeneration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ban_ray import objectives
+    from ban_ray.training import objectives
 
     seen: list[tuple[Tensor, Tensor, Tensor]] = []
     real = objectives.permute_dark_knowledge
@@ -289,7 +289,7 @@ def test_predictions_are_of_clean_images_in_eval_mode(data: ImageData, make_gene
 
 
 def test_the_paper_protocol_has_no_held_out_numbers(make_generation: MakeGeneration, digits: object) -> None:
-    from ban_ray.tasks.images import load_images
+    from ban_ray.tasks.image_data import load_images
 
     generation = make_generation(epochs=1, batch_size=100)
     task = generation.task.model_copy(update={"protocol": "paper"})

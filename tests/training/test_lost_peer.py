@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ban_ray.errors import PeerLost
-from ban_ray.order import JobResult
 from ban_ray.population import Population, open_storage
+from ban_ray.runtime.messages import JobResult
 from ban_ray.specs import Task
 from tests.training.orders import do, make
 

@@ -5,7 +5,7 @@ import torch
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
-from ban_ray.tasks.images import ImageData
+from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import train
 from ban_ray.training.precision import autocast, set_precision
 from tests.conftest import CPU, MakeGeneration

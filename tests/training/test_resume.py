@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from ban_ray.tasks.images import ImageData
+from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import State, train
-from ban_ray.training.state import from_bytes, to_bytes
+from ban_ray.training.checkpoint import from_bytes, to_bytes
 from tests.conftest import CPU, MakeGeneration
 from tests.training.spies import a_teacher, same_bits, same_training, train_with_states, watch_batches
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ban_ray.specs import Recipe
-from ban_ray.training.sgd import SGD
-from ban_ray.training.state import from_bytes, to_bytes
+from ban_ray.training.checkpoint import from_bytes, to_bytes
+from ban_ray.training.optimizer import SGD
 
 STEPS = 5
 
@@ -105,7 +105,7 @@ def test_training_does_not_import_the_compiler() -> None:
     """It costs 3 s of every worker process."""
     code = (
         "import sys, torch; from ban_ray.specs import Recipe; from ban_ray.training import train; "
-        "from ban_ray.training.sgd import SGD; p = torch.zeros(3, requires_grad=True); p.grad = torch.ones(3); "
+        "from ban_ray.training.optimizer import SGD; p = torch.zeros(3, requires_grad=True); p.grad = torch.ones(3); "
         "SGD([p], Recipe()).step(0.1); assert p.sum() < 0; sys.exit('torch._dynamo' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

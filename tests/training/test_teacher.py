@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.images import ImageData
+from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import Teacher, train
 from ban_ray.training.placement import to_device
 from tests.conftest import CPU, MakeGeneration

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from ban_ray.order import TrainingJob
 from ban_ray.population import Population, failures, open_storage
+from ban_ray.runtime.messages import TrainingJob
 from ban_ray.specs import Chain, Objective, Recipe, Task, born_again
-from ban_ray.tasks.images import ImageData, sample_crop_flip
+from ban_ray.tasks.image_data import ImageData, sample_crop_flip
 from ban_ray.tasks.source import Source
 from ban_ray.training.evaluation import evaluate
 from tests.training import literal

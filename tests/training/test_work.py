@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from ban_ray.networks.layers import NormConv
-from ban_ray.order import JobResult
+from ban_ray.networks.modules.layers import NormConv
 from ban_ray.population import Member, Population, checkpoints, claims, open_storage
+from ban_ray.runtime.messages import JobResult
 from ban_ray.specs import Chain, Generation, Objective, Task
-from ban_ray.tasks.decoded import ImageDataset
-from ban_ray.tasks.images import ImageData
+from ban_ray.tasks.image_data import ImageData
+from ban_ray.tasks.image_dataset import ImageDataset
 from tests.training.orders import BAN, NETWORK, SMALL, blobs, do, make, student_of
 from tests.training.spies import initial_network, watch_batches, watch_teachers, without_times
 

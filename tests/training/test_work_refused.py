@@ -6,7 +6,7 @@ import pytest
 
 from ban_ray.population import Population, failures
 from ban_ray.specs import Chain, Generation, Task
-from ban_ray.tasks.images import ImageData
+from ban_ray.tasks.image_data import ImageData
 from tests.training.orders import BAN, NETWORK, SMALL, do, is_free, make, student_of
 from tests.training.spies import watch_batches
 

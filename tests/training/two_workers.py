@@ -14,15 +14,15 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ban_ray.objectives import loss
-from ban_ray.order import TrainingJob
+from ban_ray.runtime.messages import TrainingJob
+from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Generation, Objective
-from ban_ray.tasks.images import load_images
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.image_data import load_images
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.training import group, train
-from ban_ray.training.state import from_bytes, to_bytes
-from ban_ray.worker import train_generations
+from ban_ray.training import distributed, train
+from ban_ray.training.checkpoint import from_bytes, to_bytes
+from ban_ray.training.objectives import loss
 from tests.training.spies import CPU, a_teacher, watch_batches, without_times
 
 OBJECTIVES = ("label", "ban", "ban+l:temperature=2", "cwtm", "dkpp")
@@ -51,8 +51,8 @@ def updated(text: str) -> dict[str, torch.Tensor]:
     network = without_batch_norm()
     model = DistributedDataParallel(network)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9, nesterov=True)
-    local = SAMPLES // group.world_size()
-    mine = slice(group.rank() * local, (group.rank() + 1) * local)
+    local = SAMPLES // distributed.world_size()
+    mine = slice(distributed.rank() * local, (distributed.rank() + 1) * local)
     part = {name: tensor[mine] for name, tensor in batch().items()}
     for _ in range(STEPS):
         terms = loss(
@@ -61,7 +61,7 @@ def updated(text: str) -> dict[str, torch.Tensor]:
             part["labels"],
             part["teacher"],
             uniform_draws=part["keys"],
-            workers=group.workers(),
+            workers=distributed.workers(),
         )
         optimiser.zero_grad()
         terms.total.backward()  # type: ignore[no-untyped-call]
@@ -82,7 +82,7 @@ def trained(generation: Generation) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         batches = watch_batches(patch)
         made = train(generation, teacher, data, CPU, after_epoch=lambda state: states.append(to_bytes(state)))
-    state = group.broadcast(states[0])
+    state = distributed.broadcast(states[0])
     resumed = train(generation, teacher, data, CPU, state=from_bytes(state))  # type: ignore[arg-type]
     return {
         "weights": made.weights,

@@ -14,8 +14,8 @@ from ban_ray.population.commands.common import (
     resolve_key,
     storage_option,
 )
-from ban_ray.population.set_aside import quarantine
-from ban_ray.population.verify import verify
+from ban_ray.population.maintenance.quarantine import quarantine
+from ban_ray.population.maintenance.verify import verify
 
 
 @click.command("verify", short_help="Check every byte and every teacher.")

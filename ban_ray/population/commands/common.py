@@ -13,9 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ban_ray.errors import UserError
-from ban_ray.population.places import is_key
-from ban_ray.population.read import Population
-from ban_ray.population.storage import absolute, find_storage
+from ban_ray.population.layout import is_key
+from ban_ray.population.population import Population
+from ban_ray.storage.opening import absolute, find_storage
 
 SHORT = 12
 """Digits of a key that are printed in tables."""

@@ -5,14 +5,14 @@ from pathlib import Path
 import click
 
 from ban_ray.errors import UserError
-from ban_ray.outputs import Outputs, classes_of
+from ban_ray.evaluation.predictions import Outputs, classes_of
 from ban_ray.population.card import CARD, LOADER, RECORD_COPY, WEIGHTS, card, loader
 from ban_ray.population.commands.common import console, open_population, resolve_key, storage_option
 from ban_ray.population.lineage import lineage
 from ban_ray.population.member import Member
-from ban_ray.population.read import Population
-from ban_ray.tasks.data_set import sizes
-from ban_ray.tasks.handover import InputDescription, describe_inputs
+from ban_ray.population.population import Population
+from ban_ray.tasks.dataset import sizes
+from ban_ray.tasks.input_description import InputDescription, describe_inputs
 from ban_ray.tasks.source import Source
 
 
@@ -52,7 +52,7 @@ def export_member(population: Population, member: Member, folder: Path) -> None:
 
 def _inputs(member: Member, outputs: Outputs) -> InputDescription:
     """What the network takes: read off its data where they are at hand, else off its record."""
-    from ban_ray.tasks.load import open_source
+    from ban_ray.tasks.opening import open_source
 
     task, recorded = member.generation.task, member.provenance
     data_set = None
@@ -73,7 +73,7 @@ def _inputs(member: Member, outputs: Outputs) -> InputDescription:
 
 
 def _channels(member: Member, classes: int) -> int:
-    from ban_ray.networks.names import parse
+    from ban_ray.networks.registry import parse
 
     recorded = member.provenance.get("in_channels")
     if isinstance(recorded, int):

@@ -15,18 +15,18 @@ from ban_ray import __version__
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build_for
 from ban_ray.networks.loading import load_into
-from ban_ray.networks.names import parse
+from ban_ray.networks.registry import parse
 from ban_ray.networks.source_version import chosen_version
 from ban_ray.population.commands.weights import read_weights
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.member import Member
+from ban_ray.population.population import Population, Predictions
 from ban_ray.population.publish import publish, weights_file
-from ban_ray.population.read import Population, Predictions
 from ban_ray.specs import Task
-from ban_ray.tasks.data import load_data
-from ban_ray.tasks.data_set import sizes
-from ban_ray.tasks.load import open_source
+from ban_ray.tasks.dataset import sizes
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
+from ban_ray.tasks.task_data import load_data
 from ban_ray.training.evaluation import evaluate
 
 

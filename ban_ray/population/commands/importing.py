@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
+from ban_ray.cli.params import json_object
 from ban_ray.errors import UserError
-from ban_ray.json_object import json_object
-from ban_ray.metrics import metric_of
 from ban_ray.population.commands.common import console, printable, storage_option
-from ban_ray.population.read import Population
-from ban_ray.population.storage import absolute, open_storage
+from ban_ray.population.population import Population
+from ban_ray.storage.opening import absolute, open_storage
+from ban_ray.tasks.metric import metric_of
 from ban_ray.tasks.source import Source
 
 

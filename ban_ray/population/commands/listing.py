@@ -5,11 +5,11 @@ from fnmatch import fnmatchcase
 
 import click
 
-from ban_ray.metrics import metric_of
 from ban_ray.population.commands.common import SHORT, console, moment, open_population, storage_option, table
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.index import catalogue
 from ban_ray.population.member import Member
+from ban_ray.tasks.metric import metric_of
 
 _COLUMNS = ("key", "task", "network", "objective", "generation", "parameters", "held-out", "test", "finished")
 _NUMBERS = ("generation", "parameters", "held-out", "test")

@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from ban_ray.confirm import confirm
+from ban_ray.cli.prompt import confirm
 from ban_ray.errors import UserError
 from ban_ray.population.checkpoints import clear
 from ban_ray.population.commands.common import (
@@ -17,10 +17,10 @@ from ban_ray.population.commands.common import (
     resolve_key,
     storage_option,
 )
-from ban_ray.population.garbage import ABANDONED_S, find_garbage
+from ban_ray.population.layout import member_folder
 from ban_ray.population.lineage import taught_by
+from ban_ray.population.maintenance.garbage import ABANDONED_S, find_garbage
 from ban_ray.population.member import RECORD
-from ban_ray.population.places import member_folder
 from ban_ray.population.teacher_outputs import kept_outputs
 
 _DAY_S = 86_400.0

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from torch.multiprocessing.spawn import ProcessException, spawn
 
 from ban_ray.errors import UserError
-from ban_ray.order import JobResult, TrainingJob
-from ban_ray.population.local_storage import LocalStorage
+from ban_ray.population.layout import member_folder
 from ban_ray.population.member import RECORD, Member
-from ban_ray.population.places import member_folder
-from ban_ray.population.read import Population
+from ban_ray.population.population import Population
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.worker import train_generations
+from ban_ray.storage.local import LocalStorage
 from ban_ray.tasks.source import Source
-from ban_ray.worker import train_generations
 
 _TIMES = ("seconds", "images_per_second", "teacher_outputs_found")
 _COMPARED = ("versions", "hardware", "threads")

@@ -4,7 +4,6 @@ import json
 
 import click
 
-from ban_ray.metrics import metric_of
 from ban_ray.population.commands.common import (
     SHORT,
     console,
@@ -18,6 +17,7 @@ from ban_ray.population.commands.common import (
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor, lineage
 from ban_ray.population.member import Member
+from ban_ray.tasks.metric import metric_of
 
 _LINEAGE = ("key", "network", "objective", "taught by", "test", "")
 

@@ -1,0 +1,1 @@
+"""The study's data: what a storage holds, as records, frames, chains and groups of chains."""

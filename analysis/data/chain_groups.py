@@ -1,0 +1,209 @@
+"""Groups: chains that are alike apart from their seeds, so that their spread is that of the seeds."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from analysis.data.chains import RecordedChain
+from analysis.data.spec_text import flat, generation_name, spec_of
+from ban_ray.evaluation.metrics import Metric
+from ban_ray.population import Member
+from ban_ray.population.imported import ImportedGeneration
+from ban_ray.specs import Generation, Objective, Task, canonical_json
+from ban_ray.tasks.metric import metric_of
+
+
+@dataclass(frozen=True, eq=False)
+class ChainGroup:
+    """Chains of one configuration, ordered by seed.
+
+    Attributes:
+        name: unique among the groups it was made with.
+        specimens: a member of each generation number that any chain has.
+    """
+
+    name: str
+    chains: tuple[RecordedChain, ...]
+    representatives: Mapping[int, Member]
+
+    @property
+    def baseline(self) -> Generation | None:
+        """The spec of generation 0, but for the seed; None where no chain has it."""
+        return self.representatives[0].generation if 0 in self.representatives else None
+
+    @cached_property
+    def last(self) -> int:
+        """The last generation that at least half of the chains have beside their baseline, 0 where none has."""
+        reached = [
+            number
+            for number in self.representatives
+            if number and 2 * len(self.with_baseline_and(number)) >= len(self.chains)
+        ]
+        return max(reached, default=0)
+
+    @cached_property
+    def left_out(self) -> int:
+        """How many chains lack the last generation or their baseline."""
+        return len(self.chains) - len(self.with_baseline_and(self.last))
+
+    @cached_property
+    def last_member(self) -> Member:
+        """A member of the furthest generation that any chain has."""
+        return self.representatives[max(self.representatives)]
+
+    @property
+    def task(self) -> Task:
+        return self.last_member.generation.task
+
+    @property
+    def metric(self) -> Metric:
+        return metric_of(self.task)
+
+    @property
+    def network(self) -> str:
+        """The networks from the baseline to the last generation, ``A -> B`` where they differ."""
+        return " -> ".join(
+            dict.fromkeys(self.representatives[n].generation.network for n in sorted(self.representatives))
+        )
+
+    @property
+    def objective(self) -> Objective:
+        """Of the last generation."""
+        return self.last_member.generation.objective
+
+    @property
+    def parameters(self) -> int:
+        """Of the last generation's network."""
+        return self.last_member.parameters
+
+    @cached_property
+    def spec(self) -> str:
+        """Of the last generation, seeds and teachers aside; see `analysis.data.spec_text.spec_of`."""
+        return spec_of(self.last_member.generation)
+
+    @cached_property
+    def comparison_scope(self) -> tuple[str, str]:
+        """Task and last network: within it, groups can be compared."""
+        return self.task.to_json(), self.last_member.generation.network
+
+    @cached_property
+    def born_again(self) -> bool:
+        return any(chain.born_again for chain in self.chains)
+
+    def same_design(self, other: "ChainGroup") -> bool:
+        """Whether two configurations of a search differ in their networks alone, as far as its table tells."""
+        mine, theirs = self.chains[0].columns, other.chains[0].columns
+        same = self.objective == other.objective and self.task == other.task and self.last == other.last > 0
+        return same and self.born_again and (mine == theirs or not (mine and theirs))
+
+    def column(self, number: int) -> str:
+        """The name of a generation: its column in the search's table, else ``baseline``, ``BAN-1``, ...
+
+        Generation 0 is a ``teacher`` where the last generation is another network.
+        """
+        columns = self.chains[0].columns
+        if number < len(columns):
+            return columns[number]
+        if (
+            not number
+            and 0 in self.representatives
+            and self.representatives[0].generation.network != self.last_member.generation.network
+        ):
+            return "teacher"
+        return generation_name(number, self.representatives[number].generation.objective)
+
+    @property
+    def has_students(self) -> bool:
+        """Whether any chain has a member after generation 0, or none is meant to have one."""
+        return max(self.representatives) > 0 or all(len(chain.keys) == 1 for chain in self.chains)
+
+    def with_generations(self, *generations: int) -> list[RecordedChain]:
+        """The chains that have all of these generations."""
+        return [chain for chain in self.chains if None not in map(chain.member, generations)]
+
+    def with_baseline_and(self, generation: int) -> list[RecordedChain]:
+        """The chains that have this generation and their baseline."""
+        return self.with_generations(0, generation)
+
+
+def from_search(chains: Iterable[RecordedChain]) -> list[ChainGroup]:
+    """The groups of a search, in the order of its chains: one for each configuration and label.
+
+    Those without any member are left out.
+    """
+    sorted_out: dict[bytes, list[RecordedChain]] = defaultdict(list)
+    for chain in chains:
+        sorted_out[canonical_json([dict(chain.configuration), chain.label])].append(chain)
+    return _named(sorted_out.values())
+
+
+def from_links(chains: Iterable[RecordedChain]) -> list[ChainGroup]:
+    """Groups by equal specs apart from seeds, along the whole chain.
+
+    A born-again chain that is cut short joins the one longer group that begins with its specs, if there is one.
+    """
+    sorted_out: dict[tuple[str, ...], list[RecordedChain]] = defaultdict(list)
+    for chain in chains:
+        sorted_out[tuple(spec_of(member.generation) if member else "?" for member in chain.members)].append(chain)
+    longer: dict[tuple[str, ...], set[tuple[str, ...]]] = defaultdict(set)
+    for path in sorted_out:
+        for length in range(2, len(path)):
+            longer[path[:length]].add(path)
+    for path in sorted(sorted_out, key=len):
+        furthest = [other for other in longer[path] if not longer[other]]
+        if len(path) > 1 and len(furthest) == 1:
+            sorted_out[furthest[0]] += sorted_out.pop(path)
+    return sorted(
+        _named(sorted_out.values()),
+        key=lambda group: (group.task.name, group.parameters, group.network, not group.born_again, group.name),
+    )
+
+
+def primary(groups: Sequence[ChainGroup]) -> ChainGroup | None:
+    """The group of the one primary comparison, chosen without a look at any result.
+
+    Of the born-again groups with a comparison: the one with the most seeds that reached its last generation, then
+    with the most generations, then the first in the order given.
+    """
+    able = [group for group in groups if group.born_again and group.last]
+    return max(able, key=lambda group: (len(group.with_baseline_and(group.last)), group.last), default=None)
+
+
+def _named(sorted_out: Iterable[list[RecordedChain]]) -> list[ChainGroup]:
+    """Groups with names of their own, in the order given."""
+    groups = [_group(chains) for chains in sorted_out]
+    found = [group for group in groups if group is not None]
+    if len({group.task.name for group in found}) > 1:
+        found = [replace(group, name=f"{group.task.name}: {group.name}") for group in found]
+    taken = Counter(group.name for group in found)
+    for name in [name for name, count in taken.items() if count > 1]:
+        places = [place for place, group in enumerate(found) if group.name == name]
+        endings = _endings([found[place] for place in places])
+        for place, ending in zip(places, endings, strict=True):
+            found[place] = replace(found[place], name=f"{name}, {ending}")
+    return found
+
+
+def _group(chains: list[RecordedChain]) -> ChainGroup | None:
+    specimens: dict[int, Member] = {}
+    for chain in chains:
+        for number, member in enumerate(chain.members):
+            if member is not None:
+                specimens.setdefault(number, member)
+    if not specimens:
+        return None
+    ordered = sorted(chains, key=lambda chain: (chain.seed is None, chain.seed, chain.keys))
+    group = ChainGroup("", tuple(ordered), specimens)
+    imported = isinstance(group.last_member.generation, ImportedGeneration)
+    role = "imported" if imported else ordered[0].label or str(group.objective)
+    return replace(group, name=f"{group.network}, {role}")
+
+
+def _endings(groups: list[ChainGroup]) -> list[str]:
+    """What tells groups of one name apart."""
+    fields = [{**flat(group.last_member.generation), **dict(group.chains[0].configuration)} for group in groups]
+    telling = [name for name in fields[0] if len({repr(field.get(name)) for field in fields}) > 1]
+    texts = [", ".join(f"{name}={field.get(name)}" for name in telling) for field in fields]
+    unique = len(set(texts)) == len(texts)
+    return texts if unique else [f"{text or 'variant'} {number}" for number, text in enumerate(texts, 1)]

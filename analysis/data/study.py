@@ -1,0 +1,102 @@
+"""A storage as one object: records, frames, searches, groups."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from math import isnan
+from os import PathLike
+from typing import Self
+
+import pandas as pd
+
+from analysis.data import chains, frames
+from analysis.data.chain_groups import ChainGroup, from_links, from_search
+from analysis.data.searches import Search, names, read
+from analysis.data.spec_text import spec_of
+from analysis.data.storage import open_existing
+from ban_ray.errors import DamagedMember
+from ban_ray.population import Member, Population, Predictions, Storage
+from ban_ray.population.imported import ImportedGeneration
+from ban_ray.population.index import catalogue
+
+
+class Study:
+    """The population and the searches of a storage, as they were when first looked at.
+
+    Attributes:
+        population: the read side of the storage's members.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
+        self.population = Population(storage)
+        self.damaged: dict[str, str] = {}
+        """Why a member could not be read, by its key; grows as files are read."""
+
+    @classmethod
+    def open(cls, storage: str | PathLike[str] | Storage) -> Self:
+        """Raises UserError: there is no such storage."""
+        return cls(open_existing(storage))
+
+    @cached_property
+    def records(self) -> dict[str, Member]:
+        """Every member whose record can be read, by key; no weights, predictions or histories."""
+        found = catalogue(self.population)
+        for key in found.damaged:
+            self.damaged[key] = f"member {key}: its record is not what was published"
+        return {member.key: member for member in found.members}
+
+    @cached_property
+    def members(self) -> pd.DataFrame:
+        """One row a member; see `analysis.data.frames.members`."""
+        return frames.members(self.records)
+
+    @cached_property
+    def chains(self) -> pd.DataFrame:
+        """One row a generation of a chain, over all chains found by their links; see `analysis.data.frames.chains`."""
+        return frames.chains(self.groups())
+
+    def histories(self, keys: Iterable[str] | None = None) -> pd.DataFrame:
+        """One row an epoch of a member, of all members unless told; see `analysis.data.frames.histories`."""
+        return frames.histories(self, self.records if keys is None else keys)
+
+    def predictions(self, keys: Iterable[str], part: str = "test") -> pd.DataFrame:
+        """One row an image of a member; see `analysis.data.frames.predictions`."""
+        return frames.predictions(self, keys, part)
+
+    def read_predictions(self, key: str) -> Predictions | None:
+        """The stored log-probabilities of a member; None, and an entry in `damaged`, where they cannot be read."""
+        try:
+            return self.population.predictions(self.records[key])
+        except DamagedMember as error:
+            self.damaged[key] = str(error)
+            return None
+
+    @cached_property
+    def label_only(self) -> dict[str, list[str]]:
+        """Keys of the members trained here that nobody taught, by spec apart from seeds, in order of their seeds."""
+        found: dict[str, list[str]] = {}
+        trained = [one for one in self.records.values() if not isinstance(one.generation, ImportedGeneration)]
+        untaught = [member for member in trained if not member.generation.teachers]
+        for member in sorted(untaught, key=_by_seed):
+            found.setdefault(spec_of(member.generation), []).append(member.key)
+        return found
+
+    @cached_property
+    def searches(self) -> list[str]:
+        """Names of the searches."""
+        return names(self.storage)
+
+    def search(self, name: str) -> Search:
+        """Raises UserError: no search of this name, or its record cannot be read."""
+        return read(self.storage, name)
+
+    def groups(self, search: str | None = None) -> list[ChainGroup]:
+        """Chains sorted by what they have in common apart from seeds; of one search, or of the whole population."""
+        if search is None:
+            return from_links(chains.linked(self.records))
+        return from_search(chains.recorded(self.records, self.search(search).chains))
+
+
+def _by_seed(member: Member) -> tuple[float, int, str]:
+    chain_seed = frames.number(member.provenance.get("chain_seed"))
+    return (float("inf") if isnan(chain_seed) else chain_seed, member.generation.seed, member.key)

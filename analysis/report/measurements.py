@@ -1,0 +1,101 @@
+"""All that was measured for one page, kept together for words, tables and figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.study import Study
+from analysis.plots.learning import curve_keys
+from analysis.statistics.comparison import Comparison
+from analysis.statistics.ensembles import EnsembleResult, of_group
+from analysis.statistics.generation_metrics import by_class, by_generation
+from analysis.statistics.greedy_selection import greedy
+from analysis.statistics.scored_predictions import ScoredPredictions
+from analysis.statistics.within_chain import Pair, pairs
+
+MOST_MEASURED = 12
+"""Groups whose ensembles, calibration, agreement and diversity are measured."""
+MOST_CHAINS = 100
+"""Chains of a group on which these are measured."""
+MOST_PAIRS = 20
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """Measurements of the groups of a page.
+
+    Attributes:
+        chosen: the group of the primary comparison, None where there is none.
+        measured: groups with rows in `measures`.
+        ensembles: Ens*k of measured groups, and every subset of the chosen one.
+        classes, pairs, greedy, histories: of the chosen group, greedy of its task.
+        left_out: what was not measured.
+    """
+
+    chosen: ChainGroup | None
+    comparisons: Sequence[Comparison]
+    measured: Sequence[ChainGroup]
+    measures: pd.DataFrame
+    ensembles: Sequence[EnsembleResult]
+    classes: pd.DataFrame
+    pairs: Sequence[Pair]
+    greedy: pd.DataFrame
+    histories: pd.DataFrame
+    left_out: tuple[str, ...]
+
+    def of_chosen(self) -> list[EnsembleResult]:
+        """The ensembles of the chosen group."""
+        return [one for one in self.ensembles if one.group is self.chosen]
+
+    @property
+    def primary(self) -> Comparison | None:
+        """The primary comparison."""
+        return next((one for one in self.comparisons if one.primary), None)
+
+
+def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequence[Comparison]) -> Measurements:
+    """Measure what the page shows beside the comparisons of these groups."""
+    primary = next((one.group for one in comparisons if one.primary), None)
+    chosen: ChainGroup | None = None
+    measured: list[ChainGroup] = []
+    frames = []
+    ensembles: list[EnsembleResult] = []
+    empty = pd.DataFrame()
+    classes, networks, steps, histories = empty, list[Pair](), empty, empty
+    for whole in groups[:MOST_MEASURED]:
+        group = whole if len(whole.chains) <= MOST_CHAINS else replace(whole, chains=whole.chains[:MOST_CHAINS])
+        measured.append(group)
+        outcomes = ScoredPredictions(study, group.metric)
+        frames.append(by_generation(study, group, outcomes))
+        ensembles += of_group(study, group, papers_only=whole is not primary)
+        if whole is primary:
+            chosen = group
+            classes = by_class(group, outcomes)
+            networks = pairs(group, outcomes, most=MOST_PAIRS)
+            steps = greedy(study, group.task)
+            histories = study.histories([key for keys in curve_keys(group).values() for key in keys])
+    kept = [frame for frame in frames if len(frame)]
+    return Measurements(
+        chosen=chosen,
+        comparisons=comparisons,
+        measured=measured,
+        measures=pd.concat(kept, ignore_index=True) if kept else empty,
+        ensembles=ensembles,
+        classes=classes,
+        pairs=networks,
+        greedy=steps,
+        histories=histories,
+        left_out=_left_out(groups),
+    )
+
+
+def _left_out(groups: Sequence[ChainGroup]) -> tuple[str, ...]:
+    what = "ensembles, calibration, agreement and diversity"
+    found = []
+    if len(groups) > MOST_MEASURED:
+        found.append(f"Measured for the first {MOST_MEASURED} of {len(groups)} groups: {what}.")
+    if any(len(group.chains) > MOST_CHAINS for group in groups[:MOST_MEASURED]):
+        found.append(f"Measured on the first {MOST_CHAINS} chains of a group: {what}, and gains by class.")
+    return tuple(found)

@@ -1,0 +1,153 @@
+"""A comparison of a study, and a frame of many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.data.chain_groups import ChainGroup
+from analysis.data.chains import RecordedChain
+from analysis.statistics.crossed_interval import CrossedInterval, crossed_interval
+from analysis.statistics.independence import independent_rows
+from analysis.statistics.scored_predictions import Losses, MemberScores, log_likelihoods, losses
+from analysis.statistics.wording import sentence
+from ban_ray.evaluation.metrics import Metric
+
+COLUMNS = {
+    "group": "chains that are alike apart from seeds; of a pooled comparison the first of them",
+    "task": "name of the task",
+    "metric": "error (percent), perplexity or bits per character",
+    "label_noise": "share of the training labels replaced at random",
+    "kind": "generation (against generation 0), control, or pooled (averaged over groups)",
+    "name": "what is compared",
+    "against": "what with",
+    "generation": "of what is compared",
+    "primary": "whether it is the one primary comparison",
+    "chains": "paired",
+    "roots": "clusters of chains that share an ancestor",
+    "images": "test images",
+    "scope": "what the interval speaks about",
+    "against_error": "the task's metric, of images the error in percent: mean over chains",
+    "error": "mean over chains",
+    "difference": "in the metric's points; negative is a gain",
+    "low": "of the 95 % interval, points",
+    "high": "of the 95 % interval, points",
+    "standard_error": "points",
+    "degrees_of_freedom": "Satterthwaite's",
+    "smallest_detectable": "difference found in 80 % of repetitions, points",
+    "p": "two-sided",
+    "p_holm": "over all comparisons of such a scope but the primary one; NaN for that",
+    "log_likelihood_difference": "nats a sample; positive is a gain",
+    "log_likelihood_low": "of the 95 % interval, nats",
+    "log_likelihood_high": "of the 95 % interval, nats",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Members of one group against their generation 0, or against a control.
+
+    Attributes:
+        interval: of the metric, over new seeds and images. likelihood: of the log-likelihood, nats a sample; None for
+            a pooled comparison.
+        error, against_error: means over the paired chains, in the metric's unit.
+        chains, first, second: the pairs: chains of the group, losses (chains, images) of what they are compared with
+            and of themselves.
+        control_cost: device-seconds that a network of the control took, mean; NaN for other kinds.
+        p_holm: None for the primary comparison, and before the correction.
+    """
+
+    group: ChainGroup
+    kind: str
+    name: str
+    against: str
+    generation: int
+    interval: CrossedInterval
+    likelihood: CrossedInterval | None
+    error: float
+    against_error: float
+    chains: Sequence[RecordedChain] = field(default=(), repr=False)
+    first: Losses | None = field(default=None, repr=False)
+    second: Losses | None = field(default=None, repr=False)
+    control_cost: float = float("nan")
+    primary: bool = False
+    p_holm: float | None = None
+
+    def __str__(self) -> str:
+        return sentence(self.interval, self.name, self.against, self.group.metric.points)
+
+
+def compare(
+    group: ChainGroup,
+    kind: str,
+    name: str,
+    against: str,
+    generation: int,
+    chains: Sequence[RecordedChain],
+    pair: tuple[Sequence[MemberScores], Sequence[MemberScores]],
+) -> Comparison:
+    """The comparison of chains' outcomes: of what they are compared with, and of their own generation."""
+    first, second = losses(pair[0]), losses(pair[1])
+    scale = group.metric.scale
+    errors = independent_rows(chains, first, second)
+    likely = independent_rows(chains, log_likelihoods(pair[0]), log_likelihoods(pair[1]))
+    return Comparison(
+        group=group,
+        kind=kind,
+        name=name,
+        against=against,
+        generation=generation,
+        interval=crossed_interval(errors.first, errors.second, roots=errors.roots, scale=scale),
+        likelihood=crossed_interval(likely.first, likely.second, roots=likely.roots, scale=1.0),
+        error=mean_of(group.metric, second),
+        against_error=mean_of(group.metric, first),
+        chains=chains,
+        first=first,
+        second=second,
+    )
+
+
+def mean_of(metric: Metric, losses: NDArray[Any]) -> float:
+    """The metric of losses (chains, images), averaged over the chains."""
+    return float(np.mean([metric.mean(row) for row in losses]))
+
+
+def frame(found: Sequence[Comparison]) -> pd.DataFrame:
+    """One row a comparison; the columns are `COLUMNS`."""
+    records = []
+    for one in found:
+        interval, likelihood = one.interval, one.likelihood
+        records.append(
+            {
+                "group": one.group.name,
+                "task": one.group.task.name,
+                "metric": one.group.metric.name,
+                "label_noise": one.group.task.label_noise,
+                "kind": one.kind,
+                "name": one.name,
+                "against": one.against,
+                "generation": one.generation,
+                "primary": one.primary,
+                "chains": interval.chains,
+                "roots": interval.roots,
+                "images": interval.images,
+                "scope": interval.scope,
+                "against_error": one.against_error,
+                "error": one.error,
+                "difference": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "standard_error": interval.standard_error,
+                "degrees_of_freedom": interval.degrees_of_freedom,
+                "smallest_detectable": interval.smallest_detectable,
+                "p": interval.p_value,
+                "p_holm": float("nan") if one.p_holm is None else one.p_holm,
+                "log_likelihood_difference": likelihood.estimate if likelihood else float("nan"),
+                "log_likelihood_low": likelihood.low if likelihood else float("nan"),
+                "log_likelihood_high": likelihood.high if likelihood else float("nan"),
+            }
+        )
+    return pd.DataFrame(records, columns=list(COLUMNS))

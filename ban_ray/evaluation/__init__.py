@@ -1,0 +1,1 @@
+"""Scoring of stored predictions: metrics, ensembles and Pareto fronts, with NumPy alone."""

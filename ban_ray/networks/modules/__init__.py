@@ -1,0 +1,1 @@
+"""Torch layers that the network families are built of."""

@@ -1,0 +1,1 @@
+"""Verification, quarantine and garbage collection of a population."""

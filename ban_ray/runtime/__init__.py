@@ -1,0 +1,1 @@
+"""The way from a Tune trial to published members."""

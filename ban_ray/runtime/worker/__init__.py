@@ -1,0 +1,8 @@
+"""What each process of a worker group does with a chain's missing generations; needs no Ray.
+
+Called by `ban_ray.runtime.train_run` in every Ray Train worker, and directly in a debugger, a test or a notebook.
+"""
+
+from ban_ray.runtime.worker.generations import train_generations
+
+__all__ = ["train_generations"]

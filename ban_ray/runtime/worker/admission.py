@@ -1,0 +1,79 @@
+"""What becomes of a generation: taken, claimed by another run, refused, or trained from a given state."""
+
+from typing import Literal
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from ban_ray.errors import DamagedMember, UserError
+from ban_ray.population import Member, Population, checkpoints, claims, failures
+from ban_ray.runtime.messages import TrainingJob
+from ban_ray.specs import Generation
+from ban_ray.storage.identity import mismatch
+
+
+class Admission(BaseModel):
+    """Rank 0's word on one generation, for all workers.
+
+    Attributes:
+        teachers: spec and weights of each teacher.
+        digests: of the weights that teach, by the teacher's key.
+        state: of the newest checkpoint.
+    """
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    action: Literal["taken", "claimed", "failed", "train"]
+    message: str = ""
+    teachers: tuple[tuple[Generation, dict[str, Tensor]], ...] = ()
+    teacher_digests: dict[str, str] = Field(default_factory=dict)
+    state: bytes | None = None
+
+
+def admit(population: Population, generation: Generation, job: TrainingJob) -> tuple[Admission, claims.Claim | None]:
+    """Look the generation up, then claim it; with what its training starts from."""
+    storage, key = population.storage, generation.key
+    claim = None
+    if job.storage_id and (storage_mismatch := mismatch(storage, job.storage_id)):
+        return Admission(action="failed", message=storage_mismatch), None
+    try:
+        if population.get(key) is not None:
+            return Admission(action="taken"), None
+        if failure := failures.lookup(storage, key, job.execution):
+            return Admission(action="failed", message=failure.sentence), None
+        claim = claims.acquire(storage, key, job.run, expired=job.expired_claims.get(key, 0))
+        if claim is None:
+            return Admission(action="claimed"), None
+        if population.get(key) is not None:
+            # Published between the look-up and the claim.
+            claim.end()
+            return Admission(action="taken"), None
+        teachers, digests = [], {}
+        for teacher in generation.teachers:
+            member = _teacher(population, teacher, generation)
+            weights = {name: torch.from_numpy(array) for name, array in population.weights(member).items()}
+            teachers.append((member.generation, weights))
+            digests[teacher] = member.weights.sha256
+    except (DamagedMember, UserError) as error:
+        if claim is not None:
+            claim.release()
+        return Admission(
+            action="failed", message=error.advice if isinstance(error, DamagedMember) else str(error)
+        ), None
+    state = next((data for _, data in checkpoints.newest_first(storage, key)), None)
+    return Admission(action="train", teachers=tuple(teachers), teacher_digests=digests, state=state), claim
+
+
+def _teacher(population: Population, key: str, generation: Generation) -> Member:
+    member = population.get(key)
+    if member is None:
+        raise UserError(f"generation {generation.key[:12]} needs the teacher {key}, which is not in the population")
+    taught_on = member.generation.task
+    if generation.task.leaks_from(taught_on):
+        raise UserError(
+            f"teacher {key[:12]} of {generation.network} trained on another split (protocol "
+            f"{taught_on.protocol}, split seed {taught_on.split_seed}) and may have seen "
+            f"this task's held-out samples; only teachers of the same task, split and protocol are allowed"
+        )
+    return member

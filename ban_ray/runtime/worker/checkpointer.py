@@ -1,0 +1,64 @@
+"""Checkpoints beside training: written by another thread, as often as they are worth their time."""
+
+import logging
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
+
+from ban_ray.population import Storage, checkpoints
+from ban_ray.training import State
+from ban_ray.training.checkpoint import to_bytes
+
+_log = logging.getLogger(__name__)
+
+MAX_TIME_SHARE = 0.05
+"""Of the time of training, what taking states may cost at most."""
+
+
+class AsyncCheckpointer:
+    """The checkpoints of one training; leaving the block waits for the last one.
+
+    A state is passed over while an older one is still being written, so that a slow storage costs epochs to repeat
+    after a crash and, without one, no more time than the last write takes.
+    """
+
+    def __init__(self, storage: Storage, key: str, claim: str) -> None:
+        self._storage, self._key, self._claim = storage, key, claim
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
+        self._writing: Future[None] | None = None
+        self._due = 0.0
+
+    def maybe_save(self, state: State, *, at_once: bool = False) -> bool:
+        """Take the state as it is now; False where this one is passed over.
+
+        Args:
+            at_once: it is not, and is written when this returns.
+
+        Raises:
+            OSError: the one before could not be written, or `at_once` this one.
+        """
+        busy = self._writing is not None and not self._writing.done()
+        if not at_once and (busy or time.monotonic() < self._due):
+            return False
+        if self._writing is not None:
+            self._writing.result()
+        started = time.monotonic()
+        data = to_bytes(state)
+        duration = time.monotonic() - started
+        self._due = started + duration / MAX_TIME_SHARE
+        self._writing = self._thread.submit(
+            checkpoints.save, self._storage, self._key, self._claim, state["epoch"], data
+        )
+        if at_once:
+            self._writing.result()
+        return True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._thread.shutdown(wait=True)
+        if self._writing is not None and (failed := self._writing.exception()) is not None:
+            # What comes next, publication or another error, has its own word on the storage.
+            _log.warning("the last checkpoint of %s was not written: %s", self._key[:12], failed)

@@ -1,0 +1,138 @@
+"""A worker's way through an order, top to bottom."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from ban_ray.networks.building import build_for
+from ban_ray.networks.loading import load_into
+from ban_ray.population import Population, checkpoints, claims, failures
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.worker.admission import Admission, admit
+from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
+from ban_ray.runtime.worker.failures import classify_error, is_lost_peer
+from ban_ray.runtime.worker.publishing import publish_trained
+from ban_ray.runtime.worker.teacher_cache import teacher_output_cache
+from ban_ray.specs import Generation, Task
+from ban_ray.storage.opening import PATIENCE_S, find_storage
+from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.task_data import TaskData, load_data
+from ban_ray.training import State, Teacher, distributed, train
+from ban_ray.training.checkpoint import from_bytes
+from ban_ray.training.placement import to_device
+
+_log = logging.getLogger(__name__)
+
+ReportFunction = Callable[[dict[str, Any]], None]
+
+
+def train_generations(job: TrainingJob, device: torch.device, report: ReportFunction) -> JobResult:
+    """Train, or take from the population, each generation of an order.
+
+    Args:
+        report: given a record of JSON values after each epoch and each publication and for each member that was
+            taken, on every worker; ``rung`` is the epoch after which chains are compared.
+    """
+    torch.set_num_threads(job.threads)
+    population = Population(find_storage(job.storage, patience_s=PATIENCE_S))
+    data: TaskData | None = None
+    task: Task | None = None
+    for number, generation in enumerate(job.generations, job.first):
+        claim: claims.Claim | None = None
+        admission: Admission | None = None
+        if distributed.rank() == 0:
+            admission, claim = admit(population, generation, job)
+        admission = cast(Admission, distributed.broadcast(admission))
+        if admission.action == "taken":
+            reused = {"generation": number, "key": generation.key, "taken": True}
+            report({**reused, **population[generation.key].metrics.model_dump()} if distributed.rank() == 0 else {})
+            continue
+        if admission.action != "train":
+            return JobResult(status=admission.action, key=generation.key, message=admission.message)
+        try:
+            if data is None or task != generation.task:
+                task = generation.task
+                data = load_data(task, open_source(job.source, task.fingerprint), device)
+            recipe = generation.recipe
+            position = {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
+            with teacher_output_cache(population, generation, admission, data, job, device) as rows:
+                with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
+                    trained = train(
+                        generation,
+                        _build_teacher(admission.teachers, data, device),
+                        data,
+                        device,
+                        rows=rows,
+                        recompute=job.recompute,
+                        state=from_bytes(admission.state) if admission.state else None,
+                        after_epoch=_after_epoch(checkpointer, generation, position, report),
+                    )
+                if distributed.rank() == 0:
+                    member = publish_trained(population, generation, number, trained, data, admission, job, device)
+                    checkpoints.clear(population.storage, generation.key)
+                    if claim is not None:
+                        claim.end()
+                        claim = None
+                    report({**position, "published": True, **member.metrics.model_dump()})
+                else:
+                    report({})
+        except Exception as error:
+            if is_lost_peer(error):
+                raise
+            reason, sentence = classify_error(error, generation)
+            if reason != "unusable":
+                _log.exception("generation %s (%s)", generation.key, generation.network)
+            # Every worker of a group meets a non-finite loss; any other error may be one worker's alone.
+            on_all_workers = reason == "non-finite" or distributed.world_size() == 1
+            if distributed.rank() == 0 or not on_all_workers:
+                _record_failure(population, generation, reason, sentence, job)
+            if distributed.rank() == 0 and reason == "non-finite":
+                checkpoints.clear(population.storage, generation.key)
+            if not on_all_workers:
+                # The others wait in a collective call: only the end of this process frees them, and the next
+                # start of the group reads the record.
+                raise
+            return JobResult(status="failed", key=generation.key, message=sentence)
+        finally:
+            if claim is not None:
+                claim.release()
+    return JobResult(status="done")
+
+
+def _after_epoch(
+    checkpointer: AsyncCheckpointer, generation: Generation, position: dict[str, Any], report: ReportFunction
+) -> Callable[[State], None]:
+    def after_epoch(state: State) -> None:
+        # After the last epoch comes publication, which is a checkpoint of its own.
+        if distributed.rank() == 0 and state["epoch"] < generation.recipe.epochs:
+            # A chain that is stopped for what it reports at its rung may go on from there one day.
+            checkpointer.maybe_save(state, at_once=state["epoch"] == generation.recipe.rung_epoch)
+        report({**position, **state["history"][-1]})
+
+    return after_epoch
+
+
+def _build_teacher(
+    specs: tuple[tuple[Generation, dict[str, Tensor]], ...], data: TaskData, device: torch.device
+) -> Teacher | None:
+    networks = []
+    for generation, weights in specs:
+        name, arguments = generation.network, generation.network_arguments or None
+        network = build_for(data, name, arguments, version=generation.network_version)
+        load_into(network, weights, f"teacher {generation.key[:12]}", name)
+        networks.append(network)
+    return to_device(Teacher(networks), device) if networks else None
+
+
+def _record_failure(
+    population: Population, generation: Generation, reason: str, sentence: str, job: TrainingJob
+) -> None:
+    try:
+        failures.record(population.storage, generation.key, reason, sentence, job.execution)
+    except OSError:
+        # A full disk refuses this record as well; the sentence still reaches this search.
+        if reason != "storage":
+            raise

@@ -1,0 +1,1 @@
+"""The options of a search, checked against its space."""

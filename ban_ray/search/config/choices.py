@@ -1,0 +1,148 @@
+"""What was typed about a search, and each choice checked by itself."""
+
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from ban_ray.cli.params import json_object
+from ban_ray.errors import UserError
+from ban_ray.networks import registry
+from ban_ray.networks.source_version import chosen_version
+from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, Task
+from ban_ray.specs.teacher_choice import TeacherChoice
+from ban_ray.tasks.source import TASK_TYPES, Source
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was typed; None where an option was not given."""
+
+    space: str
+    scale: str = "laptop"
+    task: str | None = None
+    data: str | None = None
+    label_column: str | None = None
+    image_size: str | None = None
+    download: bool = False
+    tokens: str | None = None
+    label_noise: float | None = None
+    split_seed: int = 0
+    protocol: str | None = None
+    generations: int | None = None
+    epochs: int | None = None
+    batch_size: int | None = None
+    objective: str | None = None
+    precision: str | None = None
+    seeds: tuple[int, ...] | None = None
+    workers: int | None = None
+    network: str | None = None
+    network_args: str | None = None
+    network_version: str | None = None
+    teacher: str = "parent"
+    teacher_cache: str | None = None
+    recompute: bool = False
+    sampler: str | None = None
+    samples: int | None = None
+    minimise: str | None = None
+    target: str | None = None
+    stopping: bool | None = None
+    patience: int | None = None
+    min_gain: float | None = None
+    time_budget: str | None = None
+    max_parameters: int | None = None
+    max_generations_trained: int | None = None
+
+
+def resolve_task_name(options: Options, scale: Scale, space: SearchSpace) -> str:
+    name = options.task or (space.data_task if options.data is not None else "") or scale.task
+    if name not in TASK_TYPES:
+        raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(TASK_TYPES)}")
+    return name
+
+
+def resolve_teacher(options: Options, space: SearchSpace) -> TeacherChoice:
+    try:
+        choice = TeacherChoice.parse(options.teacher)
+    except ValueError as error:
+        raise UserError(f"--teacher {error}") from error
+    if choice.kind != "parent" and not space.takes_teacher:
+        raise UserError(f"--teacher {options.teacher!r} is of no use: space {space.name} has its own teachers")
+    return choice
+
+
+def resolve_network(options: Options, space: SearchSpace) -> Network | None:
+    given = {
+        "network": options.network,
+        "network-args": options.network_args,
+        "network-version": options.network_version,
+    }
+    if not space.takes_network:
+        for option, value in given.items():
+            if value is not None:
+                raise UserError(f"--{option} {value!r} is of no use: space {space.name} has its own networks")
+        return None
+    if options.network is None:
+        raise UserError(f"space {space.name} needs --network; allowed are {', '.join(registry.FORMS)}")
+    arguments = json_object("--network-args", options.network_args)
+    architecture = registry.parse(options.network, arguments or None)
+    return Network(architecture.name, arguments, chosen_version(architecture, options.network_version))
+
+
+def resolve_objective(options: Options, scale: Scale) -> Objective:
+    if options.objective is None:
+        return scale.objective
+    try:
+        return Objective.parse(options.objective)
+    except (ValidationError, ValueError) as error:
+        raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
+
+
+def recipe_changes(options: Options) -> dict[str, object]:
+    """The fields of a recipe that the command line sets."""
+    given = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "precision": options.precision,
+        "workers": options.workers,
+        "teacher_outputs": None if options.teacher_cache is None else "cached",
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def resolve_recipe(options: Options, scale: Scale, task: str) -> Recipe:
+    try:
+        return Recipe.model_validate(scale.recipes.get(task, scale.recipe).model_dump() | recipe_changes(options))
+    except ValidationError as error:
+        raise UserError(first_sentence(error)) from error
+
+
+def resolve_task(source: Source, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
+    try:
+        task = Task(
+            name=source.name,
+            fingerprint=fingerprint,
+            split_seed=options.split_seed,
+            label_noise=noise,
+            protocol=options.protocol or scale.protocol,
+            tokens=source.tokens or "word",
+        )
+    except ValidationError as error:
+        raise UserError(first_sentence(error)) from error
+    if task.split_seed and task.protocol == "paper" and not task.label_noise:
+        raise UserError(
+            f"--split-seed {task.split_seed} is of no use with --protocol paper, which holds nothing out, without "
+            "--label-noise"
+        )
+    return task
+
+
+def first_sentence(error: ValidationError | ValueError) -> str:
+    """The first thing that a validation found wrong, with the value."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
+    return f"{option} {first['input']!r}: {message[0].lower()}{message[1:]}"

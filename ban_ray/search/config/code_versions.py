@@ -1,0 +1,52 @@
+"""The versions of the networks of the user's own, in the chains of a search."""
+
+from ban_ray.networks import registry
+from ban_ray.networks.families.external import CustomNetwork
+from ban_ray.networks.source_version import source_version
+from ban_ray.specs import Chain, Generation, Network, canonical_json
+
+
+class CodeVersions:
+    """Reads the code of each network once, so that what is edited while a search runs stays out of it.
+
+    Attributes:
+        computed: those of networks that a space names itself.
+    """
+
+    def __init__(self, given: Network | None) -> None:
+        """`given` is the command line's network, with its version."""
+        self._given = given
+        self._known: dict[bytes, str] = {}
+
+    @property
+    def computed(self) -> tuple[str, ...]:
+        return tuple(sorted(set(self._known.values())))
+
+    def apply_to(self, chain: Chain) -> Chain:
+        """The chain with a version for each network of the user's own that has none.
+
+        Raises:
+            UserError: a network's code cannot be read.
+        """
+        keys: dict[str, str] = {}
+        generations = []
+        for generation in chain.generations:
+            version = generation.network_version or self._version_of(generation)
+            teachers = tuple(keys.get(key, key) for key in generation.teachers)
+            written = generation
+            if version != generation.network_version or teachers != generation.teachers:
+                written = generation.model_copy(update={"network_version": version, "teachers": teachers})
+            keys[generation.key] = written.key
+            generations.append(written)
+        return chain if chain.keys == tuple(keys.values()) else Chain(seed=chain.seed, generations=tuple(generations))
+
+    def _version_of(self, generation: Generation) -> str:
+        if self._given is not None and generation.network == self._given.name:
+            return self._given.version
+        architecture = registry.parse(generation.network, generation.network_arguments or None)
+        if not isinstance(architecture, CustomNetwork):
+            return ""
+        called = canonical_json([generation.network, generation.network_arguments])
+        if called not in self._known:
+            self._known[called] = source_version(architecture)
+        return self._known[called]

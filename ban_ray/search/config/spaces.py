@@ -1,0 +1,61 @@
+"""Find search spaces by name or by file."""
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from pathlib import Path
+
+import search_spaces
+from ban_ray.errors import UserError
+from ban_ray.search.config import space_errors
+from ban_ray.specs import SearchSpace
+
+
+def names() -> list[str]:
+    """Names of the installed spaces."""
+    return sorted(module.name for module in pkgutil.iter_modules(search_spaces.__path__))
+
+
+def load(name: str) -> SearchSpace:
+    """The space of an installed name, or of a file that ends in ``.py`` and defines ``SPACE``.
+
+    Raises:
+        UserError: no such space or file, a file that cannot be run, or one without ``SPACE``.
+    """
+    if name.endswith(".py"):
+        return _from_file(Path(name))
+    if name not in names():
+        raise UserError(f"unknown space {name!r}; allowed are {', '.join(names())}, or a file ending in .py")
+    return _space_of(importlib.import_module(f"search_spaces.{name}"), name)
+
+
+def _from_file(path: Path) -> SearchSpace:
+    try:
+        there = path.is_file()
+    except OSError:  # a name that no file system takes
+        there = False
+    if not there:
+        raise UserError(
+            f"--space {str(path)!r} is not a file; allowed are {', '.join(names())}, or a file ending in .py"
+        )
+    spec = importlib.util.spec_from_file_location(f"_space_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"--space {str(path)!r} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    # Dataclasses look their module up while they are made. Afterwards it goes, since no other process could import it.
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise UserError(f"--space {str(path)!r} cannot be run: {space_errors.space_error_sentence(error)}") from error
+    finally:
+        sys.modules.pop(spec.name, None)
+    return _space_of(module, str(path))
+
+
+def _space_of(module: object, name: str) -> SearchSpace:
+    space = getattr(module, "SPACE", None)
+    if not isinstance(space, SearchSpace):
+        raise UserError(f"--space {name!r} defines no SPACE of type ban_ray.specs.SearchSpace")
+    return space

@@ -1,0 +1,198 @@
+"""How a search goes through its space: sampler, targets, stopping, budgets; checked before anything starts."""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from ban_ray.errors import UserError
+from ban_ray.evaluation.metrics import Metric
+from ban_ray.specs import Scale
+from ban_ray.specs.parameters import conditional, continuous
+
+SAMPLERS = ("grid", "random", "tpe", "nsga2", "gp")
+SELECT_BY = ("last", "best", "ensemble")
+ERROR, PARAMETERS, MULTIPLY_ACCUMULATES = "error", "parameters", "multiply-accumulates"
+TARGETS = (ERROR, PARAMETERS, MULTIPLY_ACCUMULATES)
+DEFAULT_PATIENCE = 2
+"""Generations; DenseNet-80-80 gains 0.80 points in its third after none in its second (workshop Table 1)."""
+
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class Typed(Protocol):
+    """The part of what was typed that is about the way through the space; None where an option was not given."""
+
+    @property
+    def sampler(self) -> str | None: ...
+    @property
+    def samples(self) -> int | None: ...
+    @property
+    def minimise(self) -> str | None: ...
+    @property
+    def target(self) -> str | None: ...
+    @property
+    def stopping(self) -> bool | None: ...
+    @property
+    def patience(self) -> int | None: ...
+    @property
+    def min_gain(self) -> float | None: ...
+    @property
+    def time_budget(self) -> str | None: ...
+    @property
+    def max_parameters(self) -> int | None: ...
+    @property
+    def max_generations_trained(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class SearchStrategy:
+    """How a search goes through its space.
+
+    Attributes:
+        samples: configurations of the whole search; None with a grid, which has its own.
+        minimised: the targets, the error first.
+        error_of: whose held-out error stands for a chain: the last generation's, the lowest of all (a biased
+            minimum), or that of the ensemble of its born-again generations.
+        patience: generations without a gain after which a chain is saturated; with `stopping` only.
+        min_gain: points of held-out error that count as a gain.
+        time_budget_s: seconds.
+        max_parameters: of a network.
+    """
+
+    sampler: str = "grid"
+    samples: int | None = None
+    targets: tuple[str, ...] = (ERROR,)
+    select_by: str = "last"
+    stopping: bool = False
+    patience: int = DEFAULT_PATIENCE
+    min_gain: float = 0.0
+    time_budget_s: float | None = None
+    max_parameters: int | None = None
+    max_generations_trained: int | None = None
+
+    def error_description(self, metric: Metric) -> str:
+        """What the error target is, in words."""
+        of = {
+            "last": "the last generation",
+            "best": "the best generation",
+            "ensemble": "the ensemble of generations",
+        }[self.select_by]
+        biased = " (a minimum over generations, biased low)" if self.select_by == "best" else ""
+        return f"held-out {metric.heading}, of {of}{biased}"
+
+
+def resolve_strategy(options: Typed, space: str, scale: Scale, protocol: str) -> SearchStrategy:
+    """Check the choices against the space.
+
+    Raises:
+        UserError: the first choice that cannot be used.
+    """
+    sampler = _sampler(options, space, scale)
+    samples = _samples(options, sampler, scale)
+    targets = _targets(options.minimise)
+    select_by = options.target or "last"
+    if select_by not in SELECT_BY:
+        raise UserError(f"--target {select_by!r} is unknown; allowed are {', '.join(SELECT_BY)}")
+    stopping = options.stopping if options.stopping is not None else sampler != "grid" and protocol != "paper"
+    if protocol == "paper":
+        _check_paper_protocol(sampler, stopping, select_by, targets)
+    for option, value in (("--patience", options.patience), ("--min-gain", options.min_gain)):
+        if value is not None and not stopping:
+            raise UserError(f"{option} {value:g} is of no use without --stopping")
+    if options.patience is not None and options.patience < 2:
+        raise UserError(
+            f"--patience {options.patience} is too small; at least 2 are needed, since chains gain again after one "
+            "generation without a gain (workshop Table 1, DenseNet-80-80)"
+        )
+    if options.min_gain is not None and not 0 <= options.min_gain < 100:
+        raise UserError(f"--min-gain {options.min_gain:g}: points of held-out error from 0 to 100 are allowed")
+    for option, limit in (
+        ("--max-parameters", options.max_parameters),
+        ("--max-generations-trained", options.max_generations_trained),
+    ):
+        if limit is not None and limit < 1:
+            raise UserError(f"{option} {limit}: at least 1 is needed")
+    return SearchStrategy(
+        sampler=sampler,
+        samples=samples,
+        targets=targets,
+        select_by=select_by,
+        stopping=stopping,
+        patience=options.patience or DEFAULT_PATIENCE,
+        min_gain=options.min_gain or 0.0,
+        time_budget_s=None if options.time_budget is None else parse_duration(options.time_budget),
+        max_parameters=options.max_parameters or scale.max_parameters,
+        max_generations_trained=options.max_generations_trained,
+    )
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``30m``, ``2h`` or ``1d``.
+
+    Raises:
+        UserError: anything else, or no time at all.
+    """
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd]?)", text)
+    if match is None or not float(match[1]):
+        raise UserError(f"--time-budget {text!r} is no time above 0; seconds, or 30m, 2h, 1d are allowed")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def _sampler(options: Typed, space: str, scale: Scale) -> str:
+    sampler = options.sampler or ("tpe" if scale.parameters else "grid")
+    if sampler not in SAMPLERS:
+        raise UserError(f"--sampler {sampler!r} is unknown; allowed are {', '.join(SAMPLERS)}")
+    if sampler != "grid" and not scale.parameters:
+        raise UserError(
+            f"--sampler {sampler!r} needs parameters and space {space} is a list of {len(scale.configurations)} "
+            "configurations; only grid is allowed"
+        )
+    if sampler == "grid" and (unlisted := continuous(scale.parameters)):
+        raise UserError(
+            f"--sampler 'grid' needs parameters with a list of values and {unlisted[0]} of space {space} is "
+            f"continuous; allowed are {', '.join(SAMPLERS[1:])}"
+        )
+    if sampler == "gp" and conditional(scale.parameters):
+        names = [name for name, parameter in scale.parameters.items() if parameter.when]
+        raise UserError(
+            f"--sampler 'gp' cannot model {names[0]} of space {space}, which exists in a part of the space only; "
+            "allowed are random, tpe, nsga2"
+        )
+    return sampler
+
+
+def _samples(options: Typed, sampler: str, scale: Scale) -> int | None:
+    if sampler == "grid":
+        if options.samples is not None:
+            raise UserError(
+                f"--samples {options.samples} is of no use with --sampler grid, which takes every configuration"
+            )
+        return None
+    if options.samples is not None and options.samples < 1:
+        raise UserError(f"--samples {options.samples}: at least 1 is needed")
+    return options.samples or scale.samples
+
+
+def _targets(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return (ERROR,)
+    names = tuple(part.strip() for part in text.split(","))
+    if not set(names) <= set(TARGETS) or len(set(names)) < len(names) or ERROR not in names:
+        raise UserError(
+            f"--minimise {text!r}: {ERROR}, alone or with {' and '.join(TARGETS[1:])}, with commas, is allowed"
+        )
+    return (ERROR, *(name for name in TARGETS[1:] if name in names))
+
+
+def _check_paper_protocol(sampler: str, stopping: bool, select_by: str, targets: tuple[str, ...]) -> None:
+    """The paper protocol holds nothing out, so nothing may be selected by it."""
+    if sampler != "grid":
+        raise UserError(
+            f"--protocol 'paper' allows only --sampler grid, not {sampler}: it holds no data out to select on"
+        )
+    if stopping:
+        raise UserError("--protocol 'paper' allows no --stopping: it holds no data out to compare chains on")
+    if select_by != "last":
+        raise UserError(f"--protocol 'paper' allows only --target last, not {select_by}: it holds no data out")
+    if targets != (ERROR,):
+        raise UserError(f"--protocol 'paper' allows only --minimise error, not {','.join(targets)}: it selects nothing")

@@ -1,0 +1,127 @@
+"""Teachers from the population: chosen once, written down with the search, and used again when it goes on."""
+
+import json
+from dataclasses import dataclass
+
+from ban_ray.errors import UserError
+from ban_ray.networks import registry
+from ban_ray.networks.source_version import require_version
+from ban_ray.population import Member, Population
+from ban_ray.population.lineage import lineage
+from ban_ray.specs import Task, canonical_json
+from ban_ray.specs.teacher_choice import TeacherChoice
+from ban_ray.tasks.metric import metric_of
+
+
+@dataclass(frozen=True)
+class SelectedTeachers:
+    """Keys of the members that teach first generations, and in one phrase how they were chosen."""
+
+    keys: tuple[str, ...]
+    description: str
+
+
+def select_teachers(
+    population: Population, search: str, choice: TeacherChoice, task: Task, *, write: bool = True
+) -> SelectedTeachers:
+    """What this search chose before, else the choice as the population answers it now; written down with `note`.
+
+    Raises:
+        UserError: nothing fits, or what fits may have seen the held-out samples or is built by other code today.
+    """
+    file = f"searches/{search}/teachers.json"
+    try:
+        recorded = json.loads(population.storage.read(file))
+        return SelectedTeachers(tuple(recorded["keys"]), str(recorded["how"]))
+    except FileNotFoundError:
+        pass
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} in {population.storage.url} is damaged; choose another --name") from error
+    chosen = _resolve(population, choice, task)
+    if write:
+        population.storage.create(file, canonical_json({"keys": list(chosen.keys), "how": chosen.description}))
+    return chosen
+
+
+def _resolve(population: Population, choice: TeacherChoice, task: Task) -> SelectedTeachers:
+    if choice.kind == "best":
+        return _best(population, choice, task)
+    member = _member_by_key(population, choice.key, task)
+    if choice.kind == "member":
+        return SelectedTeachers((member.key,), f"named: {_describe(member)}")
+    ancestors = [one.member for one in lineage(population, member) if one.member is not None]
+    born_again = [one for one in ancestors if one.generation.teachers]
+    if not born_again:
+        raise UserError(f"--teacher generations:{choice.key}: no born-again generations lead to {_describe(member)}")
+    for one in born_again:
+        _require_same_data(one, task)
+        _require_same_code(one)
+    return SelectedTeachers(
+        tuple(one.key for one in born_again),
+        f"average of the {len(born_again)} born-again generations up to {_describe(member)}",
+    )
+
+
+def _best(population: Population, choice: TeacherChoice, task: Task) -> SelectedTeachers:
+    if task.protocol == "paper":
+        raise UserError("--teacher best selects on held-out data, which --protocol paper trains on; name a KEY")
+    metric = metric_of(task)
+    of_task = {
+        member.key: (value, member)
+        for member in population.records()
+        if member.generation.task == task and (value := metric.value_of(member, "held_out")) is not None
+    }
+    limit = choice.max_parameters
+    candidates = [(value, one) for value, one in of_task.values() if limit is None or one.parameters <= limit]
+    if not candidates:
+        bound = f" with at most {limit:,} parameters" if limit else ""
+        raise UserError(
+            f"--teacher best: none of the {len(of_task)} members of this task and split{bound} in "
+            f"{population.storage.url}; train some first"
+        )
+    bound = f" with at most {limit:,} parameters" if limit else ""
+    passed_over: list[str] = []
+    for value, member in sorted(candidates, key=lambda found: (found[0], found[1].parameters, found[1].key)):
+        try:
+            _require_same_code(member)
+        except UserError as error:
+            passed_over.append(str(error))
+            continue
+        but = f", {len(passed_over)} passed over since their code is another here" if passed_over else ""
+        how = f"lowest held-out {metric.name} ({metric.text(value)}) of {len(candidates)} members{bound}{but}"
+        return SelectedTeachers((member.key,), f"{how}: {_describe(member)}")
+    raise UserError(f"--teacher best: none of the {len(candidates)} members{bound} can teach here: {passed_over[0]}")
+
+
+def _member_by_key(population: Population, key: str, task: Task) -> Member:
+    keys = population.keys()
+    matches = [full for full in keys if full.startswith(key)]
+    if len(matches) != 1:
+        raise UserError(
+            f"--teacher {key!r} begins the keys of {len(matches)} members of {population.storage.url}; "
+            "exactly one is needed"
+        )
+    member = population[matches[0]]
+    _require_same_data(member, task)
+    _require_same_code(member)
+    return member
+
+
+def _require_same_code(member: Member) -> None:
+    spec = member.generation
+    require_version(registry.parse(spec.network, spec.network_arguments or None), spec.network_version)
+
+
+def _require_same_data(member: Member, task: Task) -> None:
+    theirs = member.generation.task
+    if task.leaks_from(theirs):
+        raise UserError(
+            f"--teacher {member.key[:12]} trained on {theirs.name} under protocol {theirs.protocol}, split seed "
+            f"{theirs.split_seed}, and may have seen this search's held-out samples; only members of the same data "
+            "and split are allowed"
+        )
+
+
+def _describe(member: Member) -> str:
+    origin = ", imported" if member.objective == "imported" else f" by {member.objective}"
+    return f"{member.generation.network}{origin} ({member.key[:12]})"

@@ -1,0 +1,1 @@
+"""The plan of a search: chains, missing generations and their cost."""

@@ -1,0 +1,48 @@
+"""Configurations that make the same chain: what they differ in has no effect, and nothing is compared between them."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.specs import digest
+from ban_ray.specs.parameters import Configuration
+
+Keys = frozenset[tuple[int, tuple[str, ...]]]
+
+
+def keys_of(chains: Iterable[PlannedChain]) -> Keys:
+    """What a configuration trains: the keys of its chain at each seed."""
+    return frozenset((planned.seed, planned.chain.keys) for planned in chains)
+
+
+def equal_chains_sentence(chains: Iterable[PlannedChain]) -> str:
+    """How many configurations make the same chain as another one, with a pair of them; empty where none does.
+
+    Args:
+        chains: of every configuration, at every seed.
+    """
+    by_configuration: dict[str, list[PlannedChain]] = {}
+    for planned in chains:
+        by_configuration.setdefault(digest(dict(planned.configuration)), []).append(planned)
+    by_keys: dict[Keys, list[Configuration]] = {}
+    for group in by_configuration.values():
+        by_keys.setdefault(keys_of(group), []).append(group[0].configuration)
+    equal = [configurations for configurations in by_keys.values() if len(configurations) > 1]
+    if not equal:
+        return ""
+    total, different = len(by_configuration), len(by_keys)
+    pair = _pair(equal[0])
+    if different == 1:
+        return f"All {total} configurations make the same chain, such as {pair}."
+    return (
+        f"{sum(map(len, equal))} of {total} configurations make the same chain as another one, such as {pair}; "
+        f"{different} chains are different."
+    )
+
+
+def _pair(configurations: Sequence[Configuration]) -> str:
+    """The first two, and the parameters that they differ in."""
+    first, second = configurations[:2]
+    names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
+    no_effect = f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} no effect"
+    return f"{json.dumps(dict(first))} and {json.dumps(dict(second))}, where {no_effect}"

@@ -1,0 +1,128 @@
+"""One training step, measured in a process of its own; torch is imported there and nowhere else in this room."""
+
+import json
+import os
+import resource
+import time
+from dataclasses import dataclass
+
+BUDGET_MULTIPLY_ACCUMULATES = 2e10
+"""A step on a CPU is measured on a part of its batch if the whole would take longer than this many."""
+
+CPU_THREAD = "one CPU thread"
+
+NUM_TIMED_STEPS = 3
+MAX_TIMED_S = 1.0
+"""Fewer steps are counted when they take this long together; a warm-up matters little to long steps."""
+
+
+@dataclass(frozen=True)
+class StepConfig:
+    """What decides the cost of a step; arguments are JSON, the batch is one worker's."""
+
+    network: str
+    arguments: str
+    teachers: tuple[tuple[str, str], ...]
+    num_classes: int
+    in_channels: int
+    sample_shape: tuple[int, ...]
+    batch: int
+    unroll: int
+    precision: str
+    recompute: bool = False
+
+
+@dataclass(frozen=True)
+class StepMeasurement:
+    """Seconds of a step, its peak memory, and multiply-accumulates for one sample (3 forward passes' worth for the
+    student, 1 for each teacher); as many such devices are here, of so much memory each, or where they are processors
+    together."""
+
+    seconds: float
+    peak_bytes: int
+    multiply_accumulates: int
+    device: str
+    devices: int
+    memory_bytes: int
+
+
+def measure_step(config: StepConfig) -> StepMeasurement:
+    """Time forward, backward and update of a student, with its teachers' forward passes."""
+    import torch
+
+    from ban_ray.networks.building import build
+    from ban_ray.networks.cost import of_sample
+    from ban_ray.networks.modules.recurrent import reset_state
+    from ban_ray.specs import Recipe
+    from ban_ray.tasks.example import random_batch
+    from ban_ray.training import Teacher
+    from ban_ray.training.optimizer import SGD
+    from ban_ray.training.placement import to_device
+    from ban_ray.training.precision import autocast, set_precision
+
+    torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    recipe = Recipe(precision=config.precision)
+    set_precision(recipe, device)
+
+    def work(network: str, arguments: str) -> int:
+        decoded = json.loads(arguments) or None
+        return of_sample(network, config.num_classes, config.in_channels, config.sample_shape, decoded)
+
+    macs = 3 * work(config.network, config.arguments) + sum(work(*teacher) for teacher in config.teachers)
+    batch = config.batch
+    if device.type == "cpu":
+        batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * config.unroll))))
+
+    def network(name: str, arguments: str, recompute: bool = False) -> torch.nn.Module:
+        decoded = json.loads(arguments) or None
+        built = build(name, config.num_classes, config.in_channels, decoded, recompute=recompute)
+        return to_device(built, device)
+
+    student = network(config.network, config.arguments, config.recompute)
+    teacher = Teacher([network(*each) for each in config.teachers]) if config.teachers else None
+    optimiser = SGD(student.parameters(), recipe)
+    inputs, labels = random_batch(config.sample_shape, config.num_classes, batch, config.unroll, device)
+    idle = _resident_bytes(device)
+    seconds: list[float] = []
+    while len(seconds) <= NUM_TIMED_STEPS and sum(seconds[1:]) < MAX_TIMED_S:
+        reset_state(student)
+        reset_state(teacher)
+        began = time.perf_counter()
+        with autocast(recipe, device):
+            if teacher is not None:
+                teacher(inputs)
+            logits = student(inputs).float()
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step(1e-3)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    grown = max(0, _resident_bytes(device) - idle)
+    return StepMeasurement(
+        seconds=min(seconds[1:]) * config.batch / batch,
+        peak_bytes=idle + int(grown * config.batch / batch),
+        multiply_accumulates=macs,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else CPU_THREAD,
+        devices=torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1,
+        memory_bytes=_memory_bytes(device),
+    )
+
+
+def _memory_bytes(device: "torch.device") -> int:  # type: ignore[name-defined]  # noqa: F821
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def _resident_bytes(device: "torch.device") -> int:  # type: ignore[name-defined]  # noqa: F821
+    """Peak so far: of the GPU's allocator, else of this process."""
+    import torch
+
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

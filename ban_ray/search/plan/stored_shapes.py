@@ -1,0 +1,49 @@
+"""Whether members are still what their networks' names stand for, where those are built by code of the user's."""
+
+from collections.abc import Iterable
+
+from ban_ray.errors import DamagedMember, UserError
+from ban_ray.networks import registry
+from ban_ray.networks.families.external import CustomNetwork
+from ban_ray.population import Population
+from ban_ray.specs import Generation
+
+
+def check_stored_shapes(
+    generations: Iterable[Generation], population: Population, *, num_classes: int, in_channels: int
+) -> None:
+    """Compare the weights of members, by names and shapes, with today's networks of the user's own.
+
+    Raises:
+        UserError: they differ, as where a version was pinned and the code has changed.
+    """
+    shapes: dict[CustomNetwork, dict[str, tuple[int, ...]]] = {}
+    for generation in generations:
+        network = registry.parse(generation.network, generation.network_arguments or None)
+        if not isinstance(network, CustomNetwork):
+            continue
+        try:
+            member = population.get(generation.key)
+            stored = None if member is None else population.shapes(member)
+        except DamagedMember:
+            # Whoever reads its weights tells of it.
+            continue
+        if stored is None:
+            continue
+        if network not in shapes:
+            # Torch is imported where there is a network of the user's, and only there.
+            from ban_ray.networks.cost import built_shapes
+
+            shapes[network] = built_shapes(network, num_classes, in_channels)
+        today = shapes[network]
+        if stored != today:
+            name = next(name for name in (*today, *stored) if stored.get(name) != today.get(name))
+            raise UserError(
+                f"network {network.name} is not the one that member {generation.key[:12]} of the same version was "
+                f"trained with: {name[:100]} is {_shape_text(stored.get(name))} there and "
+                f"{_shape_text(today.get(name))} here; another network needs another --network-version"
+            )
+
+
+def _shape_text(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else str(shape)

@@ -1,0 +1,1 @@
+"""Progress and results of a search in the terminal."""

@@ -1,0 +1,150 @@
+"""The live view in a terminal: chains and generations as they are trained."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ban_ray.cli.console import new_table
+from ban_ray.evaluation.metrics import ERROR
+from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.search.schedule.outcome import ChainOutcome
+
+REFRESH_PER_S = 2
+STARTING = ("starting its workers", "starts")
+"""What a chain does before its first epoch, in a wide terminal and in a narrow one."""
+STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
+
+
+@dataclass
+class _ChainProgress:
+    """What a chain has told so far; `errors` by generation, held-out or, without held-out data, on test."""
+
+    planned: PlannedChain
+    record: dict[str, Any] = field(default_factory=dict)
+    errors: dict[int, float] = field(default_factory=dict)
+    state: str = "queued"
+    note: str = ""
+    brief: str = ""
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def number(self) -> int:
+        return int(self.record.get("generation", 0))
+
+    def gain(self) -> str:
+        """The last published generation's error against its teacher's."""
+        last = max(self.errors, default=0)
+        if last - 1 not in self.errors:
+            return ""
+        return f"{self.errors[last] - self.errors[last - 1]:+.2f}"
+
+    def seconds_left(self) -> float | None:
+        """Of this chain, if what is left goes as fast as its newest epoch."""
+        if "seconds" not in self.record:
+            return None
+        epochs, done = int(self.record["epochs"]), int(self.record["epoch"])
+        generations = len(self.planned.chain.generations) - 1 - self.number
+        return float(self.record["seconds"]) * (epochs - done + generations * epochs)
+
+
+class LiveProgress:
+    """One line a chain that runs or waits; finished and queued ones are counted."""
+
+    def __init__(self, console: Console, chains: Sequence[PlannedChain], generations: int) -> None:
+        self._console = console
+        self._chains = {id(planned): _ChainProgress(planned) for planned in chains}
+        self._generations = generations
+        self._published = 0
+        metric = chains[0].metric if chains else ERROR
+        self._held_out = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
+        self._rate = f"{metric.samples}/s"
+        self._live = Live(self, console=console, refresh_per_second=REFRESH_PER_S, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def on_chain_start(self, planned: PlannedChain) -> None:
+        chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
+        chain.state, chain.since = "running", time.monotonic()
+        chain.note, chain.brief = STARTING
+
+    def on_report(self, planned: PlannedChain, record: dict[str, Any]) -> None:
+        chain = self._chains[id(planned)]
+        if key := record.get("waiting_for"):
+            chain.brief = f"waits {str(key)[:8]}"
+            chain.note = f"waits for {str(key)[:8]}, which another run is training"
+        if "generation" not in record:
+            return
+        chain.note, chain.brief = STARTING if record.get("taken") else ("", "")
+        if record.get("published") or record.get("taken"):
+            self._published += bool(record.get("published"))
+            metric = chain.planned.metric
+            error = metric.from_record(record, "held_out")
+            error = metric.from_record(record) if error is None else error
+            if error is not None:
+                chain.errors[record["generation"]] = error
+        elif "epoch" in record:
+            chain.record = record
+
+    def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
+        chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
+        chain.state = outcome.status
+        if outcome.status == "failed":
+            self._console.print(f"FAILED {planned.title}: {outcome.message}", highlight=False, markup=False)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        states = [chain.state for chain in self._chains.values()]
+        counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
+        yield Text(f"{self._published} of {self._generations} generations published; chains: {counts}")
+        yield self._table(options.max_width)
+
+    def _table(self, width: int) -> Table:
+        wide = width >= 110
+        table = new_table("chain", "training", "epoch", self._held_out, "gain", self._rate, "left")
+        for chain in self._chains.values():
+            if chain.state != "running":
+                continue
+            record, columns = chain.record, chain.planned.position.columns
+            error = chain.planned.metric.from_record(record, "held_out")
+            left = chain.seconds_left()
+            title = chain.planned.title if wide else _shortened(chain.planned.title, width - 58)
+            if chain.note:
+                table.add_row(title, chain.note if wide else chain.brief)
+                continue
+            table.add_row(
+                title,
+                columns[chain.number],
+                f"{record.get('epoch', 0)}/{record.get('epochs', '?')}",
+                "" if error is None else f"{error:.2f}",
+                chain.gain(),
+                f"{record.get('images_per_second', 0):.0f}",
+                "" if left is None else format_duration(left),
+            )
+        return table
+
+
+def _shortened(text: str, width: int) -> str:
+    """The end of a text tells chains apart, so the middle goes."""
+    width = max(width, 12)
+    return text if len(text) <= width else f"{text[: width // 2 - 1]}…{text[-(width - width // 2) :]}"
+
+
+def format_duration(seconds: float) -> str:
+    """42 s, 7 min, 3.2 h or 5.1 d."""
+    for size, unit in ((86400, "d"), (3600, "h")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"

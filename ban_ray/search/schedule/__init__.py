@@ -1,0 +1,1 @@
+"""The order in which chains run and the decisions that end them."""

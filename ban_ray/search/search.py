@@ -1,0 +1,194 @@
+"""One search from its choices to its summary."""
+
+import hashlib
+import json
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from ban_ray.cli.prompt import confirm
+from ban_ray.errors import UserError
+from ban_ray.population import Population, open_storage
+from ban_ray.runtime.trial import TrainFunction
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.config.resolve import PlannedChain, SearchSpec, resolve
+from ban_ray.search.config.teachers import select_teachers
+from ban_ray.search.plan import equal_chains
+from ban_ray.search.plan import plan as plans
+from ban_ray.search.plan.cost import Cost
+from ban_ray.search.plan.near_misses import near_misses
+from ban_ray.search.results import render as show
+from ban_ray.search.results import render_best
+from ban_ray.search.results.summary import summarise
+from ban_ray.search.run.execute import SearchPaths, execute
+from ban_ray.search.study import best as front
+from ban_ray.search.study import records
+from ban_ray.storage.opening import absolute, find_storage, is_url
+from ban_ray.tasks.image_dataset import cache_root
+
+WIDE = 160
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """A search that has ended; `failed` holds chains and the sentences of their failures."""
+
+    request: SearchSpec
+    population: Population
+    name: str
+    failed: list[tuple[PlannedChain, str]]
+
+
+def search(options: SearchOptions, train: TrainFunction | None = None) -> SearchResult | None:
+    """Run a search; None where only its plan was asked for.
+
+    Args:
+        train: stands in for the training of a chain's generations, as in `ban_ray.runtime.trial.TrainFunction`; by
+            default they are trained.
+
+    Raises:
+        UserError: a choice cannot be used; nothing was started.
+        KeyboardInterrupt: interrupted; claims are released, what was published stays.
+    """
+    console = _console(options.as_json)
+    _check_execution_options(options)
+    spec = resolve(options)
+    url = absolute(options.storage)
+    if options.working_dir is not None and not Path(options.working_dir).is_dir():
+        raise UserError(f"--working-dir {options.working_dir!r} is no folder")
+    if options.keep_unfinished and not spec.strategy.stopping:
+        raise UserError("--keep-unfinished is of no use without --stopping: no chain would be stopped")
+    console.print(f"{spec.space.title}, scale {options.scale}", style="bold", highlight=False)
+    console.print(spec.setting_description, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    if options.plan_only:
+        _print_plan(options, spec, url, console)
+        return None
+
+    storage = open_storage(url)
+    population = Population(storage)
+    with records.locked_name(storage, _local_folder(url), spec, options.name) as name:
+        if spec.teacher.kind != "parent":
+            spec = _with_teachers(spec, population, name, console)
+        plan = plans.make_plan(spec, population)
+        plans.print_plan(plan, console)
+        if options.scale == "paper" and (plan.open_chains or spec.is_sampled):
+            _print_cost(plan, population, options.concurrent, console)
+            if not options.yes:
+                confirm(
+                    "Train these generations?",
+                    without_terminal="--scale paper trains for GPU-days; without a terminal to ask on, --yes is needed",
+                    declined="--scale paper was not confirmed; nothing was started",
+                    stderr=options.as_json,
+                )
+        paths = SearchPaths(url, _local_folder(url) / name, name)
+        executed = execute(plan, options, population, paths, console, train)
+        spec = replace(spec, chains=executed.chains)
+        early = executed.state.tracker.stopped
+        result = summarise(spec, population, executed.failed)
+        best = front.find_best(spec, executed.state.study)
+    equal = equal_chains.equal_chains_sentence(spec.chains)
+    show.show(result, console)
+    if best is not None:
+        render_best.show(best, console, always=spec.is_sampled)
+    if equal and spec.is_sampled:
+        # Of a grid its plan has said so.
+        console.print(equal, style="yellow", highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    render_best.show_early(early, executed.skipped, console)
+    from analysis.report import write_report
+
+    report = write_report(url, name)
+    console.print(f"report {report}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
+    if options.as_json:
+        _print_json(
+            {
+                "search": name,
+                "storage": url,
+                "report": report,
+                "trained": executed.trained,
+                "equal_chains": equal,
+                **show.as_json(result),
+                **render_best.as_json(best, early, executed.skipped),
+            }
+        )
+    return SearchResult(spec, population, name, executed.failed)
+
+
+def _check_execution_options(choices: SearchOptions) -> None:
+    """What may be wrong with a choice whatever the space: the command line's own types refuse it, a call's do not.
+
+    Raises:
+        UserError: the first such choice.
+    """
+    records.check_name(choices.name)
+    for option, value in (("--cpus-per-worker", choices.cpus_per_worker), ("--concurrent", choices.concurrent)):
+        if value is not None and value < 1:
+            raise UserError(f"{option} {value}: at least 1 is needed")
+    gpus = choices.gpus_per_worker
+    if gpus is not None and not 0 <= gpus < math.inf:
+        raise UserError(f"--gpus-per-worker {gpus}: 0, a part of one such as 0.25, or whole ones are needed")
+
+
+def _with_teachers(
+    request: SearchSpec, population: Population, name: str, console: Console, *, note: bool = True
+) -> SearchSpec:
+    chosen = select_teachers(population, name, request.teacher, request.context.task, write=note)
+    console.print(f"Teacher: {chosen.description}", highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    return request.with_teachers(chosen)
+
+
+def _console(stderr: bool) -> Console:
+    """As wide as the terminal; where the output goes to a file, wide enough for every table."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=WIDE)
+
+
+def _local_folder(url: str) -> Path:
+    """Where a search keeps what must be files: its lock, its study and Ray's own; beside the population, or, where
+    that is in an object store, in this machine's cache. All of it can be made again from the population."""
+    if is_url(url):
+        return cache_root() / "searches" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    return Path(url) / "searches"
+
+
+def _print_plan(choices: SearchOptions, request: SearchSpec, url: str, console: Console) -> None:
+    """Print what would be trained; writes nothing."""
+    exists = is_url(url) or Path(url).is_dir()
+    population = Population(find_storage(url)) if exists else None
+    if request.teacher.kind != "parent":
+        if population is None:
+            raise UserError(f"--teacher {choices.teacher!r}: there is no population at {url} to take it from")
+        request = _with_teachers(
+            request, population, records.resolve_name(population.storage, request, choices.name), console, note=False
+        )
+    plan = plans.make_plan(request, population)
+    plans.print_plan(plan, console)
+    cost, misses = _print_cost(plan, population, choices.concurrent, console)
+    if choices.as_json:
+        _print_json(plans.as_json(plan, cost, misses))
+
+
+def _print_cost(
+    plan: plans.Plan, population: Population | None, concurrent: int | None, console: Console
+) -> tuple[Cost | None, list[str]]:
+    """Print and return the cost of what is missing, and members that nearly serve."""
+    misses = near_misses(plan.missing, population) if population is not None else []
+    for phrase in misses:
+        console.print(phrase, highlight=False)
+    cost = plans.estimate_cost(plan, population)
+    if cost is not None:
+        plans.print_cost(cost, plan, concurrent, console)
+    if plan.request.is_sampled:
+        console.print(
+            "What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it",
+            highlight=False,
+            soft_wrap=not console.is_terminal,
+        )
+    return cost, misses
+
+
+def _print_json(value: object) -> None:
+    print(json.dumps(value), flush=True)

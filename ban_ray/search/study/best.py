@@ -1,0 +1,64 @@
+"""The best configurations of a search, by its targets alone."""
+
+from dataclasses import dataclass
+
+from optuna.trial import TrialState
+
+from ban_ray.evaluation.pareto import pareto_front
+from ban_ray.search.config.resolve import SearchSpec, invalid_reason
+from ban_ray.search.config.strategy import ERROR
+from ban_ray.search.plan.equal_chains import Keys, keys_of
+from ban_ray.search.study.study import SearchStudy
+from ban_ray.specs.parameters import Configuration
+
+
+@dataclass(frozen=True)
+class BestConfigurations:
+    """Configurations that no other is better than in every target, by their error.
+
+    Attributes:
+        targets: names, the error first.
+        error_of, error_title: whose error, as chosen and in words.
+        best: name of the row, configuration and values of each; of configurations that make the same chain the first
+            one, and none where all that have finished or were stopped make the same.
+        finished, stopped: numbers of configurations that have values, and that were stopped before.
+        different: number of different chains that the finished configurations make.
+    """
+
+    targets: tuple[str, ...]
+    select_by: str
+    error_description: str
+    best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
+    num_finished: int
+    num_stopped: int
+    different: int
+
+
+def find_best(request: SearchSpec, study: SearchStudy) -> BestConfigurations | None:
+    """The front; None under the paper protocol, which selects nothing."""
+    if request.context.task.protocol == "paper":
+        return None
+    policy = request.strategy
+    trials = [trial for trial in study.finished().values() if not invalid_reason(request, trial.params)]
+    # Optuna gives a pruned trial its last intermediate value.
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    chosen = pareto_front([trial.values or () for trial in complete])
+    if policy.targets == (ERROR,):
+        # Ties are all best.
+        chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
+    keys = {trial.number: keys_of(request.chains_of(trial.params)) for trial in trials}
+    compared = len(trials) == 1 or len(set(keys.values())) > 1
+    best: dict[Keys, tuple[str, Configuration, tuple[float, ...]]] = {}
+    for position in chosen if compared else ():
+        trial = complete[position]
+        row = request.chains_of(trial.params)[0].position.row
+        best.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
+    return BestConfigurations(
+        policy.targets,
+        policy.select_by,
+        request.error_description,
+        tuple(best.values()),
+        len(complete),
+        len(trials) - len(complete),
+        len({keys[trial.number] for trial in complete}),
+    )

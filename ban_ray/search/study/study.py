@@ -1,0 +1,153 @@
+"""The Optuna study behind a search: one trial a configuration, told once."""
+
+import os
+import warnings
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from ban_ray.search.study.distributions import of_configuration
+from ban_ray.specs import digest
+from ban_ray.specs.parameters import Configuration
+
+INTERRUPTED, FROM_POPULATION, SATURATED = "interrupted", "found", "saturated"
+"""A reason, and names of notes: of a configuration that other searches trained, and of one that gained no more."""
+
+_RUNG_ERRORS = "held_out_error_by_step"
+
+
+class SearchStudy:
+    """A persistent study in a file of its own; `optuna-dashboard FILE` opens it."""
+
+    def __init__(
+        self, file: Path, name: str, distributions: Mapping[str, BaseDistribution], targets: Sequence[str] = ("error",)
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _truncate_partial_line(file)
+        self._storage = JournalStorage(JournalFileBackend(str(file)))
+        self._study = optuna.create_study(
+            storage=self._storage,
+            study_name=name,
+            directions=["minimize"] * len(targets),
+            load_if_exists=True,
+            sampler=optuna.samplers.RandomSampler(),
+        )
+        if len(targets) > 1 and not self._study.trials:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                self._study.set_metric_names(list(targets))
+        self._distributions = dict(distributions)
+        # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
+        for study in self._all_studies():
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                self._tell(study, trial.number, TrialState.FAIL, user_attrs={"reason": INTERRUPTED})
+
+    def finished(self) -> dict[str, FrozenTrial]:
+        """Trials that have ended with values or were stopped, by the digest of their configuration."""
+        return {digest(dict(t.params)): t for t in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
+
+    def started(self, finished: Collection[str]) -> list[Configuration]:
+        """Configurations that this search has begun, without those of `settled`, in the order of their trials."""
+        trials = self._trials(TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
+        begun = {
+            digest(dict(trial.params)): trial.params for trial in trials if FROM_POPULATION not in trial.user_attrs
+        }
+        return [configuration for identity, configuration in begun.items() if identity not in finished]
+
+    def of_other_studies(self) -> list[Configuration]:
+        """Configurations that have values in other studies of this file, such as one of fewer seeds."""
+        configurations: dict[str, Configuration] = {}
+        for study in self._all_studies():
+            if study.study_name != self._study.study_name:
+                for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+                    configurations.setdefault(digest(dict(trial.params)), trial.params)
+        return list(configurations.values())
+
+    def start_trial(self, configuration: Configuration) -> int:
+        """Open a trial; its number."""
+        return self._add(configuration, TrialState.RUNNING)
+
+    def complete(
+        self,
+        number: int,
+        values: Sequence[float],
+        user_attrs: Mapping[str, object],
+        intermediate: Mapping[int, float] | None = None,
+    ) -> None:
+        """Close a trial with its values."""
+        self._tell(
+            self._study, number, TrialState.COMPLETE, values=values, user_attrs=user_attrs, intermediate=intermediate
+        )
+
+    def prune(self, number: int, user_attrs: Mapping[str, object], intermediate: Mapping[int, float]) -> None:
+        """Close a trial that was stopped: it has no value, only what it had reached."""
+        self._tell(self._study, number, TrialState.PRUNED, user_attrs=user_attrs, intermediate=intermediate)
+
+    def fail(self, number: int, reason: str) -> None:
+        """Close a trial without a value."""
+        self._tell(self._study, number, TrialState.FAIL, user_attrs={"reason": reason})
+
+    def _all_studies(self) -> list[optuna.Study]:
+        """The studies of this file."""
+        names = optuna.get_all_study_names(self._storage)
+        return [optuna.load_study(study_name=name, storage=self._storage) for name in names]
+
+    def _trials(self, *states: TrialState) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False, states=states)
+
+    def _add(self, configuration: Configuration, state: TrialState) -> int:
+        before = len(self._study.get_trials(deepcopy=False))
+        self._study.add_trial(
+            create_trial(
+                state=state,
+                params=dict(configuration),
+                distributions=of_configuration(configuration, self._distributions),
+            )
+        )
+        # The caller holds the lock on the search's name, so no other trial came between.
+        return before
+
+    def _tell(
+        self,
+        study: optuna.Study,
+        number: int,
+        state: TrialState,
+        *,
+        values: Sequence[float] | None = None,
+        user_attrs: Mapping[str, object] | None = None,
+        intermediate: Mapping[int, float] | None = None,
+    ) -> None:
+        user_attrs = dict(user_attrs or {})
+        trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+        if intermediate and len(study.directions) > 1:
+            # Optuna refuses intermediate values in a study of several targets.
+            user_attrs[_RUNG_ERRORS] = {str(step): value for step, value in intermediate.items()}
+        else:
+            for step, value in (intermediate or {}).items():
+                trial.report(value, step)
+        for name, note in user_attrs.items():
+            trial.set_user_attr(name, note)
+        study.tell(number, values, state=state)
+
+
+def rung_errors(trial: FrozenTrial) -> dict[int, float]:
+    """Errors by the step of the rungs at which a configuration's chains were compared."""
+    recorded: dict[str, float] = trial.user_attrs.get(_RUNG_ERRORS, {})
+    return {**trial.intermediate_values, **{int(step): error for step, error in recorded.items()}}
+
+
+def _truncate_partial_line(file: Path) -> None:
+    """Cut off a last line that a full disk or a power failure has left without its end: Optuna cannot read past it."""
+    try:
+        with file.open("rb+") as journal:
+            whole = journal.read().rfind(b"\n") + 1
+            if whole < journal.seek(0, os.SEEK_END):
+                journal.truncate(whole)
+    except FileNotFoundError:
+        return

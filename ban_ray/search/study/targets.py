@@ -1,0 +1,105 @@
+"""What a search minimises, of finished chains: held-out error and size; never anything of the test set."""
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from ban_ray.errors import DamagedMember
+from ban_ray.evaluation import ensembles
+from ban_ray.networks import registry
+from ban_ray.population import Member, Population
+from ban_ray.search.config.resolve import PlannedChain, SearchSpec
+from ban_ray.search.config.strategy import ERROR, PARAMETERS, SearchStrategy
+from ban_ray.specs import Generation
+
+
+@dataclass(frozen=True)
+class ChainMembers:
+    """A chain's published generations, without the ones after the first that is missing."""
+
+    planned: PlannedChain
+    members: tuple[Member, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        return len(self.members) == len(self.planned.chain.generations)
+
+
+def load_chain(population: Population, planned: PlannedChain) -> ChainMembers:
+    """Look a chain up."""
+    members = []
+    for key in planned.chain.keys:
+        member = population.get(key)
+        if member is None:
+            break
+        members.append(member)
+    return ChainMembers(planned, tuple(members))
+
+
+def is_chain_complete(population: Population, planned: PlannedChain) -> bool:
+    """Whether every generation of a chain is a member, none of them damaged."""
+    try:
+        return load_chain(population, planned).is_complete
+    except DamagedMember:
+        # Whoever needs it tells of it.
+        return False
+
+
+def target_values(request: SearchSpec, population: Population, chains: Sequence[ChainMembers]) -> tuple[float, ...]:
+    """The targets of a configuration: means over its chains, one for each seed."""
+    each = [_chain_targets(request, population, found) for found in chains]
+    return tuple(statistics.fmean(column) for column in zip(*each, strict=True))
+
+
+def size_targets(request: SearchSpec, generations: Sequence[Generation]) -> tuple[float, ...]:
+    """The targets after the error, of networks that are used together."""
+    return tuple(
+        float(sum(_size(request, name, generation) for generation in generations))
+        for name in request.strategy.targets
+        if name != ERROR
+    )
+
+
+def held_out_error(
+    policy: SearchStrategy, population: Population, chain: ChainMembers
+) -> tuple[float, tuple[Member, ...]]:
+    """A chain's error in percent and the members that make it; without held-out data, of the last one on test."""
+    metric = chain.planned.metric
+    errors = [metric.value_of(member, "held_out") for member in chain.members]
+    held_out = [error for error in errors if error is not None]
+    if len(held_out) < len(errors):
+        # Nothing may be selected by it: the study then only lists what a grid found.
+        return metric.value_of(chain.members[-1]) or 0.0, chain.members[-1:]
+    if policy.select_by == "best":
+        best = held_out.index(min(held_out))
+        return held_out[best], (chain.members[best],)
+    if policy.select_by == "ensemble":
+        members = chain.members[1:] or chain.members
+        predictions = [population.predictions(member) for member in members]
+        average = ensembles.combine([one.held_out for one in predictions])
+        return metric.mean(metric.losses(average, predictions[0].held_out_labels)), members
+    return held_out[-1], chain.members[-1:]
+
+
+def _chain_targets(request: SearchSpec, population: Population, chain: ChainMembers) -> tuple[float, ...]:
+    error, members = held_out_error(request.strategy, population, chain)
+    numbers = [chain.members.index(member) for member in members]
+    return error, *size_targets(request, [chain.planned.chain.generations[number] for number in numbers])
+
+
+def _size(request: SearchSpec, target: str, generation: Generation) -> int:
+    classes, channels = request.dataset.num_classes, request.dataset.in_channels
+    if target == PARAMETERS:
+        return registry.parse(generation.network, generation.network_arguments or None).parameters(classes, channels)
+    arguments = json.dumps(generation.network_arguments, sort_keys=True)
+    return _multiply_accumulates(generation.network, arguments, classes, channels, request.dataset.sample_shape)
+
+
+@cache
+def _multiply_accumulates(network: str, arguments: str, classes: int, channels: int, shape: tuple[int, ...]) -> int:
+    # Torch is imported where this target is asked for, and only there.
+    from ban_ray.networks.cost import of_sample
+
+    return of_sample(network, classes, channels, shape, json.loads(arguments) or None)

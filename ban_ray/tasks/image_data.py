@@ -1,0 +1,201 @@
+"""Images on the training device: one tensor of bytes, whole batches augmented at once."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ban_ray.evaluation.predictions import LogProbabilities
+from ban_ray.specs import Generation, Task, derive_seed
+from ban_ray.tasks.batch import Batch
+from ban_ray.tasks.batches import steps_per_epoch
+from ban_ray.tasks.catalog import views_of_sample
+from ban_ray.tasks.image_dataset import ImageDataset
+from ban_ray.tasks.source import TASK_TYPES
+from ban_ray.tasks.splits import split
+
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Images (n, height, width, channels) uint8 and labels (n,) int64 on one device."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A task on a device.
+
+    Attributes:
+        train: with the labels to train on, noise included.
+        held_out: empty under the paper protocol.
+        scale, shift: (channels, 1, 1); pixels times scale plus shift have the training set's mean 0 and
+            standard deviation 1 in each channel.
+        task: the name.
+    """
+
+    train: ImageSet
+    held_out: ImageSet
+    test: ImageSet
+    num_classes: int
+    pad: int
+    flip: bool
+    scale: Tensor
+    shift: Tensor
+    task: str = "folder"
+
+    @property
+    def in_channels(self) -> int:
+        return int(self.train.images.shape[3])
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """(height, width, channels)"""
+        return tuple(self.train.images.shape[1:])
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """(b, h, w, c) bytes to (b, c, h, w) floats whose memory is in channels-last order."""
+        return images.permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
+
+    def training_batch(self, indices: Tensor, draws: "CropFlip") -> tuple[Tensor, Tensor]:
+        """Augmented, normalised images (b, c, h, w) and labels (b,) of the given training samples."""
+        return self.normalise(augment(self.train.images, indices, draws, self.pad)), self.train.labels[indices]
+
+    @property
+    def views(self) -> int:
+        """Of all training samples: crops, each mirrored or not."""
+        return len(self.train) * views_of_sample(self.pad, self.flip)
+
+    def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
+        """Augmented images (b, c, h, w), labels (b,) and views (b,) of each step, in an order of the epoch's own.
+
+        What does not fill a last batch is dropped.
+        """
+        batch_size, seed, device = generation.recipe.batch_size, generation.seed, self.train.images.device
+        augmentation_seed = seed if generation.augmentation_seed is None else generation.augmentation_seed
+        shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
+        order = torch.randperm(len(self.train), generator=shuffle)
+        for step in range(steps_per_epoch(self.task, len(self.train), generation.recipe)):
+            batch = order[step * batch_size : (step + 1) * batch_size][worker_slice]
+            draws = sample_crop_flip(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[worker_slice]
+            views = self._views(batch, draws)
+            yield Batch(*self.training_batch(batch.to(device, non_blocking=True), draws.to(device)), views)
+
+    def _views(self, samples: Tensor, draws: "CropFlip") -> Tensor:
+        offsets = 2 * self.pad + 1
+        crops = (samples * offsets + draws.down) * offsets + draws.right
+        return crops * 2 + draws.mirror if self.flip else crops
+
+    def evaluation_batches(self, part: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+        """Normalised images (b, c, h, w) and labels (b,) of a whole part."""
+        for start in range(0, len(part), EVALUATION_BATCH):
+            chosen = slice(start, start + EVALUATION_BATCH)
+            yield self.normalise(part.images[chosen]), part.labels[chosen]
+
+    def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+        """The whole distribution of each image."""
+        return log_probabilities
+
+    def concat_outputs(self, kept: Sequence[Tensor], part: ImageSet) -> Tensor:
+        """(n, classes) float32 on the CPU."""
+        return torch.cat([*kept]).cpu() if kept else torch.empty(0, self.num_classes)
+
+    def error_percent(self, outputs: Tensor, part: ImageSet) -> float:
+        """Share of wrong argmax predictions, in percent."""
+        return 100 * (outputs.argmax(1) != part.labels.cpu()).double().mean().item()
+
+    def log_likelihood(self, outputs: Tensor, part: ImageSet) -> float:
+        """Mean log-probability of the true class, in nats."""
+        return outputs.gather(1, part.labels.cpu()[:, None]).double().mean().item()
+
+    def to_stored(self, outputs: Tensor) -> LogProbabilities:
+        """What a member keeps: everything."""
+        array: LogProbabilities = outputs.numpy()
+        return array
+
+
+@dataclass(frozen=True)
+class CropFlip:
+    """What chance decided for a batch: offsets (b,) in 0 .. 2 pad and mirrorings (b,) of booleans."""
+
+    down: Tensor
+    right: Tensor
+    mirror: Tensor
+
+    def __getitem__(self, part: slice) -> "CropFlip":
+        return CropFlip(self.down[part], self.right[part], self.mirror[part])
+
+    def to(self, device: torch.device) -> "CropFlip":
+        return CropFlip(*(x.to(device, non_blocking=True) for x in (self.down, self.right, self.mirror)))
+
+
+def sample_crop_flip(seed: int, epoch: int, step: int, batch: int, pad: int, flip: bool) -> CropFlip:
+    """The draws of a global batch, on the CPU whatever the device: a function of its arguments alone."""
+    generator = torch.Generator().manual_seed(derive_seed(seed, "augmentation", epoch, step))
+    offsets = torch.randint(0, 2 * pad + 1, (2, batch), generator=generator)
+    mirror = torch.rand(batch, generator=generator) < 0.5 if flip else torch.zeros(batch, dtype=torch.bool)
+    return CropFlip(offsets[0], offsets[1], mirror)
+
+
+def augment(images: Tensor, indices: Tensor, draws: CropFlip, pad: int) -> Tensor:
+    """Reflection-pad, crop to the old size and mirror, another crop for each image, in one gather.
+
+    Args:
+        images: (n, h, w, c) uint8.
+        indices: (b,) samples to take.
+
+    Returns:
+        (b, h, w, c) uint8.
+    """
+    _, height, width, channels = images.shape
+    rows = _reflected(draws.down, height, pad)
+    columns = _reflected(draws.right, width, pad)
+    columns = torch.where(draws.mirror[:, None], columns.flip(1), columns)
+    pixels = (indices[:, None, None] * height + rows[:, :, None]) * width + columns[:, None, :]
+    return images.view(-1, channels).index_select(0, pixels.view(-1)).view(-1, height, width, channels)
+
+
+def _reflected(offset: Tensor, size: int, pad: int) -> Tensor:
+    """(b, size) source coordinates of a crop at `offset` of a reflection-padded axis."""
+    position = (torch.arange(size, device=offset.device) + offset[:, None] - pad).abs_()
+    return torch.where(position >= size, 2 * (size - 1) - position, position)
+
+
+def load_images(task: Task, decoded: ImageDataset, device: torch.device) -> ImageData:
+    """Split a decoded data set and put it on a device."""
+    parts = split(task, decoded.train.labels, decoded.num_classes)
+    kind = TASK_TYPES[task.name]
+    train = decoded.train.images[parts.train]
+    # Sums of bytes are exact in integers: the statistics do not depend on the order of summation.
+    pixels = train.shape[0] * train.shape[1] * train.shape[2]
+    counts = [np.bincount(train[..., channel].reshape(-1), minlength=256) for channel in range(train.shape[3])]
+    values = np.arange(256, dtype=np.int64)
+    mean = np.array([int((values * count).sum()) / pixels for count in counts])
+    square = np.array([int((values**2 * count).sum()) / pixels for count in counts])
+    deviation = np.sqrt(np.maximum(square - mean**2, 1e-12))
+
+    def to_set(images: np.ndarray, labels: np.ndarray) -> ImageSet:
+        return ImageSet(torch.from_numpy(np.array(images)).to(device), torch.from_numpy(np.array(labels)).to(device))
+
+    def per_channel(x: np.ndarray) -> Tensor:
+        return torch.from_numpy(x.astype(np.float32)).view(-1, 1, 1).to(device)
+
+    return ImageData(
+        train=to_set(train, parts.train_labels),
+        held_out=to_set(decoded.train.images[parts.held_out], decoded.train.labels[parts.held_out]),
+        test=to_set(decoded.test.images, decoded.test.labels),
+        num_classes=decoded.num_classes,
+        pad=kind.padding(*decoded.image_shape[:2]),
+        flip=kind.flip,
+        scale=per_channel(1 / deviation),
+        shift=per_channel(-mean / deviation),
+        task=task.name,
+    )

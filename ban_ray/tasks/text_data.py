@@ -1,0 +1,135 @@
+"""A text on the training device: streams of tokens that run on from batch to batch."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ban_ray.evaluation.predictions import TokenOutputs
+from ban_ray.specs import Generation, Task
+from ban_ray.tasks.batch import Batch
+from ban_ray.tasks.batches import steps_per_epoch
+from ban_ray.tasks.text_dataset import END, TextDataset, Tokens
+
+EVALUATION_STREAMS = 16
+"""Parts of a text that are read side by side; each begins without a past, which 82,430 tokens hardly notice."""
+
+EVALUATION_STEPS = 35
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """Tokens (n,) int64 on one device, each of them a label: what has to be predicted from those before it."""
+
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class TextData:
+    """A task on a device; inputs are the token before each, the first one's being the end of a line.
+
+    Attributes:
+        held_out: the validation text, under both protocols.
+        end: number of the token that ends a line.
+    """
+
+    task: str
+    train: TextPart
+    held_out: TextPart
+    test: TextPart
+    num_classes: int
+    in_channels: int
+    end: int
+    corpus: TextDataset
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        return self.corpus.sample_shape
+
+    @property
+    def views(self) -> int:
+        """None: a token's output depends on all that came before it."""
+        return 0
+
+    def spellings(self) -> Tensor:
+        """(vocabulary, length) symbols of each word; see `Corpus.spellings`."""
+        return torch.from_numpy(self.corpus.spellings())
+
+    def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
+        """Tokens (unroll, b) and labels (unroll * b,), step by step, of a worker's part of the streams.
+
+        The text is cut into `batch_size` streams that are read in parallel, the same in every epoch; what does not fill
+        a last batch is dropped.
+        """
+        recipe = generation.recipe
+        length = len(self.train) // recipe.batch_size
+        inputs, labels = (
+            tokens[: length * recipe.batch_size].view(recipe.batch_size, length)[worker_slice].t().contiguous()
+            for tokens in (self._shifted(self.train), self.train.labels)
+        )
+        for step in range(steps_per_epoch(self.task, len(self.train), recipe)):
+            rows = slice(step * recipe.unroll, (step + 1) * recipe.unroll)
+            yield Batch(inputs[rows], labels[rows].flatten())
+
+    def evaluation_batches(self, part: TextPart) -> Iterator[tuple[Tensor, Tensor]]:
+        """Tokens (t, streams) and labels (t * streams,) of a whole part, for `joined`."""
+        streams = min(EVALUATION_STREAMS, len(part))
+        length = -(-len(part) // streams) if streams else 0
+        lacking = length * streams - len(part)
+        inputs, labels = (
+            torch.nn.functional.pad(tokens, (0, lacking), value=self.end).view(streams, length).t().contiguous()
+            for tokens in (self._shifted(part), part.labels)
+        )
+        for rows, true in zip(
+            torch.split(inputs, EVALUATION_STEPS), torch.split(labels, EVALUATION_STEPS), strict=True
+        ):
+            yield rows, true.flatten()
+
+    def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
+        """(n, vocabulary) to (n, 3) float64: the true token's log-probability, the largest one, and whose that is."""
+        top, predicted = log_probabilities.max(1)
+        of_label = log_probabilities.gather(1, labels[:, None])[:, 0]
+        return torch.stack([of_label.double(), top.double(), predicted.double()], 1)
+
+    def concat_outputs(self, kept: Sequence[Tensor], part: TextPart) -> Tensor:
+        """What was kept of `clean`'s batches, in the text's order: (len(part), 3) on the CPU."""
+        streams = min(EVALUATION_STREAMS, len(part))
+        return torch.cat([*kept]).view(-1, streams, 3).transpose(0, 1).reshape(-1, 3)[: len(part)].cpu()
+
+    def error_percent(self, outputs: Tensor, part: TextPart) -> float:
+        """Share of tokens that are not the most probable one, in percent."""
+        return 100 * (outputs[:, 2] != part.labels.cpu()).double().mean().item()
+
+    def log_likelihood(self, outputs: Tensor, part: TextPart) -> float:
+        """Mean log-probability of the true token, in nats; the perplexity is the exponential of its negative."""
+        return outputs[:, 0].mean().item()
+
+    def to_stored(self, outputs: Tensor) -> TokenOutputs:
+        """What a member keeps."""
+        label, top, predicted = outputs.unbind(1)
+        return TokenOutputs(label.float().numpy(), predicted.long().numpy(), top.float().numpy())
+
+    def _shifted(self, part: TextPart) -> Tensor:
+        return torch.cat([part.labels.new_tensor([self.end]), part.labels[:-1]])
+
+
+def load_text(task: Task, corpus: TextDataset, device: torch.device) -> TextData:
+    """Put a corpus on a device."""
+
+    def part(tokens: Tokens) -> TextPart:
+        return TextPart(torch.from_numpy(tokens.astype("int64")).to(device))
+
+    return TextData(
+        task=task.name,
+        train=part(corpus.train),
+        held_out=part(corpus.valid),
+        test=part(corpus.test),
+        num_classes=corpus.num_classes,
+        in_channels=corpus.in_channels,
+        end=corpus.vocabulary.index(END),
+        corpus=corpus,
+    )

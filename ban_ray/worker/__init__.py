@@ -1,8 +1,0 @@
-"""What each process of a worker group does with a chain's missing generations; needs no Ray.
-
-Called by `ban_ray.distributed` in every Ray Train worker, and directly in a debugger, a test or a notebook.
-"""
-
-from ban_ray.worker.work import train_generations
-
-__all__ = ["train_generations"]
