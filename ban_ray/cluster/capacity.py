@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from ban_ray.cluster.ray_internals import autoscaler_config
+
 UNIT = 10_000
 """Ray counts resources in parts of this size."""
 UNLIMITED = 1_000
@@ -36,11 +38,10 @@ def units(amount: float) -> int:
 def capacity() -> tuple[NodeShape, ...]:
     """Of the connected cluster, one entry a shape: the nodes alive, or as many as its autoscaler may bring it to."""
     import ray
-    from ray._private.state import state
 
     alive = Counter(_shape(node["Resources"]) for node in ray.nodes() if node["Alive"])
     # A node alive may be one of those that the autoscaler has added.
-    most = alive | _addable(state.get_cluster_config())
+    most = alive | _addable(autoscaler_config())
     return tuple(NodeShape(cpus, gpus, count) for (cpus, gpus), count in sorted(most.items()))
 
 

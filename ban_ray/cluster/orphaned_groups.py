@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from ban_ray.cluster.ray_internals import is_of_job
+
 _ALL = 10_000
 """The most that Ray's dashboard tells at once."""
 _ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
@@ -52,16 +54,15 @@ def _without_actors() -> set[str]:
 
     taken = {
         group
-        for group, told in ray.util.placement_group_table().items()
-        if told["state"] == "CREATED"
+        for group, description in ray.util.placement_group_table().items()
+        if description["state"] == "CREATED"
         # Tune's own, for drivers, hold memory alone.
-        and any("CPU" in bundle or "GPU" in bundle for bundle in told["bundles"].values())
+        and any("CPU" in bundle or "GPU" in bundle for bundle in description["bundles"].values())
     }
     job = ray.get_runtime_context().get_job_id()
-    # The id of a placement group ends in that of its job.
-    mine = {group for group in taken if group.endswith(job)}
-    left = mine | _of_ended_jobs(taken - mine)
-    return left - _occupied() if left else set()
+    of_this_job = {group for group in taken if is_of_job(group, job)}
+    candidates = of_this_job | _of_ended_jobs(taken - of_this_job)
+    return candidates - _occupied() if candidates else set()
 
 
 def _of_ended_jobs(groups: set[str]) -> set[str]:
@@ -72,11 +73,11 @@ def _of_ended_jobs(groups: set[str]) -> set[str]:
     if not groups:
         return set()
     address = ray.get_runtime_context().gcs_address
-    ended = {one.job_id for one in list_jobs(address=address, limit=_ALL) if one.status in _ENDED}
+    ended = {job.job_id for job in list_jobs(address=address, limit=_ALL) if job.status in _ENDED}
     drivers = list_actors(address=address, filters=[("class_name", "=", DRIVER)], limit=_ALL)
     # Others may have made theirs to stay: Ray cannot be asked by whom a group is still wanted.
     jobs = {driver.job_id for driver in drivers} & ended
-    return {group for group in groups if any(group.endswith(job) for job in jobs)}
+    return {group for group in groups if any(is_of_job(group, job) for job in jobs)}
 
 
 def _occupied() -> set[str]:

@@ -1,52 +1,87 @@
-"""What a worker group is told to do and how it ended, as JSON; torch-free, for the drivers."""
+"""What a trial and its worker group are told to do, as JSON; torch-free, for the drivers."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ban_ray.specs import Generation
+from ban_ray.specs import Chain, Generation
 from ban_ray.tasks.source import Source
 
 
-class TrainingJob(BaseModel):
-    """What a worker group is to do, as JSON.
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RunContext(_Message):
+    """What every trial and every worker of one execution of a search shares.
+
+    A field that `SearchOptions` has too is copied from there.
 
     Attributes:
-        identity: of the storage; empty where every node is known to see the same one.
-        generations: in order; members among them are passed over.
-        first: number of the first one within its chain, the baseline being 0.
-        run: names this worker group's claims; the same after a restart of its processes.
-        search: the execution of a search that failures such as lack of memory hold for.
-        stale: by key, the number of a claim that was seen standing still.
-        threads: of torch, in each process.
+        storage: absolute path or URL of the population.
+        storage_id: identity of that storage; empty where every node is known to see the same one.
+        source: where the task's samples come from.
+        execution: name of this execution, which failures such as lack of memory hold for.
         command: what the user typed, for the records.
-        teacher_cache_bytes: for the kept outputs of a teacher, on each node.
-        recompute: dense units keep fewer activations; no bit changes.
-        teacher_told: how the members that teach generation 0 were chosen, for its record.
+        teacher_description: how the members that teach generation 0 were chosen, for the records.
+        cpus_per_worker: CPUs of each worker, and threads of torch in it.
+        teacher_cache: bytes for the cached outputs of a teacher on each node; None to compute them online.
+        recompute: whether dense units recompute activations in the backward pass; no bit changes.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     storage: str
     storage_id: str = ""
     source: Source
+    execution: str
+    command: str = ""
+    teacher_description: str = ""
+    cpus_per_worker: int = 1
+    teacher_cache: int | None = None
+    recompute: bool = False
+
+
+class TrialSpec(_Message):
+    """One trial of Ray Tune: a chain to be trained.
+
+    Attributes:
+        chain_number: number of the chain within the execution.
+        name: readable, for the dashboard.
+        ray_folder: for Ray's own files, reachable from every node.
+    """
+
+    context: RunContext
+    chain: Chain
+    chain_number: int = 0
+    name: str
+    ray_folder: str
+    gpus_per_worker: float = 0
+
+    @property
+    def run_prefix(self) -> str:
+        """The prefix of the names of all worker groups of this trial."""
+        return f"{self.context.execution}-{self.chain_number}-"
+
+
+class TrainingJob(_Message):
+    """One run of a worker group: generations to be trained in order.
+
+    Attributes:
+        generations: in order; members among them are reused.
+        first: number of the first one within its chain, the baseline being 0.
+        run: names this worker group's claims; the same after a restart of its processes.
+        expired_claims: by key, the number of a claim that was not renewed for long.
+    """
+
+    context: RunContext
     generations: tuple[Generation, ...]
     first: int
     chain_seed: int
     run: str
-    execution: str
     expired_claims: dict[str, int] = Field(default_factory=dict)
-    threads: int = 1
-    command: str = ""
-    teacher_description: str = ""
-    teacher_cache_bytes: int = 0
-    recompute: bool = False
 
 
-class JobResult(BaseModel):
-    """How it ended: ``done``, ``claimed`` by another run, or ``failed`` with a sentence; `key` says where."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class JobResult(_Message):
+    """The end of a worker group: ``done``, ``claimed`` by another run, or ``failed``; `key` says at which generation."""
 
     status: Literal["done", "claimed", "failed"]
     key: str = ""

@@ -16,7 +16,8 @@ from ban_ray.errors import UserError
 from ban_ray.population.layout import member_folder
 from ban_ray.population.member import RECORD, Member
 from ban_ray.population.population import Population
-from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.events import EpochEnded, Event
+from ban_ray.runtime.messages import JobResult, RunContext, TrainingJob
 from ban_ray.runtime.worker import train_generations
 from ban_ray.storage.local import LocalStorage
 from ban_ray.tasks.source import Source
@@ -46,21 +47,23 @@ def train_again(
         UserError: the training failed.
     """
     threads = member.provenance.get("threads")
-    with tempfile.TemporaryDirectory(prefix="ban_ray-replay-") as place:
-        again = Population(LocalStorage(Path(place)))
+    with tempfile.TemporaryDirectory(prefix="ban_ray-replay-") as folder:
+        again = Population(LocalStorage(Path(folder)))
         for teacher in member.generation.teachers:
             _copy(population, again, population[teacher])
-        order = TrainingJob(
-            storage=again.storage.url,
-            source=source,
+        job = TrainingJob(
+            context=RunContext(
+                storage=again.storage.url,
+                source=source,
+                execution="replay",
+                cpus_per_worker=threads if isinstance(threads, int) and threads > 0 else 1,
+            ),
             generations=(member.generation,),
             first=0,
             chain_seed=0,
             run="replay",
-            execution="replay",
-            threads=threads if isinstance(threads, int) and threads > 0 else 1,
         )
-        outcome = _train(order, member, Path(place), tell)
+        outcome = _train(job, member, Path(folder), tell)
         if outcome.status != "done":
             raise UserError(f"the replay failed: {outcome.message}")
         yield again, again[member.key]
@@ -85,18 +88,18 @@ def compare(population: Population, member: Member, again: Population, trained: 
     return BitComparison(same, lines)
 
 
-def _train(order: TrainingJob, member: Member, place: Path, tell: Callable[[int, int], None]) -> JobResult:
+def _train(job: TrainingJob, member: Member, place: Path, tell: Callable[[int, int], None]) -> JobResult:
     hardware = member.provenance.get("hardware")
     on_gpu = isinstance(hardware, dict) and hardware.get("device") == "cuda" and torch.cuda.is_available()
     workers = member.generation.recipe.workers
     if workers == 1:
 
-        def report(record: dict[str, Any]) -> None:
-            if "epoch" in record:
-                tell(int(record["epoch"]), int(record["epochs"]))
+        def report(event: Event | None) -> None:
+            if isinstance(event, EpochEnded):
+                tell(event.epoch, event.epochs)
 
-        return train_generations(order, torch.device("cuda" if on_gpu else "cpu"), report)
-    text = order.model_dump_json(exclude_defaults=True)
+        return train_generations(job, torch.device("cuda" if on_gpu else "cpu"), report)
+    text = job.model_dump_json(exclude_defaults=True)
     try:
         spawn(_work_in_group, args=(workers, on_gpu, text, str(place)), nprocs=workers)  # type: ignore[no-untyped-call]
     except ProcessException as error:
@@ -105,13 +108,13 @@ def _train(order: TrainingJob, member: Member, place: Path, tell: Callable[[int,
     return JobResult.model_validate_json((place / "outcome.json").read_bytes())
 
 
-def _work_in_group(rank: int, workers: int, on_gpu: bool, order: str, place: str) -> None:
+def _work_in_group(rank: int, workers: int, on_gpu: bool, job: str, place: str) -> None:
     """A worker of a group that meets in a file; rank 0 leaves the outcome beside it."""
     torch.distributed.init_process_group(
         "nccl" if on_gpu else "gloo", init_method=f"file://{place}/meeting", rank=rank, world_size=workers
     )
     device = torch.device("cuda", rank % torch.cuda.device_count()) if on_gpu else torch.device("cpu")
-    outcome = train_generations(TrainingJob.model_validate_json(order), device, lambda _: None)
+    outcome = train_generations(TrainingJob.model_validate_json(job), device, lambda _: None)
     if rank == 0:
         (Path(place) / "outcome.json").write_text(outcome.model_dump_json())
     torch.distributed.destroy_process_group()

@@ -1,4 +1,4 @@
-"""What becomes of a generation: taken, claimed by another run, refused, or trained from a given state."""
+"""The admission of a generation: reused, claimed by another run, refused, or trained from a given state."""
 
 from typing import Literal
 
@@ -14,17 +14,17 @@ from ban_ray.storage.identity import mismatch
 
 
 class Admission(BaseModel):
-    """Rank 0's word on one generation, for all workers.
+    """Rank 0's decision on one generation, for all workers.
 
     Attributes:
         teachers: spec and weights of each teacher.
-        digests: of the weights that teach, by the teacher's key.
-        state: of the newest checkpoint.
+        teacher_digests: digests of the weights that teach, by the teacher's key.
+        state: state of the newest checkpoint.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
-    action: Literal["taken", "claimed", "failed", "train"]
+    action: Literal["reused", "claimed", "failed", "train"]
     message: str = ""
     teachers: tuple[tuple[Generation, dict[str, Tensor]], ...] = ()
     teacher_digests: dict[str, str] = Field(default_factory=dict)
@@ -35,12 +35,12 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
     """Look the generation up, then claim it; with what its training starts from."""
     storage, key = population.storage, generation.key
     claim = None
-    if job.storage_id and (storage_mismatch := mismatch(storage, job.storage_id)):
+    if job.context.storage_id and (storage_mismatch := mismatch(storage, job.context.storage_id)):
         return Admission(action="failed", message=storage_mismatch), None
     try:
         if population.get(key) is not None:
-            return Admission(action="taken"), None
-        if failure := failures.lookup(storage, key, job.execution):
+            return Admission(action="reused"), None
+        if failure := failures.lookup(storage, key, job.context.execution):
             return Admission(action="failed", message=failure.sentence), None
         claim = claims.acquire(storage, key, job.run, expired=job.expired_claims.get(key, 0))
         if claim is None:
@@ -48,7 +48,7 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
         if population.get(key) is not None:
             # Published between the look-up and the claim.
             claim.end()
-            return Admission(action="taken"), None
+            return Admission(action="reused"), None
         teachers, digests = [], {}
         for teacher in generation.teachers:
             member = _teacher(population, teacher, generation)

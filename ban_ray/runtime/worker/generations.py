@@ -1,8 +1,8 @@
-"""A worker's way through an order, top to bottom."""
+"""The generations of a training job, trained one after the other by each worker of a group."""
 
 import logging
 from collections.abc import Callable
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -10,6 +10,7 @@ from torch import Tensor
 from ban_ray.networks.building import build_for
 from ban_ray.networks.loading import load_into
 from ban_ray.population import Population, checkpoints, claims, failures
+from ban_ray.runtime.events import EpochEnded, Published, Reused, WorkerReport
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker.admission import Admission, admit
 from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
@@ -26,18 +27,15 @@ from ban_ray.training.placement import to_device
 
 _log = logging.getLogger(__name__)
 
-ReportFunction = Callable[[dict[str, Any]], None]
-
-
-def train_generations(job: TrainingJob, device: torch.device, report: ReportFunction) -> JobResult:
-    """Train, or take from the population, each generation of an order.
+def train_generations(job: TrainingJob, device: torch.device, report: WorkerReport) -> JobResult:
+    """Train each generation of a job, or reuse it from the population.
 
     Args:
-        report: given a record of JSON values after each epoch and each publication and for each member that was
-            taken, on every worker; ``rung`` is the epoch after which chains are compared.
+        report: called on every worker with an event after each epoch, each publication and each reused member.
     """
-    torch.set_num_threads(job.threads)
-    population = Population(find_storage(job.storage, patience_s=PATIENCE_S))
+    context = job.context
+    torch.set_num_threads(context.cpus_per_worker)
+    population = Population(find_storage(context.storage, patience_s=PATIENCE_S))
     data: TaskData | None = None
     task: Task | None = None
     for number, generation in enumerate(job.generations, job.first):
@@ -46,18 +44,15 @@ def train_generations(job: TrainingJob, device: torch.device, report: ReportFunc
         if distributed.rank() == 0:
             admission, claim = admit(population, generation, job)
         admission = cast(Admission, distributed.broadcast(admission))
-        if admission.action == "taken":
-            reused = {"generation": number, "key": generation.key, "taken": True}
-            report({**reused, **population[generation.key].metrics.model_dump()} if distributed.rank() == 0 else {})
+        if admission.action == "reused":
+            report(_reused(population, number, generation) if distributed.rank() == 0 else None)
             continue
         if admission.action != "train":
             return JobResult(status=admission.action, key=generation.key, message=admission.message)
         try:
             if data is None or task != generation.task:
                 task = generation.task
-                data = load_data(task, open_source(job.source, task.fingerprint), device)
-            recipe = generation.recipe
-            position = {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
+                data = load_data(task, open_source(context.source, task.fingerprint), device)
             with teacher_output_cache(population, generation, admission, data, job, device) as rows:
                 with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
                     trained = train(
@@ -66,9 +61,9 @@ def train_generations(job: TrainingJob, device: torch.device, report: ReportFunc
                         data,
                         device,
                         rows=rows,
-                        recompute=job.recompute,
+                        recompute=context.recompute,
                         state=from_bytes(admission.state) if admission.state else None,
-                        after_epoch=_after_epoch(checkpointer, generation, position, report),
+                        after_epoch=_after_epoch(checkpointer, number, generation, report),
                     )
                 if distributed.rank() == 0:
                     member = publish_trained(population, generation, number, trained, data, admission, job, device)
@@ -76,9 +71,16 @@ def train_generations(job: TrainingJob, device: torch.device, report: ReportFunc
                     if claim is not None:
                         claim.end()
                         claim = None
-                    report({**position, "published": True, **member.metrics.model_dump()})
+                    report(
+                        Published(
+                            generation=number,
+                            key=generation.key,
+                            epochs=generation.recipe.epochs,
+                            values=member.metrics.model_dump(),
+                        )
+                    )
                 else:
-                    report({})
+                    report(None)
         except Exception as error:
             if is_lost_peer(error):
                 raise
@@ -102,15 +104,30 @@ def train_generations(job: TrainingJob, device: torch.device, report: ReportFunc
     return JobResult(status="done")
 
 
+def _reused(population: Population, number: int, generation: Generation) -> Reused:
+    metrics = population[generation.key].metrics
+    return Reused(generation=number, key=generation.key, values=metrics.model_dump())
+
+
 def _after_epoch(
-    checkpointer: AsyncCheckpointer, generation: Generation, position: dict[str, Any], report: ReportFunction
+    checkpointer: AsyncCheckpointer, number: int, generation: Generation, report: WorkerReport
 ) -> Callable[[State], None]:
+    recipe = generation.recipe
+
     def after_epoch(state: State) -> None:
         # After the last epoch comes publication, which is a checkpoint of its own.
-        if distributed.rank() == 0 and state["epoch"] < generation.recipe.epochs:
-            # A chain that is stopped for what it reports at its rung may go on from there one day.
-            checkpointer.maybe_save(state, at_once=state["epoch"] == generation.recipe.rung_epoch)
-        report({**position, **state["history"][-1]})
+        if distributed.rank() == 0 and state["epoch"] < recipe.epochs:
+            # A chain that is stopped at its rung may resume from there later.
+            checkpointer.maybe_save(state, at_once=state["epoch"] == recipe.rung_epoch)
+        report(
+            EpochEnded(
+                generation=number,
+                key=generation.key,
+                epochs=recipe.epochs,
+                rung=recipe.rung_epoch,
+                values=state["history"][-1],
+            )
+        )
 
     return after_epoch
 
@@ -131,7 +148,7 @@ def _record_failure(
     population: Population, generation: Generation, reason: str, sentence: str, job: TrainingJob
 ) -> None:
     try:
-        failures.record(population.storage, generation.key, reason, sentence, job.execution)
+        failures.record(population.storage, generation.key, reason, sentence, job.context.execution)
     except OSError:
         # A full disk refuses this record as well; the sentence still reaches this search.
         if reason != "storage":

@@ -74,7 +74,7 @@ def _provenance(
         "num_classes": data.num_classes,
         "in_channels": data.in_channels,
         "multiply_accumulates": _multiply_accumulates(generation, data),
-        "threads": job.threads,
+        "threads": job.context.cpus_per_worker,
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "ban_ray": __version__,
@@ -90,10 +90,10 @@ def _provenance(
             "cpus": os.cpu_count(),
         },
         "host": platform.node(),
-        "source": job.source.model_dump(mode="json", exclude_defaults=True),
-        "search": job.execution,
-        "command": job.command,
-        **({"teacher_chosen": job.teacher_description} if job.teacher_description and not number else {}),
+        "source": job.context.source.model_dump(mode="json", exclude_defaults=True),
+        "search": job.context.execution,
+        "command": job.context.command,
+        **({"teacher_chosen": teacher} if (teacher := job.context.teacher_description) and not number else {}),
     }
 
 

@@ -41,14 +41,14 @@ def teacher_output_cache(
     an error, so that belongs after its publication.
     """
     cached = generation.recipe.teacher_outputs == "cached" and generation.objective.needs_teacher
-    if not cached or not job.teacher_cache_bytes or not data.views:
+    if not cached or not job.context.teacher_cache or not data.views:
         yield None
         return
     identity = _cache_key(generation, admission, device)
     first, storage = generation.teachers[0], population.storage
     try:
         # Files of one name have one size.
-        limit = job.teacher_cache_bytes
+        limit = job.context.teacher_cache
         rows = SharedMemoryTable(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
     except OSError as error:
         _log.warning("outputs of teacher %s are not kept on this node: %s", first[:12], error)

@@ -1,0 +1,95 @@
+"""Events of a chain on their way from its workers to the search, as typed values of JSON."""
+
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+FIELD = "event"
+"""Key of an event in the dictionaries that Ray Train and Ray Tune carry."""
+
+
+class _Event(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class GenerationEvent(_Event):
+    """An event of one generation of a chain.
+
+    Attributes:
+        generation: number of the generation within its chain; the baseline is 0.
+        key: the generation's key.
+        values: the epoch's record, or the member's metrics.
+    """
+
+    generation: int
+    key: str
+    values: dict[str, Any] = Field(default_factory=dict)
+
+
+class EpochEnded(GenerationEvent):
+    """An epoch has been trained; ``values["epoch"]`` counts from 1.
+
+    Attributes:
+        epochs: epochs of the generation.
+        rung: the epoch after which chains are compared; None where there is none.
+    """
+
+    kind: Literal["epoch_ended"] = "epoch_ended"
+    epochs: int
+    rung: int | None = None
+
+    @property
+    def epoch(self) -> int:
+        return int(self.values["epoch"])
+
+    @property
+    def is_at_rung(self) -> bool:
+        return self.rung == self.epoch
+
+
+class Published(GenerationEvent):
+    """A generation was trained and is a member of the population now."""
+
+    kind: Literal["published"] = "published"
+    epochs: int | None = None
+
+
+class Reused(GenerationEvent):
+    """A generation was a member of the population already."""
+
+    kind: Literal["reused"] = "reused"
+
+
+class Waiting(_Event):
+    """The chain waits for a generation that another chain or search is training."""
+
+    kind: Literal["waiting"] = "waiting"
+    key: str
+
+
+class ChainEnded(_Event):
+    """The chain's trial has ended; `key` and `message` tell where and why it failed."""
+
+    kind: Literal["chain_ended"] = "chain_ended"
+    status: Literal["done", "failed"]
+    key: str = ""
+    message: str = ""
+
+
+Event = EpochEnded | Published | Reused | Waiting | ChainEnded
+EventHandler = Callable[[Event], None]
+WorkerReport = Callable[[Event | None], None]
+"""Called by every worker of a group at once; only rank 0's event counts, and the others may have none."""
+
+_ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
+
+
+def to_record(event: Event) -> dict[str, Any]:
+    """The event as the dictionary that Ray Train and Ray Tune carry."""
+    return {FIELD: event.model_dump()}
+
+
+def from_record(record: Mapping[str, Any]) -> Event | None:
+    """The event in a dictionary; None where it carries none, as Tune's own last result of a trial."""
+    return _ADAPTER.validate_python(record[FIELD]) if FIELD in record else None
