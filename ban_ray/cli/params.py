@@ -1,17 +1,99 @@
-"""An option whose value is a JSON object."""
+"""Command-line options made from the fields of a pydantic model, and the types of their values."""
 
 import json
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
-from pydantic import JsonValue
+import annotated_types
+import click
+import cloup
+from pydantic import BaseModel, ByteSize, JsonValue, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from ban_ray.errors import UserError
 
+F = TypeVar("F", bound=Callable[..., Any])
+M = TypeVar("M", bound=BaseModel)
 
-def json_object(option: str, text: str | None) -> dict[str, JsonValue]:
-    """The object; an empty one where the option was not given.
+
+@dataclass(frozen=True)
+class Option:
+    """The command-line side of a model's field, given in its ``Annotated`` metadata.
+
+    Attributes:
+        help: one sentence.
+        group: the heading under which ``--help`` lists the option.
+        metavar: the value's name in ``--help``; by default click's own.
+        aliases: further spellings, such as ``--minimize``.
+        flag: the option's name where it is not the field's with dashes.
+    """
+
+    help: str
+    group: str
+    metavar: str | None = None
+    aliases: tuple[str, ...] = ()
+    flag: str | None = None
+
+    def name(self, field: str) -> str:
+        """The option of a field, e.g. ``--batch-size``."""
+        return self.flag or option_name(field)
+
+
+def option_name(field: str) -> str:
+    """The option that a field has by default: ``batch_size`` is ``--batch-size``."""
+    return "--" + field.replace("_", "-")
+
+
+def options_of(model: type[BaseModel]) -> Callable[[F], F]:
+    """A decorator that gives a command one option for each field of a model that has an `Option`, group by group."""
+    groups: dict[str, list[Any]] = {}
+    for name, field in model.model_fields.items():
+        option = next((item for item in field.metadata if isinstance(item, Option)), None)
+        if option is not None:
+            groups.setdefault(option.group, []).append(_click_option(name, field, option))
+
+    def decorate(command: F) -> F:
+        for title, options in reversed(groups.items()):
+            command = cloup.option_group(title, *options)(command)
+        return command
+
+    return decorate
+
+
+def validated(model: type[M], values: Mapping[str, Any]) -> M:
+    """The model of some values; None stands for a field's default.
 
     Raises:
-        UserError: it is no JSON, or other JSON than an object.
+        UserError: a value or a combination of them is not allowed, or a name is unknown.
+    """
+    for name in values:
+        if name not in model.model_fields:
+            raise UserError(f"unknown option {name!r}; allowed are {', '.join(model.model_fields)}")
+    try:
+        return model.model_validate({name: value for name, value in values.items() if value is not None})
+    except ValidationError as error:
+        raise UserError(first_sentence(error)) from error
+
+
+def first_sentence(error: ValidationError | ValueError) -> str:
+    """The first thing that a validation found wrong, with its value."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors()[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"] or message.startswith("--"):
+        return message
+    option = option_name(".".join(map(str, first["loc"])))
+    return f"{option} {first['input']!r}: {message[0].lower()}{message[1:]}"
+
+
+def json_object(option: str, text: str | None) -> dict[str, JsonValue]:
+    """The JSON object that an option holds; an empty one where the option was not given.
+
+    Raises:
+        UserError: the text is no JSON, or other JSON than an object.
     """
     shown = (text or "")[:80]
     try:
@@ -21,3 +103,66 @@ def json_object(option: str, text: str | None) -> dict[str, JsonValue]:
     if not isinstance(value, dict):
         raise UserError(f'{option} {shown!r} is no JSON object such as {{"width": 2}}')
     return value
+
+
+def parse_seeds(value: object) -> object:
+    """Whole numbers from a text such as ``0,1,2``; other values are left to the field's type."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return tuple(int(part) for part in value.split(","))
+    except ValueError:
+        raise ValueError(f"--seeds {value!r} is not a list of whole numbers such as 0,1,2") from None
+
+
+def parse_bytes(option: str) -> Callable[[object], object]:
+    """A validator for sizes such as ``500MB`` and ``2GiB``, in bytes."""
+
+    def parse(value: object) -> object:
+        try:
+            return int(TypeAdapter(ByteSize).validate_python(value))
+        except ValidationError:
+            raise ValueError(f"{option} {value!r} is no size; 500MB, 2GiB and the like are allowed") from None
+
+    return parse
+
+
+def _click_option(name: str, field: FieldInfo, option: Option) -> Any:
+    flags = [option.name(name), *option.aliases]
+    annotation, optional = _without_none(field.annotation)
+    if annotation is bool:
+        if optional:
+            flags = [f"{flag}/--no-{flag.removeprefix('--')}" for flag in flags]
+        return cloup.option(*flags, name, is_flag=True, default=None if optional else False, help=option.help)
+    shown = not (optional or field.is_required() or field.default == "")
+    return cloup.option(
+        *flags,
+        name,
+        type=_click_type(annotation, field.metadata),
+        default=field.default if shown else None,
+        show_default=shown,
+        metavar=option.metavar,
+        help=option.help,
+    )
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    if get_origin(annotation) in (Union, types.UnionType):
+        others = [part for part in get_args(annotation) if part is not type(None)]
+        return others[0], len(others) < len(get_args(annotation))
+    return annotation, False
+
+
+def _click_type(annotation: Any, metadata: list[Any]) -> "click.ParamType[Any]":
+    if get_origin(annotation) is Literal:
+        return click.Choice(list(get_args(annotation)))
+    if annotation not in (int, float):
+        return click.STRING
+    if any(not isinstance(item, Option | annotated_types.Ge | annotated_types.Le) for item in metadata):
+        # The field's own validator reads the text.
+        return click.STRING
+    least: Any = next((item.ge for item in metadata if isinstance(item, annotated_types.Ge)), None)
+    most: Any = next((item.le for item in metadata if isinstance(item, annotated_types.Le)), None)
+    if least is None and most is None:
+        return click.INT if annotation is int else click.FLOAT
+    return click.IntRange(least, most) if annotation is int else click.FloatRange(least, most)

@@ -1,11 +1,10 @@
 """A search from Python: the same as the command, with a table of generations as its result."""
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any
 
-from pydantic import JsonValue
-
+from ban_ray.cli.params import validated
+from ban_ray.errors import UserError
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.search import SearchResult, search
 
@@ -16,39 +15,10 @@ if TYPE_CHECKING:
     from ban_ray.population import Member
 
 
-def train_chain(
-    network: str,
-    *,
-    task: str | None = None,
-    data: str | None = None,
-    image_size: str | int | tuple[int, int] | None = None,
-    label_column: str | None = None,
-    tokens: str | None = None,
-    download: bool = False,
-    generations: int | None = None,
-    objective: str | None = None,
-    seeds: Sequence[int] | None = None,
-    epochs: int | None = None,
-    batch_size: int | None = None,
-    precision: str | None = None,
-    label_noise: float | None = None,
-    split_seed: int = 0,
-    protocol: str | None = None,
-    workers: int | None = None,
-    cpus_per_worker: int = 1,
-    gpus_per_worker: float | None = None,
-    network_args: Mapping[str, JsonValue] | None = None,
-    network_version: str | None = None,
-    teacher: str = "parent",
-    teacher_cache: str | None = None,
-    recompute: bool = False,
-    storage: str = "./ban_runs",
-    name: str | None = None,
-    concurrent: int | None = None,
-    address: str | None = None,
-    working_dir: str | None = None,
-    retry_failed: bool = False,
-) -> "pd.DataFrame":
+NOT_FOR_CALLS = {"space", "plan_only", "as_json", "command"}
+
+
+def train_chain(network: str, **options: Any) -> "pd.DataFrame":
     """Train one chain for each seed, or take it from the population: ``--space chain`` as a call.
 
     Example::
@@ -60,8 +30,8 @@ def train_chain(
 
     Args:
         network: a paper's name, ``torchvision:NAME``, or ``module:function`` that every worker can import.
-        network_version: in place of the digest of the builder's code, which is part of the key otherwise.
-        task, data, image_size, ...: as the options of the same names; None takes the space's own.
+        options: the command's options, with underscores for dashes, as `SearchOptions` declares them: ``epochs=5``,
+            ``task="cifar10"``, ``network_args={"width": 2}``; None takes the default.
 
     Returns:
         A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
@@ -71,51 +41,24 @@ def train_chain(
         the generations that were published, and a sentence each in ``attrs["failed"]``.
 
     Raises:
-        UserError: an argument cannot be used; the message says which and what is allowed.
+        UserError: an argument is unknown or cannot be used; the message says which and what is allowed.
     """
-    finished = search(
-        SearchOptions(
-            space="chain",
-            network=network,
-            network_args=json.dumps(dict(network_args)) if network_args else None,
-            network_version=network_version,
-            task=task,
-            data=data,
-            image_size=_side(image_size),
-            label_column=label_column,
-            tokens=tokens,
-            download=download,
-            generations=generations,
-            objective=objective,
-            seeds=tuple(seeds) if seeds is not None else None,
-            epochs=epochs,
-            batch_size=batch_size,
-            precision=precision,
-            label_noise=label_noise,
-            split_seed=split_seed,
-            protocol=protocol,
-            workers=workers,
-            cpus_per_worker=cpus_per_worker,
-            gpus_per_worker=gpus_per_worker,
-            storage=storage,
-            name=name,
-            concurrent=concurrent,
-            address=address,
-            working_dir=working_dir,
-            retry_failed=retry_failed,
-            teacher=teacher,
-            teacher_cache=teacher_cache,
-            recompute=recompute,
-            command=f"ban_ray.search.api.train_chain({network!r}, ...)",
-        )
-    )
-    assert finished is not None
-    return _frame(finished)
+    for name in NOT_FOR_CALLS & options.keys():
+        raise UserError(f"train_chain takes no {name}")
+    fixed = {"space": "chain", "network": network, "command": f"ban_ray.search.api.train_chain({network!r}, ...)"}
+    result = search(validated(SearchOptions, options | fixed))
+    assert result is not None
+    return _frame(result)
 
 
-def _side(size: str | int | tuple[int, int] | None) -> str | None:
-    """As the command line has it."""
-    return "x".join(map(str, size)) if isinstance(size, tuple) else None if size is None else str(size)
+_KEYWORDS = [
+    inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.annotation)
+    for name, field in SearchOptions.model_fields.items()
+    if name not in NOT_FOR_CALLS | {"network"}
+]
+_NETWORK = inspect.Parameter("network", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
+# For `help`, notebooks and editors: the options are declared once, in the model.
+setattr(train_chain, "__signature__", inspect.Signature([_NETWORK, *_KEYWORDS], return_annotation="pd.DataFrame"))
 
 
 def _test(metric: "Metric", member: "Member") -> float:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,8 @@ from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
 from ban_ray.runtime.trial import TrainFunction
 from ban_ray.search.config.options import SearchOptions
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec, resolve
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan import plan as plans
@@ -54,7 +54,7 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
         KeyboardInterrupt: interrupted; claims are released, what was published stays.
     """
     console = _console(options.as_json)
-    _check_execution_options(options)
+    records.check_name(options.name)
     spec = resolve(options)
     url = absolute(options.storage)
     if options.working_dir is not None and not Path(options.working_dir).is_dir():
@@ -84,7 +84,7 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
                     stderr=options.as_json,
                 )
         paths = SearchPaths(url, _local_folder(url) / name, name)
-        executed = execute(plan, options, population, paths, console, train)
+        executed = execute(plan, population, paths, console, train)
         spec = replace(spec, chains=executed.chains)
         early = executed.state.tracker.stopped
         result = summarise(spec, population, executed.failed)
@@ -117,27 +117,12 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
     return SearchResult(spec, population, name, executed.failed)
 
 
-def _check_execution_options(choices: SearchOptions) -> None:
-    """What may be wrong with a choice whatever the space: the command line's own types refuse it, a call's do not.
-
-    Raises:
-        UserError: the first such choice.
-    """
-    records.check_name(choices.name)
-    for option, value in (("--cpus-per-worker", choices.cpus_per_worker), ("--concurrent", choices.concurrent)):
-        if value is not None and value < 1:
-            raise UserError(f"{option} {value}: at least 1 is needed")
-    gpus = choices.gpus_per_worker
-    if gpus is not None and not 0 <= gpus < math.inf:
-        raise UserError(f"--gpus-per-worker {gpus}: 0, a part of one such as 0.25, or whole ones are needed")
-
-
 def _with_teachers(
-    request: SearchSpec, population: Population, name: str, console: Console, *, note: bool = True
+    spec: SearchSpec, population: Population, name: str, console: Console, *, note: bool = True
 ) -> SearchSpec:
-    chosen = select_teachers(population, name, request.teacher, request.context.task, write=note)
+    chosen = select_teachers(population, name, spec.teacher, spec.context.task, write=note)
     console.print(f"Teacher: {chosen.description}", highlight=False, markup=False, soft_wrap=not console.is_terminal)
-    return request.with_teachers(chosen)
+    return spec.with_teachers(chosen)
 
 
 def _console(stderr: bool) -> Console:
@@ -154,20 +139,20 @@ def _local_folder(url: str) -> Path:
     return Path(url) / "searches"
 
 
-def _print_plan(choices: SearchOptions, request: SearchSpec, url: str, console: Console) -> None:
+def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Console) -> None:
     """Print what would be trained; writes nothing."""
     exists = is_url(url) or Path(url).is_dir()
     population = Population(find_storage(url)) if exists else None
-    if request.teacher.kind != "parent":
+    if spec.teacher.kind != "parent":
         if population is None:
-            raise UserError(f"--teacher {choices.teacher!r}: there is no population at {url} to take it from")
-        request = _with_teachers(
-            request, population, records.resolve_name(population.storage, request, choices.name), console, note=False
+            raise UserError(f"--teacher {options.teacher!r}: there is no population at {url} to take it from")
+        spec = _with_teachers(
+            spec, population, records.resolve_name(population.storage, spec, options.name), console, note=False
         )
-    plan = plans.make_plan(request, population)
+    plan = plans.make_plan(spec, population)
     plans.print_plan(plan, console)
-    cost, misses = _print_cost(plan, population, choices.concurrent, console)
-    if choices.as_json:
+    cost, misses = _print_cost(plan, population, options.concurrent, console)
+    if options.as_json:
         _print_json(plans.as_json(plan, cost, misses))
 
 
@@ -181,7 +166,7 @@ def _print_cost(
     cost = plans.estimate_cost(plan, population)
     if cost is not None:
         plans.print_cost(cost, plan, concurrent, console)
-    if plan.request.is_sampled:
+    if plan.spec.is_sampled:
         console.print(
             "What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it",
             highlight=False,

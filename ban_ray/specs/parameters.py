@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import exp, log
 
+from ban_ray.specs.canonical import digest
+
 Value = int | float | str
 Configuration = Mapping[str, Value]
 When = Mapping[str, tuple[Value, ...]]
@@ -106,6 +108,11 @@ class FloatRange:
 
 Parameter = Choice | IntRange | FloatRange
 Parameters = Mapping[str, Parameter]
+
+
+def configuration_id(configuration: Configuration) -> str:
+    """The digest that identifies a configuration."""
+    return digest(dict(configuration))
 
 
 def check(parameters: Parameters) -> None:

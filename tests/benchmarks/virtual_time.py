@@ -10,7 +10,7 @@ from typing import Any
 
 from ban_ray.population import Population, open_storage
 from ban_ray.runtime.trial import TrialSpec
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.schedule.controller import SearchController
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue

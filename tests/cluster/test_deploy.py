@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ban_ray.cluster.prometheus import GAUGES, GENERATIONS, PREFIX
 
 import ban_ray
-from ban_ray.cluster.prometheus import GAUGES, GENERATIONS, PREFIX
 from ban_ray.search.__main__ import main
 
 yaml = pytest.importorskip("yaml")

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from ban_ray.runtime.trial import TrialSpec
-from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.controller import SearchController
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue

@@ -10,7 +10,8 @@ import pytest
 from ban_ray.population import Population, open_storage
 from ban_ray.search.config import spaces
 from ban_ray.search.config.choices import Options
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec, resolve
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import SAMPLERS
 from ban_ray.search.plan.equal_chains import equal_chains_sentence
 from ban_ray.search.study import best as front

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.search.study import best as front

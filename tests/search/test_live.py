@@ -5,7 +5,8 @@ from typing import Any
 from rich.console import Console
 
 from ban_ray.search.config.choices import Options
-from ban_ray.search.config.resolve import PlannedChain, resolve
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.results.live import LiveProgress
 from ban_ray.search.results.progress import PlainProgress
 

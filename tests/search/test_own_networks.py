@@ -13,7 +13,8 @@ from ban_ray.errors import UserError
 from ban_ray.population import Member, Population
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.search.config.choices import Options
-from ban_ray.search.config.resolve import SearchSpec, resolve
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.near_misses import near_misses
@@ -92,7 +93,7 @@ def test_edited_code_is_another_network(module: str, edit: Edit, population: Pop
     plan = plans.make_plan(chain(module), population)
     assert not plan.published
     assert near_misses(plan.missing, population) == ["2 members differ only in the network's version"]
-    train(population, plan.request)
+    train(population, plan.spec)
     edit(("nn.Tanh", "nn.ReLU"))
     assert set(chain(module).chains[0].chain.keys) == {member.key for member in members}
 

@@ -14,7 +14,8 @@ from optuna.trial import FrozenTrial
 from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.population import Population, open_storage
 from ban_ray.search.config.choices import Options
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec, resolve
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.schedule.outcome import DONE, ChainOutcome
 from ban_ray.search.schedule.state import SearchState, open_search_state
 from ban_ray.search.study import best as front

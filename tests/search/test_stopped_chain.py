@@ -15,7 +15,8 @@ from ban_ray.population import Population, checkpoints, claims, open_storage
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.runtime.trial import TrialSpec
 from ban_ray.search.config.choices import Options
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec, resolve
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.run.cleanup import StoppedChainCleanup
 from ban_ray.search.schedule.controller import SearchController
 from ban_ray.search.schedule.early_stopping import EarlyStopping

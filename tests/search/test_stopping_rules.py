@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from ban_ray.evaluation.pareto import non_dominated_ranks, pareto_front
-from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import EarlyStopping
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung, is_saturated, should_prune

@@ -13,7 +13,8 @@ from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker import train_generations
 from ban_ray.search.config import spaces
 from ban_ray.search.config.choices import Options
-from ban_ray.search.config.resolve import SearchSpec, resolve
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import disk_space
 from ban_ray.search.plan import plan as plans

@@ -1,9 +1,9 @@
 """Options that would be without effect in every chain are refused; in some chains an effect is enough."""
 
 import pytest
+from ban_ray.search.config.ineffective import reject_ineffective_options
 
 from ban_ray.errors import UserError
-from ban_ray.search.config.ineffective import reject_ineffective_options
 from ban_ray.specs import Chain, Objective, Recipe, Task, born_again
 
 TASK = Task(name="digits", fingerprint="0" * 64)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from ban_ray.search.config.choices import Options
-from ban_ray.search.config.resolve import SearchSpec, resolve
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import SearchSpec
 from tests.text.conftest import babble, write
 
 

@@ -27,6 +27,7 @@ from ban_ray.training.placement import to_device
 
 _log = logging.getLogger(__name__)
 
+
 def train_generations(job: TrainingJob, device: torch.device, report: WorkerReport) -> JobResult:
     """Train each generation of a job, or reuse it from the population.
 

@@ -1,66 +1,25 @@
-"""What was typed about a search, and each choice checked by itself."""
-
-from dataclasses import dataclass
+"""The choices of a search's options, each checked against its space."""
 
 from pydantic import ValidationError
 
-from ban_ray.cli.params import json_object
+from ban_ray.cli.params import first_sentence
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
 from ban_ray.networks.source_version import chosen_version
+from ban_ray.search.config.options import SearchOptions
 from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, Task
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.source import TASK_TYPES, Source
 
 
-@dataclass(frozen=True)
-class Options:
-    """What was typed; None where an option was not given."""
-
-    space: str
-    scale: str = "laptop"
-    task: str | None = None
-    data: str | None = None
-    label_column: str | None = None
-    image_size: str | None = None
-    download: bool = False
-    tokens: str | None = None
-    label_noise: float | None = None
-    split_seed: int = 0
-    protocol: str | None = None
-    generations: int | None = None
-    epochs: int | None = None
-    batch_size: int | None = None
-    objective: str | None = None
-    precision: str | None = None
-    seeds: tuple[int, ...] | None = None
-    workers: int | None = None
-    network: str | None = None
-    network_args: str | None = None
-    network_version: str | None = None
-    teacher: str = "parent"
-    teacher_cache: str | None = None
-    recompute: bool = False
-    sampler: str | None = None
-    samples: int | None = None
-    minimise: str | None = None
-    target: str | None = None
-    stopping: bool | None = None
-    patience: int | None = None
-    min_gain: float | None = None
-    time_budget: str | None = None
-    max_parameters: int | None = None
-    max_generations_trained: int | None = None
-
-
-def resolve_task_name(options: Options, scale: Scale, space: SearchSpace) -> str:
+def resolve_task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:
     name = options.task or (space.data_task if options.data is not None else "") or scale.task
     if name not in TASK_TYPES:
         raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(TASK_TYPES)}")
     return name
 
 
-def resolve_teacher(options: Options, space: SearchSpace) -> TeacherChoice:
+def resolve_teacher(options: SearchOptions, space: SearchSpace) -> TeacherChoice:
     try:
         choice = TeacherChoice.parse(options.teacher)
     except ValueError as error:
@@ -70,7 +29,7 @@ def resolve_teacher(options: Options, space: SearchSpace) -> TeacherChoice:
     return choice
 
 
-def resolve_network(options: Options, space: SearchSpace) -> Network | None:
+def resolve_network(options: SearchOptions, space: SearchSpace) -> Network | None:
     given = {
         "network": options.network,
         "network-args": options.network_args,
@@ -83,12 +42,12 @@ def resolve_network(options: Options, space: SearchSpace) -> Network | None:
         return None
     if options.network is None:
         raise UserError(f"space {space.name} needs --network; allowed are {', '.join(registry.FORMS)}")
-    arguments = json_object("--network-args", options.network_args)
+    arguments = options.network_args or {}
     architecture = registry.parse(options.network, arguments or None)
     return Network(architecture.name, arguments, chosen_version(architecture, options.network_version))
 
 
-def resolve_objective(options: Options, scale: Scale) -> Objective:
+def resolve_objective(options: SearchOptions, scale: Scale) -> Objective:
     if options.objective is None:
         return scale.objective
     try:
@@ -97,7 +56,7 @@ def resolve_objective(options: Options, scale: Scale) -> Objective:
         raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
 
 
-def recipe_changes(options: Options) -> dict[str, object]:
+def recipe_changes(options: SearchOptions) -> dict[str, object]:
     """The fields of a recipe that the command line sets."""
     given = {
         "epochs": options.epochs,
@@ -109,14 +68,14 @@ def recipe_changes(options: Options) -> dict[str, object]:
     return {name: value for name, value in given.items() if value is not None}
 
 
-def resolve_recipe(options: Options, scale: Scale, task: str) -> Recipe:
+def resolve_recipe(options: SearchOptions, scale: Scale, task: str) -> Recipe:
     try:
         return Recipe.model_validate(scale.recipes.get(task, scale.recipe).model_dump() | recipe_changes(options))
     except ValidationError as error:
         raise UserError(first_sentence(error)) from error
 
 
-def resolve_task(source: Source, fingerprint: str, options: Options, scale: Scale, noise: float) -> Task:
+def resolve_task(source: Source, fingerprint: str, options: SearchOptions, scale: Scale, noise: float) -> Task:
     try:
         task = Task(
             name=source.name,
@@ -134,15 +93,3 @@ def resolve_task(source: Source, fingerprint: str, options: Options, scale: Scal
             "--label-noise"
         )
     return task
-
-
-def first_sentence(error: ValidationError | ValueError) -> str:
-    """The first thing that a validation found wrong, with the value."""
-    if not isinstance(error, ValidationError):
-        return str(error)
-    first = error.errors()[0]
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    option = "--" + ".".join(map(str, first["loc"])).replace("_", "-")
-    return f"{option} {first['input']!r}: {message[0].lower()}{message[1:]}"

@@ -1,24 +1,168 @@
-"""Everything that was typed."""
+"""Every option of a search, declared once: the command line and `train_chain` are made from this model."""
 
-from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from ban_ray.search.config.choices import Options
+from annotated_types import Ge, Le
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from ban_ray.cli.params import Option, json_object, parse_bytes, parse_seeds
+from ban_ray.tasks.catalog import TASK_TYPES
+
+SEARCH, DATA, TRAINING = "Search", "Data", "Training"
+TEACHERS, SAMPLING, EXECUTION, OUTPUT = "Networks and teachers", "Sampling and stopping", "Execution", "Output"
 
 
-@dataclass(frozen=True)
-class SearchOptions(Options):
-    """Options of a search and of its execution."""
+def _network_arguments(value: object) -> object:
+    return json_object("--network-args", value) if isinstance(value, str) else value
 
-    plan_only: bool = False
-    yes: bool = False
-    concurrent: int | None = None
-    cpus_per_worker: int = 1
-    gpus_per_worker: float | None = None
-    storage: str = "./ban_runs"
-    name: str | None = None
-    address: str | None = None
-    working_dir: str | None = None
-    retry_failed: bool = False
-    keep_unfinished: bool = False
-    as_json: bool = False
-    command: str = ""
+
+def _image_size(value: object) -> object:
+    if isinstance(value, tuple | list):
+        return "x".join(map(str, value))
+    return str(value) if isinstance(value, int) else value
+
+
+class SearchOptions(BaseModel):
+    """What the user asked for; None where an option was not given.
+
+    A field with an `Option` is an option of the command line, and every field is a keyword of `train_chain`. A field
+    that `ban_ray.runtime.messages.RunContext` has too reaches every worker.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    space: Annotated[str, Option("Search space, by name or file.", SEARCH, "NAME|FILE.py")]
+    scale: Annotated[
+        Literal["laptop", "paper"], Option("Small and quick, or what the papers ran, for GPUs.", SEARCH)
+    ] = "laptop"
+    generations: Annotated[
+        int | None, Ge(0), Option("Number of born-again generations after the baseline.", SEARCH, "K")
+    ] = None
+    seeds: Annotated[
+        tuple[int, ...] | None, BeforeValidator(parse_seeds), Option("Seeds of the chains.", SEARCH, "0,1,2")
+    ] = None
+    name: Annotated[str | None, Option("Name of the search; the space's name by default.", SEARCH)] = None
+
+    task: Annotated[str | None, Option(f"Task: {', '.join(TASK_TYPES)}; some are embedded.", DATA)] = None
+    data: Annotated[str | None, Option("Folder with the task's files.", DATA, "DIR")] = None
+    download: Annotated[bool, Option("Download the task's files into --data if it has none.", DATA)] = False
+    image_size: Annotated[
+        str | None,
+        BeforeValidator(_image_size),
+        Option("Size of the images of --task folder, in pixels.", DATA, "N|HxW"),
+    ] = None
+    tokens: Annotated[Literal["word", "char"] | None, Option("Unit that a text is split into.", DATA)] = None
+    label_column: Annotated[str | None, Option("Column of the labels, e.g. fine_label.", DATA)] = None
+    label_noise: Annotated[
+        float | None, Ge(0), Le(1), Option("Fraction of training labels replaced at random.", DATA, "P")
+    ] = None
+    split_seed: Annotated[int, Ge(0), Option("Seed that selects the held-out samples.", DATA)] = 0
+    protocol: Annotated[
+        Literal["search", "paper"] | None, Option("paper trains on the held-out samples too.", DATA)
+    ] = None
+
+    epochs: Annotated[int | None, Ge(1), Option("Epochs of each generation.", TRAINING)] = None
+    batch_size: Annotated[int | None, Ge(1), Option("Global batch size, divided among the workers.", TRAINING)] = None
+    objective: Annotated[
+        str | None, Option("Objective: label, ban, ban+l, cwtm or dkpp, with fields: ban:temperature=4.", TRAINING)
+    ] = None
+    precision: Annotated[Literal["fp32", "tf32", "bf16"] | None, Option("Numerical precision.", TRAINING)] = None
+    workers: Annotated[int | None, Ge(1), Option("Processes that train one generation together.", TRAINING)] = None
+    recompute: Annotated[
+        bool,
+        Option("Recompute activations of dense units in the backward pass: less memory, the same bits.", TRAINING),
+    ] = False
+
+    network: Annotated[
+        str | None,
+        Option("Network, for spaces that take one: NAME, torchvision:NAME or module:function.", TEACHERS, "NAME"),
+    ] = None
+    network_args: Annotated[
+        dict[str, JsonValue] | None,
+        BeforeValidator(_network_arguments),
+        Option("Arguments of module:function or torchvision:NAME.", TEACHERS, "JSON"),
+    ] = None
+    network_version: Annotated[
+        str | None, Option("Version of your builder, part of the key in place of its source.", TEACHERS, "TEXT")
+    ] = None
+    teacher: Annotated[
+        str,
+        Option(
+            "Teacher of each chain's first generation: parent (labels), KEY, generations:KEY, best, best:parameters=N.",
+            TEACHERS,
+            "CHOICE",
+        ),
+    ] = "parent"
+    teacher_cache: Annotated[
+        int | None,
+        BeforeValidator(parse_bytes("--teacher-cache")),
+        Option("Cache teachers' outputs for further students, up to this size, e.g. 2GiB.", TEACHERS, "SIZE"),
+    ] = None
+
+    sampler: Annotated[
+        str | None,
+        Option("Sampler: grid, random, tpe, nsga2 or gp; by default grid for a list, else tpe.", SAMPLING, "NAME"),
+    ] = None
+    samples: Annotated[int | None, Ge(1), Option("Number of configurations to sample.", SAMPLING, "N")] = None
+    minimise: Annotated[
+        str | None,
+        Option(
+            "Targets: error, parameters, multiply-accumulates.", SAMPLING, "error,parameters", aliases=("--minimize",)
+        ),
+    ] = None
+    target: Annotated[
+        str | None,
+        Option("Generation whose held-out error stands for a chain; last by default.", SAMPLING, "last|best|ensemble"),
+    ] = None
+    stopping: Annotated[
+        bool | None, Option("Stop chains that fall behind; on by default unless the sampler is grid.", SAMPLING)
+    ] = None
+    patience: Annotated[
+        int | None, Option("Generations without a gain after which a chain ends; at least 2.", SAMPLING, "N")
+    ] = None
+    min_gain: Annotated[
+        float | None,
+        Ge(0),
+        Le(100),
+        Option("Minimum improvement in held-out error that counts as a gain.  [default: 0]", SAMPLING, "POINTS"),
+    ] = None
+    time_budget: Annotated[
+        str | None,
+        Option("Wall-clock budget in seconds, or 30m, 2h, 1d; unfinished chains resume later.", SAMPLING, "TIME"),
+    ] = None
+    max_parameters: Annotated[int | None, Ge(1), Option("Skip networks with more parameters.", SAMPLING, "N")] = None
+    max_generations_trained: Annotated[
+        int | None, Ge(1), Option("Start no chain that would train more generations in all.", SAMPLING, "N")
+    ] = None
+
+    storage: Annotated[str, Option("Folder or bucket of the population and its searches.", EXECUTION, "DIR")] = (
+        "./ban_runs"
+    )
+    concurrent: Annotated[
+        int | None, Ge(1), Option("Maximum number of chains at once; as many as fit by default.", EXECUTION)
+    ] = None
+    cpus_per_worker: Annotated[int, Ge(1), Option("CPUs and threads of each worker.", EXECUTION)] = 1
+    gpus_per_worker: Annotated[
+        float | None,
+        Ge(0),
+        Option("GPUs of each worker; one by default where there are any, 0.25 shares one among four.", EXECUTION, "N"),
+    ] = None
+    address: Annotated[
+        str | None,
+        Option(
+            "Running Ray cluster; by default RAY_ADDRESS, else a local one is started.", EXECUTION, "auto|HOST:PORT"
+        ),
+    ] = None
+    working_dir: Annotated[str | None, Option("Folder with your modules, sent to every node.", EXECUTION, "DIR")] = None
+    retry_failed: Annotated[bool, Option("Train generations again that failed with a non-finite loss.", EXECUTION)] = (
+        False
+    )
+    keep_unfinished: Annotated[bool, Option("Keep the checkpoints of stopped chains.", EXECUTION)] = False
+
+    plan_only: Annotated[bool, Option("Print what would be trained and exit.", OUTPUT, flag="--plan")] = False
+    yes: Annotated[bool, Option("Do not ask for confirmation before --scale paper.", OUTPUT)] = False
+    as_json: Annotated[
+        bool, Option("Print the result as one JSON object on stdout, everything else on stderr.", OUTPUT, flag="--json")
+    ] = False
+
+    command: Annotated[str, Field(description="What the user typed, for the records.")] = ""

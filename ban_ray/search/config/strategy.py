@@ -1,15 +1,15 @@
-"""How a search goes through its space: sampler, targets, stopping, budgets; checked before anything starts."""
+"""The strategy of a search: sampler, targets, stopping and budgets, checked before anything starts."""
 
 import re
 from dataclasses import dataclass
-from typing import Protocol
 
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.samplers import SAMPLERS
 from ban_ray.specs import Scale
 from ban_ray.specs.parameters import conditional, continuous
 
-SAMPLERS = ("grid", "random", "tpe", "nsga2", "gp")
 SELECT_BY = ("last", "best", "ensemble")
 ERROR, PARAMETERS, MULTIPLY_ACCUMULATES = "error", "parameters", "multiply-accumulates"
 TARGETS = (ERROR, PARAMETERS, MULTIPLY_ACCUMULATES)
@@ -19,34 +19,9 @@ DEFAULT_PATIENCE = 2
 _UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class Typed(Protocol):
-    """The part of what was typed that is about the way through the space; None where an option was not given."""
-
-    @property
-    def sampler(self) -> str | None: ...
-    @property
-    def samples(self) -> int | None: ...
-    @property
-    def minimise(self) -> str | None: ...
-    @property
-    def target(self) -> str | None: ...
-    @property
-    def stopping(self) -> bool | None: ...
-    @property
-    def patience(self) -> int | None: ...
-    @property
-    def min_gain(self) -> float | None: ...
-    @property
-    def time_budget(self) -> str | None: ...
-    @property
-    def max_parameters(self) -> int | None: ...
-    @property
-    def max_generations_trained(self) -> int | None: ...
-
-
 @dataclass(frozen=True)
 class SearchStrategy:
-    """How a search goes through its space.
+    """The sampler, targets, stopping and budgets of a search.
 
     Attributes:
         samples: configurations of the whole search; None with a grid, which has its own.
@@ -81,7 +56,7 @@ class SearchStrategy:
         return f"held-out {metric.heading}, of {of}{biased}"
 
 
-def resolve_strategy(options: Typed, space: str, scale: Scale, protocol: str) -> SearchStrategy:
+def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol: str) -> SearchStrategy:
     """Check the choices against the space.
 
     Raises:
@@ -104,14 +79,6 @@ def resolve_strategy(options: Typed, space: str, scale: Scale, protocol: str) ->
             f"--patience {options.patience} is too small; at least 2 are needed, since chains gain again after one "
             "generation without a gain (workshop Table 1, DenseNet-80-80)"
         )
-    if options.min_gain is not None and not 0 <= options.min_gain < 100:
-        raise UserError(f"--min-gain {options.min_gain:g}: points of held-out error from 0 to 100 are allowed")
-    for option, limit in (
-        ("--max-parameters", options.max_parameters),
-        ("--max-generations-trained", options.max_generations_trained),
-    ):
-        if limit is not None and limit < 1:
-            raise UserError(f"{option} {limit}: at least 1 is needed")
     return SearchStrategy(
         sampler=sampler,
         samples=samples,
@@ -138,38 +105,39 @@ def parse_duration(text: str) -> float:
     return float(match[1]) * _UNITS_S[match[2]]
 
 
-def _sampler(options: Typed, space: str, scale: Scale) -> str:
-    sampler = options.sampler or ("tpe" if scale.parameters else "grid")
-    if sampler not in SAMPLERS:
-        raise UserError(f"--sampler {sampler!r} is unknown; allowed are {', '.join(SAMPLERS)}")
-    if sampler != "grid" and not scale.parameters:
+def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:
+    name = options.sampler or ("tpe" if scale.parameters else "grid")
+    if name not in SAMPLERS:
+        raise UserError(f"--sampler {name!r} is unknown; allowed are {', '.join(SAMPLERS)}")
+    sampler = SAMPLERS[name]
+    if not sampler.is_listing and not scale.parameters:
         raise UserError(
-            f"--sampler {sampler!r} needs parameters and space {space} is a list of {len(scale.configurations)} "
+            f"--sampler {name!r} needs parameters and space {space} is a list of {len(scale.configurations)} "
             "configurations; only grid is allowed"
         )
-    if sampler == "grid" and (unlisted := continuous(scale.parameters)):
+    if sampler.is_listing and (unlisted := continuous(scale.parameters)):
+        allowed = [other.name for other in SAMPLERS.values() if not other.is_listing]
         raise UserError(
-            f"--sampler 'grid' needs parameters with a list of values and {unlisted[0]} of space {space} is "
-            f"continuous; allowed are {', '.join(SAMPLERS[1:])}"
+            f"--sampler {name!r} needs parameters with a list of values and {unlisted[0]} of space {space} is "
+            f"continuous; allowed are {', '.join(allowed)}"
         )
-    if sampler == "gp" and conditional(scale.parameters):
-        names = [name for name, parameter in scale.parameters.items() if parameter.when]
+    if not sampler.takes_conditional and conditional(scale.parameters):
+        names = [parameter for parameter, values in scale.parameters.items() if values.when]
+        allowed = [other.name for other in SAMPLERS.values() if other.takes_conditional and not other.is_listing]
         raise UserError(
-            f"--sampler 'gp' cannot model {names[0]} of space {space}, which exists in a part of the space only; "
-            "allowed are random, tpe, nsga2"
+            f"--sampler {name!r} cannot model {names[0]} of space {space}, which exists in a part of the space only; "
+            f"allowed are {', '.join(allowed)}"
         )
-    return sampler
+    return name
 
 
-def _samples(options: Typed, sampler: str, scale: Scale) -> int | None:
+def _samples(options: SearchOptions, sampler: str, scale: Scale) -> int | None:
     if sampler == "grid":
         if options.samples is not None:
             raise UserError(
                 f"--samples {options.samples} is of no use with --sampler grid, which takes every configuration"
             )
         return None
-    if options.samples is not None and options.samples < 1:
-        raise UserError(f"--samples {options.samples}: at least 1 is needed")
     return options.samples or scale.samples
 
 

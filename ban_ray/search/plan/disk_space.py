@@ -34,17 +34,15 @@ def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
 def needed_bytes(plan: Plan, concurrent: int) -> int:
     """Bytes of all missing members, and of the checkpoints of as many of the largest as train at once."""
     weights = sorted((_weight_bytes(plan, generation) for generation in plan.missing), reverse=True)
-    request = plan.request
-    samples = request.sizes.held_out + request.sizes.test
-    predictions = (
-        samples * (request.dataset.num_classes if request.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
-    )
+    spec = plan.spec
+    samples = spec.sizes.held_out + spec.sizes.test
+    predictions = samples * (spec.dataset.num_classes if spec.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
     members = sum(weights) + len(weights) * (predictions + _RECORD_BYTES)
     # A new checkpoint is whole before an old one goes.
     return members + sum(weights[:concurrent]) * _CHECKPOINT_TENSORS * (KEPT + 1)
 
 
 def _weight_bytes(plan: Plan, generation: Generation) -> int:
-    decoded = plan.request.dataset
+    decoded = plan.spec.dataset
     architecture = registry.parse(generation.network, generation.network_arguments or None)
     return architecture.parameters(decoded.num_classes, decoded.in_channels) * _FLOAT_BYTES

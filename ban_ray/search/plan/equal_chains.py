@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 
-from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.search.config.spec import PlannedChain
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration
 

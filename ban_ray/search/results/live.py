@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
@@ -13,7 +13,9 @@ from rich.text import Text
 
 from ban_ray.cli.console import new_table
 from ban_ray.evaluation.metrics import ERROR
-from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, Waiting
+from ban_ray.search.config.spec import PlannedChain
+from ban_ray.search.schedule.controller import ChainListener
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 REFRESH_PER_S = 2
@@ -27,7 +29,7 @@ class _ChainProgress:
     """What a chain has told so far; `errors` by generation, held-out or, without held-out data, on test."""
 
     planned: PlannedChain
-    record: dict[str, Any] = field(default_factory=dict)
+    epoch: EpochEnded | None = None
     errors: dict[int, float] = field(default_factory=dict)
     state: str = "queued"
     note: str = ""
@@ -36,7 +38,7 @@ class _ChainProgress:
 
     @property
     def number(self) -> int:
-        return int(self.record.get("generation", 0))
+        return 0 if self.epoch is None else self.epoch.generation
 
     def gain(self) -> str:
         """The last published generation's error against its teacher's."""
@@ -47,14 +49,14 @@ class _ChainProgress:
 
     def seconds_left(self) -> float | None:
         """Of this chain, if what is left goes as fast as its newest epoch."""
-        if "seconds" not in self.record:
+        if self.epoch is None or "seconds" not in self.epoch.values:
             return None
-        epochs, done = int(self.record["epochs"]), int(self.record["epoch"])
+        epochs = self.epoch.epochs
         generations = len(self.planned.chain.generations) - 1 - self.number
-        return float(self.record["seconds"]) * (epochs - done + generations * epochs)
+        return float(self.epoch.values["seconds"]) * (epochs - self.epoch.epoch + generations * epochs)
 
 
-class LiveProgress:
+class LiveProgress(ChainListener):
     """One line a chain that runs or waits; finished and queued ones are counted."""
 
     def __init__(self, console: Console, chains: Sequence[PlannedChain], generations: int) -> None:
@@ -81,23 +83,18 @@ class LiveProgress:
         chain.state, chain.since = "running", time.monotonic()
         chain.note, chain.brief = STARTING
 
-    def on_report(self, planned: PlannedChain, record: dict[str, Any]) -> None:
+    def on_event(self, planned: PlannedChain, event: Event) -> None:
         chain = self._chains[id(planned)]
-        if key := record.get("waiting_for"):
-            chain.brief = f"waits {str(key)[:8]}"
-            chain.note = f"waits for {str(key)[:8]}, which another run is training"
-        if "generation" not in record:
-            return
-        chain.note, chain.brief = STARTING if record.get("taken") else ("", "")
-        if record.get("published") or record.get("taken"):
-            self._published += bool(record.get("published"))
-            metric = chain.planned.metric
-            error = metric.from_record(record, "held_out")
-            error = metric.from_record(record) if error is None else error
+        if isinstance(event, Waiting):
+            chain.brief, chain.note = f"waits {event.key[:8]}", waiting_text(event)
+        elif isinstance(event, EpochEnded):
+            chain.note, chain.brief, chain.epoch = "", "", event
+        elif isinstance(event, Published | Reused):
+            chain.note, chain.brief = STARTING if isinstance(event, Reused) else ("", "")
+            self._published += isinstance(event, Published)
+            _, error = generation_error(planned, event)
             if error is not None:
-                chain.errors[record["generation"]] = error
-        elif "epoch" in record:
-            chain.record = record
+                chain.errors[event.generation] = error
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
@@ -117,8 +114,9 @@ class LiveProgress:
         for chain in self._chains.values():
             if chain.state != "running":
                 continue
-            record, columns = chain.record, chain.planned.position.columns
-            error = chain.planned.metric.from_record(record, "held_out")
+            epoch, columns = chain.epoch, chain.planned.position.columns
+            values = {} if epoch is None else epoch.values
+            error = chain.planned.metric.from_record(values, "held_out")
             left = chain.seconds_left()
             title = chain.planned.title if wide else _shortened(chain.planned.title, width - 58)
             if chain.note:
@@ -127,13 +125,24 @@ class LiveProgress:
             table.add_row(
                 title,
                 columns[chain.number],
-                f"{record.get('epoch', 0)}/{record.get('epochs', '?')}",
+                "0/?" if epoch is None else f"{epoch.epoch}/{epoch.epochs}",
                 "" if error is None else f"{error:.2f}",
                 chain.gain(),
-                f"{record.get('images_per_second', 0):.0f}",
+                f"{values.get('images_per_second', 0):.0f}",
                 "" if left is None else format_duration(left),
             )
         return table
+
+
+def waiting_text(event: Waiting) -> str:
+    """What a chain waits for: a generation that another chain of this search, or another search, is training."""
+    return f"waits for {event.key[:8]}, which another chain is training"
+
+
+def generation_error(planned: PlannedChain, event: Published | Reused) -> tuple[str, float | None]:
+    """The part, ``held-out`` or, without held-out data, ``test``, and the error of a generation on it."""
+    held_out = planned.metric.from_record(event.values, "held_out")
+    return ("test", planned.metric.from_record(event.values)) if held_out is None else ("held-out", held_out)
 
 
 def _shortened(text: str, width: int) -> str:

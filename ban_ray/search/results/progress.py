@@ -2,19 +2,21 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 
-from ban_ray.search.config.resolve import PlannedChain
-from ban_ray.search.results.live import LiveProgress
+from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, Waiting
+from ban_ray.search.config.spec import PlannedChain
+from ban_ray.search.results.live import LiveProgress, generation_error, waiting_text
+from ban_ray.search.schedule.controller import ChainListener
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 QUIET_PERIOD_S = 30.0
 """A chain that says nothing for so long is told of."""
 
 
-class PlainProgress:
+class PlainProgress(ChainListener):
     """Prints what chains report."""
 
     def __init__(self, console: Console, chains: Sequence[PlannedChain], generations: int) -> None:
@@ -37,31 +39,24 @@ class PlainProgress:
         self._width = max(self._width, len(planned.title))
         self._columns = max(self._columns, *map(len, planned.position.columns))
 
-    def on_report(self, planned: PlannedChain, record: dict[str, Any]) -> None:
-        if key := record.get("waiting_for"):
-            self._console.print(
-                f"  {planned.title}  waits for {str(key)[:8]}, which another run is training", highlight=False
-            )
-        number = record.get("generation")
-        if number is None:
-            return
-        now = time.monotonic()
-        if record.get("published") or record.get("taken"):
-            metric = planned.metric
-            error = metric.from_record(record, "held_out")
-            value = metric.from_record(record) if error is None else error
-            if value is not None:
-                self._errors[planned.title, number] = value
-            if record.get("published"):
+    def on_event(self, planned: PlannedChain, event: Event) -> None:
+        if isinstance(event, Waiting):
+            self._console.print(f"  {planned.title}  {waiting_text(event)}", highlight=False, markup=False, emoji=False)
+        elif isinstance(event, Published | Reused):
+            part, error = generation_error(planned, event)
+            if error is not None:
+                self._errors[planned.title, event.generation] = error
+            if isinstance(event, Published):
                 self._published += 1
-                self._print_line(
-                    planned, number, self._error_and_gain(planned, number, "test" if error is None else "held-out")
-                )
-        elif "epoch" in record and now - self._last.setdefault(planned.title, now) > QUIET_PERIOD_S:
-            error = planned.metric.from_record(record, "held_out")
-            measured = f", held-out {planned.metric.text(error)}" if error is not None else ""
-            rate = f"{record.get('images_per_second', 0):.0f} {planned.metric.samples}/s"
-            self._print_line(planned, number, f"epoch {record['epoch']} of {record['epochs']}{measured}, {rate}")
+                self._print_line(planned, event.generation, self._error_and_gain(planned, event.generation, part))
+        elif isinstance(event, EpochEnded):
+            now = time.monotonic()
+            if now - self._last.setdefault(planned.title, now) > QUIET_PERIOD_S:
+                held_out = planned.metric.from_record(event.values, "held_out")
+                measured = f", held-out {planned.metric.text(held_out)}" if held_out is not None else ""
+                rate = f"{event.values.get('images_per_second', 0):.0f} {planned.metric.samples}/s"
+                text = f"epoch {event.epoch} of {event.epochs}{measured}, {rate}"
+                self._print_line(planned, event.generation, text)
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         if outcome.status != "done":

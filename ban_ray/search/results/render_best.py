@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from ban_ray.cli.console import new_table
-from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.config.strategy import ERROR
 from ban_ray.search.plan.plan import format_count, pluralised
 from ban_ray.search.schedule.outcome import ChainOutcome

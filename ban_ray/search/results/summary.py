@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ban_ray.evaluation import ensembles
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.population import Population, Predictions
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan.plan import group_by_row, row_parameters
 from ban_ray.search.study.targets import load_chain
 from ban_ray.specs.space import STUDENT
@@ -75,39 +75,39 @@ class _Entry:
 _Table = dict[str, dict[str, dict[int, _Entry]]]
 
 
-def summarise(request: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]]) -> Summary:
+def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]]) -> Summary:
     """Read the predictions of every finished chain and compute the table."""
     reasons: dict[str, list[str]] = {}
     for planned, sentence in failures:
         reasons.setdefault(planned.position.row, []).append(f"{planned.title}: {sentence}")
-    table = _read(request, population)
+    table = _read(spec, population)
     columns = list(dict.fromkeys(column for cells in table.values() for column in cells))
     columns.sort(key=lambda column: column.startswith("Ens*"))
     rows = []
-    for name, group in group_by_row(request.chains).items():
+    for name, group in group_by_row(spec.chains).items():
         cells = table.get(name, {})
         rows.append(
             Row(
                 name=name,
-                parameters=_parameters(request, population, group),
-                test=_cells(cells, request.metric, "test"),
-                held_out=_cells(cells, request.metric, "held_out"),
+                parameters=_parameters(spec, population, group),
+                test=_cells(cells, spec.metric, "test"),
+                held_out=_cells(cells, spec.metric, "held_out"),
                 failures=tuple(reasons.get(name, ())),
             )
         )
-    objective = "their own objectives" if "objective" in request.space.chooses else str(request.context.objective)
+    objective = "their own objectives" if "objective" in spec.space.chooses else str(spec.context.objective)
     return Summary(
-        request.metric, request.setting_description, objective, tuple(columns), tuple(rows), _sentence(request, table)
+        spec.metric, spec.setting_description, objective, tuple(columns), tuple(rows), _sentence(spec, table)
     )
 
 
-def _read(request: SearchSpec, population: Population) -> _Table:
+def _read(spec: SearchSpec, population: Population) -> _Table:
     """Entries by row, column and seed; a chain that misses a generation has none, or, where chains are stopped, those
     before it."""
     table: _Table = {}
-    for planned in request.chains:
+    for planned in spec.chains:
         found = load_chain(population, planned)
-        if not found.is_complete and not request.strategy.stopping:
+        if not found.is_complete and not spec.strategy.stopping:
             continue
         chain = [population.predictions(member) for member in found.members]
         keys = planned.chain.keys
@@ -122,14 +122,14 @@ def _read(request: SearchSpec, population: Population) -> _Table:
     return table
 
 
-def _parameters(request: SearchSpec, population: Population, row: Sequence[PlannedChain]) -> int:
+def _parameters(spec: SearchSpec, population: Population, row: Sequence[PlannedChain]) -> int:
     """Those of the members whose errors stand in a row; without members, of the network that was to be trained."""
     network = row[0].position.network or row[0].position.row
     for planned in row:
         for member in load_chain(population, planned).members:
             if member.generation.network == network:
                 return member.parameters
-    return row_parameters(request, row)
+    return row_parameters(spec, row)
 
 
 def _cells(cells: dict[str, dict[int, _Entry]], metric: Metric, part: str) -> dict[str, Cell]:
@@ -146,31 +146,31 @@ def _cells(cells: dict[str, dict[int, _Entry]], metric: Metric, part: str) -> di
     }
 
 
-def _sentence(request: SearchSpec, table: _Table) -> str:
+def _sentence(spec: SearchSpec, table: _Table) -> str:
     """The primary comparison: each row's last generation against the space's reference, on test data; rows of one
     objective are averaged, those of equal chains as one."""
-    reference, metric = request.space.against, request.metric
+    reference, metric = spec.space.against, spec.metric
     differences: dict[tuple[str, str], dict[tuple[tuple[str, ...], ...], NDArray[np.float64]]] = {}
-    stopping = request.strategy.stopping
-    objectives = _objectives(request.chains)
+    stopping = spec.strategy.stopping
+    objectives = _objectives(spec.chains)
     for row, cells in table.items():
         # Where members of the population taught generation 0, there is no baseline to compare with.
-        reference = STUDENT if STUDENT in cells else request.space.against
+        reference = STUDENT if STUDENT in cells else spec.space.against
         students = [column for column in cells if column != reference and not column.startswith("Ens*")]
         if reference not in cells or not students:
             continue
         # A space with several kinds of students a row compares its first kind; the others stand in the table.
         sequence = [column for column in students if _BORN_AGAIN.fullmatch(column)]
         last = sequence[-1] if sequence else students[0]
-        if stopping and sequence and last != f"BAN-{request.generations}":
+        if stopping and sequence and last != f"BAN-{spec.generations}":
             continue
-        if set(cells[reference]) == set(cells[last]) == set(request.seeds):
-            pairs = [(cells[last][seed], cells[reference][seed]) for seed in request.seeds]
+        if set(cells[reference]) == set(cells[last]) == set(spec.seeds):
+            pairs = [(cells[last][seed], cells[reference][seed]) for seed in spec.seeds]
             keys = tuple(new.keys + old.keys for new, old in pairs)
             differences.setdefault((last, objectives[row, last]), {})[keys] = np.stack(
                 [new.losses(metric, "test") - old.losses(metric, "test") for new, old in pairs]
             )
-    if not request.generations:
+    if not spec.generations:
         return "No born-again generation was asked for, so there is no gain to speak of."
     if not differences:
         return "No row has all its seeds, so nothing is said about the gain."

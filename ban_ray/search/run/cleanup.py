@@ -1,36 +1,52 @@
-"""What chains that were stopped in training leave: claims, and checkpoints that would fill the disk."""
+"""What chains leave behind that were stopped in training: claims, and checkpoints that would fill the disk."""
 
 import time
 
 from ban_ray.population import Population, checkpoints, claims
-from ban_ray.search.config.resolve import PlannedChain
+from ban_ray.runtime.messages import TrialSpec
+from ban_ray.search.config.spec import PlannedChain
+from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.outcome import ChainOutcome
 
 LATE_WRITES_S = 10.0
 """Workers of a stopped chain live on for about a second."""
 
 
-class StoppedChainCleanup:
-    """Releases the claims, and removes the checkpoints once nobody writes them any more, unless they are to be kept."""
+class StoppedChainCleanup(ChainListener):
+    """Releases the claims of stopped chains, and removes their checkpoints once nobody writes them any more.
+
+    Args:
+        keep: whether the checkpoints are kept.
+    """
 
     def __init__(self, population: Population, *, keep: bool = False) -> None:
         self._population, self._keep = population, keep
+        self._run_prefixes: dict[int, str] = {}
         self._stopped: list[tuple[float, PlannedChain, str]] = []
 
-    def add(self, planned: PlannedChain, run_prefix: str) -> None:
-        """A chain was stopped whose claims are named `runs...`."""
-        if not self._keep:
-            self._stopped.append((time.monotonic(), planned, run_prefix))
-        claims.release_runs(self._population.storage, list(planned.chain.keys), lambda run: run.startswith(run_prefix))
+    def add_trial(self, planned: PlannedChain, trial: TrialSpec) -> None:
+        """Remember how the claims of a chain's trial are named."""
+        self._run_prefixes[id(planned)] = trial.run_prefix
+
+    def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
+        run_prefix = self._run_prefixes.get(id(planned))
+        if run_prefix is not None and outcome.status in ("stopped", "saturated"):
+            if not self._keep:
+                self._stopped.append((time.monotonic(), planned, run_prefix))
+            claims.release_runs(
+                self._population.storage, list(planned.chain.keys), lambda run: run.startswith(run_prefix)
+            )
+        self.sweep()
 
     def sweep(self, min_age_s: float = LATE_WRITES_S) -> None:
-        """Remove the checkpoints of chains that were stopped longer ago than `older_s`."""
+        """Remove the checkpoints of chains that were stopped at least `min_age_s` seconds ago."""
         now = time.monotonic()
         due = [entry for entry in self._stopped if now - entry[0] >= min_age_s]
         self._stopped = [entry for entry in self._stopped if entry not in due]
-        for _, planned, runs in due:
+        for _, planned, run_prefix in due:
             for key in planned.chain.keys:
                 if key in self._population:
                     continue
                 _, record = claims.current(self._population.storage, key)
-                if record is None or record.get("released") is True or str(record.get("run")).startswith(runs):
+                if record is None or record.get("released") is True or str(record.get("run")).startswith(run_prefix):
                     checkpoints.clear(self._population.storage, key)

@@ -1,21 +1,21 @@
-"""The Tune run of a search: chains that miss a generation, as trials."""
+"""The Tune run of a search: each chain that misses a generation is a trial."""
 
 import os
 import warnings
 from typing import Any
 
-# Ctrl-C is ours: Tune's own handler would end the run as if nothing had happened. Read when Tune is imported.
+# Ctrl-C is ours: Tune's own handler would end the run as if nothing had happened. Tune reads this when imported.
 os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"
 
 from ray import tune
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
-from ray.tune.trainable import wrap_function
 
+from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.cluster.orphaned_groups import DRIVER, reap_orphans
-from ban_ray.runtime import controller as ending
+from ban_ray.runtime.controller import abort_run
 from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, TrainFunction, run_trial
-from ban_ray.search.run.scheduler import GenerationScheduler
 from ban_ray.search.schedule.controller import SearchController
 
 DRIVER_DEATHS = 3
@@ -23,7 +23,7 @@ DRIVER_DEATHS = 3
 
 
 class ChainSearcher(Searcher):
-    """Hands the desk's chains to Tune."""
+    """Tune's searcher: suggests the chains of a controller."""
 
     def __init__(self, controller: SearchController) -> None:
         super().__init__()
@@ -40,39 +40,57 @@ class ChainSearcher(Searcher):
         self._controller.on_trial_complete(trial_id, result or {}, error)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: a search starts anew and the population answers for what is done."""
+        """Nothing to save: a search starts anew, and the population is the record of what is done."""
 
     def restore(self, checkpoint_path: str) -> None:
         raise NotImplementedError("a search is started anew, never restored")
 
 
-class ReportCallback(tune.Callback):
-    """Passes reports on."""
+class GenerationScheduler(FIFOScheduler):
+    """Tune's scheduler: starts trials in their order, and stops those whose chain ends by a result.
 
-    def __init__(self, controller: SearchController) -> None:
-        self._controller = controller
+    Tune's own schedulers compare trials by one count of epochs, which is another generation for a chain that was
+    answered from the population, and another learning rate for another recipe.
 
-    def on_trial_result(self, iteration: int, trials: Any, trial: Any, result: Any, **info: Any) -> None:
-        self._controller.on_result(trial.trial_id, result)
+    Args:
+        concurrent: trials at once, each in a process that further trials reuse.
+    """
+
+    def __init__(self, controller: SearchController, concurrent: int) -> None:
+        super().__init__()
+        self._controller, self._actors_to_keep = controller, concurrent
+
+    def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
+        super().on_trial_add(tune_controller, trial)
+        ray_internals.keep_actors(tune_controller, trial, self._actors_to_keep)
+        self._actors_to_keep = 0
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        if not self._controller.on_result(trial.trial_id, result):
+            return str(TrialScheduler.CONTINUE)
+        ray_internals.retire_actor(tune_controller, trial)
+        return str(TrialScheduler.STOP)
 
 
 def run_trials(
     controller: SearchController, *, concurrent: int, folder: str, name: str, train: TrainFunction | None = None
 ) -> None:
-    """Run every chain of a desk as one Tune trial, `concurrent` at once, within its agenda's time.
+    """Run every chain of a controller as one Tune trial, within the queue's time budget.
 
     Args:
+        concurrent: chains at once.
         folder: for Tune's own files.
-        name: of the run, on the dashboard.
+        name: name of the run, on the dashboard.
         train: stands in for the training of a chain's generations.
 
     Raises:
-        KeyboardInterrupt: the user interrupted; what was published stays.
-        ClusterLost: Ray's node of this process died; what was published stays.
+        KeyboardInterrupt: the user interrupted; published generations stay.
+        ClusterLost: Ray's node of this process died; published generations stay.
     """
+    function = run_trial if train is None else tune.with_parameters(run_trial, train=train)
 
-    class ChainDriver(wrap_function(run_trial if train is None else tune.with_parameters(run_trial, run=train))):  # type: ignore[misc]
-        """The process of a trial, and of further ones."""
+    class ChainDriver(ray_internals.train_function_trainable(function)):  # type: ignore[misc]
+        """The process of a trial, which further trials reuse."""
 
         def __repr__(self) -> str:
             return name
@@ -83,12 +101,12 @@ def run_trials(
 
         def cleanup(self) -> None:
             super().cleanup()
-            ending.abort_run()
+            abort_run()
 
-    # The class that the dashboard shows.
+    # The dashboard shows this class name.
     ChainDriver.__qualname__ = ChainDriver.__name__ = DRIVER
 
-    def title(trial: Any) -> str:
+    def trial_name(trial: Any) -> str:
         return controller.trial_name(trial.trial_id)
 
     with raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
@@ -104,14 +122,13 @@ def run_trials(
                 time_budget_s=controller.queue.remaining_s,
                 # A driver that has imported Ray takes the next chain, unless its own was stopped.
                 reuse_actors=True,
-                trial_name_creator=title,
-                trial_dirname_creator=title,
+                trial_name_creator=trial_name,
+                trial_dirname_creator=trial_name,
             ),
             run_config=tune.RunConfig(
                 name=name,
                 storage_path=folder,
                 verbose=0,
                 failure_config=tune.FailureConfig(max_failures=DRIVER_DEATHS),
-                callbacks=[ReportCallback(controller)],
             ),
         ).fit()

@@ -1,68 +1,88 @@
-"""The chains of a run: which are left, which run, how the others ended; knows trials by their ids, and no Ray."""
+"""The chains of a run: knows Tune's trials by their ids, and no Ray."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ban_ray.runtime.trial import TrialSpec
-from ban_ray.search.config.resolve import PlannedChain
-from ban_ray.search.schedule.early_stopping import EarlyStopping
+from ban_ray.runtime.events import ChainEnded, Event, Published, from_record
+from ban_ray.runtime.messages import TrialSpec
+from ban_ray.search.config.spec import PlannedChain
+from ban_ray.search.schedule.early_stopping import NeverStop, StoppingRule
 from ban_ray.search.schedule.outcome import DONE, ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
 
 
+class ChainListener:
+    """Follows the chains of a run; by default every method does nothing."""
+
+    def on_chain_start(self, planned: PlannedChain) -> None:
+        """A chain's trial starts."""
+
+    def on_event(self, planned: PlannedChain, event: Event) -> None:
+        """A running chain has sent an event."""
+
+    def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
+        """A chain has ended, or was cancelled before it started."""
+
+
 class SearchController:
-    """Stands between Tune and the search.
+    """Connects Tune's trials with the chains of a search.
+
+    Args:
+        make_trial: the trial of a chain, given its number within the run.
+        listeners: called in order.
 
     Attributes:
-        begun: every chain that was started, in order.
-        failed: chains and the sentences of their failures.
-        interrupted: chains that were running when the time was up.
+        failed: chains and the reasons of their failures.
+        interrupted: chains that were running when the time budget was used up.
     """
 
     def __init__(
         self,
         queue: ChainQueue,
-        early_stopping: EarlyStopping | None,
+        stopping: StoppingRule,
         make_trial: Callable[[PlannedChain, int], TrialSpec],
-        on_report: Callable[[PlannedChain, dict[str, Any]], None],
-        on_end: Callable[[PlannedChain, ChainOutcome], None],
+        listeners: Sequence[ChainListener] = (),
     ) -> None:
-        """`make_trial` is given a chain and its number."""
-        self.queue, self._early_stopping = queue, early_stopping
+        self.queue, self._stopping = queue, stopping
+        self._make_trial, self._listeners = make_trial, listeners
         self._running: dict[str, PlannedChain] = {}
         self._outcomes: dict[str, ChainOutcome] = {}
-        self._make_trial, self._on_report, self._on_end = make_trial, on_report, on_end
-        self.started: list[PlannedChain] = []
+        self._num_started = 0
         self.failed: list[tuple[PlannedChain, str]] = []
         self.interrupted: list[PlannedChain] = []
 
     def start_trial(self, trial_id: str) -> dict[str, str] | None:
-        """The next chain as a trial's configuration, None when there is none now."""
+        """The next chain as the configuration of a trial; None when no chain can start now."""
         planned = self.queue.next()
         if planned is None:
             return None
         self._running[trial_id] = planned
-        self.started.append(planned)
-        trial = self._make_trial(planned, len(self.started))
+        self._num_started += 1
+        trial = self._make_trial(planned, self._num_started)
+        for listener in self._listeners:
+            listener.on_chain_start(planned)
         return {"trial": trial.model_dump_json(exclude_defaults=True)}
 
-    def should_stop(self, trial_id: str, record: dict[str, Any]) -> bool:
-        """Whether the trial's chain ends by this report."""
-        planned = self._running.get(trial_id)
-        if planned is None or self._early_stopping is None or "ended" in record:
+    def on_result(self, trial_id: str, result: Mapping[str, Any]) -> bool:
+        """Take in a trial's result.
+
+        Returns:
+            Whether the trial's chain ends by it.
+        """
+        planned, event = self._running.get(trial_id), from_record(result)
+        if planned is None or event is None:
             return False
-        outcome = self._early_stopping.on_report(planned, record)
+        outcome = self._stopping.on_event(planned, event)
         if outcome is not None:
             self._outcomes[trial_id] = outcome
+        if isinstance(event, Published):
+            self.queue.on_generation_trained(planned)
+        for listener in self._listeners:
+            listener.on_event(planned, event)
         return outcome is not None
 
-    def on_result(self, trial_id: str, record: dict[str, Any]) -> None:
-        if planned := self._running.get(trial_id):
-            if record.get("published"):
-                self.queue.on_generation_trained(planned)
-            self._on_report(planned, record)
-
-    def on_trial_complete(self, trial_id: str, last: dict[str, Any], error: bool) -> None:
+    def on_trial_complete(self, trial_id: str, last: Mapping[str, Any], error: bool) -> None:
+        """A trial has ended, with its last result."""
         planned = self._running.pop(trial_id, None)
         if planned is None:
             return
@@ -72,35 +92,36 @@ class SearchController:
             self.failed.append((planned, outcome.message))
         if outcome.status == "interrupted":
             self.interrupted.append(planned)
-        self._on_end(planned, outcome)
-        if outcome.status == "stopped":
-            for other in self.queue.cancel_configuration(planned):
-                self._on_end(other, outcome)
+        cancelled = self.queue.cancel_configuration(planned) if outcome.status == "stopped" else []
+        for chain in (planned, *cancelled):
+            for listener in self._listeners:
+                listener.on_chain_end(chain, outcome)
 
     def finish(self) -> None:
-        """The run is over: Tune does not tell of the trials that it ended when the time was up."""
+        """End the trials that were running when the time budget was used up, of which Tune says nothing."""
         for trial_id in list(self._running):
             self.on_trial_complete(trial_id, {}, error=False)
         self.queue.close()
 
     def trial_name(self, trial_id: str) -> str:
-        """Readable on the dashboard and in folder names."""
+        """A readable name for the dashboard and for folders."""
         planned = self._running.get(trial_id)
         return f"{planned.slug}_{trial_id}" if planned else trial_id
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Tune pickles what it is given; a copy has nothing to say, since the population remembers."""
-        return SearchController, (ChainQueue((), missing=_nothing), None, _nothing, _nothing, _nothing)
+        """Tune pickles its searcher; a copy has no chains, since the population is the record of what is done."""
+        return SearchController, (ChainQueue((), missing=_no_chains), NeverStop(), _no_chains)
 
-    def _outcome_of(self, last: dict[str, Any], error: bool) -> ChainOutcome:
-        if sentence := str(last.get("sentence") or ""):
-            return ChainOutcome("failed", sentence)
-        if not error and last.get("ended") == "done":
+    def _outcome_of(self, last: Mapping[str, Any], error: bool) -> ChainOutcome:
+        event = from_record(last)
+        if isinstance(event, ChainEnded) and event.status == "failed":
+            return ChainOutcome("failed", event.message)
+        if not error and isinstance(event, ChainEnded):
             return DONE
         if self.queue.out_of_time:
             return ChainOutcome("interrupted", "--time-budget was used up")
         return ChainOutcome("failed", "its trial ended without a result; Ray's logs have the reason")
 
 
-def _nothing(*_: Any) -> Any:
-    raise RuntimeError("a copied desk has no chains")
+def _no_chains(*_: Any) -> Any:
+    raise RuntimeError("a copied controller has no chains")

@@ -1,4 +1,4 @@
-"""How a chain of a search ends."""
+"""The outcome of a chain of a search."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,11 +6,11 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class ChainOutcome:
-    """How a chain ended, with a sentence where it was not by training all its generations.
+    """The end of a chain, with a message unless it has trained all its generations.
 
     Attributes:
-        kind: ``done``; ``failed``; ``stopped``, since others were better at the same place, which leaves it without a
-            value; ``saturated``, with the value of what it trained; ``interrupted`` by a budget, to go on next time.
+        status: ``done``; ``failed``; ``stopped`` without a value, since others were better at the same rung;
+            ``saturated``, with the value of what it trained; ``interrupted`` by a budget, to be resumed later.
     """
 
     status: Literal["done", "failed", "stopped", "saturated", "interrupted"]

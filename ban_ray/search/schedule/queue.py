@@ -1,19 +1,26 @@
-"""Which chain is begun next, within the budgets."""
+"""The queue of chains, within the budgets of generations and time."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from ban_ray.search.config.resolve import PlannedChain
-from ban_ray.specs import digest
+from ban_ray.search.config.spec import PlannedChain
+from ban_ray.specs.parameters import configuration_id
 
 Propose = Callable[[], Sequence[PlannedChain] | None]
 
 
 class ChainQueue:
-    """Chains that wait to be begun, those of one configuration after another.
+    """Chains that wait to be started, one configuration after another.
+
+    Args:
+        propose: the chains of a further configuration; None when there is none.
+        missing: the number of a chain's generations that are not members yet.
+        max_generations: generations that may be trained in all.
+        time_budget_s: seconds from `start`.
 
     Attributes:
-        left_out: sentences about what a budget kept from being trained.
+        finished: whether no further chain will start.
+        skipped: sentences about what a budget kept from being trained.
     """
 
     def __init__(
@@ -25,8 +32,6 @@ class ChainQueue:
         max_generations: int | None = None,
         time_budget_s: float | None = None,
     ) -> None:
-        """`propose` makes the chains of a further configuration, None when there is none; `missing` counts
-        generations of a chain that are not members yet."""
         self._waiting = list(chains)
         self._propose, self._missing, self._max_generations = propose, missing, max_generations
         self._budget_s = time_budget_s
@@ -37,12 +42,12 @@ class ChainQueue:
         self.skipped: list[str] = []
 
     def start(self) -> None:
-        """The time budget runs from here."""
+        """Start the time budget."""
         self._deadline = None if self._budget_s is None else time.monotonic() + self._budget_s
 
     @property
     def remaining_s(self) -> float | None:
-        """Of the time budget, never below one."""
+        """What is left of the time budget, at least one second; None without a budget."""
         return None if self._deadline is None else max(1.0, self._deadline - time.monotonic())
 
     @property
@@ -50,25 +55,29 @@ class ChainQueue:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     @property
-    def num_waiting(self) -> int:
-        """Chains that are known and have not begun."""
-        return len(self._waiting)
+    def chains(self) -> tuple[PlannedChain, ...]:
+        """Known chains that have not started."""
+        return tuple(self._waiting)
 
     def refill(self) -> bool:
-        """Whether there is a chain to begin; asks for a configuration where none waits."""
+        """Ask for a further configuration if no chain waits.
+
+        Returns:
+            Whether a chain waits.
+        """
         if not self._waiting and self._propose is not None:
             self._waiting = list(self._propose() or ())
         return bool(self._waiting)
 
     def next(self) -> PlannedChain | None:
-        """The next chain; None where there is none now, and `finished` where there will be none."""
+        """The next chain to start; None if there is none now, and `finished` is set if there will be none."""
         if self.finished:
             return None
         if self.out_of_time:
             self.close()
             return None
         if not self.refill():
-            # A proposal may wait for nothing: what runs now was proposed before.
+            # Proposals do not wait for running chains, so an empty queue is final.
             self.finished = True
             return None
         num_missing = self._missing(self._waiting[0]) if self._max_generations is not None else 0
@@ -80,19 +89,19 @@ class ChainQueue:
                         f"--max-generations-trained {self._max_generations} leaves {remaining} and the next chain, "
                         f"{self._waiting[0].title}, needs {num_missing}"
                     )
-                # A chain that ends early gives back what it did not train.
+                # A chain that ends early returns the generations that it did not train.
                 return None
         planned = self._waiting.pop(0)
         self._running[id(planned)] = num_missing
         return planned
 
     def close(self) -> None:
-        """Say what the time left out, where it was too short."""
+        """Note what was skipped if the time budget was too short."""
         if self.out_of_time and not self.finished:
             self._finish("--time-budget is used up")
 
     def on_generation_trained(self, planned: PlannedChain) -> None:
-        """A running chain has published a generation that it trained."""
+        """Count a generation that a running chain has trained and published."""
         self._trained += 1
         self._running[id(planned)] = max(0, self._running[id(planned)] - 1)
 
@@ -100,11 +109,11 @@ class ChainQueue:
         self._running.pop(id(planned), None)
 
     def cancel_configuration(self, planned: PlannedChain) -> list[PlannedChain]:
-        """Take back the chains of a configuration that have not begun."""
-        identity = digest(dict(planned.configuration))
-        dropped = [other for other in self._waiting if digest(dict(other.configuration)) == identity]
-        self._waiting = [other for other in self._waiting if other not in dropped]
-        return dropped
+        """Remove the chains of a configuration that have not started, and return them."""
+        identifier = configuration_id(planned.configuration)
+        cancelled = [other for other in self._waiting if configuration_id(other.configuration) == identifier]
+        self._waiting = [other for other in self._waiting if other not in cancelled]
+        return cancelled
 
     def _finish(self, reason: str) -> None:
         self.finished = True

@@ -1,133 +1,149 @@
-"""What a search keeps while it runs: study, sampler, judge, ledger; opened with all that is known already."""
+"""The state of a running search: study, stopping rule, configurations and queue, opened with what is finished."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec, invalid_reason
+from ban_ray.runtime.events import EpochEnded, Published
+from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.config.strategy import ERROR
 from ban_ray.search.schedule.configurations import ConfigurationTracker
-from ban_ray.search.schedule.early_stopping import EarlyStopping
-from ban_ray.search.schedule.finished import finished_configurations
-from ban_ray.search.schedule.outcome import DONE
-from ban_ray.search.schedule.sampled_configurations import SampledConfigurations
+from ban_ray.search.schedule.early_stopping import EarlyStopping, NeverStop, RungEvent, StoppingRule
+from ban_ray.search.schedule.proposals import Proposals
+from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import distributions, records, targets
-from ban_ray.search.study.sampler import ConfigurationSampler
-from ban_ray.search.study.study import SearchStudy, rung_errors
-from ban_ray.specs import Generation, digest
+from ban_ray.search.study.sampler import ConfigurationSource, ListedConfigurations, SampledConfigurations
+from ban_ray.search.study.study import SATURATED, SearchStudy, rung_errors
+from ban_ray.specs import digest
+from ban_ray.specs.parameters import configuration_id
 
 
 @dataclass(frozen=True)
 class SearchState:
-    """Attributes:
-    open: chains of a grid that are to be begun; a sampled search asks its sampling.
+    """What a search holds while it runs.
+
+    Attributes:
+        queue: chains to train; a grid's are known, a sampled search's are proposed one configuration at a time.
     """
 
     study: SearchStudy
     tracker: ConfigurationTracker
-    early_stopping: EarlyStopping | None
-    sampled: SampledConfigurations | None
-    open_chains: tuple[PlannedChain, ...]
+    stopping: StoppingRule
+    proposals: Proposals
+    queue: ChainQueue
 
-
-def open_search_state(request: SearchSpec, population: Population, folder: Path, name: str) -> SearchState:
-    """Write the search down and open its study, with the configurations told that are finished already."""
-    policy, scale = request.strategy, request.scale
-    records.write_search(population.storage, request, name)
-    parameter_distributions = distributions.of_parameters(scale.parameters) or distributions.of_list(
-        scale.configurations
-    )
-    study = SearchStudy(folder / "study.journal", _study_name(request, name), parameter_distributions, policy.targets)
-    early_stopping = None
-    if policy.stopping:
-
-        def history(generation: Generation) -> list[dict[str, Any]]:
-            return rung_reports(population, generation)
-
-        def sizes(planned: PlannedChain) -> tuple[float, ...]:
-            return targets.size_targets(request, planned.chain.generations[-1:])
-
-        early_stopping = EarlyStopping(patience=policy.patience, min_gain=policy.min_gain, sizes=sizes, history=history)
-    finished = finished_configurations(request, study, population)
-    if early_stopping:
-        _restore_rungs(request, study, finished, early_stopping)
-    if not request.is_sampled:
-        tracker = ConfigurationTracker(request, study, population, finished, early_stopping=early_stopping)
-        return SearchState(
-            study, tracker, early_stopping, None, _register_grid(request, population, tracker, early_stopping)
+    @classmethod
+    def open(cls, spec: SearchSpec, population: Population, folder: Path, name: str) -> "SearchState":
+        """Write the search down and open its study, with the configurations that are finished already."""
+        strategy, scale = spec.strategy, spec.scale
+        records.write_search(population.storage, spec, name)
+        known = distributions.of_parameters(scale.parameters) or distributions.of_list(scale.configurations)
+        source = _source(spec)
+        study = SearchStudy(folder / "study.journal", study_name(spec, name), known, source, strategy.targets)
+        finished = finished_configurations(spec, study, population)
+        stopping = _stopping_rule(spec, study, population, finished)
+        tracker = ConfigurationTracker(spec, study, population, finished, stopping)
+        proposals = Proposals(spec, population, name, source, tracker, stopping)
+        open_chains: list[PlannedChain] = []
+        if spec.is_sampled:
+            proposals.resume(study, finished)
+        else:
+            while chains := proposals.propose():
+                open_chains.extend(chains)
+        queue = ChainQueue(
+            open_chains,
+            proposals.propose if spec.is_sampled else None,
+            missing=lambda planned: sum(key not in population for key in planned.chain.keys),
+            max_generations=strategy.max_generations_trained,
+            time_budget_s=strategy.time_budget_s,
         )
-    sampler = ConfigurationSampler(
-        scale.parameters,
-        policy.sampler,
-        identity=digest(records.search_identity(request)),
-        samples=policy.samples or scale.samples,
-        targets=len(policy.targets),
-        invalid_reason=lambda configuration: invalid_reason(request, configuration),
-    )
-    tracker = ConfigurationTracker(request, study, population, finished, early_stopping=early_stopping, sampler=sampler)
-    sampled = SampledConfigurations(request, population, name, study, finished, tracker, sampler, early_stopping)
-    return SearchState(study, tracker, early_stopping, sampled, ())
+        return cls(study, tracker, stopping, proposals, queue)
 
 
-def rung_reports(population: Population, generation: Generation) -> list[dict[str, Any]]:
-    """The reports that a member's training would have made at the rungs; none where it is no member."""
+def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
+    """Trials of which nothing is missing, by the id of their configuration.
+
+    They are complete, or ended early by a search that stops chains. A trial that ended early is open again where
+    nothing is stopped any more, and where its chains have become complete by another search; a trial with values is
+    open again where a member of it is gone. Configurations that are too large now are left out.
+    """
+    finished = {}
+    for identifier, trial in study.finished().items():
+        if invalid_reason(spec, trial.params):
+            continue
+        is_complete = all(targets.is_chain_complete(population, planned) for planned in spec.chains_of(trial.params))
+        ended_early = trial.state == TrialState.PRUNED or SATURATED in trial.user_attrs
+        if (spec.strategy.stopping and not is_complete) if ended_early else is_complete:
+            finished[identifier] = trial
+    return finished
+
+
+def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
+    """The events that a member's training would have sent at the rungs; none where it is no member."""
+    generation = planned.chain.generations[number]
+    rung, epochs = generation.recipe.rung_epoch, generation.recipe.epochs
     try:
         member = population.get(generation.key)
         if member is None:
             return []
-        rung = generation.recipe.rung_epoch
-        epochs: list[dict[str, Any]] = [
-            {"epoch": rung, "rung": rung, **{k: v for k, v in epoch.items() if k.startswith("held_out_")}}
-            for epoch in (population.history(member) if rung is not None else ())
-            if epoch["epoch"] == rung
+        events: list[RungEvent] = [
+            EpochEnded(generation=number, key=member.key, epochs=epochs, rung=rung, values=record)
+            for record in (population.history(member) if rung is not None else ())
+            if record["epoch"] == rung
         ]
     except DamagedMember:
-        # `verify` tells of it; without its history it is compared with nobody.
+        # `verify` reports it; without its history it is compared with nothing.
         return []
-    return [*epochs, {"published": True, **member.metrics.model_dump()}]
+    return [*events, Published(generation=number, key=member.key, epochs=epochs, values=member.metrics.model_dump())]
 
 
-def _restore_rungs(
-    request: SearchSpec, study: SearchStudy, finished: Mapping[str, FrozenTrial], early_stopping: EarlyStopping
-) -> None:
-    """Configurations that this search has begun before stand at their rungs, whatever became of them."""
-    for trial in finished.values():
-        chains = request.chains_of(trial.params)
-        for planned in chains:
-            early_stopping.add_completed(planned)
-        if trial.state == TrialState.PRUNED:
-            early_stopping.restore(chains, rung_errors(trial))
-    for configuration in study.started(finished):
-        if not invalid_reason(request, configuration):
-            for planned in request.chains_of(configuration):
-                early_stopping.add_completed(planned)
-
-
-def _register_grid(
-    request: SearchSpec, population: Population, tracker: ConfigurationTracker, early_stopping: EarlyStopping | None
-) -> tuple[PlannedChain, ...]:
-    """Tell of the chains that are whole; returns the others, without those that were stopped."""
-    tracker.add(request.chains)
-    open_chains = []
-    for planned in request.chains:
-        if targets.is_chain_complete(population, planned):
-            if early_stopping:
-                early_stopping.add_completed(planned)
-            tracker.on_chain_end(planned, DONE)
-        elif not tracker.is_finished(planned.configuration):
-            open_chains.append(planned)
-    return tuple(open_chains)
-
-
-def _study_name(request: SearchSpec, name: str) -> str:
-    """One study holds one set of values: of these generations, seeds and targets."""
-    policy = request.strategy
-    parts = [name, f"{request.generations} generations", f"seeds {','.join(map(str, request.seeds))}"]
-    if policy.targets != (ERROR,) or policy.select_by != "last":
-        parts.append(f"{','.join(policy.targets)} of {policy.select_by}")
+def study_name(spec: SearchSpec, name: str) -> str:
+    """The Optuna study's name: one study holds the values of these generations, seeds and targets."""
+    strategy = spec.strategy
+    parts = [name, f"{spec.generations} generations", f"seeds {','.join(map(str, spec.seeds))}"]
+    if strategy.targets != (ERROR,) or strategy.select_by != "last":
+        parts.append(f"{','.join(strategy.targets)} of {strategy.select_by}")
     return ", ".join(parts)
+
+
+def _source(spec: SearchSpec) -> ConfigurationSource:
+    if not spec.is_sampled:
+        configurations = {configuration_id(planned.configuration): planned.configuration for planned in spec.chains}
+        return ListedConfigurations(list(configurations.values()))
+    return SampledConfigurations(
+        spec.scale.parameters,
+        spec.strategy.sampler,
+        identity=digest(records.search_identity(spec)),
+        num_samples=spec.strategy.samples or spec.scale.samples,
+        num_targets=len(spec.strategy.targets),
+        invalid_reason=lambda configuration: invalid_reason(spec, configuration),
+    )
+
+
+def _stopping_rule(
+    spec: SearchSpec, study: SearchStudy, population: Population, finished: Mapping[str, FrozenTrial]
+) -> StoppingRule:
+    """The stopping rule, with the rung results of every configuration that this search has started before."""
+    if not spec.strategy.stopping:
+        return NeverStop()
+    rule = EarlyStopping(
+        patience=spec.strategy.patience,
+        min_gain=spec.strategy.min_gain,
+        sizes=lambda planned: targets.size_targets(spec, planned.chain.generations[-1:]),
+        member_events=lambda planned, number: rung_events(population, planned, number),
+    )
+    for trial in finished.values():
+        chains = spec.chains_of(trial.params)
+        for planned in chains:
+            rule.add_completed(planned)
+        if trial.state == TrialState.PRUNED:
+            rule.restore(chains, rung_errors(trial))
+    for configuration in study.started(finished):
+        if not invalid_reason(spec, configuration):
+            for planned in spec.chains_of(configuration):
+                rule.add_completed(planned)
+    return rule

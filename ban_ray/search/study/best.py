@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from optuna.trial import TrialState
 
 from ban_ray.evaluation.pareto import pareto_front
-from ban_ray.search.config.resolve import SearchSpec, invalid_reason
+from ban_ray.search.config.spec import SearchSpec, invalid_reason
 from ban_ray.search.config.strategy import ERROR
 from ban_ray.search.plan.equal_chains import Keys, keys_of
 from ban_ray.search.study.study import SearchStudy
@@ -34,29 +34,29 @@ class BestConfigurations:
     different: int
 
 
-def find_best(request: SearchSpec, study: SearchStudy) -> BestConfigurations | None:
+def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None:
     """The front; None under the paper protocol, which selects nothing."""
-    if request.context.task.protocol == "paper":
+    if spec.context.task.protocol == "paper":
         return None
-    policy = request.strategy
-    trials = [trial for trial in study.finished().values() if not invalid_reason(request, trial.params)]
+    strategy = spec.strategy
+    trials = [trial for trial in study.finished().values() if not invalid_reason(spec, trial.params)]
     # Optuna gives a pruned trial its last intermediate value.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])
-    if policy.targets == (ERROR,):
+    if strategy.targets == (ERROR,):
         # Ties are all best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
-    keys = {trial.number: keys_of(request.chains_of(trial.params)) for trial in trials}
+    keys = {trial.number: keys_of(spec.chains_of(trial.params)) for trial in trials}
     compared = len(trials) == 1 or len(set(keys.values())) > 1
     best: dict[Keys, tuple[str, Configuration, tuple[float, ...]]] = {}
     for position in chosen if compared else ():
         trial = complete[position]
-        row = request.chains_of(trial.params)[0].position.row
+        row = spec.chains_of(trial.params)[0].position.row
         best.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
     return BestConfigurations(
-        policy.targets,
-        policy.select_by,
-        request.error_description,
+        strategy.targets,
+        strategy.select_by,
+        spec.error_description,
         tuple(best.values()),
         len(complete),
         len(trials) - len(complete),

@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.specs import Recipe, canonical_json, digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
 
@@ -17,21 +17,21 @@ FORMAT_VERSION = 1
 _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-def search_identity(request: SearchSpec) -> dict[str, object]:
+def search_identity(spec: SearchSpec) -> dict[str, object]:
     """What changes the values of a search; more generations or seeds only add to it."""
-    setting = request.context
-    taught = {} if request.teacher.kind == "parent" else {"teacher": vars(request.teacher)}
+    setting = spec.context
+    taught = {} if spec.teacher.kind == "parent" else {"teacher": vars(spec.teacher)}
     return {
         **taught,
-        "space": request.space.name,
+        "space": spec.space.name,
         "scale": setting.scale,
         "task": setting.task.model_dump(),
         "recipe": _recipe_identity(setting.recipe),
         "objective": setting.objective.model_dump(),
-        **({"code": list(request.code)} if request.code else {}),
+        **({"code": list(spec.code)} if spec.code else {}),
         "network": None if setting.network is None else vars(setting.network),
-        "configurations": [dict(configuration) for configuration in request.scale.configurations],
-        **({"parameters": parameters_as_json(request.scale.parameters)} if request.scale.parameters else {}),
+        "configurations": [dict(configuration) for configuration in spec.scale.configurations],
+        **({"parameters": parameters_as_json(spec.scale.parameters)} if spec.scale.parameters else {}),
     }
 
 
@@ -51,19 +51,19 @@ def check_name(name: str | None) -> None:
         raise UserError(f"--name {name!r}: up to 100 letters, digits, '.', '_' and '-' are allowed, the first not '.'")
 
 
-def resolve_name(storage: Storage, request: SearchSpec, name: str | None) -> str:
+def resolve_name(storage: Storage, spec: SearchSpec, name: str | None) -> str:
     """The search's name: the one given, or the space's with a suffix where that is another search's.
 
     Raises:
         UserError: the given name holds a search with other settings.
     """
-    identity = search_identity(request)
-    candidate = name or request.space.name
+    identity = search_identity(spec)
+    candidate = name or spec.space.name
     recorded = _recorded_identity(storage, candidate)
     if recorded is None or digest(recorded) == digest(identity):
         return candidate
     if name is None:
-        return _name_with_hash(request)
+        return _name_with_hash(spec)
     different = sorted(field for field in identity if digest(recorded.get(field)) != digest(identity[field]))
     raise UserError(f"--name {name!r} is taken by a search with another {' and '.join(different)}; choose another name")
 
@@ -81,16 +81,16 @@ def _recorded_identity(storage: Storage, name: str) -> dict[str, object] | None:
     return identity
 
 
-def write_search(storage: Storage, request: SearchSpec, name: str) -> None:
-    """Write down the search and its chains, each unless it is there."""
-    space = request.space
+def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
+    """Write down what the search is, unless it is written already."""
+    space = spec.space
     plan = {
         "format_version": FORMAT_VERSION,
         "space": space.name,
-        "scale": request.context.scale,
+        "scale": spec.context.scale,
         "title": space.title,
         "source": space.source,
-        "identity": search_identity(request),
+        "identity": search_identity(spec),
         "paper": [
             {
                 "network": row.network,
@@ -104,8 +104,6 @@ def write_search(storage: Storage, request: SearchSpec, name: str) -> None:
         ],
     }
     storage.create(f"searches/{name}/search.json", canonical_json(plan))
-    for planned in request.chains:
-        write_chain(storage, planned, name)
 
 
 def write_chain(storage: Storage, planned: PlannedChain, name: str) -> None:
@@ -143,17 +141,17 @@ def chain_record(planned: PlannedChain) -> dict[str, object]:
 
 
 @contextmanager
-def locked_name(storage: Storage, folder: Path, request: SearchSpec, name: str | None) -> Iterator[str]:
+def locked_name(storage: Storage, folder: Path, spec: SearchSpec, name: str | None) -> Iterator[str]:
     """Settle the search's name and hold it against other commands.
 
     Raises:
         UserError: the name cannot be used, or another process runs this search.
     """
-    identity_digest = digest(search_identity(request))
-    resolved = resolve_name(storage, request, name)
+    identity_digest = digest(search_identity(spec))
+    resolved = resolve_name(storage, spec, name)
     folder.mkdir(parents=True, exist_ok=True)
     # The holder of a name may be another search that has not written itself down yet.
-    for candidate in dict.fromkeys((resolved, resolved if name else _name_with_hash(request))):
+    for candidate in dict.fromkeys((resolved, resolved if name else _name_with_hash(spec))):
         # Beside the lock, which a second process that tries it empties.
         holder = folder / f".{candidate}.holder"
         try:
@@ -170,5 +168,5 @@ def locked_name(storage: Storage, folder: Path, request: SearchSpec, name: str |
     raise UserError(f"every name for this search is in use in {folder}; choose a --name")
 
 
-def _name_with_hash(request: SearchSpec) -> str:
-    return f"{request.space.name}-{digest(search_identity(request))[:8]}"
+def _name_with_hash(spec: SearchSpec) -> str:
+    return f"{spec.space.name}-{digest(search_identity(spec))[:8]}"

@@ -1,36 +1,100 @@
-"""Configurations that a sampler proposes, each new, none of them too large.
+"""The configurations of a search, proposed one by one: new, and valid.
 
-The sampler works on a study in memory. What it proposes and is refused (a repetition, a network above the limit) stays
-there; the search's own study only holds what was run.
+A sampler works on a study in memory. Its rejected proposals (a repetition, a network above the limit) stay there; the
+search's own study only holds what was run.
 """
 
 import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import TrialState, create_trial
 
+from ban_ray.search.samplers import SAMPLERS
 from ban_ray.search.study.distributions import of_configuration, of_parameters
-from ban_ray.specs import derive_seed, digest
-from ban_ray.specs.parameters import Configuration, Parameters, Value, is_active, perturb, sample
+from ban_ray.specs import derive_seed
+from ban_ray.specs.parameters import (
+    Configuration,
+    Parameters,
+    Value,
+    configuration_id,
+    is_active,
+    perturb,
+    sample,
+)
 
 MAX_REJECTED_ASKS = 5
-"""Refused proposals in a row after which the last one is varied: a sampler that has found its best place asks for it
-again and again, and each time takes longer."""
+"""Rejected proposals in a row after which the last one is perturbed: a sampler that has converged proposes the same
+configuration again and again, and takes longer each time."""
 MAX_PERTURBATIONS = 100
-"""Variations of so many parameters that are refused before one more is varied."""
+"""Rejected perturbations of as many parameters, after which one parameter more is perturbed."""
 MAX_RANDOM_DRAWS = 10_000
-"""Refused draws in a row after which the space counts as exhausted."""
+"""Rejected draws in a row after which the space counts as exhausted."""
 
 
-class ConfigurationSampler:
-    """Asks a sampler for configurations and tells it how they ended.
+class ConfigurationSource(Protocol):
+    """Proposes the configurations of a search and learns how they ended.
 
-    The n-th proposal is a function of the search, of n and of what was told before, not of time or of restarts; with
-    several chains at once, what was told before depends on which of them end first.
+    Attributes:
+        rejected: number of rejected proposals by the reason.
+    """
+
+    rejected: dict[str, int]
+
+    def ask(self, number: int) -> Configuration | None:
+        """The search's configuration of this number, from 0; None where there is no further one."""
+
+    def tell_started(self, configuration: Configuration) -> None:
+        """A configuration runs that was not asked for."""
+
+    def tell(
+        self,
+        configuration: Configuration,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        rung_errors: Mapping[int, float] | None = None,
+    ) -> None:
+        """A configuration has ended, with its values if it is complete and its errors so far by step if pruned."""
+
+
+class ListedConfigurations:
+    """A list of configurations, proposed in order: the configurations of a grid."""
+
+    def __init__(self, configurations: Sequence[Configuration]) -> None:
+        self._configurations = configurations
+        self.rejected: dict[str, int] = {}
+
+    def ask(self, number: int) -> Configuration | None:
+        return self._configurations[number] if number < len(self._configurations) else None
+
+    def tell_started(self, configuration: Configuration) -> None:
+        """A list does not depend on what runs."""
+
+    def tell(
+        self,
+        configuration: Configuration,
+        state: TrialState,
+        values: Sequence[float] | None = None,
+        rung_errors: Mapping[int, float] | None = None,
+    ) -> None:
+        """A list does not depend on results."""
+
+
+class SampledConfigurations:
+    """Proposals of an Optuna sampler.
+
+    The n-th proposal is a function of the search, of n and of the results so far, not of time or of restarts; with
+    several chains at once, the results so far depend on which of them end first.
+
+    Args:
+        sampler: name of a registered sampler.
+        identity: the search's digest, from which all randomness follows.
+        num_samples: configurations of the whole search.
+        num_targets: values of a configuration.
+        invalid_reason: why a configuration may not be run, or an empty text.
     """
 
     def __init__(
@@ -39,27 +103,25 @@ class ConfigurationSampler:
         sampler: str,
         *,
         identity: str,
-        samples: int,
-        targets: int,
+        num_samples: int,
+        num_targets: int,
         invalid_reason: Callable[[Configuration], str],
     ) -> None:
-        """`refuse` says why a configuration may not be run, or an empty text; `identity` is the search's digest."""
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._parameters, self._invalid_reason = parameters, invalid_reason
         self._distributions = of_parameters(parameters)
-        self._seed, self._name, self._samples = int(identity[:15], 16), sampler, samples
-        self._study = optuna.create_study(directions=["minimize"] * targets)
+        self._seed, self._sampler, self._num_samples = int(identity[:15], 16), SAMPLERS[sampler], num_samples
+        self._study = optuna.create_study(directions=["minimize"] * num_targets)
         self._running: dict[str, optuna.Trial] = {}
         self._accepted: set[str] = set()
         self.rejected: dict[str, int] = {}
 
     def ask(self, number: int) -> Configuration | None:
-        """The configuration that is the search's `number`-th; None where no further one was found."""
         for attempt in range(MAX_REJECTED_ASKS):
             trial = self._ask(derive_seed(self._seed, "sampler", number, attempt))
             configuration = self._canonical(trial.params)
             if self._accept(configuration):
-                self._running[digest(configuration)] = trial
+                self._running[configuration_id(configuration)] = trial
                 return configuration
             self._study.tell(trial, state=TrialState.FAIL)
         rng = random.Random(derive_seed(self._seed, "draw", number))
@@ -78,81 +140,25 @@ class ConfigurationSampler:
             yield sample(self._parameters, rng)
 
     def tell_started(self, configuration: Configuration) -> None:
-        """A configuration runs that was not asked for: one of an earlier start, or one drawn at random."""
-        self._accepted.add(digest(dict(configuration)))
+        self._accepted.add(configuration_id(configuration))
         self._study.enqueue_trial(dict(configuration))
-        self._running[digest(dict(configuration))] = self._ask(0)
+        self._running[configuration_id(configuration)] = self._ask(0)
 
-    def tell_complete(self, configuration: Configuration, values: Sequence[float]) -> None:
-        """A configuration has its values."""
-        self._close(configuration, TrialState.COMPLETE, values=values)
-
-    def tell_pruned(self, configuration: Configuration, intermediate: Mapping[int, float]) -> None:
-        """A configuration was stopped, with its errors so far by step."""
-        # Optuna refuses intermediate values in a study of several targets.
-        several = len(self._study.directions) > 1
-        self._close(configuration, TrialState.PRUNED, intermediate={} if several else intermediate)
-
-    def tell_failed(self, configuration: Configuration) -> None:
-        """A configuration has no value."""
-        self._close(configuration, TrialState.FAIL)
-
-    def _ask(self, seed: int) -> optuna.Trial:
-        self._study.sampler = self._sampler(seed % 2**32)
-        with warnings.catch_warnings():
-            # Optuna calls parts of its samplers experimental.
-            warnings.simplefilter("ignore")
-            trial = self._study.ask()
-            values: dict[str, Value] = {}
-            for name, parameter in self._parameters.items():
-                if is_active(parameter, values):
-                    values[name] = parameter.canonical(_suggest(trial, name, self._distributions[name]))
-        return trial
-
-    def _sampler(self, seed: int) -> BaseSampler:
-        """A sampler without a past of its own, so that a search that was interrupted goes on as it would have."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if self._name == "random":
-                return RandomSampler(seed=seed)
-            if self._name == "nsga2":
-                return NSGAIISampler(population_size=self._population_size, seed=seed)
-            if self._name == "gp":
-                return GPSampler(seed=seed, n_startup_trials=self._num_startup_trials)
-            return TPESampler(seed=seed, n_startup_trials=self._num_startup_trials, multivariate=True, group=True)
-
-    @property
-    def _num_startup_trials(self) -> int:
-        """Random configurations before the sampler's own: a third, and no more than Optuna's ten."""
-        return max(2, min(10, self._samples // 3))
-
-    @property
-    def _population_size(self) -> int:
-        """Of a generation of NSGA-II: some generations must fit in the samples."""
-        return max(4, min(50, self._samples // 4))
-
-    def _accept(self, configuration: Configuration) -> bool:
-        if digest(dict(configuration)) in self._accepted:
-            return False
-        if reason := self._invalid_reason(configuration):
-            self.rejected[reason] = self.rejected.get(reason, 0) + 1
-            return False
-        self._accepted.add(digest(dict(configuration)))
-        return True
-
-    def _close(
+    def tell(
         self,
         configuration: Configuration,
         state: TrialState,
-        *,
         values: Sequence[float] | None = None,
-        intermediate: Mapping[int, float] | None = None,
+        rung_errors: Mapping[int, float] | None = None,
     ) -> None:
-        identity = digest(dict(configuration))
-        self._accepted.add(identity)
-        trial = self._running.pop(identity, None)
+        # Optuna refuses intermediate values in a study of several targets.
+        is_pruned = state == TrialState.PRUNED and len(self._study.directions) == 1
+        intermediate_values = dict(rung_errors or {}) if is_pruned else {}
+        identifier = configuration_id(configuration)
+        self._accepted.add(identifier)
+        trial = self._running.pop(identifier, None)
         if trial is not None:
-            for step, value in (intermediate or {}).items():
+            for step, value in intermediate_values.items():
                 trial.report(value, step)
             self._study.tell(trial, values, state=state)
             return
@@ -162,11 +168,31 @@ class ConfigurationSampler:
                 values=None if values is None else list(values),
                 params=dict(configuration),
                 distributions=of_configuration(configuration, self._distributions),
-                # NSGA-II only sees members of its own generations.
-                system_attrs={"NSGAIISampler:generation": 0} if self._name == "nsga2" else {},
-                intermediate_values=dict(intermediate or {}),
+                system_attrs=self._sampler.system_attrs(),
+                intermediate_values=intermediate_values,
             )
         )
+
+    def _ask(self, seed: int) -> optuna.Trial:
+        with warnings.catch_warnings():
+            # Optuna calls parts of its samplers experimental.
+            warnings.simplefilter("ignore")
+            self._study.sampler = self._sampler.optuna_sampler(seed % 2**32, self._num_samples)
+            trial = self._study.ask()
+            values: dict[str, Value] = {}
+            for name, parameter in self._parameters.items():
+                if is_active(parameter, values):
+                    values[name] = parameter.canonical(_suggest(trial, name, self._distributions[name]))
+        return trial
+
+    def _accept(self, configuration: Configuration) -> bool:
+        if configuration_id(configuration) in self._accepted:
+            return False
+        if reason := self._invalid_reason(configuration):
+            self.rejected[reason] = self.rejected.get(reason, 0) + 1
+            return False
+        self._accepted.add(configuration_id(configuration))
+        return True
 
     def _canonical(self, values: Mapping[str, Value]) -> dict[str, Value]:
         return {name: self._parameters[name].canonical(value) for name, value in values.items()}

@@ -12,8 +12,8 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from ban_ray.search.study.distributions import of_configuration
-from ban_ray.specs import digest
-from ban_ray.specs.parameters import Configuration
+from ban_ray.search.study.sampler import ConfigurationSource
+from ban_ray.specs.parameters import Configuration, configuration_id
 
 INTERRUPTED, FROM_POPULATION, SATURATED = "interrupted", "found", "saturated"
 """A reason, and names of notes: of a configuration that other searches trained, and of one that gained no more."""
@@ -22,10 +22,19 @@ _RUNG_ERRORS = "held_out_error_by_step"
 
 
 class SearchStudy:
-    """A persistent study in a file of its own; `optuna-dashboard FILE` opens it."""
+    """A persistent study in a file of its own, which ``optuna-dashboard FILE`` opens.
+
+    Args:
+        source: learns each result too.
+    """
 
     def __init__(
-        self, file: Path, name: str, distributions: Mapping[str, BaseDistribution], targets: Sequence[str] = ("error",)
+        self,
+        file: Path,
+        name: str,
+        distributions: Mapping[str, BaseDistribution],
+        source: ConfigurationSource,
+        targets: Sequence[str] = ("error",),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +51,7 @@ class SearchStudy:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._study.set_metric_names(list(targets))
-        self._distributions = dict(distributions)
+        self._distributions, self._source = dict(distributions), source
         # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
         for study in self._all_studies():
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -50,15 +59,15 @@ class SearchStudy:
 
     def finished(self) -> dict[str, FrozenTrial]:
         """Trials that have ended with values or were stopped, by the digest of their configuration."""
-        return {digest(dict(t.params)): t for t in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
+        return {configuration_id(trial.params): trial for trial in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
 
     def started(self, finished: Collection[str]) -> list[Configuration]:
-        """Configurations that this search has begun, without those of `settled`, in the order of their trials."""
+        """Configurations that this search has started, without the finished ones, in the order of their trials."""
         trials = self._trials(TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
-        begun = {
-            digest(dict(trial.params)): trial.params for trial in trials if FROM_POPULATION not in trial.user_attrs
+        started = {
+            configuration_id(trial.params): trial.params for trial in trials if FROM_POPULATION not in trial.user_attrs
         }
-        return [configuration for identity, configuration in begun.items() if identity not in finished]
+        return [configuration for identifier, configuration in started.items() if identifier not in finished]
 
     def of_other_studies(self) -> list[Configuration]:
         """Configurations that have values in other studies of this file, such as one of fewer seeds."""
@@ -66,32 +75,42 @@ class SearchStudy:
         for study in self._all_studies():
             if study.study_name != self._study.study_name:
                 for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-                    configurations.setdefault(digest(dict(trial.params)), trial.params)
+                    configurations.setdefault(configuration_id(trial.params), trial.params)
         return list(configurations.values())
 
     def start_trial(self, configuration: Configuration) -> int:
-        """Open a trial; its number."""
-        return self._add(configuration, TrialState.RUNNING)
+        """Open a running trial for a configuration.
 
-    def complete(
+        Returns:
+            The trial's number. The caller holds the lock on the search's name, so no other trial comes between.
+        """
+        number = len(self._study.get_trials(deepcopy=False))
+        self._study.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params=dict(configuration),
+                distributions=of_configuration(configuration, self._distributions),
+            )
+        )
+        return number
+
+    def tell(
         self,
         number: int,
-        values: Sequence[float],
-        user_attrs: Mapping[str, object],
-        intermediate: Mapping[int, float] | None = None,
+        configuration: Configuration,
+        state: TrialState,
+        *,
+        values: Sequence[float] | None = None,
+        user_attrs: Mapping[str, object] | None = None,
+        rung_errors: Mapping[int, float] | None = None,
     ) -> None:
-        """Close a trial with its values."""
-        self._tell(
-            self._study, number, TrialState.COMPLETE, values=values, user_attrs=user_attrs, intermediate=intermediate
-        )
+        """Close a configuration's trial: complete with its values, pruned with its errors so far, or failed."""
+        self._tell(self._study, number, state, values=values, user_attrs=user_attrs, rung_errors=rung_errors)
+        self._source.tell(configuration, state, values, rung_errors)
 
-    def prune(self, number: int, user_attrs: Mapping[str, object], intermediate: Mapping[int, float]) -> None:
-        """Close a trial that was stopped: it has no value, only what it had reached."""
-        self._tell(self._study, number, TrialState.PRUNED, user_attrs=user_attrs, intermediate=intermediate)
-
-    def fail(self, number: int, reason: str) -> None:
-        """Close a trial without a value."""
-        self._tell(self._study, number, TrialState.FAIL, user_attrs={"reason": reason})
+    def interrupt(self, number: int) -> None:
+        """Close a trial whose configuration will be run again later."""
+        self._tell(self._study, number, TrialState.FAIL, user_attrs={"reason": INTERRUPTED})
 
     def _all_studies(self) -> list[optuna.Study]:
         """The studies of this file."""
@@ -101,18 +120,6 @@ class SearchStudy:
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states)
 
-    def _add(self, configuration: Configuration, state: TrialState) -> int:
-        before = len(self._study.get_trials(deepcopy=False))
-        self._study.add_trial(
-            create_trial(
-                state=state,
-                params=dict(configuration),
-                distributions=of_configuration(configuration, self._distributions),
-            )
-        )
-        # The caller holds the lock on the search's name, so no other trial came between.
-        return before
-
     def _tell(
         self,
         study: optuna.Study,
@@ -121,18 +128,18 @@ class SearchStudy:
         *,
         values: Sequence[float] | None = None,
         user_attrs: Mapping[str, object] | None = None,
-        intermediate: Mapping[int, float] | None = None,
+        rung_errors: Mapping[int, float] | None = None,
     ) -> None:
         user_attrs = dict(user_attrs or {})
         trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
-        if intermediate and len(study.directions) > 1:
+        if rung_errors and len(study.directions) > 1:
             # Optuna refuses intermediate values in a study of several targets.
-            user_attrs[_RUNG_ERRORS] = {str(step): value for step, value in intermediate.items()}
+            user_attrs[_RUNG_ERRORS] = {str(step): value for step, value in rung_errors.items()}
         else:
-            for step, value in (intermediate or {}).items():
+            for step, value in (rung_errors or {}).items():
                 trial.report(value, step)
-        for name, note in user_attrs.items():
-            trial.set_user_attr(name, note)
+        for name, attribute in user_attrs.items():
+            trial.set_user_attr(name, attribute)
         study.tell(number, values, state=state)
 
 

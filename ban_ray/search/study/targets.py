@@ -10,7 +10,7 @@ from ban_ray.errors import DamagedMember
 from ban_ray.evaluation import ensembles
 from ban_ray.networks import registry
 from ban_ray.population import Member, Population
-from ban_ray.search.config.resolve import PlannedChain, SearchSpec
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR, PARAMETERS, SearchStrategy
 from ban_ray.specs import Generation
 
@@ -47,17 +47,17 @@ def is_chain_complete(population: Population, planned: PlannedChain) -> bool:
         return False
 
 
-def target_values(request: SearchSpec, population: Population, chains: Sequence[ChainMembers]) -> tuple[float, ...]:
+def target_values(spec: SearchSpec, population: Population, chains: Sequence[ChainMembers]) -> tuple[float, ...]:
     """The targets of a configuration: means over its chains, one for each seed."""
-    each = [_chain_targets(request, population, found) for found in chains]
+    each = [_chain_targets(spec, population, found) for found in chains]
     return tuple(statistics.fmean(column) for column in zip(*each, strict=True))
 
 
-def size_targets(request: SearchSpec, generations: Sequence[Generation]) -> tuple[float, ...]:
+def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[float, ...]:
     """The targets after the error, of networks that are used together."""
     return tuple(
-        float(sum(_size(request, name, generation) for generation in generations))
-        for name in request.strategy.targets
+        float(sum(_size(spec, name, generation) for generation in generations))
+        for name in spec.strategy.targets
         if name != ERROR
     )
 
@@ -83,18 +83,18 @@ def held_out_error(
     return held_out[-1], chain.members[-1:]
 
 
-def _chain_targets(request: SearchSpec, population: Population, chain: ChainMembers) -> tuple[float, ...]:
-    error, members = held_out_error(request.strategy, population, chain)
+def _chain_targets(spec: SearchSpec, population: Population, chain: ChainMembers) -> tuple[float, ...]:
+    error, members = held_out_error(spec.strategy, population, chain)
     numbers = [chain.members.index(member) for member in members]
-    return error, *size_targets(request, [chain.planned.chain.generations[number] for number in numbers])
+    return error, *size_targets(spec, [chain.planned.chain.generations[number] for number in numbers])
 
 
-def _size(request: SearchSpec, target: str, generation: Generation) -> int:
-    classes, channels = request.dataset.num_classes, request.dataset.in_channels
+def _size(spec: SearchSpec, target: str, generation: Generation) -> int:
+    classes, channels = spec.dataset.num_classes, spec.dataset.in_channels
     if target == PARAMETERS:
         return registry.parse(generation.network, generation.network_arguments or None).parameters(classes, channels)
     arguments = json.dumps(generation.network_arguments, sort_keys=True)
-    return _multiply_accumulates(generation.network, arguments, classes, channels, request.dataset.sample_shape)
+    return _multiply_accumulates(generation.network, arguments, classes, channels, spec.dataset.sample_shape)
 
 
 @cache

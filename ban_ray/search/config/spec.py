@@ -1,0 +1,191 @@
+"""A search whose options were checked, and the chains that its configurations make."""
+
+import json
+import re
+from dataclasses import dataclass, replace
+
+from ban_ray.errors import UserError
+from ban_ray.evaluation.metrics import Metric
+from ban_ray.networks import registry
+from ban_ray.search.config.checks import reject_ineffective_options
+from ban_ray.search.config.code_versions import CodeVersions
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.config.space_errors import space_error_sentence
+from ban_ray.search.config.strategy import SearchStrategy
+from ban_ray.search.config.teachers import SelectedTeachers
+from ban_ray.specs import BASELINE, Chain, Scale, SearchSpace, SpaceContext, TablePosition
+from ban_ray.specs.parameters import Configuration, grid
+from ban_ray.specs.teacher_choice import TeacherChoice
+from ban_ray.tasks.batches import steps_per_epoch
+from ban_ray.tasks.dataset import DataSet, Sizes
+from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.source import Source
+
+
+@dataclass(frozen=True)
+class PlannedChain:
+    """One chain of a search: a configuration at a seed."""
+
+    configuration: Configuration
+    seed: int
+    chain: Chain
+    position: TablePosition
+
+    @property
+    def metric(self) -> Metric:
+        """What it is measured by."""
+        return metric_of(self.chain.generations[0].task)
+
+    @property
+    def title(self) -> str:
+        """The row, the column where that says more than the generation's number, and the seed."""
+        column = self.position.columns[-1]
+        plain = column.startswith("BAN-") or column == BASELINE
+        return f"{self.position.row}{'' if plain else ' ' + column} seed {self.seed}"
+
+    @property
+    def slug(self) -> str:
+        """The title as a name that dashboards and file systems take."""
+        return re.sub(r"[^A-Za-z0-9._-]+", "_", self.title)
+
+
+@dataclass(frozen=True)
+class SearchSpec:
+    """A search, checked and ready to be planned.
+
+    Attributes:
+        chains: of a grid all of them, of a sampled search those that are known.
+        versions: of networks of the user's own.
+        code: those of networks that the space names itself, of which a sampled search knows some.
+        left_out: configurations of a grid that a limit keeps out, as sentences.
+    """
+
+    options: SearchOptions
+    space: SearchSpace
+    scale: Scale
+    context: SpaceContext
+    strategy: SearchStrategy
+    source: Source
+    dataset: DataSet
+    seeds: tuple[int, ...]
+    chains: tuple[PlannedChain, ...]
+    sizes: Sizes
+    teacher: TeacherChoice
+    versions: CodeVersions
+    code: tuple[str, ...] = ()
+    teacher_description: str = ""
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def is_sampled(self) -> bool:
+        return self.strategy.sampler != "grid"
+
+    def with_teachers(self, teachers: SelectedTeachers) -> "SearchSpec":
+        """The same search with first generations taught by members."""
+        taught = replace(
+            self, context=replace(self.context, teachers=teachers.keys), teacher_description=teachers.description
+        )
+        return taught if self.is_sampled else with_grid_chains(taught)
+
+    @property
+    def generations(self) -> int:
+        """Born-again generations of the longest chain."""
+        longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
+        return self.context.generations_for() if longest is None else longest
+
+    def chains_of(self, configuration: Configuration) -> tuple[PlannedChain, ...]:
+        """A configuration's chains, one for each seed.
+
+        Raises:
+            UserError: the configuration makes no chain.
+        """
+        return tuple(_plan_chain(self, configuration, seed) for seed in self.seeds)
+
+    @property
+    def metric(self) -> Metric:
+        """What the chains are compared by."""
+        return metric_of(self.context.task)
+
+    @property
+    def error_description(self) -> str:
+        """What the first target is, in words."""
+        return self.strategy.error_description(self.metric)
+
+    @property
+    def setting_description(self) -> str:
+        """One line that belongs beside every figure."""
+        task = self.context.task
+        parts = [
+            f"{task.name}: {self.sizes.train:,} training, {self.sizes.held_out:,} held-out and "
+            f"{self.sizes.test:,} test {self.metric.samples}"
+        ]
+        if task.label_noise:
+            parts.append(
+                f"{100 * task.label_noise:g} % of the training labels replaced at random (not the papers' setting)"
+            )
+        if task.protocol == "paper":
+            # A text's validation part is never trained on.
+            everything = "" if self.sizes.held_out else "trained on everything, "
+            parts.append(f"paper protocol: {everything}last epoch on test")
+        if self.teacher_description:
+            parts.append(f"generation 0 taught by members: {self.teacher_description}")
+        return "; ".join(parts)
+
+
+def with_grid_chains(spec: SearchSpec) -> SearchSpec:
+    """With the chains of every configuration that is not too large."""
+    chains: list[PlannedChain] = []
+    skipped = []
+    for configuration in spec.scale.configurations or grid(spec.scale.parameters):
+        if reason := size_violation(spec, configuration):
+            skipped.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
+        else:
+            chains.extend(spec.chains_of(configuration))
+    if not chains:
+        raise UserError(
+            f"--max-parameters {spec.strategy.max_parameters} leaves no configuration of space {spec.space.name}"
+        )
+    pending = spec.teacher.kind != "parent" and not spec.context.teachers
+    reject_ineffective_options([planned.chain for planned in chains], spec.options, teacher_pending=pending)
+    return replace(spec, chains=tuple(chains), skipped=tuple(skipped))
+
+
+def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
+    """Why a configuration is too large to be run; empty where it is not.
+
+    Raises:
+        UserError: the configuration makes no chain.
+    """
+    limit = spec.strategy.max_parameters
+    if limit is not None:
+        for generation in spec.chains_of(configuration)[0].chain.generations:
+            architecture = registry.parse(generation.network, generation.network_arguments or None)
+            count = architecture.parameters(spec.dataset.num_classes, spec.dataset.in_channels)
+            if count > limit:
+                return f"a network has more than {limit:,} parameters"
+    return ""
+
+
+def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
+    """Why a configuration may not be run; empty where it may."""
+    try:
+        spec.chains_of(configuration)
+        return size_violation(spec, configuration)
+    except UserError as error:
+        return f"they make no chain ({error})"
+
+
+def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> PlannedChain:
+    space = spec.space
+    try:
+        chain = spec.versions.apply_to(space.chain(configuration, spec.context, seed))
+        position = space.place(configuration, chain)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"space {space.name} at {dict(configuration)}: {space_error_sentence(error)}") from error
+    for generation in chain.generations:
+        architecture = registry.parse(generation.network, generation.network_arguments or None)
+        registry.check_fits(architecture, generation.task.name)
+        steps_per_epoch(generation.task.name, spec.sizes.train, generation.recipe)
+    return PlannedChain(configuration, seed, chain, position)

@@ -1,0 +1,128 @@
+"""Prometheus gauges of a search, in an actor that lives as long as the search, on Ray's own metrics port."""
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from ban_ray.population import Population
+from ban_ray.runtime.events import ChainEnded, EpochEnded, Event, Published, Reused, Waiting
+from ban_ray.search.config.spec import PlannedChain
+from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.outcome import ChainOutcome
+
+PREFIX = "ban_ray"
+CHAIN_TAGS = ("search", "chain", "generation", "network")
+GAUGES = {
+    "held_out": "Held-out error of the newest epoch in percent; of text perplexity or bits per character",
+    "gain": "The same of the published generation less its teacher's: points, log percent or bits, below 0 is better",
+    "epoch": "Epochs done of the generation in training",
+    "images_per_second": "Training speed of the newest epoch; of text tokens or characters per second",
+}
+GENERATIONS = "generations"
+"""Generations by state, each counted once however many chains share it: published by this search, taken from the
+population, waited for, failed."""
+
+
+class Gauges:
+    """The actor's class; values stay on the port until the actor ends."""
+
+    def __init__(self, search: str) -> None:
+        from ray.util.metrics import Gauge
+
+        self._search = search
+        self._gauges = {
+            name: Gauge(f"{PREFIX}_{name}", description=text, tag_keys=CHAIN_TAGS) for name, text in GAUGES.items()
+        }
+        self._generations = Gauge(
+            f"{PREFIX}_{GENERATIONS}", description="Generations by state", tag_keys=("search", "state")
+        )
+
+    def chain(self, values: dict[str, float], tags: dict[str, str]) -> None:
+        for name, value in values.items():
+            self._gauges[name].set(value, tags={"search": self._search, **tags})
+
+    def generations(self, counts: dict[str, int]) -> None:
+        for state, count in counts.items():
+            self._generations.set(count, tags={"search": self._search, "state": state})
+
+
+class SearchMetrics(ChainListener):
+    """Sends the gauges of a search to their actor; nothing waits for it, and a lost actor loses its gauges alone.
+
+    Args:
+        search: name of the search.
+        reused: keys of generations that were in the population when the search began.
+    """
+
+    def __init__(self, search: str, population: Population, reused: Iterable[str]) -> None:
+        import ray
+
+        self._population = population
+        self._keys: dict[str, set[str]] = {"published": set(), "taken": set(reused)}
+        self._waiting: dict[str, str] = {}
+        self._failed: dict[str, str] = {}
+        self._held_out: dict[tuple[str, int], float] = {}
+        actor: Any = ray.remote(num_cpus=0, max_restarts=-1)(Gauges)
+        # For the dashboard; a cluster may run searches of one name in several storages.
+        name = f"ban_ray metrics of {search} {secrets.token_hex(2)}"
+        self._actor = actor.options(name=name).remote(search)
+        self._push()
+
+    def on_chain_start(self, planned: PlannedChain) -> None:
+        for teacher in planned.chain.generations[0].teachers[-1:]:
+            member = self._population.get(teacher)
+            held_out = None if member is None else planned.metric.value_of(member, "held_out")
+            if held_out is not None:
+                self._held_out[planned.title, -1] = held_out
+
+    def on_event(self, planned: PlannedChain, event: Event) -> None:
+        chain = planned.title
+        match event:
+            case Waiting():
+                self._waiting[chain] = event.key
+            case ChainEnded():
+                if event.status == "failed":
+                    self._failed[chain] = event.key
+            case _:
+                self._waiting.pop(chain, None)
+                network = planned.chain.generations[event.generation].network
+                tags = {"chain": chain, "generation": str(event.generation), "network": network}
+                self._actor.chain.remote(self._values(planned, event), tags)
+        self._push()
+
+    def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
+        chain = planned.title
+        self._waiting.pop(chain, None)
+        if outcome.status == "failed":
+            # A trial that dies names no generation: then the chain stands for one.
+            self._failed.setdefault(chain, chain)
+        self._push()
+
+    def _values(self, planned: PlannedChain, event: EpochEnded | Published | Reused) -> dict[str, float]:
+        """The gauges of a chain after an event."""
+        chain, metric = planned.title, planned.metric
+        values = {name: float(event.values[name]) for name in GAUGES if event.values.get(name) is not None}
+        held_out = metric.from_record(event.values, "held_out")
+        if held_out is not None:
+            values["held_out"] = held_out
+        if isinstance(event, EpochEnded):
+            return values
+        self._count(event.key, "published" if isinstance(event, Published) else "taken")
+        if isinstance(event, Published) and event.epochs is not None:
+            # Not every epoch is reported.
+            values["epoch"] = float(event.epochs)
+        if held_out is not None:
+            self._held_out[chain, event.generation] = held_out
+            if (chain, event.generation - 1) in self._held_out:
+                values["gain"] = metric.difference(held_out, self._held_out[chain, event.generation - 1])
+        return values
+
+    def _count(self, key: str, state: str) -> None:
+        """Count a generation in one state alone: chains reuse what another chain of this search has published."""
+        if not any(key in keys for keys in self._keys.values()):
+            self._keys[state].add(key)
+
+    def _push(self) -> None:
+        chains = {"waiting": self._waiting, "failed": self._failed}
+        counts = {state: len(keys) for state, keys in self._keys.items()}
+        self._actor.generations.remote(counts | {state: len(set(keys.values())) for state, keys in chains.items()})

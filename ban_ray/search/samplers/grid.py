@@ -1,0 +1,11 @@
+"""Every configuration of a list, or of parameters with listed values, in order."""
+
+from ban_ray.search.samplers.base import Sampler, register
+
+
+@register
+class Grid(Sampler):
+    """Takes every configuration once."""
+
+    name = "grid"
+    is_listing = True
