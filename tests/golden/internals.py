@@ -6,7 +6,7 @@ versions of NumPy.
 
 import hashlib
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
@@ -15,27 +15,31 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from ban_ray.networks.shapes.foreign import CustomNetwork
-from ban_ray.order import JobResult, TrainingJob
-from ban_ray.outputs import TokenOutputs
-from ban_ray.population.storage import find_storage
-from ban_ray.search.choices import SearchOptions
-from ban_ray.search.request import SearchSpec, resolve
-from ban_ray.search.teachers import select_teachers
-from ban_ray.tasks.kinds import TASK_TYPES
-from ban_ray.worker import teacher_rows
-from ban_ray.worker.decision import Admission
 from numpy.typing import NDArray
 
+from ban_ray.cli.params import validated
 from ban_ray.cluster import WorkerGroup
-from ban_ray.networks import names
+from ban_ray.evaluation.predictions import TokenOutputs
+from ban_ray.networks import registry
 from ban_ray.networks.cost import built_shapes
-from ban_ray.population import Population, Predictions, open_storage, publish
-from ban_ray.search import command, cost, step
+from ban_ray.networks.families.external import CustomNetwork
+from ban_ray.population import Population, Predictions, publish
+from ban_ray.runtime.events import EpochEnded, EventHandler, Published
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.worker import teacher_cache
+from ban_ray.runtime.worker.admission import Admission
 from ban_ray.search.__main__ import main
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.config.spec import SearchSpec
+from ban_ray.search.config.teachers import select_teachers
+from ban_ray.search.plan import cost, step_benchmark
+from ban_ray.search.search import search
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import Configuration
-from ban_ray.tasks import load
+from ban_ray.storage.opening import find_storage, open_storage
+from ban_ray.tasks import opening
+from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.source import Source
 
 HELD_OUT, TEST = 60, 100
@@ -44,19 +48,19 @@ HELD_OUT, TEST = 60, 100
 
 def teacher_outputs_identity(generation: Generation, device: str) -> str:
     """The digest that names the kept outputs of a generation's teachers, on a fixed machine."""
-    decision = Admission(action="train", teacher_digests={key: key[::-1] for key in generation.teachers})
+    admission = Admission(action="train", teacher_digests={key: key[::-1] for key in generation.teachers})
     with (
         patch.object(torch, "__version__", "2.9.0"),
         patch.object(torch, "get_num_threads", lambda: 3),
         patch.object(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2"),
         patch.object(torch.backends.cudnn, "version", lambda: 91_002),
         patch.object(torch.cuda, "get_device_name", lambda _: "NVIDIA A100"),
-        patch.object(teacher_rows, "processor", lambda: "a processor"),
+        patch.object(teacher_cache, "processor", lambda: "a processor"),
         patch.dict(os.environ, {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
     ):
         for name in ("MKL_CBWR", "NVIDIA_TF32_OVERRIDE"):
             os.environ.pop(name, None)
-        return teacher_rows._cache_key(generation, decision, torch.device(device))
+        return teacher_cache._cache_key(generation, admission, torch.device(device))
 
 
 class FixedFile(PurePosixPath):
@@ -75,14 +79,14 @@ class UnreadableFile(PurePosixPath):
 
 def decoded_data_identity(source: dict[str, Any], files: Sequence[Any]) -> str:
     """The digest under which the cache remembers what these files were decoded to."""
-    return load._identity(Source.model_validate(source), files)
+    return opening._identity(Source.model_validate(source), files)
 
 
 @contextmanager
 def steps_measured_here() -> Iterator[None]:
     """Plans measure a step in this process: as exact in what does not depend on the machine, and in a tenth of the
     time."""
-    with patch.object(cost, "_measured", step.measure_step):
+    with patch.object(cost, "_measure_in_process", step_benchmark.measure_step):
         yield
 
 
@@ -111,36 +115,30 @@ def fabricate(
 def fabricated_search(arguments: Sequence[str]) -> None:
     """Run a search in which members are fabricated instead of trained; a chain at a time, so that it can be run
     again."""
-    command.search(_choices([*arguments, "--concurrent", "1", "--json"]), train=Fabricator())
+    search(_choices([*arguments, "--concurrent", "1", "--json"]), train=Fabricator())
 
 
 class Fabricator:
     """Stands in for the training of a chain's generations."""
 
     def __call__(
-        self,
-        order: TrainingJob,
-        group: WorkerGroup,
-        report: Callable[[dict[str, Any]], None],
-        *,
-        name: str,
-        folder: str,
+        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
-        population = Population(find_storage(order.storage))
-        for number, generation in enumerate(order.generations, order.first):
-            rung, epochs = generation.recipe.rung_epoch, generation.recipe.epochs
-            generation_record = {"generation": number, "key": generation.key, "epochs": epochs, "rung": rung}
+        population = Population(find_storage(job.context.storage))
+        for number, generation in enumerate(job.generations, job.first):
+            key, rung, epochs = generation.key, generation.recipe.rung_epoch, generation.recipe.epochs
             for record in _history(generation):
-                report({**generation_record, **record})
-            member = _publish(population, generation, number, order.chain_seed, 10, 1)
-            report({**generation_record, "published": True, **member.metrics.model_dump()})
+                on_event(EpochEnded(generation=number, key=key, epochs=epochs, rung=rung, values=record))
+            member = _publish(population, generation, number, job.chain_seed, 10, 1)
+            values = member.metrics.model_dump()
+            on_event(Published(generation=number, key=key, epochs=epochs, values=values))
         return JobResult(status="done")
 
 
 def _choices(arguments: Sequence[str]) -> SearchOptions:
     given = main.make_context("search", list(arguments)).params
     del given["list_spaces"]
-    return SearchOptions(**given)
+    return validated(SearchOptions, given)
 
 
 def _request(choices: SearchOptions, population: Population) -> SearchSpec:
@@ -155,7 +153,7 @@ def _request(choices: SearchOptions, population: Population) -> SearchSpec:
 def _publish(
     population: Population, generation: Generation, number: int, chain_seed: int, classes: int, channels: int
 ) -> Any:
-    network = names.parse(generation.network, generation.network_arguments or None)
+    network = registry.parse(generation.network, generation.network_arguments or None)
     # The shapes of a network of one's own are compared with what it builds.
     shapes = built_shapes(network, classes, channels) if isinstance(network, CustomNetwork) else {"weight": (3,)}
     return publish(
