@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 FIELD = "event"
-"""Key of an event in the dictionaries that Ray Train and Ray Tune carry."""
+"""Key of an event, as JSON, in the dictionaries that Ray Train and Ray Tune carry; Tune flattens nested ones."""
 
 
 class _Event(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
 
 class GenerationEvent(_Event):
@@ -87,9 +87,9 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 def to_record(event: Event) -> dict[str, Any]:
     """The event as the dictionary that Ray Train and Ray Tune carry."""
-    return {FIELD: event.model_dump()}
+    return {FIELD: event.model_dump_json()}
 
 
 def from_record(record: Mapping[str, Any]) -> Event | None:
     """The event in a dictionary; None where it carries none, as Tune's own last result of a trial."""
-    return _ADAPTER.validate_python(record[FIELD]) if FIELD in record else None
+    return _ADAPTER.validate_json(record[FIELD]) if FIELD in record else None

@@ -81,7 +81,7 @@ class TrainingJob(_Message):
 
 
 class JobResult(_Message):
-    """The end of a worker group: ``done``, ``claimed`` by another run, or ``failed``; `key` says at which generation."""
+    """The end of a worker group: ``done``, ``claimed`` by another run or ``failed``; `key` names the generation."""
 
     status: Literal["done", "claimed", "failed"]
     key: str = ""

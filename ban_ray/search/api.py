@@ -58,7 +58,7 @@ _KEYWORDS = [
 ]
 _NETWORK = inspect.Parameter("network", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
 # For `help`, notebooks and editors: the options are declared once, in the model.
-setattr(train_chain, "__signature__", inspect.Signature([_NETWORK, *_KEYWORDS], return_annotation="pd.DataFrame"))
+vars(train_chain)["__signature__"] = inspect.Signature([_NETWORK, *_KEYWORDS], return_annotation="pd.DataFrame")
 
 
 def _test(metric: "Metric", member: "Member") -> float:
