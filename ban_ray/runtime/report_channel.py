@@ -10,29 +10,37 @@ import json
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Client, Listener
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 ReportFunction = Callable[[dict[str, Any]], None]
 
 _BACKLOG = 64
+_PREFIX = "ban_ray-"
+_SOCKET = "reports"
+_ABANDONED_S = 60.0
+"""A folder without a listening socket is removed after this time: its server was killed, not just starting."""
 
 
 class ReportServer:
-    """Receives reports while it is entered, and passes them on one after the other from a thread of its own.
+    """Receives reports while it is entered, and calls a function with each from a thread of its own.
 
-    When it is left, everything that was sent before has been passed on.
+    Leaving it waits until every report that was sent before has been passed on.
 
     Attributes:
-        address: what `send` needs.
+        address: the address that `send` takes.
     """
 
     def __init__(self, report: ReportFunction) -> None:
         # Only this user can enter the folder, so nobody else can connect; the path of a socket must be short.
-        self._folder = tempfile.mkdtemp(prefix="ban_ray-", dir="/tmp" if len(tempfile.gettempdir()) > 70 else None)
-        self.address = f"{self._folder}/reports"
+        parent = "/tmp" if len(tempfile.gettempdir()) > 70 else tempfile.gettempdir()
+        remove_abandoned(Path(parent))
+        self._folder = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+        self.address = f"{self._folder}/{_SOCKET}"
         self._report = report
         self._listener = Listener(self.address, family="AF_UNIX", backlog=_BACKLOG)
         self._thread = threading.Thread(target=self._receive, name="reports", daemon=True)
@@ -54,7 +62,7 @@ class ReportServer:
             while data := self._next():
                 self._report(json.loads(data))
         except SystemExit:
-            # How Tune ends a trial that it stops: from within its report.
+            # Tune ends a trial that it stops from within its report.
             return
 
     def _next(self) -> bytes:
@@ -64,17 +72,35 @@ class ReportServer:
                 try:
                     return connection.recv_bytes()
                 except (EOFError, OSError):
-                    # Its sender died half-way.
+                    # The sender died before it had sent everything.
                     continue
 
 
 def send(address: str, record: dict[str, Any]) -> None:
-    """Deliver a report of JSON values; where nobody receives any more, it is dropped."""
+    """Deliver a report of JSON values; it is dropped if its server has ended."""
     try:
         _connect(address, json.dumps(record).encode())
     except OSError:
-        # The driver has ended, and its run is about to be.
+        # The driver has ended, and its run is about to end.
         return
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove the folders of servers that were killed: nobody listens at their sockets."""
+    for folder in parent.glob(f"{_PREFIX}*"):
+        try:
+            if time.time() - folder.stat().st_mtime < _ABANDONED_S or {file.name for file in folder.iterdir()} - {
+                _SOCKET
+            }:
+                continue
+            with Client(str(folder / _SOCKET), family="AF_UNIX"):
+                # A server passes over a connection without a report.
+                continue
+        except (ConnectionRefusedError, FileNotFoundError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            # Another user's, or not a folder.
+            continue
 
 
 def _connect(address: str, data: bytes) -> None:

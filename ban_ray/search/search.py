@@ -60,7 +60,7 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
     if options.working_dir is not None and not Path(options.working_dir).is_dir():
         raise UserError(f"--working-dir {options.working_dir!r} is no folder")
     if options.keep_unfinished and not spec.strategy.stopping:
-        raise UserError("--keep-unfinished is of no use without --stopping: no chain would be stopped")
+        raise UserError("--keep-unfinished has no effect without --stopping: no chain would be stopped")
     console.print(f"{spec.space.title}, scale {options.scale}", style="bold", highlight=False)
     console.print(spec.setting_description, highlight=False, markup=False, soft_wrap=not console.is_terminal)
     if options.plan_only:

@@ -1,4 +1,4 @@
-"""Checkpoints beside training: written by another thread, as often as they are worth their time."""
+"""Checkpoints written beside the training by another thread, as often as they are worth their time."""
 
 import logging
 import time
@@ -13,14 +13,14 @@ from ban_ray.training.checkpoint import to_bytes
 _log = logging.getLogger(__name__)
 
 MAX_TIME_SHARE = 0.05
-"""Of the time of training, what taking states may cost at most."""
+"""Largest share of the training time that taking states may cost."""
 
 
 class AsyncCheckpointer:
-    """The checkpoints of one training; leaving the block waits for the last one.
+    """Saves the checkpoints of one training; leaving the block waits for the last one.
 
-    A state is passed over while an older one is still being written, so that a slow storage costs epochs to repeat
-    after a crash and, without one, no more time than the last write takes.
+    A state is skipped while an older one is still being written, so that a slow storage costs epochs to repeat after a
+    crash and, without a crash, no more time than the last write takes.
     """
 
     def __init__(self, storage: Storage, key: str, claim: str) -> None:
@@ -30,13 +30,16 @@ class AsyncCheckpointer:
         self._due = 0.0
 
     def maybe_save(self, state: State, *, at_once: bool = False) -> bool:
-        """Take the state as it is now; False where this one is passed over.
+        """Save a copy of the state in the background, unless a save is in progress or not due.
 
         Args:
-            at_once: it is not, and is written when this returns.
+            at_once: save in any case, and block until the state is on disk.
+
+        Returns:
+            Whether the state is saved.
 
         Raises:
-            OSError: the one before could not be written, or `at_once` this one.
+            OSError: the previous state, or with `at_once` this one, could not be written.
         """
         busy = self._writing is not None and not self._writing.done()
         if not at_once and (busy or time.monotonic() < self._due):

@@ -2,7 +2,7 @@
 
 from pydantic import ValidationError
 
-from ban_ray.cli.params import first_sentence
+from ban_ray.cli.params import first_sentence, option_name, validated
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
 from ban_ray.networks.source_version import chosen_version
@@ -25,20 +25,15 @@ def resolve_teacher(options: SearchOptions, space: SearchSpace) -> TeacherChoice
     except ValueError as error:
         raise UserError(f"--teacher {error}") from error
     if choice.kind != "parent" and not space.takes_teacher:
-        raise UserError(f"--teacher {options.teacher!r} is of no use: space {space.name} has its own teachers")
+        raise UserError(f"--teacher {options.teacher!r} has no effect: space {space.name} has its own teachers")
     return choice
 
 
 def resolve_network(options: SearchOptions, space: SearchSpace) -> Network | None:
-    given = {
-        "network": options.network,
-        "network-args": options.network_args,
-        "network-version": options.network_version,
-    }
     if not space.takes_network:
-        for option, value in given.items():
-            if value is not None:
-                raise UserError(f"--{option} {value!r} is of no use: space {space.name} has its own networks")
+        for name in ("network", "network_args", "network_version"):
+            if (value := getattr(options, name)) is not None:
+                raise UserError(f"{option_name(name)} {value!r} has no effect: space {space.name} has its own networks")
         return None
     if options.network is None:
         raise UserError(f"space {space.name} needs --network; allowed are {', '.join(registry.FORMS)}")
@@ -69,27 +64,22 @@ def recipe_changes(options: SearchOptions) -> dict[str, object]:
 
 
 def resolve_recipe(options: SearchOptions, scale: Scale, task: str) -> Recipe:
-    try:
-        return Recipe.model_validate(scale.recipes.get(task, scale.recipe).model_dump() | recipe_changes(options))
-    except ValidationError as error:
-        raise UserError(first_sentence(error)) from error
+    return validated(Recipe, scale.recipes.get(task, scale.recipe).model_dump() | recipe_changes(options))
 
 
 def resolve_task(source: Source, fingerprint: str, options: SearchOptions, scale: Scale, noise: float) -> Task:
-    try:
-        task = Task(
-            name=source.name,
-            fingerprint=fingerprint,
-            split_seed=options.split_seed,
-            label_noise=noise,
-            protocol=options.protocol or scale.protocol,
-            tokens=source.tokens or "word",
-        )
-    except ValidationError as error:
-        raise UserError(first_sentence(error)) from error
+    fields = {
+        "name": source.name,
+        "fingerprint": fingerprint,
+        "split_seed": options.split_seed,
+        "label_noise": noise,
+        "protocol": options.protocol or scale.protocol,
+        "tokens": source.tokens,
+    }
+    task = validated(Task, fields)
     if task.split_seed and task.protocol == "paper" and not task.label_noise:
         raise UserError(
-            f"--split-seed {task.split_seed} is of no use with --protocol paper, which holds nothing out, without "
+            f"--split-seed {task.split_seed} has no effect with --protocol paper, which holds nothing out, without "
             "--label-noise"
         )
     return task

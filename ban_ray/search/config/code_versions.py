@@ -1,4 +1,4 @@
-"""The versions of the networks of the user's own, in the chains of a search."""
+"""Versions of the user's own networks, written into the chains of a search."""
 
 from ban_ray.networks import registry
 from ban_ray.networks.families.external import CustomNetwork
@@ -7,19 +7,19 @@ from ban_ray.specs import Chain, Generation, Network, canonical_json
 
 
 class CodeVersions:
-    """Reads the code of each network once, so that what is edited while a search runs stays out of it.
+    """Reads the code of each network once, so that edits during a search have no effect on it.
 
-    Attributes:
-        computed: those of networks that a space names itself.
+    Args:
+        given: the command line's network, with its version.
     """
 
     def __init__(self, given: Network | None) -> None:
-        """`given` is the command line's network, with its version."""
         self._given = given
         self._known: dict[bytes, str] = {}
 
     @property
     def computed(self) -> tuple[str, ...]:
+        """Versions of the networks that the space names itself."""
         return tuple(sorted(set(self._known.values())))
 
     def apply_to(self, chain: Chain) -> Chain:

@@ -41,7 +41,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     scale = space.scales[options.scale]
     for option in sorted(space.chooses):
         if getattr(options, option) is not None:
-            raise UserError(f"--{option} {getattr(options, option)!r} is of no use: space {space.name} chooses it")
+            raise UserError(f"--{option} {getattr(options, option)!r} has no effect: space {space.name} chooses it")
     source = Source.of(
         resolve_task_name(options, scale, space),
         options.data,

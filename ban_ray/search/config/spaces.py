@@ -1,14 +1,16 @@
-"""Find search spaces by name or by file."""
+"""Search spaces, found by name or by file, and what their own code raises."""
 
 import importlib
 import importlib.util
 import pkgutil
+import reprlib
 import sys
 from pathlib import Path
 
+from pydantic import ValidationError
+
 import search_spaces
 from ban_ray.errors import UserError
-from ban_ray.search.config import space_errors
 from ban_ray.specs import SearchSpace
 
 
@@ -32,10 +34,10 @@ def load(name: str) -> SearchSpace:
 
 def _from_file(path: Path) -> SearchSpace:
     try:
-        there = path.is_file()
+        exists = path.is_file()
     except OSError:  # a name that no file system takes
-        there = False
-    if not there:
+        exists = False
+    if not exists:
         raise UserError(
             f"--space {str(path)!r} is not a file; allowed are {', '.join(names())}, or a file ending in .py"
         )
@@ -43,12 +45,12 @@ def _from_file(path: Path) -> SearchSpace:
     if spec is None or spec.loader is None:
         raise UserError(f"--space {str(path)!r} cannot be loaded as Python")
     module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up while they are made. Afterwards it goes, since no other process could import it.
+    # Dataclasses look their module up while they are made; no other process could import it.
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
     except Exception as error:
-        raise UserError(f"--space {str(path)!r} cannot be run: {space_errors.space_error_sentence(error)}") from error
+        raise UserError(f"--space {str(path)!r} cannot be run: {space_error_sentence(error)}") from error
     finally:
         sys.modules.pop(spec.name, None)
     return _space_of(module, str(path))
@@ -59,3 +61,15 @@ def _space_of(module: object, name: str) -> SearchSpace:
     if not isinstance(space, SearchSpace):
         raise UserError(f"--space {name!r} defines no SPACE of type ban_ray.specs.SearchSpace")
     return space
+
+
+def space_error_sentence(error: Exception) -> str:
+    """An error of a space's own code in one sentence: a field that a spec refused is named with its value."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        message = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:
+            return message
+        field = ".".join(map(str, (error.title, *first["loc"])))
+        return f"{field} = {reprlib.repr(first['input'])}: {message[0].lower()}{message[1:]}"
+    return str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"

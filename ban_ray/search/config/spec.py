@@ -10,7 +10,7 @@ from ban_ray.networks import registry
 from ban_ray.search.config.checks import reject_ineffective_options
 from ban_ray.search.config.code_versions import CodeVersions
 from ban_ray.search.config.options import SearchOptions
-from ban_ray.search.config.space_errors import space_error_sentence
+from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
 from ban_ray.search.config.teachers import SelectedTeachers
 from ban_ray.specs import BASELINE, Chain, Scale, SearchSpace, SpaceContext, TablePosition
@@ -33,12 +33,12 @@ class PlannedChain:
 
     @property
     def metric(self) -> Metric:
-        """What it is measured by."""
+        """The metric of its task."""
         return metric_of(self.chain.generations[0].task)
 
     @property
     def title(self) -> str:
-        """The row, the column where that says more than the generation's number, and the seed."""
+        """The row, the column if it says more than the generation's number, and the seed."""
         column = self.position.columns[-1]
         plain = column.startswith("BAN-") or column == BASELINE
         return f"{self.position.row}{'' if plain else ' ' + column} seed {self.seed}"
@@ -54,10 +54,10 @@ class SearchSpec:
     """A search, checked and ready to be planned.
 
     Attributes:
-        chains: of a grid all of them, of a sampled search those that are known.
-        versions: of networks of the user's own.
-        code: those of networks that the space names itself, of which a sampled search knows some.
-        left_out: configurations of a grid that a limit keeps out, as sentences.
+        chains: all chains of a grid; those of a sampled search that are known.
+        versions: versions of the user's own networks.
+        code: versions of networks that the space names itself; a sampled search knows some of them.
+        skipped: sentences about configurations of a grid that a limit keeps out.
     """
 
     options: SearchOptions
@@ -103,17 +103,17 @@ class SearchSpec:
 
     @property
     def metric(self) -> Metric:
-        """What the chains are compared by."""
+        """The metric that chains are compared by."""
         return metric_of(self.context.task)
 
     @property
     def error_description(self) -> str:
-        """What the first target is, in words."""
+        """The first target in words."""
         return self.strategy.error_description(self.metric)
 
     @property
     def setting_description(self) -> str:
-        """One line that belongs beside every figure."""
+        """The data, noise and protocol in one line, shown beside every figure."""
         task = self.context.task
         parts = [
             f"{task.name}: {self.sizes.train:,} training, {self.sizes.held_out:,} held-out and "
@@ -133,7 +133,7 @@ class SearchSpec:
 
 
 def with_grid_chains(spec: SearchSpec) -> SearchSpec:
-    """With the chains of every configuration that is not too large."""
+    """Add the chains of every configuration of a grid that is not too large."""
     chains: list[PlannedChain] = []
     skipped = []
     for configuration in spec.scale.configurations or grid(spec.scale.parameters):
@@ -151,7 +151,7 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
 
 
 def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
-    """Why a configuration is too large to be run; empty where it is not.
+    """The reason why a configuration is too large to be run; empty if it is not.
 
     Raises:
         UserError: the configuration makes no chain.
@@ -167,7 +167,7 @@ def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
 
 
 def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
-    """Why a configuration may not be run; empty where it may."""
+    """The reason why a configuration may not be run; empty if it may."""
     try:
         spec.chains_of(configuration)
         return size_violation(spec, configuration)

@@ -24,14 +24,14 @@ class SearchStrategy:
     """The sampler, targets, stopping and budgets of a search.
 
     Attributes:
-        samples: configurations of the whole search; None with a grid, which has its own.
-        minimised: the targets, the error first.
-        error_of: whose held-out error stands for a chain: the last generation's, the lowest of all (a biased
-            minimum), or that of the ensemble of its born-again generations.
+        samples: number of configurations of the whole search; None for a grid, which has its own.
+        targets: what is minimised, the error first.
+        select_by: whose held-out error is the chain's: the last generation's, the lowest of all (a biased minimum),
+            or that of the ensemble of its born-again generations.
         patience: generations without a gain after which a chain is saturated; with `stopping` only.
         min_gain: points of held-out error that count as a gain.
         time_budget_s: seconds.
-        max_parameters: of a network.
+        max_parameters: limit of a network.
     """
 
     sampler: str = "grid"
@@ -73,7 +73,7 @@ def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol:
         _check_paper_protocol(sampler, stopping, select_by, targets)
     for option, value in (("--patience", options.patience), ("--min-gain", options.min_gain)):
         if value is not None and not stopping:
-            raise UserError(f"{option} {value:g} is of no use without --stopping")
+            raise UserError(f"{option} {value:g} has no effect without --stopping")
     if options.patience is not None and options.patience < 2:
         raise UserError(
             f"--patience {options.patience} is too small; at least 2 are needed, since chains gain again after one "
@@ -135,7 +135,7 @@ def _samples(options: SearchOptions, sampler: str, scale: Scale) -> int | None:
     if sampler == "grid":
         if options.samples is not None:
             raise UserError(
-                f"--samples {options.samples} is of no use with --sampler grid, which takes every configuration"
+                f"--samples {options.samples} has no effect with --sampler grid, which takes every configuration"
             )
         return None
     return options.samples or scale.samples

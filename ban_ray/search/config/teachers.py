@@ -1,4 +1,4 @@
-"""Teachers from the population: chosen once, written down with the search, and used again when it goes on."""
+"""Teachers from the population: selected once, written down with the search, and used again when it resumes."""
 
 import json
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from ban_ray.tasks.metric import metric_of
 
 @dataclass(frozen=True)
 class SelectedTeachers:
-    """Keys of the members that teach first generations, and in one phrase how they were chosen."""
+    """Keys of the members that teach first generations, and a phrase on how they were selected."""
 
     keys: tuple[str, ...]
     description: str
@@ -24,7 +24,10 @@ class SelectedTeachers:
 def select_teachers(
     population: Population, search: str, choice: TeacherChoice, task: Task, *, write: bool = True
 ) -> SelectedTeachers:
-    """What this search chose before, else the choice as the population answers it now; written down with `note`.
+    """The teachers that this search selected before, else those that the choice selects from the population now.
+
+    Args:
+        write: whether the selection is written down.
 
     Raises:
         UserError: nothing fits, or what fits may have seen the held-out samples or is built by other code today.
@@ -49,15 +52,15 @@ def _resolve(population: Population, choice: TeacherChoice, task: Task) -> Selec
     member = _member_by_key(population, choice.key, task)
     if choice.kind == "member":
         return SelectedTeachers((member.key,), f"named: {_describe(member)}")
-    ancestors = [one.member for one in lineage(population, member) if one.member is not None]
-    born_again = [one for one in ancestors if one.generation.teachers]
+    ancestors = [ancestor.member for ancestor in lineage(population, member) if ancestor.member is not None]
+    born_again = [ancestor for ancestor in ancestors if ancestor.generation.teachers]
     if not born_again:
         raise UserError(f"--teacher generations:{choice.key}: no born-again generations lead to {_describe(member)}")
-    for one in born_again:
-        _require_same_data(one, task)
-        _require_same_code(one)
+    for ancestor in born_again:
+        _require_same_data(ancestor, task)
+        _require_same_code(ancestor)
     return SelectedTeachers(
-        tuple(one.key for one in born_again),
+        tuple(ancestor.key for ancestor in born_again),
         f"average of the {len(born_again)} born-again generations up to {_describe(member)}",
     )
 
@@ -66,22 +69,22 @@ def _best(population: Population, choice: TeacherChoice, task: Task) -> Selected
     if task.protocol == "paper":
         raise UserError("--teacher best selects on held-out data, which --protocol paper trains on; name a KEY")
     metric = metric_of(task)
-    of_task = {
-        member.key: (value, member)
+    of_task = [
+        (value, member.parameters, member.key, member)
         for member in population.records()
         if member.generation.task == task and (value := metric.value_of(member, "held_out")) is not None
-    }
+    ]
     limit = choice.max_parameters
-    candidates = [(value, one) for value, one in of_task.values() if limit is None or one.parameters <= limit]
+    # Keys differ, so members themselves are never compared.
+    candidates = sorted(entry for entry in of_task if limit is None or entry[1] <= limit)
+    bound = f" with at most {limit:,} parameters" if limit else ""
     if not candidates:
-        bound = f" with at most {limit:,} parameters" if limit else ""
         raise UserError(
             f"--teacher best: none of the {len(of_task)} members of this task and split{bound} in "
             f"{population.storage.url}; train some first"
         )
-    bound = f" with at most {limit:,} parameters" if limit else ""
     passed_over: list[str] = []
-    for value, member in sorted(candidates, key=lambda found: (found[0], found[1].parameters, found[1].key)):
+    for value, _, _, member in candidates:
         try:
             _require_same_code(member)
         except UserError as error:

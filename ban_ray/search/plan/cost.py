@@ -1,11 +1,11 @@
-"""What a search will cost: one step of each generation's kind, measured here, times the steps."""
+"""The cost of a search: one measured step of each kind of generation, times the number of steps."""
 
 import importlib.metadata
 import json
 import multiprocessing
 import os
 import platform
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from ban_ray import __version__
 from ban_ray.networks.families.external import CustomNetwork
 from ban_ray.networks.registry import DENSE, parse
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
+from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.plan.step_benchmark import CPU_THREAD, StepConfig, StepMeasurement, measure_step
 from ban_ray.specs import Generation, digest
 from ban_ray.storage.atomic_files import write_temporary
@@ -23,15 +24,16 @@ from ban_ray.tasks.cache import cache_root
 
 @dataclass(frozen=True)
 class Cost:
-    """Of training some generations.
+    """The cost of training some generations.
 
     Attributes:
         multiply_accumulates: forward and backward passes of students, forward passes of teachers.
         seconds: device-seconds, on the device that was measured.
         longest_s: seconds of the chain that takes longest, whose generations follow each other.
-        peak_bytes: the largest of one worker.
-        device: what was measured, e.g. ``one CPU thread``. devices: as many are here.
-        memory_bytes: of each such device, of processors together.
+        peak_bytes: the largest peak memory of one worker.
+        device: the measured device, e.g. ``one CPU thread``.
+        devices: number of such devices here.
+        memory_bytes: memory of each such device; of all processors together.
     """
 
     multiply_accumulates: float
@@ -43,34 +45,24 @@ class Cost:
     memory_bytes: int
 
     def wall_time(self, devices: int) -> float:
-        """Seconds, without Ray's, if as many devices are in use."""
+        """Seconds of training if so many devices are in use, without Ray's starts."""
         return max(self.longest_s, self.seconds / devices)
 
     def fits(self, workers: int) -> bool:
-        """Whether the largest steps of so many workers, a device each, have room in the memory here."""
+        """Whether the memory here holds the largest steps of so many workers, each on a device."""
         together = workers if self.device == CPU_THREAD else 1
         return together * self.peak_bytes <= self.memory_bytes
 
 
-def estimate(
-    missing: Iterable[Generation],
-    known: Mapping[str, Generation],
-    chains: Sequence[Sequence[str]],
-    *,
-    num_classes: int,
-    in_channels: int,
-    sample_shape: tuple[int, ...],
-    training_samples: int,
-    recompute: bool = False,
-) -> Cost | None:
-    """The cost of the missing generations; None where there are none.
+def estimate(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str, Generation]) -> Cost | None:
+    """The cost of the missing generations of a search; None if there are none.
 
-    Teachers count as computed in every epoch, also where their outputs are kept.
+    Teachers count as computed in every epoch, even if their outputs are cached.
 
     Args:
-        known: specs by key, to find a student's teachers.
-        chains: keys of the generations that one chain trains one after the other.
+        known: generations by key, to find a student's teachers.
     """
+    dataset = spec.dataset
     measurements: dict[StepConfig, StepMeasurement] = {}
     multiply_accumulates, seconds = 0.0, 0.0
     alone: dict[str, float] = {}
@@ -81,17 +73,18 @@ def estimate(
             network=generation.network,
             arguments=json.dumps(generation.network_arguments, sort_keys=True),
             teachers=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
-            num_classes=num_classes,
-            in_channels=in_channels,
-            sample_shape=sample_shape,
+            num_classes=dataset.num_classes,
+            in_channels=dataset.in_channels,
+            sample_shape=dataset.sample_shape,
             batch=recipe.batch_size // recipe.workers,
             unroll=recipe.unroll,
             precision=recipe.precision,
-            recompute=recompute and isinstance(parse(generation.network, generation.network_arguments or None), DENSE),
+            recompute=spec.options.recompute
+            and isinstance(parse(generation.network, generation.network_arguments or None), DENSE),
         )
         if config not in measurements:
             measurements[config] = _cached(config)
-        steps = recipe.epochs * steps_per_epoch(generation.task.name, training_samples, recipe)
+        steps = recipe.epochs * steps_per_epoch(generation.task.name, spec.sizes.train, recipe)
         alone[generation.key] = steps * measurements[config].seconds
         seconds += alone[generation.key] * recipe.workers
         multiply_accumulates += measurements[config].multiply_accumulates * steps * recipe.batch_size * recipe.unroll
@@ -101,7 +94,7 @@ def estimate(
     return Cost(
         multiply_accumulates=multiply_accumulates,
         seconds=seconds,
-        longest_s=max(sum(alone.get(key, 0.0) for key in chain) for chain in chains),
+        longest_s=max(sum(alone.get(key, 0.0) for key in planned.chain.keys) for planned in spec.chains),
         peak_bytes=max(measured.peak_bytes for measured in measurements.values()),
         device=first.device,
         devices=first.devices,
@@ -110,7 +103,7 @@ def estimate(
 
 
 def _cached(config: StepConfig) -> StepMeasurement:
-    """Measured once on this node; a network of the user's each time, since its code may have changed."""
+    """A measurement made once on this node; of the user's own networks each time, since their code may have changed."""
     if any(isinstance(parse(name), CustomNetwork) for name, _ in ((config.network, ""), *config.teachers)):
         return _measure_in_process(config)
     here = {
@@ -121,8 +114,8 @@ def _cached(config: StepConfig) -> StepMeasurement:
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
     }
     file = cache_root() / "steps" / f"{digest({**asdict(config), **here})}.json"
-    if (noted := _read_cache(file)) is not None:
-        return noted
+    if (cached := _read_cache(file)) is not None:
+        return cached
     measured = _measure_in_process(config)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_temporary(file, json.dumps(asdict(measured)).encode()).replace(file)
@@ -130,7 +123,7 @@ def _cached(config: StepConfig) -> StepMeasurement:
 
 
 def _read_cache(file: Path) -> StepMeasurement | None:
-    """None where nothing is noted, or not by this version."""
+    """None if there is no measurement, or one in another version's form."""
     try:
         return StepMeasurement(**json.loads(file.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
@@ -138,7 +131,7 @@ def _read_cache(file: Path) -> StepMeasurement | None:
 
 
 def _measure_in_process(config: StepConfig) -> StepMeasurement:
-    """In a process of its own, so that its peak memory is the step's."""
+    """Measure in a process of its own, so that its peak memory is the step's."""
     context = multiprocessing.get_context("forkserver")
     # Torch is imported once, by the server that the measuring processes are forked from.
     context.set_forkserver_preload(["ban_ray.training", "ban_ray.networks.cost"])

@@ -1,4 +1,4 @@
-"""Whether what a search will publish has room where it goes, asked before anything is trained."""
+"""The disk space that a search needs, checked before anything is trained."""
 
 import shutil
 
@@ -13,13 +13,17 @@ _FLOAT_BYTES = 4
 _CHECKPOINT_TENSORS = 2
 """Tensors of a network's size in a checkpoint: the weights and the optimiser's velocities."""
 _FLOATS_PER_TOKEN = 4
-"""What is kept of a distribution over a vocabulary, in floats."""
+"""Floats that are stored of a distribution over a vocabulary."""
 _RECORD_BYTES = 64 * 2**10
 """History, record and headers of a member."""
 
 
 def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
-    """Raises UserError: a local storage has less space than the members and checkpoints of a plan take."""
+    """Refuse a local storage that has less space than the members and checkpoints of a plan take.
+
+    Raises:
+        UserError: the storage is too small.
+    """
     if is_url(url):
         # Object stores do not tell.
         return
@@ -43,6 +47,6 @@ def needed_bytes(plan: Plan, concurrent: int) -> int:
 
 
 def _weight_bytes(plan: Plan, generation: Generation) -> int:
-    decoded = plan.spec.dataset
+    dataset = plan.spec.dataset
     architecture = registry.parse(generation.network, generation.network_arguments or None)
-    return architecture.parameters(decoded.num_classes, decoded.in_channels) * _FLOAT_BYTES
+    return architecture.parameters(dataset.num_classes, dataset.in_channels) * _FLOAT_BYTES

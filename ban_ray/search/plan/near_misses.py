@@ -1,4 +1,4 @@
-"""Members that would have served, but for workers, precision, cached teacher outputs, split or network's version."""
+"""Members that differ from a missing generation only in workers, precision, teacher cache, split or code version."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ FIELDS = (("recipe", "workers"), ("recipe", "precision"), ("recipe", "teacher_ou
 
 
 def near_misses(missing: Iterable[Generation], population: Population) -> list[str]:
-    """One phrase a difference, e.g. ``3 members differ only in workers = 4``.
+    """A phrase for each difference, e.g. ``3 members differ only in workers = 4``.
 
     A student's teacher differs in the same way as the student, so teachers are compared by what they are but for
     these fields.
@@ -56,6 +56,6 @@ def _difference(wanted: Generation, member: Generation) -> str:
         if value != getattr(getattr(wanted, part), field):
             values.append(f"{field.replace('_', ' ')} = {value}")
     if member.network_version != wanted.network_version:
-        # What it is, of code, tells nobody anything.
+        # The digest of code says nothing to a reader.
         values.append("the network's version")
     return " and ".join(values)

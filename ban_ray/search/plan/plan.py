@@ -1,4 +1,4 @@
-"""What a search will do, before it does it."""
+"""The plan of a search: what is published, what is missing, and what it costs."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -44,22 +44,22 @@ def make_plan(spec: SearchSpec, population: Population | None) -> Plan:
     Raises:
         UserError: a member's network is built by code of the user's, and is another today.
     """
-    decoded = spec.dataset
+    dataset = spec.dataset
     wanted = {generation.key: generation for planned in spec.chains for generation in planned.chain.generations}
     published = frozenset(key for key in wanted if population is not None and key in population)
     if population is not None:
         held = [generation for key, generation in wanted.items() if key in published]
-        check_stored_shapes(held, population, num_classes=decoded.num_classes, in_channels=decoded.in_channels)
+        check_stored_shapes(held, population, num_classes=dataset.num_classes, in_channels=dataset.in_channels)
     missing = tuple(generation for key, generation in wanted.items() if key not in published)
     open_chains = tuple(planned for planned in spec.chains if not published.issuperset(planned.chain.keys))
     return Plan(spec, published, missing, open_chains)
 
 
 def print_plan(plan: Plan, console: Console) -> None:
-    """Print the plan: one row a configuration, then the totals; of a sampled search its parameters."""
+    """Print the plan: a row for each configuration and the totals, or the parameters of a sampled search."""
     spec = plan.spec
     if spec.is_sampled:
-        _show_parameters(spec, console)
+        _print_parameters(spec, console)
         return
     table = new_table("network", "parameters", "seeds", "to train", "there")
     for row, group in group_by_row(spec.chains).items():
@@ -91,13 +91,13 @@ def print_plan(plan: Plan, console: Console) -> None:
 
 
 def reused_teachers(plan: Plan) -> dict[str, int]:
-    """How many members of each network are there already and teach what is to be trained."""
-    wanted = {g.key: g for planned in plan.spec.chains for g in planned.chain.generations}
+    """Number of members by network that are published already and teach a missing generation."""
+    wanted = {link.key: link for planned in plan.spec.chains for link in planned.chain.generations}
     keys = dict.fromkeys(key for generation in plan.missing for key in generation.teachers if key in plan.published)
     return dict(Counter(wanted[key].network for key in keys))
 
 
-def _show_parameters(spec: SearchSpec, console: Console) -> None:
+def _print_parameters(spec: SearchSpec, console: Console) -> None:
     table = new_table("parameter", "values", "where")
     for name, parameter in spec.scale.parameters.items():
         where = " and ".join(f"{other} is {' or '.join(map(str, values))}" for other, values in parameter.when.items())
@@ -126,26 +126,17 @@ def values_text(parameter: Parameter) -> str:
 
 
 def estimate_cost(plan: Plan, population: Population | None) -> Cost | None:
-    """What the missing generations cost, from one measured step of each kind; None where none are known."""
+    """The cost of the missing generations; None if none are known."""
     spec = plan.spec
-    known = {g.key: g for planned in spec.chains for g in planned.chain.generations}
+    known = {link.key: link for planned in spec.chains for link in planned.chain.generations}
     for key in {key for generation in plan.missing for key in generation.teachers} - known.keys():
         assert population is not None
         known[key] = population[key].generation
-    return estimate(
-        plan.missing,
-        known,
-        [planned.chain.keys for planned in spec.chains],
-        num_classes=spec.dataset.num_classes,
-        in_channels=spec.dataset.in_channels,
-        sample_shape=spec.dataset.sample_shape,
-        training_samples=spec.sizes.train,
-        recompute=spec.options.recompute,
-    )
+    return estimate(spec, plan.missing, known)
 
 
 def print_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console) -> None:
-    """Print what is to be expected."""
+    """Print the expected cost, and a warning if the memory here is too small."""
     workers = plan.spec.context.recipe.workers
     groups = max(1, min(len(plan.open_chains), concurrent or cost.devices, cost.devices // workers))
     console.print(
@@ -175,15 +166,15 @@ def group_by_row(chains: Sequence[PlannedChain]) -> dict[str, list[PlannedChain]
 
 
 def row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
-    """Parameters of a row's network on the search's data."""
-    decoded, place = spec.dataset, row[0].position
-    network = place.network or place.row
+    """Number of parameters of a row's network on the search's data."""
+    dataset, position = spec.dataset, row[0].position
+    network = position.network or position.row
     for generation in (generation for planned in row for generation in planned.chain.generations):
         if generation.network == network:
             return registry.parse(network, generation.network_arguments or None).parameters(
-                decoded.num_classes, decoded.in_channels
+                dataset.num_classes, dataset.in_channels
             )
-    return registry.parse(network).parameters(decoded.num_classes, decoded.in_channels)
+    return registry.parse(network).parameters(dataset.num_classes, dataset.in_channels)
 
 
 def pluralised(number: int, noun: str) -> str:
@@ -199,7 +190,7 @@ def format_count(number: int) -> str:
 
 
 def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, object]:
-    """The plan as JSON values; seconds of a device, bytes of one worker."""
+    """The plan as JSON values; seconds are a device's, bytes one worker's."""
     strategy = plan.spec.strategy
     return {
         "sampler": strategy.sampler,

@@ -1,4 +1,4 @@
-"""One training step, measured in a process of its own; torch is imported there and nowhere else in this room."""
+"""Measurement of one training step, in a process of its own that imports torch."""
 
 import json
 import os
@@ -7,18 +7,18 @@ import time
 from dataclasses import dataclass
 
 BUDGET_MULTIPLY_ACCUMULATES = 2e10
-"""A step on a CPU is measured on a part of its batch if the whole would take longer than this many."""
+"""A step on a CPU is measured on a part of its batch if the whole batch needs more multiply-accumulates."""
 
 CPU_THREAD = "one CPU thread"
 
 NUM_TIMED_STEPS = 3
 MAX_TIMED_S = 1.0
-"""Fewer steps are counted when they take this long together; a warm-up matters little to long steps."""
+"""Fewer steps are timed once they take this long together; a warm-up matters little to long steps."""
 
 
 @dataclass(frozen=True)
 class StepConfig:
-    """What decides the cost of a step; arguments are JSON, the batch is one worker's."""
+    """Everything that decides the cost of a step; arguments are JSON, the batch is one worker's."""
 
     network: str
     arguments: str
@@ -34,9 +34,13 @@ class StepConfig:
 
 @dataclass(frozen=True)
 class StepMeasurement:
-    """Seconds of a step, its peak memory, and multiply-accumulates for one sample (3 forward passes' worth for the
-    student, 1 for each teacher); as many such devices are here, of so much memory each, or where they are processors
-    together."""
+    """The cost of a step on one device.
+
+    Attributes:
+        multiply_accumulates: for one sample: three forward passes of the student, one of each teacher.
+        devices: number of such devices here.
+        memory_bytes: memory of each device; of all processors together.
+    """
 
     seconds: float
     peak_bytes: int

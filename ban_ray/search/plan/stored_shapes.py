@@ -1,4 +1,4 @@
-"""Whether members are still what their networks' names stand for, where those are built by code of the user's."""
+"""The check that members of the user's own networks still have the shapes that today's code builds."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from ban_ray.specs import Generation
 def check_stored_shapes(
     generations: Iterable[Generation], population: Population, *, num_classes: int, in_channels: int
 ) -> None:
-    """Compare the weights of members, by names and shapes, with today's networks of the user's own.
+    """Compare the weights of members, by names and shapes, with what the user's code builds today.
 
     Raises:
         UserError: they differ, as where a version was pinned and the code has changed.
@@ -26,12 +26,12 @@ def check_stored_shapes(
             member = population.get(generation.key)
             stored = None if member is None else population.shapes(member)
         except DamagedMember:
-            # Whoever reads its weights tells of it.
+            # Reading its weights raises the error.
             continue
         if stored is None:
             continue
         if network not in shapes:
-            # Torch is imported where there is a network of the user's, and only there.
+            # Torch is imported only for networks of the user's own.
             from ban_ray.networks.cost import built_shapes
 
             shapes[network] = built_shapes(network, num_classes, in_channels)

@@ -1,9 +1,8 @@
-"""When a chain is not worth its next epochs; pure functions of errors.
+"""Rungs of asynchronous successive halving across generations, as pure functions of errors.
 
-Successive halving by rungs, as ASHA does it (Li et al. 2020), with three differences: rungs are places in a chain, not
-counts of epochs, so that errors are compared at the same generation and the same learning rate; a chain that has
-reached a rung late is compared with all that were there before it, whatever became of them; and the first rung keeps
-fewer than the others.
+This is ASHA (Li et al. 2020) with three differences: rungs are points of a chain, not counts of epochs, so that errors
+are compared at the same generation and learning rate; a chain that reaches a rung late is compared with all that
+reached it before, whatever became of them; and the first rung promotes fewer chains than the others.
 """
 
 from collections.abc import Sequence
@@ -14,28 +13,28 @@ from typing import Literal
 from ban_ray.evaluation.pareto import Point, non_dominated_ranks
 
 FIRST_RUNG_FRACTION, RUNG_FRACTION = 0.15, 0.5
-"""Part of the chains at a rung that go on: few at the first one, which costs the least and tells networks apart, half
-at each later one. A quarter at each rung, as is usual, found 0.13 points worse for a tenth fewer epochs on simulated
-curves of noise 0.3 (`python -m tests.benchmarks.samplers stopping`, 40 seeds)."""
+"""Fraction of the chains at a rung that are promoted: few at the first rung, which costs the least and separates
+networks, half at each later one. The usual quarter at each rung ended 0.13 points worse for a tenth fewer epochs on
+simulated curves of noise 0.3 (`python -m tests.benchmarks.samplers stopping`, 40 seeds)."""
 MIN_CHAINS_AT_RUNG = 3
-"""Chains at a rung, from which on they are compared."""
+"""Chains at a rung below which none is pruned."""
 
 
 @dataclass(frozen=True, order=True)
 class Rung:
-    """A place in a chain: in a generation, after its last learning-rate drop (``drop``) or at its end."""
+    """A point of a chain: after a generation's last learning-rate drop (``drop``) or at its end (``end``)."""
 
     generation: int
     part: Literal["drop", "end"]
 
     @property
     def fraction(self) -> float:
-        """The part of the chains here that go on."""
+        """Fraction of the chains at this rung that are promoted."""
         return FIRST_RUNG_FRACTION if self == FIRST_RUNG else RUNG_FRACTION
 
     @property
     def step(self) -> int:
-        """Its number along a chain, for studies."""
+        """Number of the rung along a chain, as the step of an Optuna trial."""
         return 2 * self.generation + (self.part == "end")
 
     @classmethod
@@ -52,11 +51,12 @@ FIRST_RUNG = Rung(0, "drop")
 
 
 def should_prune(candidate: Point, others: Sequence[Point], fraction: float) -> bool:
-    """Whether a chain is not among the kept part of those at its rung.
+    """Whether a chain is not among the promoted fraction of those at its rung.
 
     Args:
-        mine, others: targets at the rung, all to be minimised, ranked by dominance where there are several.
-        kept: the rung's.
+        candidate: the chain's targets at the rung, all minimised.
+        others: targets of the other chains; several targets are ranked by dominance.
+        fraction: fraction of the chains that the rung promotes.
     """
     count = len(others) + 1
     if count < MIN_CHAINS_AT_RUNG:
@@ -66,7 +66,7 @@ def should_prune(candidate: Point, others: Sequence[Point], fraction: float) -> 
 
 
 def num_promoted(count: int, fraction: float) -> int:
-    """How many of the chains at a rung go on, equal ones apart."""
+    """Number of chains at a rung that are promoted, ties apart."""
     return ceil(fraction * count)
 
 
@@ -75,7 +75,7 @@ def is_saturated(errors: Sequence[float], patience: int, min_gain: float) -> boo
 
     Args:
         errors: held-out errors in percent, by generation, the baseline first.
-        min_gain: points; a gain is more than this.
+        min_gain: points that a gain must exceed.
     """
     best, idle = float("inf"), 0
     for error in errors:

@@ -18,10 +18,12 @@ class BestConfigurations:
 
     Attributes:
         targets: names, the error first.
-        error_of, error_title: whose error, as chosen and in words.
+        select_by: whose error it is, as in `SearchStrategy`.
+        error_description: the same in words.
         best: name of the row, configuration and values of each; of configurations that make the same chain the first
             one, and none where all that have finished or were stopped make the same.
-        finished, stopped: numbers of configurations that have values, and that were stopped before.
+        num_finished: number of configurations that have values.
+        num_stopped: number of configurations that were stopped before.
         different: number of different chains that the finished configurations make.
     """
 
@@ -35,7 +37,7 @@ class BestConfigurations:
 
 
 def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None:
-    """The front; None under the paper protocol, which selects nothing."""
+    """The Pareto front of a study; None under the paper protocol, which selects nothing."""
     if spec.context.task.protocol == "paper":
         return None
     strategy = spec.strategy

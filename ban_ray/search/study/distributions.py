@@ -19,8 +19,8 @@ def of_parameter(parameter: Parameter) -> BaseDistribution:
         # Optuna moves an upper end that no step reaches, and warns.
         high = parameter.high - (parameter.high - parameter.low) % parameter.step
         return IntDistribution(parameter.low, high, step=parameter.step)
-    every = parameter.listed()
-    high_reached = float(every[-1]) if every else parameter.high
+    listed = parameter.listed()
+    high_reached = float(listed[-1]) if listed else parameter.high
     return FloatDistribution(parameter.low, high_reached, log=parameter.log, step=parameter.step)
 
 

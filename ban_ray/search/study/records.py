@@ -1,4 +1,4 @@
-"""A search's own folder: what it is, which chains belong to it, and the lock on its name."""
+"""The records of a search in its own folder: its identity, its chains, and the lock on its name."""
 
 import json
 from collections.abc import Iterator
@@ -18,41 +18,41 @@ _NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 
 
 def search_identity(spec: SearchSpec) -> dict[str, object]:
-    """What changes the values of a search; more generations or seeds only add to it."""
-    setting = spec.context
-    taught = {} if spec.teacher.kind == "parent" else {"teacher": vars(spec.teacher)}
+    """The settings that change the values of a search; more generations or seeds only add to it."""
+    context = spec.context
+    teacher = {} if spec.teacher.kind == "parent" else {"teacher": vars(spec.teacher)}
     return {
-        **taught,
+        **teacher,
         "space": spec.space.name,
-        "scale": setting.scale,
-        "task": setting.task.model_dump(),
-        "recipe": _recipe_identity(setting.recipe),
-        "objective": setting.objective.model_dump(),
+        "scale": context.scale,
+        "task": context.task.model_dump(),
+        "recipe": _recipe_identity(context.recipe),
+        "objective": context.objective.model_dump(),
         **({"code": list(spec.code)} if spec.code else {}),
-        "network": None if setting.network is None else vars(setting.network),
+        "network": None if context.network is None else vars(context.network),
         "configurations": [dict(configuration) for configuration in spec.scale.configurations],
         **({"parameters": parameters_as_json(spec.scale.parameters)} if spec.scale.parameters else {}),
     }
 
 
 def _recipe_identity(recipe: Recipe) -> dict[str, object]:
-    """Without fields that are younger than some searches, where they are at their default."""
+    """The recipe without fields that are newer than some searches, if they are at their default."""
     newer_fields = {"teacher_outputs"} - recipe.model_dump(exclude_defaults=True).keys()
     return recipe.model_dump(exclude=newer_fields)
 
 
 def check_name(name: str | None) -> None:
-    """Whether a search may be called that; None leaves the choice to `settle`.
+    """Refuse a name that cannot be a folder's; None leaves the choice to `resolve_name`.
 
     Raises:
-        UserError: it cannot be a folder's name.
+        UserError: the name is too long or has other characters.
     """
     if name is not None and (not name or not set(name) <= _NAME_CHARACTERS or name.startswith(".") or len(name) > 100):
         raise UserError(f"--name {name!r}: up to 100 letters, digits, '.', '_' and '-' are allowed, the first not '.'")
 
 
 def resolve_name(storage: Storage, spec: SearchSpec, name: str | None) -> str:
-    """The search's name: the one given, or the space's with a suffix where that is another search's.
+    """The search's name: the given one, or the space's with a suffix if that is another search's.
 
     Raises:
         UserError: the given name holds a search with other settings.
@@ -82,7 +82,7 @@ def _recorded_identity(storage: Storage, name: str) -> dict[str, object] | None:
 
 
 def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
-    """Write down what the search is, unless it is written already."""
+    """Write the search's identity and the papers' figures, unless they are written already."""
     space = spec.space
     plan = {
         "format_version": FORMAT_VERSION,
@@ -107,14 +107,13 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
 
 
 def write_chain(storage: Storage, planned: PlannedChain, name: str) -> None:
-    """Write one chain of a search down, unless it is there."""
+    """Write the record of a chain, unless it is written already."""
     chain = chain_record(planned)
     storage.create(f"searches/{name}/chains/{digest(chain)}.json", canonical_json(chain))
 
 
 def recorded_configurations(storage: Storage, parameters: Parameters) -> list[Configuration]:
-    """The configurations of all searches of a storage that the parameters take; files that cannot be read are passed
-    over."""
+    """Configurations of these parameters in all searches of a storage; unreadable files are skipped."""
     recorded: dict[str, Configuration] = {}
     for name in storage.list("searches"):
         for file in storage.list(f"searches/{name}/chains"):
@@ -128,7 +127,7 @@ def recorded_configurations(storage: Storage, parameters: Parameters) -> list[Co
 
 
 def chain_record(planned: PlannedChain) -> dict[str, object]:
-    """What the analysis reads of one chain."""
+    """The record of a chain, which the analysis reads."""
     return {
         "configuration": dict(planned.configuration),
         "seed": planned.seed,
@@ -142,7 +141,7 @@ def chain_record(planned: PlannedChain) -> dict[str, object]:
 
 @contextmanager
 def locked_name(storage: Storage, folder: Path, spec: SearchSpec, name: str | None) -> Iterator[str]:
-    """Settle the search's name and hold it against other commands.
+    """Resolve the search's name and lock it against other commands.
 
     Raises:
         UserError: the name cannot be used, or another process runs this search.
@@ -150,17 +149,17 @@ def locked_name(storage: Storage, folder: Path, spec: SearchSpec, name: str | No
     identity_digest = digest(search_identity(spec))
     resolved = resolve_name(storage, spec, name)
     folder.mkdir(parents=True, exist_ok=True)
-    # The holder of a name may be another search that has not written itself down yet.
+    # The owner of a name may be another search that has not written its identity yet.
     for candidate in dict.fromkeys((resolved, resolved if name else _name_with_hash(spec))):
-        # Beside the lock, which a second process that tries it empties.
-        holder = folder / f".{candidate}.holder"
+        # Beside the lock, whose file is emptied by a second process that tries it.
+        owner = folder / f".{candidate}.holder"
         try:
             with FileLock(folder / f".{candidate}.lock", timeout=0):
-                holder.write_text(identity_digest)
+                owner.write_text(identity_digest)
                 yield candidate
                 return
         except Timeout as error:
-            if name is None and holder.exists() and holder.read_text() != identity_digest:
+            if name is None and owner.exists() and owner.read_text() != identity_digest:
                 continue
             raise UserError(
                 f"search {candidate!r} is being run by another process; wait for it, or choose another --name"

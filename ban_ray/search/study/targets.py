@@ -1,4 +1,4 @@
-"""What a search minimises, of finished chains: held-out error and size; never anything of the test set."""
+"""The targets of finished chains: held-out error and size; never anything of the test set."""
 
 import json
 import statistics
@@ -17,7 +17,7 @@ from ban_ray.specs import Generation
 
 @dataclass(frozen=True)
 class ChainMembers:
-    """A chain's published generations, without the ones after the first that is missing."""
+    """The published generations of a chain, up to the first that is missing."""
 
     planned: PlannedChain
     members: tuple[Member, ...]
@@ -28,7 +28,7 @@ class ChainMembers:
 
 
 def load_chain(population: Population, planned: PlannedChain) -> ChainMembers:
-    """Look a chain up."""
+    """Look up the members of a chain."""
     members = []
     for key in planned.chain.keys:
         member = population.get(key)
@@ -43,18 +43,18 @@ def is_chain_complete(population: Population, planned: PlannedChain) -> bool:
     try:
         return load_chain(population, planned).is_complete
     except DamagedMember:
-        # Whoever needs it tells of it.
+        # Reading it raises the error.
         return False
 
 
 def target_values(spec: SearchSpec, population: Population, chains: Sequence[ChainMembers]) -> tuple[float, ...]:
     """The targets of a configuration: means over its chains, one for each seed."""
-    each = [_chain_targets(spec, population, found) for found in chains]
-    return tuple(statistics.fmean(column) for column in zip(*each, strict=True))
+    by_chain = [_chain_targets(spec, population, chain) for chain in chains]
+    return tuple(statistics.fmean(values) for values in zip(*by_chain, strict=True))
 
 
 def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[float, ...]:
-    """The targets after the error, of networks that are used together."""
+    """The targets after the error, summed over networks that are used together."""
     return tuple(
         float(sum(_size(spec, name, generation) for generation in generations))
         for name in spec.strategy.targets
@@ -63,22 +63,22 @@ def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[f
 
 
 def held_out_error(
-    policy: SearchStrategy, population: Population, chain: ChainMembers
+    strategy: SearchStrategy, population: Population, chain: ChainMembers
 ) -> tuple[float, tuple[Member, ...]]:
-    """A chain's error in percent and the members that make it; without held-out data, of the last one on test."""
+    """A chain's error in percent, and the members that have it; the last member's on test if nothing is held out."""
     metric = chain.planned.metric
     errors = [metric.value_of(member, "held_out") for member in chain.members]
     held_out = [error for error in errors if error is not None]
     if len(held_out) < len(errors):
-        # Nothing may be selected by it: the study then only lists what a grid found.
+        # Nothing is selected by it: the study only lists what a grid found.
         return metric.value_of(chain.members[-1]) or 0.0, chain.members[-1:]
-    if policy.select_by == "best":
+    if strategy.select_by == "best":
         best = held_out.index(min(held_out))
         return held_out[best], (chain.members[best],)
-    if policy.select_by == "ensemble":
+    if strategy.select_by == "ensemble":
         members = chain.members[1:] or chain.members
         predictions = [population.predictions(member) for member in members]
-        average = ensembles.combine([one.held_out for one in predictions])
+        average = ensembles.combine([prediction.held_out for prediction in predictions])
         return metric.mean(metric.losses(average, predictions[0].held_out_labels)), members
     return held_out[-1], chain.members[-1:]
 
@@ -99,7 +99,7 @@ def _size(spec: SearchSpec, target: str, generation: Generation) -> int:
 
 @cache
 def _multiply_accumulates(network: str, arguments: str, classes: int, channels: int, shape: tuple[int, ...]) -> int:
-    # Torch is imported where this target is asked for, and only there.
+    # Torch is imported only for this target.
     from ban_ray.networks.cost import of_sample
 
     return of_sample(network, classes, channels, shape, json.loads(arguments) or None)
