@@ -1,5 +1,6 @@
-"""The networks of the papers, one family a file; `names` parses their names without torch."""
+"""Networks of the papers and the user's own; `registry` parses their names without torch, `build` makes modules."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -8,15 +9,11 @@ if TYPE_CHECKING:
 
 __all__ = ["build", "load_into"]
 
+_MODULES = {"build": "building", "load_into": "loading"}
+
 
 def __getattr__(name: str) -> Any:
-    """Both, imported when they are asked for, so that parsing a name loads no torch."""
-    if name == "build":
-        from ban_ray.networks.building import build
-
-        return build
-    if name == "load_into":
-        from ban_ray.networks.loading import load_into
-
-        return load_into
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    """The functions above, imported at their first use, so that parsing a name does not import torch."""
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -1,4 +1,4 @@
-"""``python -m ban_ray.networks [NAME ...]``: what networks cost, beside what the papers print."""
+"""``python -m ban_ray.networks [NAME ...]``: the cost of networks, beside the counts that the papers print."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from rich.table import Table
 from ban_ray.cli.params import json_object
 from ban_ray.errors import UserError
 from ban_ray.networks.paper_counts import PAPER_COUNTS, PTB_CHARACTERS, PTB_WORDS
-from ban_ray.networks.registry import LanguageArchitecture, parse
+from ban_ray.networks.registry import parse
 
 _IMAGES, _TEXT = (100, 3), (PTB_WORDS, PTB_CHARACTERS)
 """Classes and channels of the papers; words and characters."""
@@ -47,25 +47,26 @@ def measure(
         UserError: no such network, it does not take such images, or a size was given for a language model.
     """
     # Here, so that help and misspelt names do not wait for torch.
-    from ban_ray.networks.cost import of_sample
+    from ban_ray.networks.cost import multiply_accumulates
 
     architecture = parse(name, arguments)
-    text = isinstance(architecture, LanguageArchitecture)
+    text = architecture.reads == "text"
     if text and size is not None:
-        raise UserError(f"--size {size} is of no use: {architecture.name} is a language model and takes no images")
+        raise UserError(f"--size {size} has no effect: {architecture.name} is a language model and takes no images")
     side = _SIDE if size is None else size
-    usual = _TEXT if text else _IMAGES
-    classes = usual[0] if num_classes is None else num_classes
-    channels = usual[1] if in_channels is None else in_channels
+    default_classes, default_channels = _TEXT if text else _IMAGES
+    classes = default_classes if num_classes is None else num_classes
+    channels = default_channels if in_channels is None else in_channels
     parameters = architecture.parameters(classes, channels)
-    counted = [row for row in PAPER_COUNTS if (row.classes, row.channels) == (classes, channels)]
-    paper = next((row for row in counted if row.name == architecture.name), None)
+    input_row = (architecture.name, classes, channels)
+    paper = next((row for row in PAPER_COUNTS if (row.name, row.classes, row.channels) == input_row), None)
+    sample_shape = () if text else (side, side, channels)
     return Row(
         name=architecture.name,
         paper_millions=paper.millions if paper else None,
         parameters=parameters,
         deviation_percent=100 * (parameters / (paper.millions * 1e6) - 1) if paper else None,
-        multiply_accumulates=of_sample(name, classes, channels, () if text else (side, side, channels), arguments),
+        multiply_accumulates=multiply_accumulates(name, classes, channels, sample_shape, arguments),
         note=paper.deviation if paper else "",
     )
 

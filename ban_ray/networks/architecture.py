@@ -1,27 +1,88 @@
-"""What every architecture offers."""
+"""The interface of an architecture: what a network's name decides, how many parameters it has, how it is built."""
 
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import fields
 from decimal import Decimal
-from typing import Protocol
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
+
+from ban_ray.errors import UserError
+from ban_ray.networks.names import arguments_text
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-class Architecture(Protocol):
-    """What a name stands for; a frozen dataclass."""
+class Architecture(ABC):
+    """A network as its name describes it. Families are subclasses, frozen dataclasses of what the name decides.
+
+    Attributes:
+        FORM: of the family's names, for messages.
+        PATTERN: a regular expression that the family's names match as a whole, and those of no other family.
+        reads: the samples that the network takes; None where only its builder knows.
+        recomputable: whether it has modules that can recompute their activations instead of storing them.
+        external: whether code outside this package builds it, which may take arguments and raise any exception.
+    """
+
+    FORM: ClassVar[str]
+    PATTERN: ClassVar[str]
+    reads: ClassVar[Literal["images", "text"] | None] = "images"
+    recomputable: ClassVar[bool] = False
+    external: ClassVar[bool] = False
+
+    @classmethod
+    def from_groups(cls, *groups: str | None) -> Self:
+        """The architecture of a name, given the groups of `PATTERN`: the fields in order, None for a default.
+
+        Raises:
+            UserError: a number in the name is out of range.
+        """
+        values = zip(fields(cls), groups, strict=True)  # type: ignore[arg-type]
+        return cls(**{f.name: (int if f.type in (int, "int") else Decimal)(text) for f, text in values if text})
 
     @property
+    @abstractmethod
     def name(self) -> str:
-        """The normalised name: one spelling for one architecture."""
-        ...
+        """The normal form of the name: one spelling for one architecture."""
 
+    @abstractmethod
     def parameters(self, num_classes: int, in_channels: int) -> int:
-        """The number of parameters, every one counted; equal to the built module's.
+        """The number of parameters of the built module, each counted once; computed without torch by our own families.
 
         Args:
             num_classes: of images, or tokens of a vocabulary.
             in_channels: of images, or characters that a vocabulary's words are spelled with.
         """
-        ...
+
+    @abstractmethod
+    def build(self, num_classes: int, in_channels: int) -> nn.Module:
+        """A freshly initialised module; random numbers come from torch's global generator.
+
+        It takes (b, in_channels, h, w) to logits (b, num_classes), or tokens (t, b) to logits (t * b, num_classes),
+        step by step.
+        """
+
+    def with_arguments(self, arguments: Mapping[str, object]) -> Self:
+        """The same network with arguments for its builder.
+
+        Raises:
+            UserError: the builder takes none, or not these.
+        """
+        raise UserError(
+            f"network {self.name} takes no arguments and was given {arguments_text(arguments)}; "
+            "only networks from outside ban_ray take some"
+        )
 
 
-def decimal_text(value: Decimal) -> str:
-    """The shortest decimal text: ``0.5`` for 0.50, ``1`` for 1.0."""
-    return f"{value.normalize():f}"
+FAMILIES: list[type[Architecture]] = []
+"""The registered families; `ban_ray.networks.registry` imports all files that register one."""
+
+F = TypeVar("F", bound=type[Architecture])
+
+
+def register(family: F) -> F:
+    """Make a family known by its pattern; a decorator of its class."""
+    FAMILIES.append(family)
+    return family

@@ -10,7 +10,7 @@ class PaperCount:
     Attributes:
         classes, channels: at which it was counted: of images, or a vocabulary's words and characters.
         millions: parameters in millions, to the digits printed.
-        deviation: why ours is further than 2 % from it; empty where it is not.
+        deviation: the reason why ours is further than 2 % from it; empty where it is not.
     """
 
     name: str

@@ -1,9 +1,9 @@
 """The version of a network of the user's own: a digest of the builder's code and of the files that it reads.
 
-Counted are the modules of the user's that importing the builder's module imports, by import statements anywhere in
-them, without comments, docstrings and layout; the files that these modules declare, each as
-``NETWORK_FILES = ["weights.safetensors"]`` relative to its own folder; and the files that the arguments name. Nothing
-of it is run.
+The digest is of the user's modules that importing the builder's module imports, by import statements anywhere in them,
+without comments, docstrings and layout; of the files that these modules declare, each as
+``NETWORK_FILES = ["weights.safetensors"]`` relative to its own folder; and of the files that the arguments name. None
+of the code is run.
 """
 
 import ast
@@ -14,12 +14,12 @@ from pathlib import Path
 from ban_ray.errors import UserError
 from ban_ray.networks.architecture import Architecture
 from ban_ray.networks.custom_modules import Module, own_modules
-from ban_ray.networks.families.external import CustomNetwork, ExternalNetwork
+from ban_ray.networks.families.custom import CustomNetwork
 from ban_ray.specs import digest
 
 DECLARATION = "NETWORK_FILES"
 PREFIX = "source:"
-"""What the versions that are computed begin with."""
+"""The beginning of the versions that are computed."""
 
 _DIGITS = 16
 
@@ -47,15 +47,15 @@ def source_version(network: CustomNetwork) -> str:
 
 
 def chosen_version(architecture: Architecture, typed: str | None) -> str:
-    """The version of a network whose ``--network-version`` was typed, or not: then that of the builder's code.
+    """The version of a network: ``--network-version`` where it was given, else that of the builder's code.
 
     Raises:
-        UserError: the network is one of this package, the builder cannot be read, or what was typed is the version of
+        UserError: the network is one of this package, the builder cannot be read, or the given version is computed from
             other code.
     """
-    if typed and not isinstance(architecture, ExternalNetwork):
+    if typed and not architecture.external:
         raise UserError(
-            f"--network-version {typed!r} is of no use: {architecture.name} is built by ban_ray, which has versions "
+            f"--network-version {typed!r} has no effect: {architecture.name} is built by ban_ray, which has versions "
             "of its own"
         )
     if not isinstance(architecture, CustomNetwork):
@@ -67,17 +67,17 @@ def chosen_version(architecture: Architecture, typed: str | None) -> str:
 
 
 def require_version(architecture: Architecture, version: str) -> None:
-    """Refuse other code than that of a version that was computed; a mark of the user's is taken at its word.
+    """Refuse code that a computed version does not belong to; versions that the user wrote are not checked.
 
     Raises:
-        UserError: the code of a network of the user's own, or a file that it reads, is another here.
+        UserError: the code of a network of the user's own, or a file that it reads, is different here.
     """
     if not isinstance(architecture, CustomNetwork) or not version.startswith(PREFIX):
         return
-    if version != (here := source_version(architecture)):
+    if version != (current := source_version(architecture)):
         raise UserError(
-            f"network {architecture.name}: its code, or a file that it reads, is {here} here and was {version} where "
-            "the search began or the member was trained"
+            f"network {architecture.name}: its code, or a file that it reads, is {current} here and was {version} "
+            "where the search began or the member was trained"
         )
 
 
@@ -85,7 +85,7 @@ def _declared(module: Module, network: CustomNetwork) -> list[str]:
     """The files that a module declares.
 
     Raises:
-        UserError: they are no plain list of texts.
+        UserError: they are not a plain list of strings.
     """
     declared: list[str] = []
     for node in ast.walk(module.tree) if module.tree else ():

@@ -23,7 +23,7 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from ban_ray.networks.cost import of_sample
+from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.population import Population, open_storage
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.specs import Recipe
@@ -73,7 +73,7 @@ def steps() -> dict[str, Points]:
             seconds[kind].append(measure())
     return {
         what: [
-            (4.0 * batch * of_sample(name, CLASSES, 3, (32, 32, 3)), statistics.median(seconds[name, batch]))
+            (4.0 * batch * multiply_accumulates(name, CLASSES, 3, (32, 32, 3)), statistics.median(seconds[name, batch]))
             for name, batch in kinds
         ]
         for what, kinds in series.items()

@@ -27,6 +27,7 @@ import numpy as np
 
 from ban_ray.cluster import WorkerGroup
 from ban_ray.networks import registry
+from ban_ray.networks.families.densenet import DenseNetBC
 from ban_ray.population import History, Population, Predictions, claims, publish
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.specs import Generation
@@ -41,7 +42,7 @@ STAGES = (24.0, 12.0, 5.0)
 def baseline(network: str) -> float:
     """The error of a network on labels, without noise."""
     shape = registry.parse(network)
-    assert isinstance(shape, registry.DenseNetBC)
+    assert isinstance(shape, DenseNetBC)
     d, k, c = (shape.depth - 64) / 24, log2(shape.growth / 24), float(shape.compression)
     return 16 + 1.5 * k * k + d * d + 30 * (c - 0.55) ** 2 + 0.8 * k * d
 
@@ -49,7 +50,7 @@ def baseline(network: str) -> float:
 def final_error(network: str, number: int) -> float:
     """The error of a chain's generation after training, without noise."""
     shape = registry.parse(network)
-    assert isinstance(shape, registry.DenseNetBC)
+    assert isinstance(shape, DenseNetBC)
     gain = (0.8 + 1.2 * shape.depth / 100) * (1 - exp(-number / 1.5))
     return baseline(network) - gain
 

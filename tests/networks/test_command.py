@@ -8,7 +8,7 @@ import pytest
 
 from ban_ray.networks.__main__ import main
 from ban_ray.networks.paper_counts import PAPER_COUNTS
-from tests.networks.families import PAPERS
+from tests.helpers.networks import PAPERS
 
 FEW = ["densenet-bc-90-60", "match-densenet-14-1-3", "wide-resnet-28-10", "densenet-bc-16-8"]
 
@@ -30,7 +30,7 @@ def test_table(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_names_it_shows_the_papers_networks(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ban_ray.networks.__main__.PUBLISHED", PAPER_COUNTS[5:9])
+    monkeypatch.setattr("ban_ray.networks.__main__.PAPER_COUNTS", PAPER_COUNTS[5:9])
     assert main(["--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["name"], f"{row['parameters'] / 1e6:.3f}") for row in rows] == [row[:2] for row in PAPERS[5:9]]
@@ -52,7 +52,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_language_model_has_no_image_size(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lstm-2-200", "--size", "64"]) == 2
-    assert "--size 64 is of no use: lstm-2-200 is a language model" in capsys.readouterr().err
+    assert "--size 64 has no effect: lstm-2-200 is a language model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("options", [["--classes", "10"], ["--channels", "1"]])

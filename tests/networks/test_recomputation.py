@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from ban_ray.errors import UserError
 from ban_ray.networks.building import build
-from tests.networks.families import DENSE, TINY
+from tests.helpers.networks import DENSE
 
 
 def network(name: str, *, recompute: bool) -> nn.Module:
@@ -69,9 +68,3 @@ def test_evaluation_without_gradients() -> None:
     with torch.inference_mode():
         plain, recomputing = (network("densenet-bc-16-4", recompute=r).eval()(images) for r in (False, True))
     assert torch.equal(plain, recomputing)
-
-
-@pytest.mark.parametrize("name", [*(name for name in TINY if name not in DENSE), "torchvision:resnet18", "os:getcwd"])
-def test_it_is_offered_for_dense_units_only(name: str) -> None:
-    with pytest.raises(UserError, match="has no dense units to recompute"):
-        build(name, 5, recompute=True)

@@ -10,7 +10,7 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build
 from ban_ray.networks.custom_modules import own_modules
-from ban_ray.networks.families.external import CustomNetwork
+from ban_ray.networks.families.custom import CustomNetwork
 from ban_ray.networks.registry import parse
 from ban_ray.networks.source_version import require_version, source_version
 

@@ -101,7 +101,7 @@ def test_a_pinned_member_that_does_not_fit_any_more(
 def test_a_member_of_other_code_is_neither_replayed_nor_loaded(
     command: Command, population: Population, task: Task, module: str, tmp_path: Path
 ) -> None:
-    from ban_ray.networks.families.external import CustomNetwork
+    from ban_ray.networks.families.custom import CustomNetwork
     from ban_ray.networks.registry import parse
     from ban_ray.networks.source_version import source_version
 

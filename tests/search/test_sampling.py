@@ -209,7 +209,7 @@ def test_multiply_accumulates_of_an_image_of_the_task(population: Population) ->
     (planned,) = carry_out(population, opened(population, asked))
     (trial,) = trials(population)
     network = planned.chain.network
-    counted = multiply_accumulates(network, 10, 1, asked.dataset.image_shape[:2])
+    counted = multiply_accumulates(network, 10, 1, asked.dataset.sample_shape)
     assert trial.values[1:] == [population[planned.chain.keys[-1]].parameters, counted]
 
 

@@ -1,1 +1,1 @@
-"""What the names stand for, without torch: widths, normalised names and closed forms of the parameters."""
+"""Families of networks, one file each; a file here registers its family with `architecture.register`."""

@@ -1,33 +1,24 @@
-"""DenseNet-BC, and the skeleton that the Match networks share with it."""
+"""DenseNet-BC (Huang et al. 2017) with the third transition that the papers' parameter counts ask for.
 
-from collections.abc import Iterable
+DenseNet-BC-112-33 has 7.494 M parameters by these rules where the workshop paper prints 6.3 M, a deviation of
++18.95 %; the printed count is DenseNet-106-33 without the third transition (6.361 M). The other three of the
+papers agree within 1 %.
+"""
+
 from dataclasses import dataclass
 from decimal import Decimal
 
 from ban_ray.errors import UserError
-from ban_ray.networks.architecture import decimal_text
-from ban_ray.networks.modules import parameter_counts
+from ban_ray.networks.architecture import register
+from ban_ray.networks.image_architecture import ImageArchitecture, L, Layers, dense_units, join_stages
+from ban_ray.networks.names import DECIMAL, WHOLE, decimal_text
 
-HALF = Decimal("0.5")
-
-
-def skeleton_parameters(
-    widths: tuple[int, int, int, int], stages: Iterable[tuple[int, int]], num_classes: int, in_channels: int
-) -> int:
-    """Stem, three stages each followed by a transition, head.
-
-    Args:
-        widths: channels after the stem and after each stage's transition.
-        stages: for each stage its parameters and the channels that it hands to its transition.
-    """
-    total = parameter_counts.conv(in_channels, widths[0], 3)
-    for (parameters, channels), width in zip(stages, widths[1:], strict=True):
-        total += parameters + parameter_counts.norm_conv(channels, width, 1)
-    return total + parameter_counts.head(widths[3], num_classes)
+_HALF = Decimal("0.5")
 
 
+@register
 @dataclass(frozen=True)
-class DenseNetBC:
+class DenseNetBC(ImageArchitecture):
     """``densenet-bc-DEPTH-GROWTH`` or ``...-cCOMPRESSION``.
 
     Three stages of ``(depth - 4) // 6`` units; every stage, the third included, ends in a transition to
@@ -38,9 +29,13 @@ class DenseNetBC:
             leaves a stage without channels.
     """
 
+    FORM = "densenet-bc-DEPTH-GROWTH[-cCOMPRESSION]"
+    PATTERN = rf"densenet-bc-{WHOLE}-{WHOLE}(?:-c{DECIMAL})?"
+    recomputable = True
+
     depth: int
     growth: int
-    compression: Decimal = HALF
+    compression: Decimal = _HALF
 
     def __post_init__(self) -> None:
         if self.depth < 10:
@@ -60,7 +55,7 @@ class DenseNetBC:
 
     @property
     def name(self) -> str:
-        suffix = "" if self.compression == HALF else f"-c{decimal_text(self.compression)}"
+        suffix = "" if self.compression == _HALF else f"-c{decimal_text(self.compression)}"
         return f"densenet-bc-{self.depth}-{self.growth}{suffix}"
 
     @property
@@ -76,9 +71,6 @@ class DenseNetBC:
             widths.append(int(self.compression * (widths[-1] + self.units * self.growth)))
         return widths[0], widths[1], widths[2], widths[3]
 
-    def parameters(self, num_classes: int, in_channels: int) -> int:
-        stages = [
-            (parameter_counts.dense_units(inputs, self.growth, self.units), inputs + self.units * self.growth)
-            for inputs in self.widths[:3]
-        ]
-        return skeleton_parameters(self.widths, stages, num_classes, in_channels)
+    def layers(self, make: Layers[L]) -> list[L]:
+        stages = [dense_units(make, inputs, self.growth, self.units) for inputs in self.widths[:3]]
+        return join_stages(make, self.widths, stages)

@@ -1,18 +1,13 @@
-"""Words read by their characters: convolutions, highways, LSTM (Kim et al. 2016).
+"""A language model that reads words by their characters: convolutions, highways, LSTM (Kim et al. 2016)."""
 
-Dropout is on the second LSTM layer's input and before the output, not between highway and LSTM, as in their paper.
-"""
-
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ban_ray.networks.families.language import CHARACTER_UNITS, CharacterNetwork
 from ban_ray.networks.modules.recurrent import LSTMStack, initialise_uniformly
 
-BOUND = 0.05
-GATE_BIAS = -2.0
 PADDING = 0
 LONGEST = 21
 """Characters of Penn Treebank's longest word with its marks: the table's width until a vocabulary is spelled."""
@@ -34,62 +29,71 @@ class Highway(nn.Module):
 class CharacterCNN(nn.Module):
     """Words (n,) to features (n, sum of maps): tanh of convolutions over characters, their largest value in the word.
 
-    `spellings` (num_classes, length) says of which characters each word is made; 0 is no character. It is a part of
-    the weights, so that a published network is whole.
+    `spellings` (num_classes, length) holds the characters of each word, where 0 is no character. It is a part of the
+    weights, so that a published network is complete.
     """
 
     spellings: Tensor
 
-    def __init__(self, num_classes: int, characters: int, maps: tuple[int, ...]) -> None:
+    def __init__(self, num_classes: int, characters: int, embedding: int, maps: Sequence[int]) -> None:
         super().__init__()
         self.register_buffer("spellings", torch.zeros(num_classes, LONGEST, dtype=torch.int64))
-        self.characters = nn.Embedding(characters, CHARACTER_UNITS, padding_idx=PADDING)
-        self.convolutions = nn.ModuleList(
-            nn.Conv1d(CHARACTER_UNITS, outputs, width) for width, outputs in enumerate(maps, 1)
-        )
+        self.characters = nn.Embedding(characters, embedding, padding_idx=PADDING)
+        self.convolutions = nn.ModuleList(nn.Conv1d(embedding, outputs, width) for width, outputs in enumerate(maps, 1))
 
     def forward(self, words: Tensor) -> Tensor:
         spelled = self.characters(self.spellings[words]).transpose(1, 2)
         return torch.cat([torch.tanh(layer(spelled)).amax(2) for layer in self.convolutions], 1)
 
     def set_vocabulary(self, spellings: Tensor) -> None:
-        """Take a vocabulary's table (num_classes, length), widened to the widest convolution where it is narrower."""
-        lacking = len(self.convolutions) - spellings.shape[1]
-        self.spellings = nn.functional.pad(spellings, (0, max(0, lacking))).to(self.spellings.device)
+        """Take a vocabulary's table (num_classes, length), padded to the widest convolution where it is narrower."""
+        missing = len(self.convolutions) - spellings.shape[1]
+        self.spellings = nn.functional.pad(spellings, (0, max(0, missing))).to(self.spellings.device)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """A table of any width is taken as it is."""
-        given = state_dict.get(f"{prefix}spellings")
-        if given is not None and given.ndim == 2 and len(given) == len(self.spellings):
-            self.spellings = self.spellings.new_zeros(given.shape)
+        """Accept a table of any width."""
+        table = state_dict.get(f"{prefix}spellings")
+        if table is not None and table.ndim == 2 and len(table) == len(self.spellings):
+            self.spellings = self.spellings.new_zeros(table.shape)
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 class CharacterLanguageModel(nn.Module):
-    """Tokens (t, b) to logits (t * b, num_classes), step by step; see `LSTMStack` for the state between calls."""
+    """Tokens (t, b) to logits (t * b, num_classes), step by step; see `LSTMStack` for the state between calls.
 
-    def __init__(self, architecture: CharacterNetwork, num_classes: int, characters: int) -> None:
+    Weights are uniform between -0.05 and 0.05, and the gates of highways 2 lower.
+
+    Args:
+        embedding: numbers that a character is embedded into.
+        maps: feature maps of the convolutions of width 1, 2, ...
+        units: of each of the two LSTM layers.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        characters: int,
+        *,
+        embedding: int,
+        maps: Sequence[int],
+        highways: int,
+        units: int,
+        dropout: float,
+    ) -> None:
         super().__init__()
-        features, units, dropout = sum(architecture.maps), architecture.lstm_units, float(architecture.dropout)
-        self.words = CharacterCNN(num_classes, characters, architecture.maps)
-        self.highways = nn.Sequential(*(Highway(features) for _ in range(architecture.highways)))
-        self.stack = LSTMStack(features, units, [0.0, dropout])
+        self.words = CharacterCNN(num_classes, characters, embedding, maps)
+        self.highways = nn.Sequential(*(Highway(sum(maps)) for _ in range(highways)))
+        self.stack = LSTMStack(sum(maps), units, [0.0, dropout])
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(units, num_classes)
+        initialise_uniformly(self, 0.05)
+        with torch.no_grad():
+            self.words.characters.weight[PADDING] = 0
+            for layer in self.highways:
+                assert isinstance(layer, Highway)
+                layer.gate.bias.sub_(2)
 
     def forward(self, tokens: Tensor) -> Tensor:
         features = self.highways(self.words(tokens.flatten())).unflatten(0, tokens.shape)
         logits: Tensor = self.output(self.dropout(self.stack(features)).flatten(0, 1))
         return logits
-
-
-def build(architecture: CharacterNetwork, num_classes: int, in_channels: int) -> CharacterLanguageModel:
-    """A freshly initialised model of words that are not spelled yet; `in_channels` is the number of characters."""
-    network = CharacterLanguageModel(architecture, num_classes, in_channels)
-    initialise_uniformly(network, BOUND)
-    with torch.no_grad():
-        network.words.characters.weight[PADDING] = 0
-        for layer in network.highways:
-            assert isinstance(layer, Highway)
-            layer.gate.bias.add_(GATE_BIAS)
-    return network

@@ -1,4 +1,4 @@
-"""Hidden states that a network carries from one batch of a text to the next."""
+"""Recurrent layers that carry their hidden states from one batch of a text to the next, and the LSTM language model."""
 
 from typing import Protocol, runtime_checkable
 
@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 @runtime_checkable
 class Stateful(Protocol):
-    """A module with a state between calls, which a network of the user's may be too."""
+    """A module with a state between calls; a network of the user's own may have such modules too."""
 
     def reset_state(self) -> None:
-        """Start anew with the next call."""
+        """Begin the next call without a state."""
         ...
 
 
 def reset_state(network: nn.Module | None) -> None:
-    """The next batch begins a text; nothing for a network that carries no state."""
+    """Reset the state of every stateful module, before the first batch of a text."""
     for module in network.modules() if network is not None else ():
         if isinstance(module, Stateful):
             module.reset_state()
@@ -25,31 +25,31 @@ def reset_state(network: nn.Module | None) -> None:
 class LSTMStack(nn.Module):
     """LSTM layers, with dropout on the inputs of some: (t, b, inputs) to (t, b, units).
 
-    The last hidden state is where the next call starts; no gradient flows back into it, so that backpropagation through
-    time ends at the batch's first step. It is neither a parameter nor a buffer: no file and no other process has it.
+    The next call starts from the last hidden state; no gradient flows back into it, so that backpropagation through
+    time ends at the batch's first step. It is neither a parameter nor a buffer: no file and no other process holds it.
     """
 
     def __init__(self, inputs: int, units: int, dropouts: list[float]) -> None:
         super().__init__()
-        # One by one: cuDNN draws the dropout between layers of its own from a generator with a history.
+        # Layer by layer: cuDNN draws the dropout between its own layers from a generator with a history.
         widths = [inputs, *[units] * (len(dropouts) - 1)]
         self.layers = nn.ModuleList(nn.LSTM(width, units) for width in widths)
         self.dropouts = nn.ModuleList(nn.Dropout(dropout) for dropout in dropouts)
-        self._carried: list[tuple[Tensor, Tensor] | None] = [None] * len(dropouts)
+        self._state: list[tuple[Tensor, Tensor] | None] = [None] * len(dropouts)
 
     def reset_state(self) -> None:
-        self._carried = [None] * len(self._carried)
+        self._state = [None] * len(self._state)
 
     def forward(self, x: Tensor) -> Tensor:
-        for place, (layer, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
+        for number, (layer, dropout) in enumerate(zip(self.layers, self.dropouts, strict=True)):
             x = dropout(x)
             if x.device.type == "cpu":
                 # Processors' LSTM kernels have no half precision in training.
                 with torch.autocast("cpu", enabled=False):
-                    x, (hidden, cell) = layer(x.float(), self._carried[place])
+                    x, (hidden, cell) = layer(x.float(), self._state[number])
             else:
-                x, (hidden, cell) = layer(x, self._carried[place])
-            self._carried[place] = hidden.detach(), cell.detach()
+                x, (hidden, cell) = layer(x, self._state[number])
+            self._state[number] = hidden.detach(), cell.detach()
         return x
 
 
@@ -70,3 +70,23 @@ def initialise_uniformly(network: nn.Module, bound: float) -> None:
     """Every parameter uniform between -bound and bound."""
     for parameter in network.parameters():
         parameter.uniform_(-bound, bound)
+
+
+class LSTMLanguageModel(nn.Module):
+    """Tokens (t, b) to logits (t * b, num_classes), step by step; see `LSTMStack` for the state between calls.
+
+    Dropout is on each layer's input and before the output.
+    """
+
+    def __init__(self, num_classes: int, layers: int, units: int, dropout: float) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(num_classes, units)
+        self.stack = LSTMStack(units, units, [dropout] * layers)
+        self.dropout = nn.Dropout(dropout)
+        self.output = TiedOutput(num_classes)
+        initialise_uniformly(self, 0.04)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        features = self.dropout(self.stack(self.embedding(tokens)))
+        logits: Tensor = self.output(features.flatten(0, 1), self.embedding.weight)
+        return logits

@@ -79,7 +79,7 @@ def _channels(member: Member, classes: int) -> int:
     if isinstance(recorded, int):
         return recorded
     spec = member.generation
-    architecture = parse(spec.network, spec.network_arguments or None)
+    architecture = architecture_of(spec)
     for channels in (3, 1, 2, 4):
         if architecture.parameters(classes, channels) == member.parameters:
             return channels

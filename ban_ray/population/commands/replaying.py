@@ -95,4 +95,4 @@ def _check(population: Population, member: Member) -> None:
 
 def _require_code(member: Member) -> None:
     spec = member.generation
-    require_version(parse(spec.network, spec.network_arguments or None), spec.network_version)
+    require_version(architecture_of(spec), spec.network_version)

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from ban_ray import __version__
 from ban_ray.errors import UserError
-from ban_ray.networks.cost import of_sample
+from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.population import Member, Population, Predictions, publish
 from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker.admission import Admission
@@ -101,7 +101,9 @@ def _multiply_accumulates(generation: Generation, data: TaskData) -> int | None:
     """Of one sample's forward pass; None where a network of the user's cannot be counted."""
     arguments = generation.network_arguments or None
     try:
-        return of_sample(generation.network, data.num_classes, data.in_channels, data.sample_shape, arguments)
+        return multiply_accumulates(
+            generation.network, data.num_classes, data.in_channels, data.sample_shape, arguments
+        )
     except UserError:
         return None
 

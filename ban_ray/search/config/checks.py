@@ -50,7 +50,7 @@ def reject_ineffective_options(chains: Sequence[Chain], options: SearchOptions, 
     if options.teacher_cache is not None and not is_cached:
         raise UserError("--teacher-cache has no effect: no network here learns from a teacher")
     networks = {generation.network for generation in generations}
-    if options.recompute and not any(isinstance(registry.parse(network), registry.DENSE) for network in networks):
+    if options.recompute and not any(registry.parse(network).recomputable for network in networks):
         raise UserError(f"--recompute has no effect: no network here has dense units, {sorted(networks)[0]} has none")
     if options.target not in (None, "last") and all(len(chain.generations) == 1 for chain in chains):
         raise UserError(f"--target {options.target!r} has no effect: every chain here is one generation, its last")

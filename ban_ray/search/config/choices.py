@@ -36,7 +36,7 @@ def resolve_network(options: SearchOptions, space: SearchSpace) -> Network | Non
                 raise UserError(f"{option_name(name)} {value!r} has no effect: space {space.name} has its own networks")
         return None
     if options.network is None:
-        raise UserError(f"space {space.name} needs --network; allowed are {', '.join(registry.FORMS)}")
+        raise UserError(f"space {space.name} needs --network; allowed are {', '.join(registry.forms())}")
     arguments = options.network_args or {}
     architecture = registry.parse(options.network, arguments or None)
     return Network(architecture.name, arguments, chosen_version(architecture, options.network_version))

@@ -1,7 +1,7 @@
 """Versions of the user's own networks, written into the chains of a search."""
 
 from ban_ray.networks import registry
-from ban_ray.networks.families.external import CustomNetwork
+from ban_ray.networks.families.custom import CustomNetwork
 from ban_ray.networks.source_version import source_version
 from ban_ray.specs import Chain, Generation, Network, canonical_json
 
@@ -43,7 +43,7 @@ class CodeVersions:
     def _version_of(self, generation: Generation) -> str:
         if self._given is not None and generation.network == self._given.name:
             return self._given.version
-        architecture = registry.parse(generation.network, generation.network_arguments or None)
+        architecture = registry.architecture_of(generation)
         if not isinstance(architecture, CustomNetwork):
             return ""
         called = canonical_json([generation.network, generation.network_arguments])

@@ -159,7 +159,7 @@ def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
     limit = spec.strategy.max_parameters
     if limit is not None:
         for generation in spec.chains_of(configuration)[0].chain.generations:
-            architecture = registry.parse(generation.network, generation.network_arguments or None)
+            architecture = registry.architecture_of(generation)
             count = architecture.parameters(spec.dataset.num_classes, spec.dataset.in_channels)
             if count > limit:
                 return f"a network has more than {limit:,} parameters"
@@ -185,7 +185,7 @@ def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> Pl
     except Exception as error:
         raise UserError(f"space {space.name} at {dict(configuration)}: {space_error_sentence(error)}") from error
     for generation in chain.generations:
-        architecture = registry.parse(generation.network, generation.network_arguments or None)
+        architecture = registry.architecture_of(generation)
         registry.check_fits(architecture, generation.task.name)
         steps_per_epoch(generation.task.name, spec.sizes.train, generation.recipe)
     return PlannedChain(configuration, seed, chain, position)

@@ -112,7 +112,7 @@ def _member_by_key(population: Population, key: str, task: Task) -> Member:
 
 def _require_same_code(member: Member) -> None:
     spec = member.generation
-    require_version(registry.parse(spec.network, spec.network_arguments or None), spec.network_version)
+    require_version(registry.architecture_of(spec), spec.network_version)
 
 
 def _require_same_data(member: Member, task: Task) -> None:

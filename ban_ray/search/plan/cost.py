@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ban_ray import __version__
-from ban_ray.networks.families.external import CustomNetwork
-from ban_ray.networks.registry import DENSE, parse
+from ban_ray.networks.families.custom import CustomNetwork
+from ban_ray.networks.registry import architecture_of, parse
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.plan.step_benchmark import CPU_THREAD, StepConfig, StepMeasurement, measure_step
@@ -80,7 +80,7 @@ def estimate(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str
             unroll=recipe.unroll,
             precision=recipe.precision,
             recompute=spec.options.recompute
-            and isinstance(parse(generation.network, generation.network_arguments or None), DENSE),
+            and architecture_of(generation).recomputable,
         )
         if config not in measurements:
             measurements[config] = _cached(config)

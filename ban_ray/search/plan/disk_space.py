@@ -48,5 +48,5 @@ def needed_bytes(plan: Plan, concurrent: int) -> int:
 
 def _weight_bytes(plan: Plan, generation: Generation) -> int:
     dataset = plan.spec.dataset
-    architecture = registry.parse(generation.network, generation.network_arguments or None)
+    architecture = registry.architecture_of(generation)
     return architecture.parameters(dataset.num_classes, dataset.in_channels) * _FLOAT_BYTES

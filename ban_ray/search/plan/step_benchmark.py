@@ -55,7 +55,7 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     import torch
 
     from ban_ray.networks.building import build
-    from ban_ray.networks.cost import of_sample
+    from ban_ray.networks.cost import multiply_accumulates
     from ban_ray.networks.modules.recurrent import reset_state
     from ban_ray.specs import Recipe
     from ban_ray.tasks.example import random_batch
@@ -71,7 +71,7 @@ def measure_step(config: StepConfig) -> StepMeasurement:
 
     def work(network: str, arguments: str) -> int:
         decoded = json.loads(arguments) or None
-        return of_sample(network, config.num_classes, config.in_channels, config.sample_shape, decoded)
+        return multiply_accumulates(network, config.num_classes, config.in_channels, config.sample_shape, decoded)
 
     macs = 3 * work(config.network, config.arguments) + sum(work(*teacher) for teacher in config.teachers)
     batch = config.batch

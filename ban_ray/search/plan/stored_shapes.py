@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from ban_ray.errors import DamagedMember, UserError
 from ban_ray.networks import registry
-from ban_ray.networks.families.external import CustomNetwork
+from ban_ray.networks.families.custom import CustomNetwork
 from ban_ray.population import Population
 from ban_ray.specs import Generation
 
@@ -19,7 +19,7 @@ def check_stored_shapes(
     """
     shapes: dict[CustomNetwork, dict[str, tuple[int, ...]]] = {}
     for generation in generations:
-        network = registry.parse(generation.network, generation.network_arguments or None)
+        network = registry.architecture_of(generation)
         if not isinstance(network, CustomNetwork):
             continue
         try:
@@ -32,9 +32,9 @@ def check_stored_shapes(
             continue
         if network not in shapes:
             # Torch is imported only for networks of the user's own.
-            from ban_ray.networks.cost import built_shapes
+            from ban_ray.networks.inspection import state_shapes
 
-            shapes[network] = built_shapes(network, num_classes, in_channels)
+            shapes[network] = state_shapes(network, num_classes, in_channels)
         today = shapes[network]
         if stored != today:
             name = next(name for name in (*today, *stored) if stored.get(name) != today.get(name))

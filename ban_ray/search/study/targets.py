@@ -92,7 +92,7 @@ def _chain_targets(spec: SearchSpec, population: Population, chain: ChainMembers
 def _size(spec: SearchSpec, target: str, generation: Generation) -> int:
     classes, channels = spec.dataset.num_classes, spec.dataset.in_channels
     if target == PARAMETERS:
-        return registry.parse(generation.network, generation.network_arguments or None).parameters(classes, channels)
+        return registry.architecture_of(generation).parameters(classes, channels)
     arguments = json.dumps(generation.network_arguments, sort_keys=True)
     return _multiply_accumulates(generation.network, arguments, classes, channels, spec.dataset.sample_shape)
 
@@ -100,6 +100,6 @@ def _size(spec: SearchSpec, target: str, generation: Generation) -> int:
 @cache
 def _multiply_accumulates(network: str, arguments: str, classes: int, channels: int, shape: tuple[int, ...]) -> int:
     # Torch is imported only for this target.
-    from ban_ray.networks.cost import of_sample
+    from ban_ray.networks.cost import multiply_accumulates
 
-    return of_sample(network, classes, channels, shape, json.loads(arguments) or None)
+    return multiply_accumulates(network, classes, channels, shape, json.loads(arguments) or None)

@@ -47,7 +47,7 @@ def test_it_is_built_with_its_arguments_and_keeps_its_initialisation(write: Writ
     assert torch.equal(module[1].weight, torch.full((7, 32), 0.25))
     assert module[1].bias.any()
     assert parse(name, arguments).parameters(7, 2) == 33 * 7
-    assert multiply_accumulates(name, 7, 2, 4, arguments) == 32 * 7
+    assert multiply_accumulates(name, 7, 2, (4, 4, 2), arguments) == 32 * 7
 
 
 def test_the_same_seed_gives_the_same_bits(write: Write) -> None:
@@ -86,7 +86,7 @@ def test_a_network_that_reads_values_is_counted_on_the_cpu(write: Write, where: 
     )
     before = torch.get_rng_state()
     assert parse(f"{name}:make").parameters(5, 3) == 65
-    assert multiply_accumulates(f"{name}:make", 5, 3, 2) == 60
+    assert multiply_accumulates(f"{name}:make", 5, 3, (2, 2, 3)) == 60
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -140,7 +140,7 @@ def test_what_cannot_be_built(
 
 def test_torchs_own_errors_are_told_when_it_is_counted(write: Write) -> None:
     name = write("def make(num_classes, in_channels, width=1):\n    return nn.Linear(width, num_classes)\n")
-    for count in (lambda p: p.parameters(3, 1), lambda p: multiply_accumulates(p.name, 3, 1, 2, p.arguments)):
+    for count in (lambda p: p.parameters(3, 1), lambda p: multiply_accumulates(p.name, 3, 1, (2, 2, 1), p.arguments)):
         with pytest.raises(UserError, match=rf"network {name}:make .*: RuntimeError: .*negative"):
             count(parse(f"{name}:make", {"width": -1}))
 
@@ -153,8 +153,8 @@ def test_a_module_that_is_not_there() -> None:
 @pytest.mark.parametrize(
     ("returned", "sentence"),
     [
-        ("x.flatten(1)", r"makes a tensor of \(1, 12\) from one image, where \(1, 5\) is needed"),
-        ("(x, x)", "returns a tuple, where a tensor of logits is needed"),
+        ("x.flatten(1)", r"makes a tensor of \(1, 12\) from one image, where logits of \(1, 5\) are needed"),
+        ("(x, x)", r"makes a tuple from one image, where logits of \(1, 5\) are needed"),
         ("x.view(7)", "cannot classify images of 3 x 2 x 2: "),
         ("self.first(x)", "cannot classify images of 3 x 2 x 2: AttributeError: .*first"),
         ("[][1]", "cannot classify images of 3 x 2 x 2: IndexError: "),
@@ -169,7 +169,7 @@ def test_a_forward_pass_that_makes_no_logits(write: Write, returned: str, senten
         "    return Net()\n"
     )
     with pytest.raises(UserError, match=sentence):
-        multiply_accumulates(f"{name}:make", 5, 3, 2)
+        multiply_accumulates(f"{name}:make", 5, 3, (2, 2, 3))
 
 
 def test_a_class_is_a_function_too() -> None:

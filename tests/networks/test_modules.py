@@ -5,8 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ban_ray.networks.modules.dense_unit import DenseUnit
-from ban_ray.networks.modules.residual_unit import basic_unit, bottleneck_unit
+from ban_ray.networks.modules.layers import DenseUnit, basic_unit, bottleneck_unit
 
 
 def settled(unit: nn.Module) -> nn.Module:

@@ -1,4 +1,4 @@
-"""Small members of every family, and the networks of the papers."""
+"""Small networks of every family, and the networks of the papers."""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -6,15 +6,12 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
-from ban_ray.networks.registry import (
-    Architecture,
-    DenseNetBC,
-    MatchDenseNet,
-    MatchPreResNet,
-    MatchWideResNet,
-    PreResNet,
-    WideResNet,
-)
+from ban_ray.networks.architecture import Architecture
+from ban_ray.networks.families.densenet import DenseNetBC
+from ban_ray.networks.families.match_densenet import MatchDenseNet
+from ban_ray.networks.families.match_resnet import MatchPreResNet, MatchWideResNet
+from ban_ray.networks.families.pre_resnet import PreResNet
+from ban_ray.networks.families.wide_resnet import WideResNet
 
 TINY = (
     "densenet-bc-16-4",
@@ -29,6 +26,8 @@ TINY = (
     "match-wide-resnet-2-1@densenet-bc-16-8",
     "match-pre-resnet-2-0.5@densenet-bc-16-8",
 )
+NAMES = (*TINY, "lstm-2-12", "cnn-lstm-12-d0.3", "torchvision:shufflenet_v2_x0_5", "tests.golden.own_network:build")
+"""At least one of each registered family."""
 DENSE = tuple(name for name in TINY if "dense" in name.split("@")[0])
 
 # Name, parameters in millions and multiply-accumulates of one 32x32 image in thousand millions, at 100 classes.
@@ -75,9 +74,9 @@ architectures: st.SearchStrategy[Architecture] = st.one_of(
     _DENSENETS,
     st.builds(lambda units, width: WideResNet(4 + 6 * units, width), st.integers(1, 4), st.integers(1, 6)),
     st.builds(lambda units: PreResNet(2 + 9 * units), st.integers(1, 4)),
-    _allowed(MatchDenseNet, st.integers(1, 5), _RATIOS, _RATIOS, _DENSENETS),
-    _allowed(MatchDenseNet, st.integers(1, 5), st.just(Decimal(1)), _RATIOS, _DENSENETS),
-    _allowed(MatchWideResNet, st.integers(1, 4), _RATIOS, _DENSENETS),
-    _allowed(MatchPreResNet, st.integers(1, 4), _RATIOS, _DENSENETS),
+    _allowed(MatchDenseNet, st.integers(1, 5), st.tuples(_RATIOS, _RATIOS), _DENSENETS),
+    _allowed(MatchDenseNet, st.integers(1, 5), st.tuples(st.just(Decimal(1)), _RATIOS), _DENSENETS),
+    _allowed(MatchWideResNet, st.integers(1, 4), st.tuples(_RATIOS), _DENSENETS),
+    _allowed(MatchPreResNet, st.integers(1, 4), st.tuples(_RATIOS), _DENSENETS),
 )
 """Any small network of ours."""
