@@ -21,8 +21,8 @@ from ban_ray.cli.params import validated
 from ban_ray.cluster import WorkerGroup
 from ban_ray.evaluation.predictions import TokenOutputs
 from ban_ray.networks import registry
-from ban_ray.networks.cost import built_shapes
-from ban_ray.networks.families.external import CustomNetwork
+from ban_ray.networks.families.custom import CustomNetwork
+from ban_ray.networks.inspection import state_shapes
 from ban_ray.population import Population, Predictions, publish
 from ban_ray.runtime.events import EpochEnded, EventHandler, Published
 from ban_ray.runtime.messages import JobResult, TrainingJob
@@ -153,9 +153,9 @@ def _request(choices: SearchOptions, population: Population) -> SearchSpec:
 def _publish(
     population: Population, generation: Generation, number: int, chain_seed: int, classes: int, channels: int
 ) -> Any:
-    network = registry.parse(generation.network, generation.network_arguments or None)
+    network = registry.architecture_of(generation)
     # The shapes of a network of one's own are compared with what it builds.
-    shapes = built_shapes(network, classes, channels) if isinstance(network, CustomNetwork) else {"weight": (3,)}
+    shapes = state_shapes(network, classes, channels) if isinstance(network, CustomNetwork) else {"weight": (3,)}
     return publish(
         population,
         generation,

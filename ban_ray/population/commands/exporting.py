@@ -73,7 +73,7 @@ def _inputs(member: Member, outputs: Outputs) -> InputDescription:
 
 
 def _channels(member: Member, classes: int) -> int:
-    from ban_ray.networks.registry import parse
+    from ban_ray.networks.registry import architecture_of
 
     recorded = member.provenance.get("in_channels")
     if isinstance(recorded, int):

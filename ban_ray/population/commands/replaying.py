@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from ban_ray.errors import UserError
-from ban_ray.networks.registry import parse
+from ban_ray.networks.registry import architecture_of
 from ban_ray.networks.source_version import require_version
 from ban_ray.population.commands.common import SHORT, console, open_population, resolve_key, storage_option
 from ban_ray.population.imported import ImportedGeneration

@@ -4,8 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.specs import digest
-from ban_ray.specs.parameters import Configuration
+from ban_ray.specs.parameters import Configuration, configuration_id
 
 Keys = frozenset[tuple[int, tuple[str, ...]]]
 
@@ -23,7 +22,7 @@ def equal_chains_sentence(chains: Iterable[PlannedChain]) -> str:
     """
     by_configuration: dict[str, list[PlannedChain]] = {}
     for planned in chains:
-        by_configuration.setdefault(digest(dict(planned.configuration)), []).append(planned)
+        by_configuration.setdefault(configuration_id(planned.configuration), []).append(planned)
     by_keys: dict[Keys, list[Configuration]] = {}
     for group in by_configuration.values():
         by_keys.setdefault(keys_of(group), []).append(group[0].configuration)
