@@ -1,4 +1,4 @@
-"""What is to be trained, as frozen, validated, JSON-able values; their hashes are the population's keys."""
+"""Specifications of training: frozen, validated values with a JSON form, whose hashes are the population's keys."""
 
 from typing import Any
 
@@ -68,6 +68,6 @@ _FORMER_NAMES = {"Place": "TablePosition", "Setting": "SpaceContext"}
 
 def __getattr__(name: str) -> Any:
     """Names that space files written for earlier versions import."""
-    if name in _FORMER_NAMES:
-        return globals()[_FORMER_NAMES[name]]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _FORMER_NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals()[_FORMER_NAMES[name]]

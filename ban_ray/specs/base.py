@@ -1,4 +1,4 @@
-"""The common ground of all specs."""
+"""The base class of all specs."""
 
 import reprlib
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from ban_ray.specs.canonical import canonical_json
 
 
 class Spec(BaseModel):
-    """Frozen, and validated in full however it is made or copied; written without the fields that are at their default.
+    """A frozen value that is validated however it is made or copied; its JSON omits fields at their default.
 
-    Pydantic's own `model_copy`, `model_construct` and `copy` take any name and any value. A spec that took an unknown
-    name would keep its key, and a search over that name would compare nothing.
+    Pydantic's own `model_copy`, `model_construct` and `copy` accept any name and any value. A spec with an unknown
+    field would have the same key as without it, and a search over that field would compare equal chains.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy with changes, validated as a new spec is.
+        """A copy with changes, validated like a new spec.
 
         Raises:
             ValueError: an unknown field, or a value that the constructor refuses.
@@ -30,18 +30,18 @@ class Spec(BaseModel):
         fields = type(self).model_fields
         for name, value in update.items():
             if name not in fields:
-                given = f"{name} = {reprlib.repr(value)}"
-                raise ValueError(f"{given} is no field of {type(self).__name__}; allowed are {', '.join(fields)}")
+                change = f"{name} = {reprlib.repr(value)}"
+                raise ValueError(f"{change} is no field of {type(self).__name__}; allowed are {', '.join(fields)}")
         rest = {name: getattr(self, name) for name in self.model_fields_set if name not in update}
         return self.model_validate({**(deepcopy(rest) if deep else rest), **update})
 
     @classmethod
     def model_construct(cls, **values: Any) -> Self:  # type: ignore[override]
-        """As the constructor."""
+        """The same as the constructor."""
         return cls.model_validate(values)
 
     def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # type: ignore[override]
-        """As `model_copy`."""
+        """The same as `model_copy`."""
         return self.model_copy(update=update, deep=deep)
 
     def to_json(self) -> str:

@@ -1,4 +1,4 @@
-"""One JSON text for one meaning, so that a hash of it can be a key."""
+"""Canonical JSON: values of equal meaning have the same text, so that its hash can be a key."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 
 def normalise(value: object) -> object:
-    """Integral floats become integers (200.0 is 200), tuples lists, mapping keys strings.
+    """Convert integral floats to integers (200.0 to 200), tuples to lists, and mapping keys to strings.
 
     Raises:
         ValueError: for NaN, infinities and values that JSON cannot hold.

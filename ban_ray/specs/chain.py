@@ -1,4 +1,4 @@
-"""A chain: generations in order, each the teacher of the next."""
+"""Chains: generations in order, each the teacher of the next."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal, Self
@@ -16,7 +16,9 @@ LABEL = Objective(name="label")
 
 
 class Chain(Spec):
-    """Generation 0 is the baseline, or taught by a member of the population; the rest are born again."""
+    """Generations in order. Generation 0 is the baseline, or taught by a member of the population; the others are born
+    again.
+    """
 
     seed: Annotated[int, Field(ge=0)]
     generations: Annotated[tuple[Generation, ...], Field(min_length=1)]
@@ -34,7 +36,7 @@ class Chain(Spec):
 
     @property
     def network(self) -> str:
-        """The last generation's network, which names the chain's row in a table."""
+        """The last generation's network, after which the chain's row in a table is named."""
         return self.generations[-1].network
 
 
@@ -64,34 +66,34 @@ def born_again(
         generations: the number of born-again generations, without the baseline.
         taught_by: ``all`` averages the probabilities of every generation before.
         shared_layers: of generations 1 and later.
-        network_arguments, network_version: of a builder of the user's, for every generation.
+        network_arguments, network_version: of the user's own builder, for every generation.
         teachers: keys of members that teach generation 0, by the same objective; it is then no baseline.
 
     Raises:
-        ValueError: an objective without a teacher has no students, or the networks are not one a generation.
+        ValueError: students of an objective that reads no teacher, or another number of networks than generations.
     """
     names = [networks] * (generations + 1) if isinstance(networks, str) else list(networks)
     if len(names) != generations + 1:
         raise ValueError(f"{len(names)} networks for a baseline and {generations} generations")
     if generations and not objective.needs_teacher and shared_layers == "none":
         raise ValueError(f"objective {objective} reads no teacher, so it has no born-again generations; 0 are allowed")
-    links: list[Generation] = []
+    chain: list[Generation] = []
     for number, network in enumerate(names):
-        before = tuple(link.key for link in links)
-        links.append(
+        earlier = tuple(generation.key for generation in chain)
+        chain.append(
             Generation(
                 task=task,
                 network=network,
                 recipe=recipe,
                 objective=objective if number or teachers else LABEL,
                 seed=derive_seed(seed, "generation", number),
-                teachers=(before if taught_by == "all" else before[-1:]) if number else tuple(teachers),
+                teachers=(earlier if taught_by == "all" else earlier[-1:]) if number else tuple(teachers),
                 shared_layers=shared_layers if number else "none",
                 network_arguments=dict(network_arguments or {}),
                 network_version=network_version,
             )
         )
-    return Chain(seed=seed, generations=tuple(links))
+    return Chain(seed=seed, generations=tuple(chain))
 
 
 def label_only(
@@ -105,7 +107,7 @@ def label_only(
     network_version: str = "",
 ) -> Chain:
     """A chain of one generation that learns from labels: a baseline, or a control with another label objective."""
-    only = Generation(
+    baseline = Generation(
         task=task,
         network=network,
         recipe=recipe,
@@ -114,4 +116,4 @@ def label_only(
         network_arguments=dict(network_arguments or {}),
         network_version=network_version,
     )
-    return Chain(seed=seed, generations=(only,))
+    return Chain(seed=seed, generations=(baseline,))

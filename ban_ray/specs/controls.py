@@ -1,4 +1,4 @@
-"""Label-only networks that a gain has to be measured against."""
+"""Controls: label-only networks that a gain has to be compared with."""
 
 from collections.abc import Mapping
 
@@ -10,17 +10,17 @@ from ban_ray.specs.seeds import derive_seed
 from ban_ray.specs.space import SpaceContext
 
 DOUBLED = "label:label_weight=2"
-"""BAN+L sums two losses, so its gradient is about twice that of labels alone."""
+"""Labels with a doubled loss: BAN+L sums two losses, so its gradient is about twice that of labels alone."""
 
 SMOOTHED = "label:label_smoothing=0.1"
 ALL_EPOCHS = "label, all epochs"
-"""One network for the epochs of the whole chain."""
+"""One network, trained for the epochs of the whole chain."""
 
 _INDEPENDENT = "label, independent "
 
 
 def independent(count: int) -> tuple[str, ...]:
-    """Names of further label-only networks, from other initial weights and in another order of samples."""
+    """Names of label-only networks with other initial weights and another order of samples."""
     return tuple(f"{_INDEPENDENT}{number}" for number in range(1, count + 1))
 
 
@@ -36,7 +36,7 @@ def control(
     """The control of this name for a chain's network, setting and seed.
 
     Args:
-        name: one of those above, or a label objective as in ``label:label_smoothing=0.1``.
+        name: one of the constants above, one of `independent`, or a label objective.
 
     Raises:
         ValueError: an objective that needs a teacher.

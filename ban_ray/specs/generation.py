@@ -1,4 +1,4 @@
-"""A generation: a recipe that names its teacher, keyed by a hash of its inputs."""
+"""Generations: everything that decides a trained network, its teachers included; keyed by a hash of its inputs."""
 
 from functools import cached_property
 from typing import Annotated, Literal, Self
@@ -12,7 +12,7 @@ from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.task import Task
 
 SEMANTICS_VERSION = 1
-"""Raised by hand when the training code changes what the same spec computes."""
+"""Raised by hand when a change of the training code changes what a spec computes."""
 
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -23,9 +23,9 @@ class Generation(Spec):
     Attributes:
         network: normalised name, or ``package.module:function`` of the user's own builder.
         shared_layers: ``copied`` starts the first convolution and the last linear layer from the first teacher's;
-            ``frozen`` also keeps them as they are (ICML 2018, BAN-ResNets).
-        network_arguments: passed to the user's own builder.
-        network_version: the user's own mark for a builder whose code changed, or ``source:`` and a digest of the
+            ``frozen`` does not train them either (ICML 2018, BAN-ResNets).
+        network_arguments: of the user's own builder.
+        network_version: of the user's own builder: a text that the user chose, or ``source:`` and a digest of the
             code, which `ban_ray.networks.source_version` computes.
         seed: of initialisation, order, dropout and permutations.
         augmentation_seed: of crops and flips; by default `seed`.
@@ -54,8 +54,8 @@ class Generation(Spec):
         return self
 
     @model_validator(mode="after")
-    def _outputs_of_no_teacher_are_the_same(self) -> Self:
-        """A baseline is the same network however its students' teachers answer, so it has the same key."""
+    def _outputs_of_no_teacher_are_online(self) -> Self:
+        """A network that reads no teacher is the same whether teachers' outputs are cached, so its key is too."""
         if not self.objective.needs_teacher and self.recipe.teacher_outputs != "online":
             self.__dict__["recipe"] = self.recipe.model_copy(update={"teacher_outputs": "online"})
         return self

@@ -1,6 +1,7 @@
-"""Parameters of a search space: what may be varied, declared without any sampler's library."""
+"""Parameters of search spaces, declared without any sampler's library."""
 
 import random
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import exp, log
@@ -10,22 +11,22 @@ from ban_ray.specs.canonical import digest
 Value = int | float | str
 Configuration = Mapping[str, Value]
 When = Mapping[str, tuple[Value, ...]]
-"""Values that earlier parameters must have for a parameter to exist; empty: it always does."""
+"""The values of earlier parameters for which a parameter exists; empty if it always does."""
 
 _DIGITS = 10
-"""Decimals that a stepped float keeps: 0.3, not 0.30000000000000004."""
+"""Decimals of a stepped float: 0.3, not 0.30000000000000004."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One of some values without an order."""
+    """Values without an order."""
 
     values: tuple[Value, ...]
     when: When = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.values or len(set(self.values)) < len(self.values):
-            raise ValueError(f"the values {self.values} of a choice must differ, and there must be one")
+            raise ValueError(f"the values {self.values} of a choice must differ, and at least one is needed")
 
     def listed(self) -> tuple[Value, ...] | None:
         return self.values
@@ -51,7 +52,7 @@ class IntRange:
 
     def __post_init__(self) -> None:
         if self.low > self.high or self.step < 1:
-            raise ValueError(f"whole numbers from {self.low} to {self.high} by {self.step} are none")
+            raise ValueError(f"there are no whole numbers from {self.low} to {self.high} in steps of {self.step}")
 
     def listed(self) -> tuple[Value, ...] | None:
         return tuple(range(self.low, self.high + 1, self.step))
@@ -68,7 +69,7 @@ class IntRange:
 
 @dataclass(frozen=True)
 class FloatRange:
-    """Numbers from `low` to `high`: all of them, evenly or by their logarithm, or every `step`."""
+    """Numbers from `low` to `high`: all of them, on a linear or logarithmic scale, or in steps of `step`."""
 
     low: float
     high: float
@@ -78,9 +79,9 @@ class FloatRange:
 
     def __post_init__(self) -> None:
         if self.low > self.high or (self.step is not None and self.step <= 0):
-            raise ValueError(f"numbers from {self.low} to {self.high} by {self.step} are none")
+            raise ValueError(f"there are no numbers from {self.low} to {self.high} in steps of {self.step}")
         if self.log and (self.low <= 0 or self.step is not None):
-            raise ValueError(f"numbers from {self.low} by their logarithm must be above 0 and have no step")
+            raise ValueError(f"numbers from {self.low} on a logarithmic scale must be above 0 and have no step")
 
     def listed(self) -> tuple[Value, ...] | None:
         if self.step is None:
@@ -91,16 +92,16 @@ class FloatRange:
     def contains(self, value: object) -> bool:
         if not isinstance(value, int | float) or isinstance(value, bool):
             return False
-        every = self.listed()
-        return self.low <= value <= self.high if every is None else value in every
+        values = self.listed()
+        return self.low <= value <= self.high if values is None else value in values
 
     def canonical(self, value: Value) -> Value:
-        """A stepped value without the binary tail that a sampler's arithmetic leaves, so that equal ones are equal."""
+        """A stepped value without the rounding error of a sampler's arithmetic."""
         return value if self.step is None else round(float(value), _DIGITS)
 
     def sample(self, rng: random.Random) -> Value:
-        if every := self.listed():
-            return rng.choice(every)
+        if values := self.listed():
+            return rng.choice(values)
         if self.log:
             return min(max(exp(rng.uniform(log(self.low), log(self.high))), self.low), self.high)
         return rng.uniform(self.low, self.high)
@@ -116,13 +117,18 @@ def configuration_id(configuration: Configuration) -> str:
 
 
 def check(parameters: Parameters) -> None:
-    """Refuse conditions that can never hold.
+    """Refuse what is no parameter, and conditions that can never hold.
 
     Raises:
-        ValueError: a condition names no earlier parameter, or a value that it does not take.
+        ValueError: a value that is no parameter, or a condition on no earlier parameter or on a value that it does not
+            take.
     """
     earlier: dict[str, Parameter] = {}
     for name, parameter in parameters.items():
+        if not isinstance(parameter, Parameter):
+            raise ValueError(
+                f"parameter {name} = {reprlib.repr(parameter)} must be a Choice, an IntRange or a FloatRange"
+            )
         for other, values in parameter.when.items():
             if other not in earlier or not values or not all(earlier[other].contains(value) for value in values):
                 raise ValueError(f"parameter {name} depends on {other} in {values}, which no earlier parameter takes")
@@ -137,7 +143,7 @@ def parameters_as_json(parameters: Parameters) -> list[dict[str, object]]:
 
 
 def conditional(parameters: Parameters) -> bool:
-    """Whether some parameter exists in a part of the space only."""
+    """Whether some parameter exists only for some values of others."""
     return any(parameter.when for parameter in parameters.values())
 
 
@@ -152,7 +158,7 @@ def continuous(parameters: Parameters) -> list[str]:
 
 
 def contains(parameters: Parameters, configuration: Mapping[str, object]) -> bool:
-    """Whether a configuration gives exactly the parameters that exist for it, each a value that it takes."""
+    """Whether a configuration has a value for exactly the parameters that exist for it, each a value that it takes."""
     known: dict[str, Value] = {}
     for name, parameter in parameters.items():
         if is_active(parameter, known):
@@ -164,23 +170,23 @@ def contains(parameters: Parameters, configuration: Mapping[str, object]) -> boo
 
 
 def sample(parameters: Parameters, rng: random.Random) -> Configuration:
-    """A configuration at random, each parameter evenly over its range."""
-    drawn: dict[str, Value] = {}
+    """A random configuration, each parameter drawn evenly over its range."""
+    sampled: dict[str, Value] = {}
     for name, parameter in parameters.items():
-        if is_active(parameter, drawn):
-            drawn[name] = parameter.sample(rng)
-    return drawn
+        if is_active(parameter, sampled):
+            sampled[name] = parameter.sample(rng)
+    return sampled
 
 
 def perturb(parameters: Parameters, configuration: Configuration, count: int, rng: random.Random) -> Configuration:
-    """A configuration with `count` parameters drawn anew, and those that apply by them."""
+    """A configuration with `count` parameters sampled again, and the parameters that then exist."""
     resampled = set(rng.sample(sorted(parameters), min(count, len(parameters))))
-    varied: dict[str, Value] = {}
+    perturbed: dict[str, Value] = {}
     for name, parameter in parameters.items():
-        if is_active(parameter, varied):
-            keep = name in configuration and name not in resampled
-            varied[name] = configuration[name] if keep else parameter.sample(rng)
-    return varied
+        if is_active(parameter, perturbed):
+            is_kept = name in configuration and name not in resampled
+            perturbed[name] = configuration[name] if is_kept else parameter.sample(rng)
+    return perturbed
 
 
 def grid(parameters: Parameters) -> Iterator[Configuration]:
@@ -191,16 +197,16 @@ def grid(parameters: Parameters) -> Iterator[Configuration]:
     """
     if unlisted := continuous(parameters):
         raise ValueError(f"parameter {unlisted[0]} takes more values than can be listed")
-    return _grid(list(parameters.items()), {})
+    return _extensions(list(parameters.items()), {})
 
 
-def _grid(remaining: Sequence[tuple[str, Parameter]], known: Configuration) -> Iterator[Configuration]:
+def _extensions(remaining: Sequence[tuple[str, Parameter]], known: Configuration) -> Iterator[Configuration]:
     if not remaining:
         yield known
         return
     (name, parameter), *others = remaining
     if not is_active(parameter, known):
-        yield from _grid(others, known)
+        yield from _extensions(others, known)
         return
     for value in parameter.listed() or ():
-        yield from _grid(others, {**known, name: value})
+        yield from _extensions(others, {**known, name: value})

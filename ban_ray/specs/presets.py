@@ -1,4 +1,4 @@
-"""The two scales that most spaces have: small noisy digits, and what the papers ran; the papers' recipes."""
+"""Scales and recipes that several spaces share: small noisy digits, and the papers' settings."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,8 +9,9 @@ from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.space import Configuration, Scale
 
 LAPTOP_RECIPE = Recipe(epochs=45, batch_size=64)
-"""One recipe for every space, so that they find each other's teachers in the population. 45 epochs of batch 64 take
-about as long as 30 of batch 32, and leave the baseline time to memorise noise that its students then do not."""
+"""The same for every space, so that they find each other's teachers in the population. 45 epochs of batch 64 take
+about as long as 30 of batch 32, and give the baseline time to memorise noise, which its students then do not."""
+
 LSTM = Recipe(
     epochs=40,
     batch_size=32,
@@ -23,28 +24,28 @@ LSTM = Recipe(
     clip=10.0,
     plateau=0.0,
 )
-"""Of the LSTM on Penn Treebank (ICML 2018, Table 6)."""
+"""The recipe of the LSTM on Penn Treebank (ICML 2018, Table 6)."""
 
 CNN_LSTM = LSTM.model_copy(
     update={"batch_size": 20, "learning_rate": 2.0, "learning_rate_factor": 0.5, "clip": 5.0, "plateau": 0.5}
 )
-"""Of the CNN-LSTM there: Kim et al. 2016's, for 40 epochs."""
+"""The recipe of the CNN-LSTM there: Kim et al. 2016's, for 40 epochs."""
 
 LAPTOP_LSTM = LSTM.model_copy(update={"epochs": 15, "batch_size": 20, "clip": 5.0})
-"""Of small language models on texts of a megabyte."""
+"""The recipe of small language models on texts of a megabyte."""
 
 TEXTS = dict.fromkeys(("text", "ptb", "python_docs"), LAPTOP_LSTM)
 """By task."""
 
 
 def papers_recipe(network: str) -> Recipe:
-    """What the papers train a network of this family with."""
+    """The recipe by which the papers train a network of this family."""
     families = {"lstm-": LSTM, "cnn-lstm": CNN_LSTM}
     return next((recipe for family, recipe in families.items() if network.startswith(family)), Recipe())
 
 
 def noisy_digits(objective: str, configurations: Sequence[Configuration], *, generations: int = 1) -> Scale:
-    """Scale `laptop`: the embedded digits with 30 % of the training labels replaced."""
+    """A scale `laptop`: the embedded digits with 30 % of the training labels replaced, three seeds."""
     return Scale(
         task="digits",
         label_noise=0.3,
@@ -60,7 +61,7 @@ def noisy_digits(objective: str, configurations: Sequence[Configuration], *, gen
 def noisy_digits_sampled(
     objective: str, parameters: Parameters, *, samples: int, generations: int = 1, max_parameters: int | None = None
 ) -> Scale:
-    """`noisy_digits` for a sampler, with one seed: it learns more from another configuration than from another seed."""
+    """`noisy_digits` for a sampler, with one seed: another configuration tells it more than another seed."""
     return Scale(
         task="digits",
         label_noise=0.3,
@@ -81,7 +82,7 @@ def papers(
     *,
     generations: int = 1,
 ) -> Scale:
-    """Scale `paper`: the Wide-ResNet recipe, trained on everything, one seed."""
+    """A scale `paper`: Wide-ResNet's recipe, all samples trained on, one seed."""
     return Scale(
         task=task,
         recipe=Recipe(),

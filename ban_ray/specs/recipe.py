@@ -1,4 +1,4 @@
-"""How a generation is trained."""
+"""Recipes: optimiser, schedule, batches and precision of a generation's training."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,11 +11,11 @@ from ban_ray.specs.base import Spec
 
 
 class Recipe(Spec):
-    """By default Wide-ResNet's recipe, the one both papers use on CIFAR (Zagoruyko and Komodakis 2016).
+    """A recipe, by default Wide-ResNet's, which both papers use on CIFAR (Zagoruyko and Komodakis 2016).
 
-    SGD with Nesterov momentum, no dampening, weight decay on every parameter; the learning rate is
-    multiplied by `learning_rate_factor` when the given parts of the epochs have passed. Language models drop it by
-    what the held-out data say, unroll in time, and clip their gradients (ICML 2018, Penn Treebank).
+    The optimiser is SGD with Nesterov momentum, no dampening, and weight decay on every parameter. The learning rate
+    is multiplied by `learning_rate_factor` when the given parts of the epochs have passed. Language models drop it by
+    their held-out perplexity, unroll in time, and clip their gradients (ICML 2018, Penn Treebank).
 
     Attributes:
         batch_size: global; N workers take ``batch_size / N`` samples each.
@@ -24,10 +24,10 @@ class Recipe(Spec):
             parameters, batch-norm statistics and losses in fp32.
         workers: processes that share each batch.
         unroll: steps of truncated backpropagation through time; the steps' losses are summed. 1 for images.
-        clip: the gradient's norm over all parameters is brought down to this; None to leave it.
-        teacher_outputs: ``cached`` rounds them to half precision and looks up those of a view that was seen before.
-        plateau: where given, the learning rate is also multiplied by `learning_rate_factor` after every epoch whose
-            held-out perplexity is not below that of the epoch before, by at least this much.
+        clip: the largest norm of the gradient over all parameters; None for no limit.
+        teacher_outputs: ``cached`` rounds teachers' outputs to half precision and computes those of a view only once.
+        plateau: if given, the learning rate is also multiplied by `learning_rate_factor` after every epoch whose
+            held-out perplexity is not lower than that of the epoch before by at least this much.
     """
 
     epochs: Annotated[int, Field(ge=1)] = 200
@@ -57,7 +57,7 @@ class Recipe(Spec):
 
     @property
     def rung_epoch(self) -> int | None:
-        """The first epoch, counted from 1, at the last learning rate; None where it is the last one or never comes."""
+        """The first epoch, counted from 1, at the last learning rate; None if it is the last epoch or beyond."""
         if not self.learning_rate_drops:
             return None
         epoch = ceil(round(self.learning_rate_drops[-1] * self.epochs, 9)) + 1
@@ -67,7 +67,7 @@ class Recipe(Spec):
         """The learning rate of an epoch, counted from 0: dropped once `epoch >= part * epochs`, and by `plateau`.
 
         Args:
-            perplexities: held-out, of the epochs before; read where there is a `plateau`.
+            perplexities: held-out ones of the earlier epochs; read if there is a `plateau`.
         """
         # Exact arithmetic on the rounded product: 0.3 * 200 must be 60, not 60.000000000000004.
         drops = sum(epoch >= round(part * self.epochs, 9) for part in self.learning_rate_drops)

@@ -1,4 +1,4 @@
-"""Random numbers are a function of what they are for, never of what was drawn before."""
+"""Seeds as a function of what random numbers are for, never of what was drawn before."""
 
 import hashlib
 
@@ -7,9 +7,9 @@ def derive_seed(seed: int, purpose: str, *position: int) -> int:
     """A 63-bit seed for one purpose at one position.
 
     Args:
-        seed: the seed that the user or the chain gave.
-        purpose: what is drawn, e.g. ``"initialisation"``, ``"order"``, ``"augmentation"``.
-        position: where in the training, e.g. epoch and step.
+        seed: the user's or the chain's.
+        purpose: of the random numbers, e.g. ``"initialisation"``, ``"order"``, ``"augmentation"``.
+        position: in the training, e.g. epoch and step.
 
     Returns:
         The first 63 bits of a SHA-256, equal on every machine and version.

@@ -1,4 +1,4 @@
-"""A search space: parameters, and the chain that each setting of them makes."""
+"""Search spaces: configurations or parameters, and the chain that each configuration makes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -7,28 +7,15 @@ from pydantic import JsonValue
 
 from ban_ray.specs.chain import Chain
 from ban_ray.specs.objective import Objective
-from ban_ray.specs.parameters import Configuration, Parameters, Value, check
+from ban_ray.specs.parameters import Configuration as Configuration
+from ban_ray.specs.parameters import Parameters, check
 from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.task import Task
-
-__all__ = [
-    "BASELINE",
-    "TEACHER",
-    "Configuration",
-    "Network",
-    "PaperRow",
-    "Scale",
-    "SearchSpace",
-    "SpaceContext",
-    "TablePosition",
-    "Value",
-    "sequence",
-]
 
 BASELINE = "baseline"
 TEACHER = "teacher"
 STUDENT = "student"
-"""Column of a generation 0 that a member of the population taught."""
+"""Column of a generation 0 that members of the population taught."""
 
 
 @dataclass(frozen=True)
@@ -45,19 +32,19 @@ class PaperRow:
 
 @dataclass(frozen=True)
 class Scale:
-    """What a space runs at one scale unless the command line says otherwise: a list of configurations, or parameters
-    from which a sampler makes them.
+    """The settings of a space at one scale, unless the command line changes them, with a list of configurations or the
+    parameters from which a sampler makes them.
 
     Attributes:
-        label_noise: set only for the task named here; another task starts at 0.
-        generations: born-again generations after the baseline; a space may cap it for single rows.
+        label_noise: of the task named here; other tasks start at 0.
+        generations: born-again generations after the baseline; a space may lower it for single rows.
         parameters: by name; a condition names parameters that come before.
-        samples: configurations that a sampler makes of the parameters.
-        max_parameters: larger networks are passed over.
+        samples: number of configurations that a sampler makes from the parameters.
+        max_parameters: larger networks are skipped.
         recipes: by task, for those that cannot be trained by `recipe`.
 
     Raises:
-        ValueError: neither or both of a list and parameters, or a condition that can never hold.
+        ValueError: neither or both of a list and parameters, or what `parameters.check` refuses.
     """
 
     task: str
@@ -83,7 +70,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Network:
-    """A network of the user's: its name, what its builder is called with, and its version, as generations have it."""
+    """The network of the command line: its name, its builder's arguments, and its version, as in `Generation`."""
 
     name: str
     arguments: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -92,13 +79,13 @@ class Network:
 
 @dataclass(frozen=True)
 class SpaceContext:
-    """What one search runs: a scale with the command line's choices in it.
+    """The settings of one search: those of a scale with the changes of the command line.
 
     Attributes:
-        generations: the number asked for on the command line, None for the space's own.
-        network: the one asked for on the command line, for spaces that take one.
+        generations: the command line's number; None for the space's own.
+        network: the command line's, for spaces that take one.
         teachers: keys of the members that teach generation 0, for spaces that take them; else it learns from labels.
-        recipe_changes: what the command line set in `recipe`, for spaces with a recipe for each network.
+        recipe_changes: fields of `recipe` that the command line set, for spaces with a recipe for each network.
     """
 
     scale: str
@@ -112,19 +99,19 @@ class SpaceContext:
     recipe_changes: Mapping[str, object] = field(default_factory=dict)
 
     def generations_for(self, at_most: int | None = None) -> int:
-        """Generations after the baseline: the command line's, else the scale's up to a row's own cap."""
+        """Generations after the baseline: the command line's, else the scale's, up to a row's own limit."""
         if self.generations is not None:
             return self.generations
-        return min(self.default_generations, at_most) if at_most is not None else self.default_generations
+        return self.default_generations if at_most is None else min(self.default_generations, at_most)
 
 
 @dataclass(frozen=True)
 class TablePosition:
-    """Where a chain's generations stand in a table: a row, and a column for each generation.
+    """The cells of a chain's generations in a table: a row, and a column for each generation.
 
     Attributes:
-        ensembles: whether Ens*k of this chain stands in the row too.
-        network: whose parameters the row shows; by default the row's name is a network's.
+        ensembles: whether the row shows Ens*k of this chain too.
+        network: the network whose parameters the row shows; by default the row's name is a network's.
     """
 
     row: str
@@ -134,26 +121,26 @@ class TablePosition:
 
 
 def sequence(chain: Chain, first: str = BASELINE) -> TablePosition:
-    """The chain's network as the row; baseline (student, where members taught it), BAN-1, BAN-2, ... as the columns."""
+    """The chain's network as the row; baseline (student, if members taught it), BAN-1, BAN-2, ... as the columns."""
     first = STUDENT if chain.generations[0].teachers else first
     return TablePosition(chain.network, (first, *(f"BAN-{k}" for k in range(1, len(chain.generations)))))
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """A runnable lab note.
+    """A search that can be run by name, with a paper's results to compare with.
 
     Attributes:
-        name: the file's name.
-        title: one line for `--list`.
-        scales: ``laptop`` and, where a paper ran it, ``paper``.
-        chain: makes the chain of a configuration for a setting and a chain seed.
-        paper: the papers' figures, keyed by network name.
-        source: table and paper of those figures.
-        place: where a chain stands in the table.
+        name: of the file.
+        title: a line for `--list`.
+        scales: ``laptop`` and, if a paper ran it, ``paper``.
+        chain: makes the chain of a configuration, a context and a chain seed.
+        paper: the paper's results.
+        source: paper and table of those results.
+        place: the position of a configuration's chain in the table.
         against: the column that a row's last generation is compared with.
         chooses: options of the command line that the space decides itself.
-        data_task: the task where ``--data`` is given without ``--task``; empty for the scale's own.
+        data_task: the task if ``--data`` is given without ``--task``; empty for the scale's own.
         takes_network: whether the network comes from the command line.
         takes_teacher: whether members of the population may teach generation 0.
     """

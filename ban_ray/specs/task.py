@@ -1,4 +1,4 @@
-"""The task of a generation: which data, which split, which labels."""
+"""Tasks: the data, split and labels of a generation."""
 
 from typing import Annotated, Literal
 
@@ -10,16 +10,16 @@ from ban_ray.specs.base import Spec
 class Task(Spec):
     """Data, split and label noise as they enter a generation's key.
 
-    Preprocessing and augmentation follow from `name`; pixels and labels from `fingerprint`.
+    Preprocessing and augmentation follow from `name`, pixels and labels from `fingerprint`.
 
     Attributes:
         name: ``digits``, ``cifar10``, ``cifar100``, ``text``, ...
         fingerprint: SHA-256 of the decoded pixels and labels in canonical order, or of a text's tokens.
-        split_seed: chooses the held-out samples, together with the fingerprint and nothing else.
+        split_seed: decides the held-out samples, together with the fingerprint alone.
         label_noise: share of the training labels replaced by one drawn uniformly over all classes.
-        protocol: ``search`` keeps held-out samples out of training; ``paper`` trains on everything. A text's
-            validation file is out of the training in both.
-        tokens: of a text: words or characters.
+        protocol: ``search`` holds samples out of training; ``paper`` trains on all of them. A text's validation file
+            is held out in both.
+        tokens: whether a text is read as words or characters.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Task(Spec):
     def leaks_from(self, teacher: "Task") -> bool:
         """Whether a teacher of another task or split may have trained on this task's held-out samples.
 
-        The paper protocol holds nothing out, so any teacher will do.
+        The paper protocol holds nothing out, so any teacher is allowed.
         """
         same = (self.name, self.fingerprint, self.split_seed) == (teacher.name, teacher.fingerprint, teacher.split_seed)
         return self.protocol == "search" and not (same and teacher.protocol == "search")

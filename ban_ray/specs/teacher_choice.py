@@ -1,4 +1,4 @@
-"""Which members of the population teach a chain's first generation."""
+"""The choice of the members of the population that teach a chain's first generation."""
 
 import re
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ _KEY = re.compile(r"[0-9a-f]{8,64}")
 
 @dataclass(frozen=True)
 class TeacherChoice:
-    """A choice of teachers, as typed.
+    """A choice of teachers.
 
     Attributes:
         kind: ``parent`` (each generation by the one before, the first by labels), ``member`` (the first generation by
             a named one), ``generations`` (by the average of a named member and the born-again generations before
             it), ``best`` (by the member of this task and split with the lowest held-out error).
-        key: of the named member, or how it begins.
-        max_parameters: for ``best``.
+        key: of the named member, or the beginning of it.
+        max_parameters: of the members that ``best`` chooses from.
     """
 
     kind: Literal["parent", "member", "generations", "best"]
@@ -26,10 +26,10 @@ class TeacherChoice:
 
     @classmethod
     def parse(cls, text: str) -> "TeacherChoice":
-        """Read one of the forms above.
+        """Read one of `FORMS`.
 
         Raises:
-            ValueError: it is none of them.
+            ValueError: the text has none of the forms.
         """
         kind, _, rest = text.partition(":")
         if text == "parent":

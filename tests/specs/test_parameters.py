@@ -1,10 +1,12 @@
 """Declared parameters: drawing, listing and recognising configurations, with conditions."""
 
 import random
+import re
+from collections.abc import Callable
 
 import pytest
 
-from ban_ray.specs import Choice, FloatRange, IntRange, Objective, Recipe, Scale
+from ban_ray.specs import Choice, FloatRange, IntRange, Objective, Recipe, Scale, noisy_digits_sampled
 from ban_ray.specs.parameters import check, conditional, contains, continuous, grid, sample
 
 FINITE = {
@@ -16,15 +18,15 @@ FINITE = {
 
 
 def test_10000_draws_of_a_conditional_space_are_its_points() -> None:
-    every = [tuple(sorted(point.items())) for point in grid(FINITE)]
-    assert len(every) == len(set(every)) == 3 + 6
+    points = [tuple(sorted(point.items())) for point in grid(FINITE)]
+    assert len(points) == len(set(points)) == 3 + 6
     chance = random.Random(0)
-    drawn = {}
+    drawn: dict[tuple[tuple[str, object], ...], int] = {}
     for _ in range(10_000):
         configuration = sample(FINITE, chance)
         assert contains(FINITE, configuration)
         drawn[tuple(sorted(configuration.items()))] = drawn.get(tuple(sorted(configuration.items())), 0) + 1
-    assert set(drawn) == set(every)
+    assert set(drawn) == set(points)
     a = sum(count for point, count in drawn.items() if dict(point)["family"] == "a")
     assert 4700 < a < 5300, "the family is drawn evenly, whatever depends on it"
 
@@ -79,9 +81,16 @@ def test_a_condition_names_an_earlier_parameter_and_its_value() -> None:
         lambda: FloatRange(0.1, 1, 0.1, log=True),
     ],
 )
-def test_empty_ranges_are_refused(make) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(ValueError, match=r"are none|must"):
+def test_empty_ranges_are_refused(make: Callable[[], object]) -> None:
+    with pytest.raises(ValueError, match=r"there are no|must"):
         make()
+
+
+@pytest.mark.parametrize("value", [16, 0.1, "small", (1, 2)])
+def test_a_plain_value_is_no_parameter(value: object) -> None:
+    sentence = re.escape(f"parameter depth = {value!r} must be a Choice, an IntRange or a FloatRange")
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        noisy_digits_sampled("ban", {"depth": value}, samples=1)  # type: ignore[dict-item]
 
 
 def test_a_scale_has_a_list_or_parameters() -> None:
