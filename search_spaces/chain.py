@@ -16,19 +16,19 @@ from ban_ray.specs import Chain, SearchSpace, SpaceContext, born_again, noisy_di
 from ban_ray.specs.space import Configuration
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A baseline and its born-again generations."""
-    assert setting.network is not None
+    assert context.network is not None
     return born_again(
-        setting.task,
-        setting.network.name,
-        setting.recipe,
-        setting.objective,
+        context.task,
+        context.network.name,
+        context.recipe,
+        context.objective,
         seed=seed,
-        generations=setting.generations_for(),
-        network_arguments=setting.network.arguments,
-        network_version=setting.network.version,
-        teachers=setting.teachers,
+        generations=context.generations_for(),
+        network_arguments=context.network.arguments,
+        network_version=context.network.version,
+        teachers=context.teachers,
     )
 
 

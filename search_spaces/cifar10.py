@@ -27,15 +27,15 @@ PAPER = (
 )
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A teacher and students of its own shape."""
     return born_again(
-        setting.task,
+        context.task,
         str(configuration["network"]),
-        setting.recipe,
-        setting.objective,
+        context.recipe,
+        context.objective,
         seed=seed,
-        generations=setting.generations_for(),
+        generations=context.generations_for(),
     )
 
 

@@ -39,18 +39,18 @@ def name(configuration: Configuration) -> str:
     return f"densenet-bc-{configuration['depth']}-{configuration['growth']}"
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A baseline and its born-again sequence; the papers stopped 80-120 after BAN-2."""
     network = name(configuration)
-    paper_stop = 2 if setting.scale == "paper" and network == "densenet-bc-80-120" else None
+    paper_stop = 2 if context.scale == "paper" and network == "densenet-bc-80-120" else None
     return born_again(
-        setting.task,
+        context.task,
         network,
-        setting.recipe,
-        setting.objective,
+        context.recipe,
+        context.objective,
         seed=seed,
-        generations=setting.generations_for(paper_stop),
-        teachers=setting.teachers,
+        generations=context.generations_for(paper_stop),
+        teachers=context.teachers,
     )
 
 

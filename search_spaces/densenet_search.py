@@ -1,8 +1,8 @@
-"""Which born-again DenseNet-BC of limited size is best: depth, growth and compression sampled, not listed.
+"""The best born-again DenseNet-BC of limited size: depth, growth and compression are sampled, not listed.
 
 No table of the papers: `densenet_grid` holds their four networks. The papers keep compression at 0.5; here it is
 searched from 0.3 to 0.7, and networks above 75 k parameters (a little above the largest of `densenet_grid` at this
-scale) are passed over; `--max-parameters` sets another limit.
+scale) are skipped; `--max-parameters` sets another limit.
 
 Which objective: `ban+l`, as in `densenet_grid`, so that chains with compression 0.5 are the same chains as there and
 are taken from the population.
@@ -25,18 +25,18 @@ PARAMETERS: Parameters = {
 }
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A baseline and its born-again sequence."""
     depth, growth, compression = (configuration[name] for name in PARAMETERS)
     return born_again(
-        setting.task,
+        context.task,
         # 0.5 is what a name without a compression means, and what the papers used.
         f"densenet-bc-{depth}-{growth}" + (f"-c{compression:g}" if compression != 0.5 else ""),
-        setting.recipe,
-        setting.objective,
+        context.recipe,
+        context.objective,
         seed=seed,
-        generations=setting.generations_for(),
-        teachers=setting.teachers,
+        generations=context.generations_for(),
+        teachers=context.teachers,
     )
 
 

@@ -1,4 +1,4 @@
-"""Does self-distillation help this network on this data? One network, both of the papers' objectives, and controls.
+"""The gain of self-distillation for one network on one data set: both of the papers' objectives, and controls.
 
     python -m ban_ray.search --space does_it_help --network densenet-bc-16-8
     python -m ban_ray.search --space does_it_help --network my_module:build --task folder --data DIR --image-size 32
@@ -33,26 +33,26 @@ from ban_ray.specs.space import BASELINE, Configuration
 STUDENTS = ("ban+l", "ban")
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A chain by the configuration's objective, or one label-only control."""
-    assert setting.network is not None
-    learns, network = str(configuration["objective"]), setting.network
+    assert context.network is not None
+    learns, network = str(configuration["objective"]), context.network
     if learns not in STUDENTS:
         return control(
             learns,
             network.name,
-            setting,
+            context,
             seed,
             network_arguments=network.arguments,
             network_version=network.version,
         )
     return born_again(
-        setting.task,
+        context.task,
         network.name,
-        setting.recipe,
+        context.recipe,
         Objective.parse(learns),
         seed=seed,
-        generations=setting.generations_for(),
+        generations=context.generations_for(),
         network_arguments=network.arguments,
         network_version=network.version,
     )

@@ -38,23 +38,23 @@ PAPER = (
 )
 
 
-def recipe_of(network: str, setting: SpaceContext) -> Recipe:
+def recipe_of(network: str, context: SpaceContext) -> Recipe:
     """At scale `paper` that of the network's own paper, with what the command line changes."""
-    if setting.scale != "paper":
-        return setting.recipe
-    return Recipe.model_validate({**papers_recipe(network).model_dump(), **setting.recipe_changes})
+    if context.scale != "paper":
+        return context.recipe
+    return Recipe.model_validate({**papers_recipe(network).model_dump(), **context.recipe_changes})
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A teacher and students of its own shape."""
     network = str(configuration["network"])
     return born_again(
-        setting.task,
+        context.task,
         network,
-        recipe_of(network, setting),
-        setting.objective,
+        recipe_of(network, context),
+        context.objective,
         seed=seed,
-        generations=setting.generations_for(),
+        generations=context.generations_for(),
     )
 
 

@@ -11,8 +11,8 @@ Which objective: the workshop paper's students learn from labels and teacher (eq
 
 Scale `paper`: 8 distinct generations of 200 epochs (the teacher is `match_resnet`'s), about 50 GPU-hours at a
 sustained 20 TFLOP/s. Never run by this project. Scale `laptop`: noisy digits (not the papers' setting); the teacher
-is generation 0 of `densenet_grid`'s densenet-bc-16-8 chain of the same seed, taken from the population where it is
-there.
+is generation 0 of `densenet_grid`'s densenet-bc-16-8 chain of the same seed, taken from the population if it is
+published.
 
 14-1-3 has exactly half of the printed 80.5 M parameters by the rules that give the other six.
 """
@@ -43,14 +43,14 @@ PAPER = (
 TEACHERS = {"laptop": "densenet-bc-16-8", "paper": "densenet-bc-90-60"}
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """The teacher and its students."""
-    generations = setting.generations_for()
+    generations = context.generations_for()
     return born_again(
-        setting.task,
-        [TEACHERS[setting.scale], *[str(configuration["network"])] * generations],
-        setting.recipe,
-        setting.objective,
+        context.task,
+        [TEACHERS[context.scale], *[str(configuration["network"])] * generations],
+        context.recipe,
+        context.objective,
         seed=seed,
         generations=generations,
     )

@@ -14,7 +14,7 @@ Which objective: the workshop paper's students learn from labels and teacher (eq
 
 Scale `paper`: 16 distinct generations of 200 epochs, about 140 GPU-hours at a sustained 20 TFLOP/s. Never run by
 this project. Scale `laptop`: noisy digits (not the papers' setting); the teacher is generation 0 of
-`densenet_grid`'s densenet-bc-16-8 chain of the same seed, taken from the population where it is there.
+`densenet_grid`'s densenet-bc-16-8 chain of the same seed, taken from the population if it is published.
 
 Match-Pre-ResNet's printed counts are not recovered by any natural rule (-21.5 % and +15.3 %).
 """
@@ -53,17 +53,17 @@ TAUGHT, LABELS, FROZEN_LABELS, UNSHARED = "teacher", "labels", "labels, layers f
 COLUMNS = {FROZEN_LABELS: "labels, frozen", UNSHARED: "BAN-1, unshared"}
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A label-only network, or the teacher and its students."""
     network, training = str(configuration["network"]), configuration["training"]
     if training == LABELS:
-        return label_only(setting.task, network, setting.recipe, seed=seed)
-    generations = setting.generations_for()
+        return label_only(context.task, network, context.recipe, seed=seed)
+    generations = context.generations_for()
     return born_again(
-        setting.task,
-        [TEACHERS[setting.scale], *[network] * generations],
-        setting.recipe,
-        Objective(name="label") if training == FROZEN_LABELS else setting.objective,
+        context.task,
+        [TEACHERS[context.scale], *[network] * generations],
+        context.recipe,
+        Objective(name="label") if training == FROZEN_LABELS else context.objective,
         seed=seed,
         generations=generations,
         shared_layers="none" if training == UNSHARED else "frozen",

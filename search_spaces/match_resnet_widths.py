@@ -1,4 +1,4 @@
-"""How wide must a ResNet be that is born again from a DenseNet: family, units and width ratio, sampled.
+"""ResNets of sampled family, units and width ratio, born again from one DenseNet.
 
 The workshop paper tries Match-ResNets of one DenseNet-90-60 at ratios 0.5 and 1 (Table 2, `match_resnet`); here the
 ratio runs from 0.25 to 2 for students of one teacher. The numbers of units differ by family, as in the paper (1, 2 and
@@ -40,16 +40,16 @@ PARAMETERS: Parameters = {
 }
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """The teacher and its students."""
-    generations = setting.generations_for()
+    generations = context.generations_for()
     family, ratio = configuration["family"], configuration["width_ratio"]
     units = configuration["wide_units" if family == WIDE else "pre_units"]
     return born_again(
-        setting.task,
+        context.task,
         [TEACHER_NETWORK, *[f"{family}-{units}-{ratio:g}@{TEACHER_NETWORK}"] * generations],
-        setting.recipe,
-        setting.objective,
+        context.recipe,
+        context.objective,
         seed=seed,
         generations=generations,
         shared_layers="frozen",

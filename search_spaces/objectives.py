@@ -1,4 +1,4 @@
-"""What the teacher contributes: ICML 2018 Table 2, left.
+"""Objectives that use more or less of what the teacher says: ICML 2018 Table 2, left.
 
 The table: CIFAR-100 test errors of four DenseNet-BCs, each the teacher of students of its own shape by four
 objectives. BAN: the teacher's distribution alone. BAN+L: with the labels. CWTM: labels weighted by the teacher's
@@ -47,14 +47,14 @@ TEMPERATURE = "ban:temperature=4"
 CONTROLS = (SMOOTHED, DOUBLED, ALL_EPOCHS, *independent(2))
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A teacher and its students by the configuration's objective, or one label-only control."""
     network, learns = str(configuration["network"]), str(configuration["objective"])
     if learns in CONTROLS:
-        return control(learns, network, setting, seed)
+        return control(learns, network, context, seed)
     objective = Objective.parse(learns)
     return born_again(
-        setting.task, network, setting.recipe, objective, seed=seed, generations=setting.generations_for()
+        context.task, network, context.recipe, objective, seed=seed, generations=context.generations_for()
     )
 
 

@@ -1,4 +1,4 @@
-"""How should one network be born again: objective, temperature, weights, learning rate and weight decay, sampled.
+"""One network born again by a sampled objective, temperature, weights, learning rate and weight decay.
 
 ICML 2018 Table 2 (`objectives`) compares objectives at the papers' recipe, temperature 1 and weights of 1; here these
 are searched together, for one fixed network. The baseline learns from labels with the configuration's own learning rate
@@ -42,17 +42,17 @@ WEIGHTS = ("temperature", "teacher_weight", "label_weight")
 RECIPE = ("learning_rate", "weight_decay")
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A baseline and students by the configuration's objective, all with its recipe."""
     given = {name: configuration[name] for name in WEIGHTS if name in configuration}
     return born_again(
-        setting.task,
+        context.task,
         NETWORK,
-        setting.recipe.model_copy(update={name: configuration[name] for name in RECIPE}),
+        context.recipe.model_copy(update={name: configuration[name] for name in RECIPE}),
         Objective.model_validate({"name": configuration["objective"], **given}),
         seed=seed,
-        generations=setting.generations_for(),
-        teachers=setting.teachers,
+        generations=context.generations_for(),
+        teachers=context.teachers,
     )
 
 

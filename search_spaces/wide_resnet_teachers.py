@@ -34,15 +34,15 @@ PAPER = (
 SAME = "same network"
 
 
-def chain(configuration: Configuration, setting: SpaceContext, seed: int) -> Chain:
+def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A Wide-ResNet and its students."""
     teacher, student = str(configuration["teacher"]), str(configuration["student"])
-    generations = setting.generations_for()
+    generations = context.generations_for()
     return born_again(
-        setting.task,
+        context.task,
         [teacher, *[teacher if student == SAME else student] * generations],
-        setting.recipe,
-        setting.objective,
+        context.recipe,
+        context.objective,
         seed=seed,
         generations=generations,
     )

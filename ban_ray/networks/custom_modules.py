@@ -1,4 +1,4 @@
-"""The modules of the user's that a module imports, found and read without being run."""
+"""Modules of the user's own that a module imports, read without being run."""
 
 import ast
 import importlib
@@ -18,7 +18,7 @@ _OURS = __name__.partition(".")[0]
 
 @dataclass(frozen=True)
 class Module:
-    """A module's file; `tree` is None where it is no Python source that can be parsed."""
+    """A module's file; `tree` is None if it is no Python source that can be parsed."""
 
     name: str
     path: Path
@@ -27,19 +27,19 @@ class Module:
 
 
 def own_modules(name: str) -> dict[str, Module]:
-    """A module and those of the user's that importing it imports, by name; without it where it is not there.
+    """A module and the user's own ones that importing it imports, by name; empty if there is no such module.
 
-    The user's are those of its own top-level package, and all others but the standard library's, installed ones and
-    ours. Packages that hold a module are imported with it. Which modules a function imports by a computed name is not
-    known.
+    The user's own modules are those of its top-level package, and all others except the standard library's, installed
+    ones and those of this package. A package is imported with each of its modules. Modules that are imported by a
+    computed name are not known.
     """
     # Files may be younger than what the finders remember of their folders.
     importlib.invalidate_caches()
     specs: dict[str, ModuleSpec | None] = {}
     modules: dict[str, Module] = {}
-    waiting, seen = [name], {name}
-    while waiting:
-        current = waiting.pop()
+    pending, seen = [name], {name}
+    while pending:
+        current = pending.pop()
         spec = _spec(current, specs)
         if spec is None or not (current == name or _is_own(spec, name)):
             continue
@@ -51,7 +51,7 @@ def own_modules(name: str) -> dict[str, Module]:
         elif current == name and spec.submodule_search_locations is None:
             # Built into Python: there is nothing to read.
             modules[current] = Module(current, Path(), b"", None)
-        waiting += imported - seen - {""}
+        pending += imported - seen - {""}
         seen |= imported
     return dict(sorted(modules.items()))
 
@@ -63,7 +63,7 @@ def _read(name: str, path: Path) -> Module | None:
         return None
     try:
         with warnings.catch_warnings():
-            # Importing it tells of them, and of what cannot be parsed.
+            # Importing the module shows its warnings, and its errors of syntax.
             warnings.simplefilter("ignore")
             tree = ast.parse(data) if path.suffix == ".py" else None
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -72,7 +72,7 @@ def _read(name: str, path: Path) -> Module | None:
 
 
 def _spec(name: str, specs: dict[str, ModuleSpec | None]) -> ModuleSpec | None:
-    """Where a module is, without importing the packages that hold it."""
+    """The location of a module, found without importing its packages."""
     if name not in specs:
         package = name.rpartition(".")[0]
         within = _spec(package, specs) if package else None
@@ -85,7 +85,7 @@ def _spec(name: str, specs: dict[str, ModuleSpec | None]) -> ModuleSpec | None:
 
 
 def _spec_within(name: str, folders: Iterable[str]) -> ModuleSpec | None:
-    """As Python's own finder, which for packages without ``__init__`` asks for the package above as it was imported."""
+    """The location of a module of a package; Python's own finder would have to import packages without ``__init__``."""
     portions: list[str] = []
     for folder in folders:
         importer = pkgutil.get_importer(folder)

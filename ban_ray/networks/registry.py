@@ -68,9 +68,9 @@ def check_fits(architecture: Architecture, task: str) -> None:
     Raises:
         UserError: it does; where only its builder knows what a network reads, it may be used for any task.
     """
-    given = "text" if task in TASK_TYPES and TASK_TYPES[task].text else "images"
-    if architecture.reads not in (given, None):
-        readers = [family.FORM for family in FAMILIES if family.reads == given and not family.external]
+    samples = "text" if task in TASK_TYPES and TASK_TYPES[task].text else "images"
+    if architecture.reads not in (samples, None):
+        readers = [family.FORM for family in FAMILIES if family.reads == samples and not family.external]
         raise UserError(
             f"network {architecture.name} reads {architecture.reads}, which task {task} does not have; "
             f"{', '.join(readers)} are allowed"

@@ -27,13 +27,13 @@ def independent(count: int) -> tuple[str, ...]:
 def control(
     name: str,
     network: str,
-    setting: SpaceContext,
+    context: SpaceContext,
     seed: int,
     *,
     network_arguments: Mapping[str, JsonValue] | None = None,
     network_version: str = "",
 ) -> Chain:
-    """The control of this name for a chain's network, setting and seed.
+    """The control of this name for a chain's network, context and seed.
 
     Args:
         name: one of the constants above, one of `independent`, or a label objective.
@@ -41,15 +41,15 @@ def control(
     Raises:
         ValueError: an objective that needs a teacher.
     """
-    recipe, objective = setting.recipe, Objective.parse("label" if name.startswith("label,") else name)
+    recipe, objective = context.recipe, Objective.parse("label" if name.startswith("label,") else name)
     if objective.needs_teacher:
         raise ValueError(f"{name} needs a teacher; a control learns from labels alone")
     if name == ALL_EPOCHS:
-        recipe = recipe.model_copy(update={"epochs": recipe.epochs * (setting.generations_for() + 1)})
+        recipe = recipe.model_copy(update={"epochs": recipe.epochs * (context.generations_for() + 1)})
     if name.startswith(_INDEPENDENT):
         seed = derive_seed(seed, "independent", int(name.removeprefix(_INDEPENDENT)))
     return label_only(
-        setting.task,
+        context.task,
         network,
         recipe,
         seed=seed,

@@ -1,4 +1,4 @@
-"""What every family of networks promises, whichever file it is in."""
+"""The contract of families of networks: every registered one, and one that a file adds, keeps it."""
 
 import importlib
 import re
@@ -121,8 +121,8 @@ def test_its_module_makes_logits(name: str) -> None:
 
 
 def test_its_initialisation_is_a_function_of_the_seed(name: str) -> None:
-    first, again, other = state(seeded(name, 3)), state(seeded(name, 3)), state(seeded(name, 4))
-    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    first, second, other = state(seeded(name, 3)), state(seeded(name, 3)), state(seeded(name, 4))
+    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from hypothesis import reject
 from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
@@ -61,13 +62,14 @@ _DENSENETS = st.builds(DenseNetBC, st.integers(10, 30), st.integers(1, 24), st.d
 def _allowed(make: Callable[..., Architecture], *parts: st.SearchStrategy[object]) -> st.SearchStrategy[Architecture]:
     """Architectures of one family; combinations that it refuses are drawn again."""
 
-    def attempt(values: tuple[object, ...]) -> Architecture | None:
+    @st.composite
+    def draw_allowed(draw: st.DrawFn) -> Architecture:
         try:
-            return make(*values)
+            return make(*draw(st.tuples(*parts)))
         except UserError:
-            return None
+            reject()
 
-    return st.tuples(*parts).map(attempt).filter(lambda made: made is not None)
+    return draw_allowed()
 
 
 architectures: st.SearchStrategy[Architecture] = st.one_of(

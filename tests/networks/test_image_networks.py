@@ -1,4 +1,4 @@
-"""What the built modules compute and expose."""
+"""Modules of the families that read images: shapes, gradients, layers and initialisation."""
 
 import math
 
@@ -7,8 +7,15 @@ import torch
 from torch import nn
 
 from ban_ray.networks.building import build
-from ban_ray.networks.registry import parse
+from ban_ray.networks.families.densenet import DenseNetBC
+from ban_ray.networks.modules.layers import Classifier
 from tests.helpers.networks import TINY
+
+
+def classifier(name: str) -> Classifier:
+    network = build(name, 5)
+    assert isinstance(network, Classifier)
+    return network
 
 
 @pytest.mark.parametrize("name", TINY)
@@ -31,7 +38,7 @@ def test_gradient_reaches_every_parameter(name: str) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_stem_and_classifier_are_the_first_and_last_layer_called(name: str) -> None:
-    network = build(name, 5).eval()
+    network = classifier(name).eval()
     called: list[nn.Module] = []
     for layer in network.modules():
         if not list(layer.children()):
@@ -45,7 +52,7 @@ def test_stem_and_classifier_are_the_first_and_last_layer_called(name: str) -> N
 
 @pytest.mark.parametrize("name", [name for name in TINY if "@" in name])
 def test_a_match_network_can_take_its_teachers_first_and_last_layer(name: str) -> None:
-    teacher, student = build(name.partition("@")[2], 5), build(name, 5)
+    teacher, student = classifier(name.partition("@")[2]), classifier(name)
     student.stem.load_state_dict(teacher.stem.state_dict())
     student.classifier.load_state_dict(teacher.classifier.state_dict())
     images, features = torch.randn(2, 3, 32, 32), torch.randn(2, teacher.classifier.in_features)
@@ -76,15 +83,15 @@ def test_three_by_three_convolutions_see_three_sizes(name: str, sides: list[int]
 def test_dropout_sits_between_the_convolutions_of_wide_resnets_alone() -> None:
     network = build("wide-resnet-16-2", 5)
     leaves = [layer for layer in network.modules() if not list(layer.children())]
-    places = [place for place, layer in enumerate(leaves) if isinstance(layer, nn.Dropout)]
-    assert len(places) == 6
-    for place in places:
-        kinds = [type(layer) for layer in leaves[place - 3 : place + 2]]
+    positions = [position for position, layer in enumerate(leaves) if isinstance(layer, nn.Dropout)]
+    assert len(positions) == 6
+    for position in positions:
+        kinds = [type(layer) for layer in leaves[position - 3 : position + 2]]
         assert kinds == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.Dropout, nn.Conv2d]
-        assert leaves[place].p == 0.3
+        assert leaves[position].p == 0.3
     for name in TINY:
-        found = any(isinstance(layer, nn.Dropout) for layer in build(name, 5).modules())
-        assert found == name.startswith("wide-resnet")
+        has_dropout = any(isinstance(layer, nn.Dropout) for layer in build(name, 5).modules())
+        assert has_dropout == name.startswith("wide-resnet")
 
 
 def test_initialisation() -> None:
@@ -102,7 +109,7 @@ def test_initialisation() -> None:
 )
 def test_stage_borders_have_the_matched_networks_widths(name: str) -> None:
     def borders(name: str) -> list[int]:
-        network = build(name, 5).eval()
+        network = classifier(name).eval()
         seen: list[int] = []
         for layer in network.modules():
             if isinstance(layer, nn.AvgPool2d):
@@ -110,4 +117,4 @@ def test_stage_borders_have_the_matched_networks_widths(name: str) -> None:
         network(torch.randn(1, 3, 8, 8))
         return [network.stem.out_channels, *seen, network.classifier.in_features]
 
-    assert borders(name) == borders("densenet-bc-16-8") == list(parse("densenet-bc-16-8").widths)
+    assert borders(name) == borders("densenet-bc-16-8") == list(DenseNetBC(16, 8).widths)

@@ -1,5 +1,7 @@
 """The units against their definitions, written out with functional calls."""
 
+from typing import TypeVar
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,13 +9,16 @@ from torch import Tensor, nn
 
 from ban_ray.networks.modules.layers import DenseUnit, basic_unit, bottleneck_unit
 
+M = TypeVar("M", bound=nn.Module)
 
-def settled(unit: nn.Module) -> nn.Module:
+
+def settled(unit: M) -> M:
     """In evaluation mode, with norms whose statistics and affine parts are all unlike 0 and 1."""
     for layer in unit.modules():
         if isinstance(layer, nn.BatchNorm2d):
-            for value in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
-                nn.init.uniform_(value, 0.5, 2)
+            for tensor in layer.state_dict().values():
+                if tensor.is_floating_point():
+                    nn.init.uniform_(tensor, 0.5, 2)
     return unit.eval().requires_grad_(False)
 
 
@@ -31,7 +36,9 @@ def convolved(unit: nn.Module, x: Tensor, number: int, *, stride: int = 1) -> Te
 def preactivated_shortcut(unit: nn.Module, x: Tensor, stride: int) -> Tensor:
     norm = next(layer for layer in unit.modules() if isinstance(layer, nn.BatchNorm2d))
     x = F.batch_norm(x, norm.running_mean, norm.running_var, norm.weight, norm.bias)
-    return F.conv2d(x.relu(), unit.get_submodule("shortcut").weight, stride=stride)
+    shortcut = unit.get_submodule("shortcut")
+    assert isinstance(shortcut, nn.Conv2d)
+    return F.conv2d(x.relu(), shortcut.weight, stride=stride)
 
 
 @pytest.mark.parametrize("recompute", [False, True])

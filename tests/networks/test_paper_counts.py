@@ -8,7 +8,8 @@ from torch import nn
 
 from ban_ray.networks.architecture import Architecture
 from ban_ray.networks.building import build
-from ban_ray.networks.paper_counts import PAPER_COUNTS
+from ban_ray.networks.modules.layers import Classifier
+from ban_ray.networks.paper_counts import PAPER_COUNTS, PaperCount
 from ban_ray.networks.registry import parse
 from tests.helpers.networks import PAPERS, architectures
 
@@ -36,7 +37,7 @@ def test_every_network_of_the_papers_is_published_data() -> None:
 
 
 @pytest.mark.parametrize("row", PAPER_COUNTS, ids=lambda row: row.name)
-def test_a_deviation_above_two_percent_is_explained(row: object) -> None:
+def test_a_deviation_above_two_percent_is_explained(row: PaperCount) -> None:
     deviation = parse(row.name).parameters(row.classes, row.channels) / (row.millions * 1e6) - 1
     assert (abs(deviation) > 0.02) == bool(row.deviation)
 
@@ -50,8 +51,12 @@ def test_the_stated_explanations_hold() -> None:
 def _plain(depth: int, growth: int, num_classes: int) -> int:
     """Huang et al.'s network: ours without the third transition, its head on that transition's input."""
     network = built(f"densenet-bc-{depth}-{growth}", num_classes)
-    *body, transition = network.body.children()
-    channels = transition[0].num_features
+    assert isinstance(network, Classifier)
+    *body, transition = network.body
+    assert isinstance(transition, nn.Sequential)
+    norm = transition[0]
+    assert isinstance(norm, nn.BatchNorm2d)
+    channels = norm.num_features
     return sum(map(count, (network.stem, *body, nn.BatchNorm2d(channels), nn.Linear(channels, num_classes))))
 
 

@@ -68,8 +68,8 @@ def edit(package: Path, name: str, old: str, new: str) -> None:
 
 
 def test_counted_are_the_modules_that_importing_it_imports(package: Path) -> None:
-    mine = ("", ".deep.deeper", ".late", ".layers", ".networks", ".sizes")
-    assert list(own_modules(f"{package.name}.networks")) == [package.name + name for name in mine]
+    modules = ("", ".deep.deeper", ".late", ".layers", ".networks", ".sizes")
+    assert list(own_modules(f"{package.name}.networks")) == [package.name + name for name in modules]
 
 
 @pytest.mark.parametrize(
@@ -116,10 +116,10 @@ def test_what_counts(package: Path, name: str, old: str, new: str) -> None:
 
 def test_files_that_arguments_name_count(package: Path, tmp_path: Path) -> None:
     (tmp_path / "start.bin").write_bytes(b"one")
-    mine = network(package, weights=[{"from": str(tmp_path / "start.bin")}], other="no file " + "x" * 5000)
-    before = source_version(mine)
+    own = network(package, weights=[{"from": str(tmp_path / "start.bin")}], other="no file " + "x" * 5000)
+    before = source_version(own)
     (tmp_path / "start.bin").write_bytes(b"two")
-    assert source_version(mine) != before
+    assert source_version(own) != before
 
 
 def test_files_of_imported_modules_count_beside_them(package: Path) -> None:
@@ -196,16 +196,16 @@ def test_a_module_that_is_not_there(package: Path) -> None:
 
 
 def test_other_code_than_the_versions_is_not_built(package: Path) -> None:
-    mine = network(package)
-    version = source_version(mine)
-    build(mine.name, 2, version=version)
+    own = network(package)
+    version = source_version(own)
+    build(own.name, 2, version=version)
     edit(package, "weights.txt", "2", "4")
     refused: list[Callable[[], object]] = [
-        lambda: build(mine.name, 2, version=version),
-        lambda: require_version(mine, version),
+        lambda: build(own.name, 2, version=version),
+        lambda: require_version(own, version),
     ]
     for call in refused:
         with pytest.raises(UserError, match=f"a file that it reads, is source:[0-9a-f]* here and was {version} where"):
             call()
     for pinned in ("", "2"):
-        build(mine.name, 2, version=pinned)
+        build(own.name, 2, version=pinned)

@@ -98,10 +98,10 @@ def chains(draw: st.DrawFn) -> Chain:
 @given(chains())
 def test_json_and_back(chain: Chain) -> None:
     text = chain.to_json()
-    again = Chain.model_validate_json(text)
-    assert again == chain
-    assert again.keys == chain.keys
-    assert again.to_json() == text
+    read = Chain.model_validate_json(text)
+    assert read == chain
+    assert read.keys == chain.keys
+    assert read.to_json() == text
 
 
 def test_derived_seeds_literally() -> None:
@@ -156,10 +156,10 @@ def test_the_baseline_is_shared_by_all_objectives() -> None:
 
 
 def test_a_change_of_the_baseline_changes_all_that_follow() -> None:
-    one = born_again(DIGITS, ["densenet-bc-10-4"] * 3, SMALL, BAN, seed=7, generations=2)
+    chain = born_again(DIGITS, ["densenet-bc-10-4"] * 3, SMALL, BAN, seed=7, generations=2)
     names = ["densenet-bc-10-5", "densenet-bc-10-4", "densenet-bc-10-4"]
     other = born_again(DIGITS, names, SMALL, BAN, seed=7, generations=2)
-    assert not set(one.keys) & set(other.keys)
+    assert not set(chain.keys) & set(other.keys)
 
 
 def test_a_chain_whose_links_do_not_hold_is_refused() -> None:

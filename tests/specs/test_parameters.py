@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 
 from ban_ray.specs import Choice, FloatRange, IntRange, Objective, Recipe, Scale, noisy_digits_sampled
-from ban_ray.specs.parameters import check, conditional, contains, continuous, grid, sample
+from ban_ray.specs.parameters import Parameters, check, conditional, contains, continuous, grid, sample
 
-FINITE = {
+FINITE: Parameters = {
     "family": Choice(("a", "b")),
     "units": IntRange(1, 5, 2, when={"family": ("a",)}),
     "ratio": FloatRange(0.25, 0.5, 0.05, when={"family": ("b",)}),

@@ -54,7 +54,7 @@ def generation(**fields: Any) -> Generation:
 
 
 @pytest.mark.parametrize(
-    ("field", "one", "other"),
+    ("field", "first", "second"),
     [
         ("recipe__epochs", 200, 200.0),
         ("recipe__learning_rate", 1, 1.0),
@@ -67,8 +67,8 @@ def generation(**fields: Any) -> Generation:
         ("network_arguments", {"deep": [{"depth": 200}]}, {"deep": [{"depth": 200.0}]}),
     ],
 )
-def test_how_a_number_is_written_does_not_matter(field: str, one: object, other: object) -> None:
-    assert generation(**{field: one}).key == generation(**{field: other}).key
+def test_how_a_number_is_written_does_not_matter(field: str, first: object, second: object) -> None:
+    assert generation(**{field: first}).key == generation(**{field: second}).key
 
 
 def test_the_order_of_fields_does_not_matter() -> None:
@@ -77,9 +77,9 @@ def test_the_order_of_fields_does_not_matter() -> None:
     def backwards(value: Any) -> Any:
         return {name: backwards(value[name]) for name in reversed(value)} if isinstance(value, dict) else value
 
-    there, back = json.dumps(plain), json.dumps(backwards(plain))
-    assert there != back
-    assert Generation.model_validate_json(there).key == Generation.model_validate_json(back).key
+    forward, backward = json.dumps(plain), json.dumps(backwards(plain))
+    assert forward != backward
+    assert Generation.model_validate_json(forward).key == Generation.model_validate_json(backward).key
 
 
 def test_defaults_are_left_out() -> None:
@@ -169,8 +169,11 @@ def test_every_field_enters_the_key() -> None:
 
 
 def test_the_order_and_number_of_teachers_enter_the_key() -> None:
-    one, two = "1" * 64, "2" * 64
-    keys = {generation(teachers=teachers).key for teachers in ([one], [two], [one, two], [two, one], [one, one])}
+    first, second = "1" * 64, "2" * 64
+    keys = {
+        generation(teachers=teachers).key
+        for teachers in ([first], [second], [first, second], [second, first], [first, first])
+    }
     assert len(keys) == 5
 
 
@@ -209,7 +212,7 @@ def test_what_cannot_be_trained_has_no_key(fields: dict[str, object]) -> None:
 def test_a_generation_cannot_be_changed() -> None:
     made = GENERATIONS["small baseline"]
     with pytest.raises(ValidationError):
-        made.seed = 3
+        made.seed = 3  # type: ignore[misc]
     assert made.model_copy(update={"seed": 3}).seed == 3
 
 

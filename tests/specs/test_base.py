@@ -1,4 +1,4 @@
-"""However a spec is made or copied, unknown fields and invalid values are refused, and keys stay what they were."""
+"""Specs refuse unknown fields and invalid values in whichever way they are made or copied; copies keep keys."""
 
 import copy
 import json
@@ -63,9 +63,9 @@ INVALID: tuple[tuple[Spec, dict[str, Any], str], ...] = (
 
 
 @pytest.mark.parametrize("make", MAKES.values(), ids=MAKES)
-@pytest.mark.parametrize(("spec", "change", "told"), INVALID, ids=lambda value: str(value)[:40])
-def test_an_invalid_value_is_refused(spec: Spec, change: dict[str, Any], told: str, make: Make) -> None:
-    with pytest.raises(ValueError, match=told):
+@pytest.mark.parametrize(("spec", "change", "sentence"), INVALID, ids=lambda value: str(value)[:40])
+def test_an_invalid_value_is_refused(spec: Spec, change: dict[str, Any], sentence: str, make: Make) -> None:
+    with pytest.raises(ValueError, match=sentence):
         make(spec, change)
 
 
