@@ -78,7 +78,7 @@ def _short(number: float) -> str:
 def show(rows: Sequence[Row]) -> None:
     """Print the table, whole in 80 columns for names of up to 28 characters; plain text if piped."""
     terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else _PIPED_WIDTH, highlight=False)
+    console = Console(width=None if terminal else _PIPED_WIDTH, highlight=False, markup=False, emoji=False)
     table = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False)
     table.add_column("network", overflow="fold")
     for heading in ("paper, M", "ours, M", "deviation", "GMAC"):

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -82,6 +83,20 @@ def pooled(num_classes: int, in_channels: int, width: int) -> object:
         nn.Flatten(),
         nn.Linear(width, num_classes),
     )
+
+
+def test_names_are_printed_as_they_are(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_networks.py").write_text(
+        f"from {__name__} import pooled\ndef factory(**sizes):\n    return pooled(**sizes, width=2)\nred = factory\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert main(["my_networks:factory", "my_networks:red"]) == 0
+    assert [row.split()[0] for row in capsys.readouterr().out.splitlines()[1:]] == [
+        "my_networks:factory",
+        "my_networks:red",
+    ]
 
 
 @pytest.mark.parametrize(
