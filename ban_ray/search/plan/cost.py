@@ -79,8 +79,7 @@ def estimate(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str
             batch=recipe.batch_size // recipe.workers,
             unroll=recipe.unroll,
             precision=recipe.precision,
-            recompute=spec.options.recompute
-            and architecture_of(generation).recomputable,
+            recompute=spec.options.recompute and architecture_of(generation).recomputable,
         )
         if config not in measurements:
             measurements[config] = _cached(config)

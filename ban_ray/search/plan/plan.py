@@ -171,9 +171,7 @@ def row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
     network = position.network or position.row
     for generation in (generation for planned in row for generation in planned.chain.generations):
         if generation.network == network:
-            return registry.parse(network, generation.network_arguments or None).parameters(
-                dataset.num_classes, dataset.in_channels
-            )
+            return registry.architecture_of(generation).parameters(dataset.num_classes, dataset.in_channels)
     return registry.parse(network).parameters(dataset.num_classes, dataset.in_channels)
 
 
