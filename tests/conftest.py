@@ -75,9 +75,9 @@ def data(digits: ImageDataset, task: Task) -> ImageData:
 @pytest.fixture
 def every_epoch_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers in this process wait for each epoch's checkpoint, where they else pass some over."""
-    offer = AsyncCheckpointer.maybe_save
+    maybe_save = AsyncCheckpointer.maybe_save
 
-    monkeypatch.setattr(AsyncCheckpointer, "offer", lambda kept, state, **_: offer(kept, state, at_once=True))
+    monkeypatch.setattr(AsyncCheckpointer, "maybe_save", lambda self, state, **_: maybe_save(self, state, at_once=True))
 
 
 MakeGeneration = Callable[..., Generation]

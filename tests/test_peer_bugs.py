@@ -11,17 +11,18 @@ import torch
 from torch import nn
 
 from ban_ray.population import Population
-from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.events import Event, GenerationEvent
+from ban_ray.runtime.messages import JobResult
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
 from ban_ray.tasks.image_data import EVALUATION_BATCH, ImageData, ImageSet
-from ban_ray.tasks.source import Source
 from ban_ray.training import objectives, train
 from ban_ray.training.evaluation import evaluate
 from ban_ray.training.objectives import loss
 from ban_ray.training.optimizer import SGD
 from ban_ray.training.placement import to_device
 from tests.conftest import CPU, MakeGeneration
+from tests.helpers.jobs import make_job
 from tests.training import literal
 from tests.training.spies import (
     a_teacher,
@@ -44,15 +45,7 @@ def chain_of(
 
 
 def do(population: Population, *generations: Generation, **fields: Any) -> JobResult:
-    order = TrainingJob(
-        storage=population.storage.url,
-        source=Source(name="digits"),
-        generations=generations,
-        first=0,
-        chain_seed=0,
-        run=fields.pop("run", "run"),
-        execution="search",
-    )
+    order = make_job(population.storage.url, *generations, run=fields.pop("run", "run"))
     return train_generations(order, CPU, fields.pop("report", lambda _: None))
 
 
@@ -161,8 +154,8 @@ class TestNocotan:
         class Stop(KeyboardInterrupt):
             pass
 
-        def interrupt(report: dict[str, Any]) -> None:
-            if report["generation"] == 1:
+        def interrupt(report: Event | None) -> None:
+            if isinstance(report, GenerationEvent) and report.generation == 1:
                 raise Stop
 
         chain = chain_of(task, recipe={"epochs": 2})

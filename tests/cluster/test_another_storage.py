@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from ban_ray.population import Population, open_storage
-from ban_ray.runtime.messages import JobResult, TrainingJob
-from ban_ray.runtime.trial import TrialSpec, train_missing_generations
+from ban_ray.runtime.messages import JobResult, TrainingJob, TrialSpec
+from ban_ray.runtime.trial import train_missing_generations
 from ban_ray.specs import Task
 from ban_ray.storage.identity import mismatch, storage_id
-from ban_ray.tasks.source import Source
-from tests.training.orders import do, make, silent
+from tests.helpers.jobs import ignore_event, make_trial
+from tests.training.orders import do, make
 
 
 @pytest.fixture
@@ -21,19 +21,11 @@ def here(tmp_path: Path) -> str:
 
 
 def trial(storage: Path, task: Task, here: str) -> TrialSpec:
-    return TrialSpec(
-        chain=make(task),
-        source=Source(name="digits"),
-        storage=str(storage),
-        storage_id=here,
-        folder=str(storage / "ray"),
-        execution="s",
-        title="t",
-    )
+    return make_trial(make(task), str(storage), storage_id=here, ray_folder=str(storage / "ray"))
 
 
-def not_run(order: TrainingJob, *_: Any, **__: Any) -> JobResult:
-    raise AssertionError(f"ran {order}")
+def not_run(job: TrainingJob, *_: Any, **__: Any) -> JobResult:
+    raise AssertionError(f"ran {job}")
 
 
 def test_a_storage_keeps_its_identity(tmp_path: Path, here: str) -> None:
@@ -48,7 +40,7 @@ def test_a_worker_elsewhere_trains_nothing(tmp_path: Path, task: Task, here: str
     population = Population(open_storage(str(tmp_path / "there")))
     if found is not None:
         population.storage.write(".identity", found.encode("latin-1"))
-    outcome = do(population, *make(task).generations, identity=here)
+    outcome = do(population, *make(task).generations, storage_id=here)
     assert outcome.status == "failed"
     assert str(tmp_path / "there") in outcome.message
     assert here in outcome.message
@@ -58,7 +50,7 @@ def test_a_worker_elsewhere_trains_nothing(tmp_path: Path, task: Task, here: str
 
 def test_a_driver_elsewhere_starts_nothing(tmp_path: Path, task: Task, here: str) -> None:
     open_storage(str(tmp_path / "there"))
-    outcome = train_missing_generations(trial(tmp_path / "there", task, here), silent, not_run)
+    outcome = train_missing_generations(trial(tmp_path / "there", task, here), ignore_event, not_run)
     assert outcome.status == "failed"
     assert here in outcome.message
 
@@ -66,7 +58,7 @@ def test_a_driver_elsewhere_starts_nothing(tmp_path: Path, task: Task, here: str
 def test_a_driver_that_finds_no_storage_says_so(tmp_path: Path, task: Task, here: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ban_ray.runtime.trial.PATIENCE_S", 0.0)
-        outcome = train_missing_generations(trial(tmp_path / "nowhere", task, here), silent, not_run)
+        outcome = train_missing_generations(trial(tmp_path / "nowhere", task, here), ignore_event, not_run)
     assert outcome.status == "failed"
     assert str(tmp_path / "nowhere") in outcome.message
 
@@ -74,5 +66,5 @@ def test_a_driver_that_finds_no_storage_says_so(tmp_path: Path, task: Task, here
 def test_where_it_is_the_same_the_worker_trains(tmp_path: Path, task: Task, here: str) -> None:
     population = Population(open_storage(str(tmp_path / "here")))
     chain = make(task)
-    assert do(population, *chain.generations, identity=here) == JobResult(status="done")
+    assert do(population, *chain.generations, storage_id=here) == JobResult(status="done")
     assert population.keys() == sorted(chain.keys)

@@ -11,11 +11,11 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from ban_ray.cluster.prometheus import GAUGES, GENERATIONS, PREFIX, SearchMetrics
 
 from ban_ray import cluster
 from ban_ray.cluster import nodes
 from ban_ray.evaluation.metrics import ERROR
+from ban_ray.search.run.prometheus import GAUGES, GENERATIONS, PREFIX, SearchMetrics
 
 pytestmark = pytest.mark.ray
 

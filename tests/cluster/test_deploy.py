@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ban_ray.cluster.prometheus import GAUGES, GENERATIONS, PREFIX
 
 import ban_ray
 from ban_ray.search.__main__ import main
+from ban_ray.search.run.prometheus import GAUGES, GENERATIONS, PREFIX
 
 yaml = pytest.importorskip("yaml")
 

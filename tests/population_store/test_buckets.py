@@ -9,11 +9,11 @@ import torch
 from ban_ray.errors import UserError
 from ban_ray.population import Member, Population, checkpoints, claims, find_storage, open_storage
 from ban_ray.population.maintenance.verify import verify
-from ban_ray.runtime.messages import TrainingJob
+from ban_ray.runtime.events import EpochEnded, Event
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from ban_ray.storage.opening import absolute
-from ban_ray.tasks.source import Source
+from tests.helpers.jobs import make_job
 from tests.population_store.fabricate import add
 from tests.population_store.s3_server import ForgetsConditions, make_bucket, serve
 
@@ -75,33 +75,28 @@ class Killed(BaseException):
 def test_a_training_resumes_to_the_same_bits(s3: str, tmp_path: Path, task: Task) -> None:
     recipe = Recipe(epochs=3, batch_size=100)
     chain = born_again(task, "densenet-bc-10-4", recipe, Objective(name="ban"), seed=0, generations=1)
-    reports: list[dict[str, object]] = []
+    reports: list[Event] = []
 
     def run(storage: str, kill_after: int = 99) -> None:
         seen: list[object] = []
 
-        def report(record: dict[str, object]) -> None:
-            seen.append(record)
-            reports.append(record)
+        def report(event: Event | None) -> None:
+            assert event is not None
+            seen.append(event)
+            reports.append(event)
             if len(seen) == kill_after:
                 raise Killed
 
-        order = TrainingJob(
-            storage=storage,
-            source=Source(name="digits"),
-            generations=chain.generations,
-            first=0,
-            chain_seed=0,
-            run="run",
-            execution="search",
-        )
+        order = make_job(storage, *chain.generations)
         assert train_generations(order, torch.device("cpu"), report).status == "done"
 
     with pytest.raises(Killed):
         run(s3, kill_after=6)
     reports.clear()
     run(s3)
-    assert [record["epoch"] for record in reports if "epoch" in record] == [3], "goes on after epoch 2 of generation 1"
+    assert [event.epoch for event in reports if isinstance(event, EpochEnded)] == [3], (
+        "goes on after epoch 2 of generation 1"
+    )
     run(str(tmp_path))
     disk, bucket = Population(open_storage(str(tmp_path))), Population(find_storage(s3))
     for key in chain.keys:

@@ -17,13 +17,13 @@ from torch import Tensor
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import publish
-from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker import train_generations
 from ban_ray.search.config.teachers import select_teachers
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.image_data import ImageData
 from ban_ray.tasks.source import Source
+from tests.helpers.jobs import make_job
 from tests.population_store.conftest import NETWORK, Command
 
 REPOSITORY = Path(__file__).parents[2]
@@ -46,15 +46,7 @@ def imported(command: Command, population: Population, file: Path, *options: str
 
 def train(population: Population, generations: tuple[Generation, ...]) -> str:
     """The status, or the sentence of a failure."""
-    order = TrainingJob(
-        storage=population.storage.url,
-        source=Source(name="digits"),
-        generations=generations,
-        first=0,
-        chain_seed=0,
-        run="run",
-        execution="search",
-    )
+    order = make_job(population.storage.url, *generations)
     outcome = train_generations(order, torch.device("cpu"), lambda _: None)
     return outcome.message or outcome.status
 

@@ -13,6 +13,7 @@ from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
+from tests.helpers.jobs import make_job
 
 
 @pytest.fixture
@@ -34,15 +35,7 @@ def test_a_folder_of_images(folder: Path, tmp_path: Path) -> None:
     chain = born_again(
         task, "densenet-bc-10-4", Recipe(epochs=1, batch_size=18), Objective(name="ban+l"), seed=0, generations=1
     )
-    order = TrainingJob(
-        storage=open_storage(str(tmp_path / "runs")).url,
-        source=source,
-        generations=chain.generations,
-        first=0,
-        chain_seed=0,
-        run="run",
-        execution="search",
-    )
+    order = make_job(open_storage(str(tmp_path / "runs")).url, *chain.generations, source=source)
     outcome = train_generations(
         TrainingJob.model_validate_json(order.model_dump_json()), torch.device("cpu"), lambda _: None
     )

@@ -14,13 +14,14 @@ from ban_ray.population import Population
 from ban_ray.population.decoding import predictions_of
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import _safetensors
-from ban_ray.runtime.messages import TrainingJob
+from ban_ray.runtime.events import Event
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from ban_ray.tasks.metric import metric_of
 from ban_ray.tasks.source import Source
 from ban_ray.tasks.text_data import TextData
 from tests.conftest import CPU
+from tests.helpers.jobs import make_job
 from tests.text.conftest import MakeText, text_task
 
 
@@ -35,16 +36,8 @@ def test_a_chain_of_language_models(
 ) -> None:
     """Trained, published, read back as a teacher; perplexities follow from what is stored."""
     chain = born_again(text_task(text_data.corpus), network, recipe, Objective(name="ban+l"), seed=0, generations=1)
-    order = TrainingJob(
-        storage=population.storage.url,
-        source=Source.of("text", str(text_folder)),
-        generations=chain.generations,
-        first=0,
-        chain_seed=0,
-        run="run",
-        execution="search",
-    )
-    reports: list[dict[str, object]] = []
+    order = make_job(population.storage.url, *chain.generations, source=Source.of("text", str(text_folder)))
+    reports: list[Event | None] = []
     outcome = train_generations(order, CPU, reports.append)
     assert outcome.status == "done", outcome.message
     assert not verify(population, grace_s=0).findings

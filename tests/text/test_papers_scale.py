@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ban_ray.search.config.choices import Options
+from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from tests.text.conftest import babble, write
@@ -16,7 +16,9 @@ def data(tmp_path: Path) -> Path:
 
 
 def asked(data: Path, batch_size: int | None = None) -> SearchSpec:
-    return resolve(Options("language_models", scale="paper", task="text", data=str(data), batch_size=batch_size))
+    return resolve(
+        SearchOptions(space="language_models", scale="paper", task="text", data=str(data), batch_size=batch_size)
+    )
 
 
 def batch_sizes(request: SearchSpec) -> dict[str, int]:

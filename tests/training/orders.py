@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from ban_ray.population import Population, claims
-from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.messages import JobResult
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
-from ban_ray.storage.opening import Storage
-from ban_ray.tasks.source import Source
 from tests.conftest import CPU
+from tests.helpers.jobs import ignore_event, make_job
 
 SMALL = Recipe(epochs=2, batch_size=100)
 NETWORK = "densenet-bc-10-4"
@@ -22,29 +21,10 @@ def make(
     return born_again(task, NETWORK, recipe, objective, seed=seed, generations=generations)
 
 
-def order(
-    storage: Storage, *generations: Generation, run: str = "run", search: str = "search", **fields: Any
-) -> TrainingJob:
-    return TrainingJob(
-        storage=storage.url,
-        source=Source(name="digits"),
-        generations=generations,
-        first=0,
-        chain_seed=0,
-        run=run,
-        execution=search,
-        **fields,
-    )
-
-
-def silent(_: dict[str, Any]) -> None:
-    """A report that nobody reads."""
-
-
 def do(
-    population: Population, *generations: Generation, report: Callable[..., None] = silent, **fields: Any
+    population: Population, *generations: Generation, report: Callable[..., None] = ignore_event, **fields: Any
 ) -> JobResult:
-    return train_generations(order(population.storage, *generations, **fields), CPU, report)
+    return train_generations(make_job(population.storage.url, *generations, **fields), CPU, report)
 
 
 def blobs(population: Population, key: str) -> dict[str, bytes]:

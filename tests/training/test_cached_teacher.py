@@ -190,11 +190,11 @@ def test_a_worker_keeps_them_beside_the_teacher(task: Task, tmp_path: Path, monk
     baseline, student = chain.generations
     other = student.model_copy(update={"objective": Objective(name="ban+l")})
     population = Population(open_storage(str(tmp_path / "runs")))
-    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
     kept = population.storage.list(teacher_outputs.kept_outputs(baseline.key))
     assert len(kept) == 1
     asked = watch_teachers(monkeypatch)
-    assert do(population, other, teacher_cache_bytes=10**7).status == "done"
+    assert do(population, other, teacher_cache=10**7).status == "done"
     assert not asked
     assert [record["teacher_outputs_found"] for record in population.history(population[other.key])] == [1.0, 1.0]
     assert population.storage.list(teacher_outputs.kept_outputs(baseline.key)) == kept
@@ -212,7 +212,7 @@ def test_kept_outputs_that_are_damaged_are_computed_again(task: Task, tmp_path: 
     chain = make(task, recipe=recipe)
     other = chain.generations[1].model_copy(update={"objective": Objective(name="ban+l")})
     population = Population(open_storage(str(tmp_path / "runs")))
-    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
     place = teacher_outputs.kept_outputs(chain.keys[0])
     (name,) = population.storage.list(place)
     data = population.storage.read(f"{place}/{name}")
@@ -221,7 +221,7 @@ def test_kept_outputs_that_are_damaged_are_computed_again(task: Task, tmp_path: 
     else:
         wrong = data[:-5] if damage == "cut" else data[:-5] + bytes(5)
         population.storage.write(f"{place}/{name}", wrong)
-    assert do(population, other, teacher_cache_bytes=10**7).status == "done"
+    assert do(population, other, teacher_cache=10**7).status == "done"
     assert population.history(population[other.key])[0]["teacher_outputs_found"] == 0.0
     assert population.storage.read(f"{place}/{name}") == data
 
@@ -233,7 +233,7 @@ def test_a_full_disk_loses_only_the_outputs(task: Task, tmp_path: Path, monkeypa
     monkeypatch.setattr(teacher_rows, "save", full)
     chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
     population = Population(open_storage(str(tmp_path)))
-    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
     assert chain.keys[1] in population
 
 
@@ -285,7 +285,7 @@ def test_where_memory_is_refused_a_generation_is_trained_all_the_same(
     monkeypatch.setattr(os, "posix_fallocate", refused)
     chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
     population = Population(open_storage(str(tmp_path)))
-    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
     assert not population.storage.list("outputs")
 
 
@@ -294,5 +294,5 @@ def test_a_disk_that_is_nearly_full_keeps_none(task: Task, tmp_path: Path, monke
     chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
     population = Population(open_storage(str(tmp_path)))
     monkeypatch.setattr(LocalStorage, "free_bytes", lambda _: 4 * 300 * 10 * 2)
-    assert do(population, *chain.generations, teacher_cache_bytes=10**7).status == "done"
+    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
     assert not population.storage.list("outputs")

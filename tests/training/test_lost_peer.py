@@ -1,12 +1,12 @@
 """A report that finds another process dead ends the worker, not the generation."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ban_ray.errors import PeerLost
 from ban_ray.population import Population, open_storage
+from ban_ray.runtime.events import EpochEnded, Event
 from ban_ray.runtime.messages import JobResult
 from ban_ray.specs import Task
 from tests.training.orders import do, make
@@ -16,8 +16,8 @@ def test_the_generation_goes_on_from_its_last_epoch(tmp_path: Path, task: Task) 
     population = Population(open_storage(str(tmp_path)))
     chain = make(task)
 
-    def report(record: dict[str, Any]) -> None:
-        if record.get("epoch") == 1:
+    def report(event: Event | None) -> None:
+        if isinstance(event, EpochEnded) and event.epoch == 1:
             raise PeerLost("the actor is unavailable")
 
     with pytest.raises(PeerLost):

@@ -12,11 +12,10 @@ import pytest
 import torch
 
 from ban_ray.population import Population, failures, open_storage
-from ban_ray.runtime.messages import TrainingJob
 from ban_ray.specs import Chain, Objective, Recipe, Task, born_again
 from ban_ray.tasks.image_data import ImageData, sample_crop_flip
-from ban_ray.tasks.source import Source
 from ban_ray.training.evaluation import evaluate
+from tests.helpers.jobs import make_job
 from tests.training import literal
 from tests.training.spies import initial_network, same_bits
 from tests.training.two_workers import OBJECTIVES, SAMPLES, STEPS, batch, without_batch_norm
@@ -45,15 +44,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, task: Task) -> Seen:
     hot = recipe.model_copy(update={"learning_rate": 1e6})
     failing = born_again(task, "densenet-bc-10-4", hot, Objective(name="ban"), seed=0, generations=1)
     orders = [
-        TrainingJob(
-            storage=str(folder / "storage"),
-            source=Source(name="digits"),
-            generations=made.generations,
-            first=0,
-            chain_seed=0,
-            run=f"run-{number}",
-            execution="search",
-        ).model_dump(mode="json")
+        make_job(str(folder / "storage"), *made.generations, run=f"run-{number}").model_dump(mode="json")
         for number, made in enumerate((chain, failing, chain))
     ]
     open_storage(str(folder / "storage"))
@@ -176,7 +167,7 @@ def test_an_order_of_two_workers_is_published_once(seen: Seen) -> None:
         assert [run["outcome"]["status"] for run in rank["work"]] == ["done", "failed", "done"]
         assert len(rank["work"][0]["reports"]) == 2 * 3, "each epoch and each publication, on every worker"
     told = [[record for record in rank["work"][2]["reports"] if record] for rank in (seen.zero, seen.one)]
-    assert [(record["key"], record["taken"]) for record in told[0]] == [(key, True) for key in seen.chain.keys]
+    assert [(record["key"], record["kind"]) for record in told[0]] == [(key, "reused") for key in seen.chain.keys]
     assert told[1] == [], "rank 0 alone tells, and everything was there already"
     for key in seen.chain.keys:
         member = seen.population[key]
@@ -190,7 +181,7 @@ def test_an_order_of_two_workers_is_published_once(seen: Seen) -> None:
 
 
 def test_a_loss_that_is_not_finite_ends_both(seen: Seen) -> None:
-    sentences = {rank["work"][1]["outcome"]["sentence"] for rank in (seen.zero, seen.one)}
+    sentences = {rank["work"][1]["outcome"]["message"] for rank in (seen.zero, seen.one)}
     assert len(sentences) == 1
     assert "not finite" in sentences.pop()
     failure = failures.lookup(seen.population.storage, seen.failing.keys[0], "another search")

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 
 from ban_ray.networks.modules.layers import NormConv
 from ban_ray.population import Member, Population, checkpoints, claims, open_storage
+from ban_ray.runtime.events import EpochEnded, Event, GenerationEvent, Published, Reused, from_record, to_record
 from ban_ray.runtime.messages import JobResult
 from ban_ray.specs import Chain, Generation, Objective, Task
 from ban_ray.tasks.image_data import ImageData
@@ -24,19 +24,17 @@ def chain(task: Task) -> Chain:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory, task: Task) -> tuple[Population, Chain, list[dict[str, Any]]]:
+def finished(tmp_path_factory: pytest.TempPathFactory, task: Task) -> tuple[Population, Chain, list[Event]]:
     """A chain of three generations of which nobody writes into the storage any more."""
     population = Population(open_storage(str(tmp_path_factory.mktemp("finished"))))
     chain = make(task, generations=2)
-    reports: list[dict[str, Any]] = []
-    outcome = do(population, *chain.generations, report=reports.append, threads=1, command="a command")
+    reports: list[Event] = []
+    outcome = do(population, *chain.generations, report=reports.append, cpus_per_worker=1, command="a command")
     assert outcome == JobResult(status="done")
     return population, chain, reports
 
 
-def test_every_generation_is_published(
-    finished: tuple[Population, Chain, list[dict[str, Any]]], digits: ImageDataset
-) -> None:
+def test_every_generation_is_published(finished: tuple[Population, Chain, list[Event]], digits: ImageDataset) -> None:
     population, chain, reports = finished
     assert population.keys() == sorted(chain.keys)
     for number, generation in enumerate(chain.generations):
@@ -55,16 +53,16 @@ def test_every_generation_is_published(
     assert not population.storage.list("unfinished")
     assert not population.storage.list("claims")
     for key in chain.keys:
-        mine = [report for report in reports if report["key"] == key]
-        assert [report.get("epoch") for report in mine] == [1, 2, None]
-        assert mine[-1]["published"] is True
-        assert mine[-1]["test_error"] == population[key].metrics.test_error
-    assert [report["generation"] for report in reports] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    json.dumps(reports)
+        own = [event for event in reports if isinstance(event, GenerationEvent) and event.key == key]
+        assert [event.epoch if isinstance(event, EpochEnded) else None for event in own] == [1, 2, None]
+        assert isinstance(own[-1], Published)
+        assert own[-1].values["test_error"] == population[key].metrics.test_error
+    assert [event.generation for event in reports if isinstance(event, GenerationEvent)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert [from_record(to_record(event)) for event in reports] == reports
 
 
 def test_weights_are_published_in_their_own_shapes(
-    finished: tuple[Population, Chain, list[dict[str, Any]]], data: ImageData
+    finished: tuple[Population, Chain, list[Event]], data: ImageData
 ) -> None:
     population, chain, _ = finished
     own = initial_network(chain.generations[0], data).state_dict()
@@ -74,7 +72,7 @@ def test_weights_are_published_in_their_own_shapes(
     }
 
 
-def test_metrics_are_those_of_the_predictions(finished: tuple[Population, Chain, list[dict[str, Any]]]) -> None:
+def test_metrics_are_those_of_the_predictions(finished: tuple[Population, Chain, list[Event]]) -> None:
     population, chain, _ = finished
     for key in chain.keys:
         member, predictions = population[key], population.predictions(population[key])
@@ -87,40 +85,39 @@ def test_metrics_are_those_of_the_predictions(finished: tuple[Population, Chain,
 
 
 def test_asking_again_trains_nothing(
-    finished: tuple[Population, Chain, list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    finished: tuple[Population, Chain, list[Event]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     population, chain, _ = finished
     before = {key: population[key] for key in chain.keys}
     batches = watch_batches(monkeypatch)
-    reports: list[dict[str, Any]] = []
-    assert do(population, *chain.generations, report=reports.append, run="other", search="other").status == "done"
+    reports: list[Event] = []
+    assert do(population, *chain.generations, report=reports.append, run="other", execution="other").status == "done"
     assert reports == [
-        {"generation": number, "key": key, "taken": True, **population[key].metrics.model_dump()}
+        Reused(generation=number, key=key, values=population[key].metrics.model_dump())
         for number, key in enumerate(chain.keys)
     ], "whoever compares chains replays these members' histories"
     assert not batches
     assert {key: population[key] for key in chain.keys} == before
 
 
-def test_more_generations_train_only_the_new_ones(
-    finished: tuple[Population, Chain, list[dict[str, Any]]], task: Task
-) -> None:
+def test_more_generations_train_only_the_new_ones(finished: tuple[Population, Chain, list[Event]], task: Task) -> None:
     population, chain, _ = finished
     longer = make(task, generations=3)
     assert longer.keys[:3] == chain.keys
-    reports: list[dict[str, Any]] = []
+    reports: list[Event] = []
     assert do(population, *longer.generations, report=reports.append).status == "done"
-    assert {report["key"] for report in reports if "taken" not in report} == {longer.keys[3]}
-    assert [report["key"] for report in reports if "taken" in report] == list(chain.keys)
+    events = [event for event in reports if isinstance(event, GenerationEvent)]
+    assert {event.key for event in events if not isinstance(event, Reused)} == {longer.keys[3]}
+    assert [event.key for event in events if isinstance(event, Reused)] == list(chain.keys)
     population.storage.delete(f"population/{longer.keys[3]}")
 
 
 def test_the_same_order_elsewhere_gives_the_same_bytes(
-    finished: tuple[Population, Chain, list[dict[str, Any]]], population: Population
+    finished: tuple[Population, Chain, list[Event]], population: Population
 ) -> None:
     first, chain, _ = finished
     torch.manual_seed(123)
-    assert do(population, *chain.generations, run="another", search="another").status == "done"
+    assert do(population, *chain.generations, run="another", execution="another").status == "done"
     for key in chain.keys:
         assert blobs(population, key) == blobs(first, key)
 
@@ -190,8 +187,8 @@ def test_interrupted_and_resumed_gives_the_same_bytes(
     assert do(undisturbed, *chain.generations).status == "done"
     number = ("baseline", "student").index(stop_at[0])
 
-    def interrupt(report: dict[str, Any]) -> None:
-        if (report["generation"], report.get("epoch")) == (number, stop_at[1]):
+    def interrupt(report: Event) -> None:
+        if isinstance(report, EpochEnded) and (report.generation, report.epoch) == (number, stop_at[1]):
             raise Stop
 
     with pytest.raises(Stop):
@@ -200,9 +197,9 @@ def test_interrupted_and_resumed_gives_the_same_bytes(
     assert key not in population
     assert next(checkpoints.newest_first(population.storage, key))[0] == stop_at[1]
     asked = watch_teachers(monkeypatch)
-    reports: list[dict[str, Any]] = []
+    reports: list[Event] = []
     assert do(population, *chain.generations, report=reports.append, run="second").status == "done"
-    epochs = [report["epoch"] for report in reports if report["key"] == key and "epoch" in report]
+    epochs = [event.epoch for event in reports if isinstance(event, EpochEnded) and event.key == key]
     assert epochs == list(range(stop_at[1] + 1, 4)), "goes on where it stopped"
     assert asked, "a resumed student still has its teacher"
     for each in chain.keys:
@@ -218,8 +215,8 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_no_bit(population: Population, 
     undisturbed = Population(open_storage(str(tmp_path / "undisturbed")))
     do(undisturbed, *chain.generations)
 
-    def interrupt(report: dict[str, Any]) -> None:
-        if report["epoch"] == 3:
+    def interrupt(report: Event) -> None:
+        if isinstance(report, EpochEnded) and report.epoch == 3:
             raise Stop
 
     with pytest.raises(Stop):
@@ -227,9 +224,9 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_no_bit(population: Population, 
     (key,) = chain.keys
     newest = sorted(Path(population.storage.url).glob(f"unfinished/{key}/*/*.pt"))[-1]
     newest.write_bytes(newest.read_bytes()[:-1000])
-    reports: list[dict[str, Any]] = []
+    reports: list[Event] = []
     assert do(population, *chain.generations, report=reports.append, run="second").status == "done"
-    assert [report["epoch"] for report in reports if "epoch" in report] == [3, 4]
+    assert [event.epoch for event in reports if isinstance(event, EpochEnded)] == [3, 4]
     assert blobs(population, key) == blobs(undisturbed, key)
 
 
@@ -249,8 +246,8 @@ def test_a_stale_claim_is_taken_over(population: Population, chain: Chain) -> No
     record = {"run": "gone", "owner": {"host": "elsewhere"}, "counter": 7, "released": False}
     population.storage.write(f"claims/{key}/000003.json", json.dumps(record).encode())
     assert do(population, *chain.generations).status == "claimed"
-    assert do(population, *chain.generations, stale={key: 2}).status == "claimed"
-    assert do(population, *chain.generations, stale={key: 3}).status == "done"
+    assert do(population, *chain.generations, expired_claims={key: 2}).status == "claimed"
+    assert do(population, *chain.generations, expired_claims={key: 3}).status == "done"
 
 
 def test_the_first_generation_that_is_missing_decides(population: Population, chain: Chain) -> None:
@@ -316,8 +313,8 @@ def test_who_loses_the_race_goes_on_from_the_winners_member(
     do(other, chain.generations[0])
     winner: Member = other[chain.keys[0]]
 
-    def publish_first(report: dict[str, Any]) -> None:
-        if report.get("epoch") == 2 and report["generation"] == 0:
+    def publish_first(report: Event) -> None:
+        if isinstance(report, EpochEnded) and (report.generation, report.epoch) == (0, 2):
             place = f"population/{winner.key}"
             for name in other.storage.list(place):
                 population.storage.write(f"{place}/{name}", other.storage.read(f"{place}/{name}"))

@@ -14,6 +14,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ban_ray.runtime.events import Event
 from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Generation, Objective
@@ -109,9 +110,10 @@ def main(rank: int, folder: Path) -> None:
     seen["train"] = trained(orders[0].generations[-1])
     seen["work"] = []
     for order in orders:
-        reports: list[dict[str, Any]] = []
+        reports: list[Event | None] = []
         outcome = train_generations(order, CPU, reports.append)
-        seen["work"].append({"outcome": outcome.model_dump(), "reports": reports})
+        events = [None if event is None else event.model_dump() for event in reports]
+        seen["work"].append({"outcome": outcome.model_dump(), "reports": events})
     torch.save(seen, folder / f"rank{rank}.pt")
     dist.destroy_process_group()
 

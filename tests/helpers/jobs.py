@@ -1,0 +1,36 @@
+"""Training jobs and trials without a search, for workers and drivers in this process."""
+
+from typing import Any
+
+from ban_ray.runtime.events import Event
+from ban_ray.runtime.messages import RunContext, TrainingJob, TrialSpec
+from ban_ray.specs import Chain, Generation
+from ban_ray.tasks.source import Source
+
+DIGITS = Source(name="digits")
+
+
+def make_job(storage: str, *generations: Generation, run: str = "run", **fields: Any) -> TrainingJob:
+    """The job of training some generations on the embedded task.
+
+    Args:
+        storage: path or URL of the population.
+        fields: of `RunContext` or of `TrainingJob`, by name.
+    """
+    own = {name: fields.pop(name) for name in list(fields) if name in TrainingJob.model_fields}
+    values = {"first": 0, "chain_seed": 0, "run": run, "generations": generations, **own}
+    return TrainingJob.model_validate({"context": make_context(storage, **fields), **values})
+
+
+def make_trial(chain: Chain, storage: str, *, ray_folder: str = "", number: int = 0, **fields: Any) -> TrialSpec:
+    """The trial of a chain on the embedded task; `fields` are those of `RunContext`."""
+    context = make_context(storage, **{"execution": "s", **fields})
+    return TrialSpec(context=context, chain=chain, chain_number=number, name="t", ray_folder=ray_folder)
+
+
+def make_context(storage: str, **fields: Any) -> RunContext:
+    return RunContext.model_validate({"storage": storage, "source": DIGITS, "execution": "search", **fields})
+
+
+def ignore_event(_: Event | None) -> None:
+    """A report that nobody reads."""
