@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ban_ray.cluster import WorkerGroup
+from ban_ray.runtime.events import EventHandler
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.trial import TrainFunction
-from tests.benchmarks.simulator import Report
 
 PATIENCE_S = 120.0
 
@@ -35,11 +35,13 @@ def wait_for_others(search: str, processes: int) -> None:
 
 @dataclass(frozen=True)
 class AllUp:
-    """A `ban_ray.runtime.trial.Run` that waits in its process's first chain."""
+    """A `ban_ray.runtime.trial.TrainFunction` that waits in its process's first chain."""
 
     run: TrainFunction
     processes: int
 
-    def __call__(self, order: TrainingJob, group: WorkerGroup, report: Report, *, name: str, folder: str) -> JobResult:
-        wait_for_others(order.execution, self.processes)
-        return self.run(order, group, report, name=name, folder=folder)
+    def __call__(
+        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+    ) -> JobResult:
+        wait_for_others(job.context.execution, self.processes)
+        return self.run(job, group, on_event, name=name, folder=folder)

@@ -6,11 +6,11 @@
     python -m tests.benchmarks.samplers chains [--chains 1000] [--no-stopping]
 
 - quality: regret of the configuration that looks best after n samples, points of noise-free error of the last
-  generation above the space's best, median and quartiles over seeds; the samplers are asked by the search's own
-  proposer. The grid is 3 x 3 x 3 in random order.
+  generation above the space's best, median and quartiles over seeds; the samplers are asked as in a
+  search. The grid is 3 x 3 x 3 in random order.
 - stopping: epochs of distinct generations with stopping over without, and the difference of the noise-free errors that
-  are found, where `--more` configurations are tried for what is saved; in virtual time, with the search's own desk,
-  judge, ledger, study and population.
+  are found, where `--more` configurations are tried for what is saved; in virtual time, with the search's own
+  controller, stopping rule, study and population.
 - overhead: seconds per further trial of a search through Tune (`ban_ray.search.search.search` with the simulator as
   its training) over those of plain Tune with OptunaSearch and TPE, whose trials make the same number of reports; in
   interleaved rounds, median and quartiles. In both a process's first trial waits until the others are up
@@ -32,12 +32,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from optuna.trial import TrialState
 
-from ban_ray.search.config.choices import Options
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.search import search
-from ban_ray.search.study.sampler import ConfigurationSampler
+from ban_ray.search.study.sampler import SampledConfigurations
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, grid
 from tests.benchmarks import virtual_time
@@ -67,7 +67,7 @@ def quartiles(values: Sequence[float], form: str = "{:.2f}") -> str:
 
 def asked(sampler: str, samples: int, noise: float, seed: int) -> list[float]:
     """The regret of what looks best after each sample."""
-    ask, tell = _grid(seed) if sampler == "grid" else _proposer(sampler, samples, seed)
+    ask, tell = _grid(seed) if sampler == "grid" else _sampled(sampler, samples, seed)
     shown, best, regrets = float("inf"), float("inf"), []
     for number in range(samples):
         configuration = ask(number)
@@ -95,17 +95,17 @@ def _grid(seed: int) -> tuple[Ask, Tell]:
     return lambda number: values[number], lambda *_: None
 
 
-def _proposer(sampler: str, samples: int, seed: int) -> tuple[Ask, Tell]:
-    proposer = ConfigurationSampler(
-        PARAMETERS, sampler, identity=digest(seed), samples=samples, targets=1, invalid_reason=lambda _: ""
+def _sampled(sampler: str, samples: int, seed: int) -> tuple[Ask, Tell]:
+    source = SampledConfigurations(
+        PARAMETERS, sampler, identity=digest(seed), num_samples=samples, num_targets=1, invalid_reason=lambda _: ""
     )
 
     def ask(number: int) -> Configuration:
-        configuration = proposer.ask(number)
+        configuration = source.ask(number)
         assert configuration is not None
         return configuration
 
-    return ask, lambda configuration, value: proposer.tell_complete(configuration, [value])
+    return ask, lambda configuration, value: source.tell(configuration, TrialState.COMPLETE, [value])
 
 
 def quality(seeds: int, samples: int, samplers: Sequence[str]) -> None:
@@ -131,7 +131,9 @@ def stopping(seeds: int, samples: int, more: int, concurrent: int) -> None:
             found = []
             for stops in (False, True):
                 folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
-                options = Options(SPACE, split_seed=seed, seeds=(seed,), samples=samples + more * stops, stopping=stops)
+                options = SearchOptions(
+                    space=SPACE, split_seed=seed, seeds=(seed,), samples=samples + more * stops, stopping=stops
+                )
                 found.append(virtual_time.search(resolve(options), folder, noise, concurrent))
                 shutil.rmtree(folder)
             parts.append(100 * found[1].epochs / found[0].epochs)

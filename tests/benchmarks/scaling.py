@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from ban_ray.cluster import WorkerGroup
+from ban_ray.runtime.events import EventHandler
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.trial import TrainFunction
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.search import search
 from tests.benchmarks.all_up import AllUp
-from tests.benchmarks.simulator import Report, Simulator
+from tests.benchmarks.simulator import Simulator
 
 SPACE = str(Path(__file__).with_name("simulated_space.py"))
 
@@ -43,13 +44,15 @@ class OnNode:
 
     seconds: float
 
-    def __call__(self, order: TrainingJob, group: WorkerGroup, report: Report, *, name: str, folder: str) -> JobResult:
+    def __call__(
+        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+    ) -> JobResult:
         import ray
 
         # Tune would put it onto the resources of the trial, which are none of a node's CPUs.
         held = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_hold)
         ray.get(held.remote(self.seconds))
-        return Simulator(noise=0.3)(order, group, report, name=name, folder=folder)
+        return Simulator(noise=0.3)(job, group, on_event, name=name, folder=folder)
 
 
 def start(nodes: int) -> Any:

@@ -18,10 +18,8 @@ common to all networks (hard samples) and partly its own, so that ensembles err 
 import os
 import random
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import exp, log2
-from typing import Any
 
 import numpy as np
 
@@ -29,11 +27,10 @@ from ban_ray.cluster import WorkerGroup
 from ban_ray.networks import registry
 from ban_ray.networks.families.densenet import DenseNetBC
 from ban_ray.population import History, Population, Predictions, claims, publish
+from ban_ray.runtime.events import EpochEnded, EventHandler, Published, Reused
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.specs import Generation
 from ban_ray.storage.opening import find_storage
-
-Report = Callable[[dict[str, Any]], None]
 
 SAMPLES, TEST_SAMPLES = 4000, 200
 STAGES = (24.0, 12.0, 5.0)
@@ -90,7 +87,7 @@ def predictions(generation: Generation, error: float) -> Predictions:
 
 @dataclass(frozen=True)
 class Simulator:
-    """A `ban_ray.runtime.trial.Run`: walks an order as a worker group does, with claims, reports and publication.
+    """A `ban_ray.runtime.trial.TrainFunction` that simulates: with claims, events and publication.
 
     Attributes:
         noise: of a training, points.
@@ -100,42 +97,49 @@ class Simulator:
     noise: float
     epoch_s: float = 0.0
 
-    def __call__(self, order: TrainingJob, group: WorkerGroup, report: Report, *, name: str, folder: str) -> JobResult:
-
-        population = Population(find_storage(order.storage))
-        for number, generation in enumerate(order.generations, order.first):
+    def __call__(
+        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+    ) -> JobResult:
+        population = Population(find_storage(job.context.storage))
+        for number, generation in enumerate(job.generations, job.first):
             if generation.key in population:
-                report({"generation": number, "key": generation.key, "taken": True})
+                on_event(Reused(generation=number, key=generation.key))
                 continue
             claim = claims.acquire(
-                population.storage, generation.key, order.run, expired=order.expired_claims.get(generation.key, 0)
+                population.storage, generation.key, job.run, expired=job.expired_claims.get(generation.key, 0)
             )
             if claim is None:
                 return JobResult(status="claimed", key=generation.key)
             try:
-                self.train(population, generation, number, report)
+                self.train(population, generation, number, on_event)
                 claim.end()
             except BaseException:
                 claim.release()
                 raise
         return JobResult(status="done")
 
-    def at_rung(self, generation: Generation, number: int) -> dict[str, Any]:
-        """The report of the epoch after which chains are compared."""
+    def at_rung(self, generation: Generation, number: int) -> EpochEnded:
+        """The event of the epoch after which chains are compared."""
         rung = generation.recipe.rung_epoch
         assert rung is not None
         errors = curve(generation, noisy_error(generation, number, self.noise), self.noise)
-        return {**_place(generation, number), "epoch": rung, "held_out_error": errors[rung - 1]}
+        return _epoch_ended(generation, number, rung, errors[rung - 1])
 
-    def train(self, population: Population, generation: Generation, number: int, report: Report) -> None:
+    def train(
+        self,
+        population: Population,
+        generation: Generation,
+        number: int,
+        on_event: EventHandler = lambda _: None,
+    ) -> None:
         """Report the epochs of a generation and publish it."""
         error = noisy_error(generation, number, self.noise)
-        place, history = _place(generation, number), History()
+        history = History()
         for epoch, value in enumerate(curve(generation, error, self.noise), 1):
             history.append({"epoch": epoch, "held_out_error": value, "loss": value / 10, "seconds": self.epoch_s})
             time.sleep(self.epoch_s)
-            if self.epoch_s or epoch == place["rung"]:
-                report({**place, "epoch": epoch, "held_out_error": value})
+            if self.epoch_s or epoch == generation.recipe.rung_epoch:
+                on_event(_epoch_ended(generation, number, epoch, value))
         member = publish(
             population,
             generation,
@@ -146,9 +150,22 @@ class Simulator:
             parameters=registry.parse(generation.network).parameters(10, 1),
             provenance={"simulated": True, "seconds": 0.0, "generation_number": number, "process": os.getpid()},
         )
-        report({**place, "published": True, **member.metrics.model_dump()})
+        on_event(
+            Published(
+                generation=number,
+                key=generation.key,
+                epochs=generation.recipe.epochs,
+                values=member.metrics.model_dump(),
+            )
+        )
 
 
-def _place(generation: Generation, number: int) -> dict[str, Any]:
+def _epoch_ended(generation: Generation, number: int, epoch: int, held_out_error: float) -> EpochEnded:
     recipe = generation.recipe
-    return {"generation": number, "key": generation.key, "epochs": recipe.epochs, "rung": recipe.rung_epoch}
+    return EpochEnded(
+        generation=number,
+        key=generation.key,
+        epochs=recipe.epochs,
+        rung=recipe.rung_epoch,
+        values={"epoch": epoch, "held_out_error": held_out_error},
+    )

@@ -1,23 +1,25 @@
-"""A search in virtual time: desk, agenda, judge, ledger, study, sampler and population are the real ones.
+"""A search in virtual time: controller, queue, stopping rule, study, sampler and population are the real ones.
 
 An event queue stands for Tune's loop, so that seeds by the dozen take minutes. An epoch takes one unit of time.
 """
 
 import heapq
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ban_ray.population import Population, open_storage
-from ban_ray.runtime.trial import TrialSpec
+from ban_ray.runtime.events import ChainEnded, Event, Reused, to_record
+from ban_ray.runtime.messages import RunContext, TrialSpec
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.schedule.controller import SearchController
-from ban_ray.search.schedule.outcome import ChainOutcome
-from ban_ray.search.schedule.queue import ChainQueue
-from ban_ray.search.schedule.state import open_search_state
-from ban_ray.search.study import best as front
+from ban_ray.search.schedule.state import SearchState
 from ban_ray.search.study import targets
+from ban_ray.search.study.best import find_best
 from tests.benchmarks.simulator import Simulator, final_error
+
+Turns = Iterator[Any]
 
 
 @dataclass(frozen=True)
@@ -35,63 +37,53 @@ class Result:
     stopped: int
 
 
-def search(request: SearchSpec, folder: Path, noise: float, concurrent: int) -> Result:
+def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Result:
     """Run a search; `concurrent` chains share the time evenly."""
     population = Population(open_storage(str(folder)))
-    books = open_search_state(request, population, folder / "searches" / "one", "one")
+    state = SearchState.open(spec, population, folder / "searches" / "one", "one")
     simulator, trained = Simulator(noise), dict[str, int]()
-    sampling = books.sampled
-    agenda = ChainQueue(books.open_chains, sampling.propose if sampling else None, missing=lambda _: 0)
+    running: list[PlannedChain] = []
 
-    def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
-        books.tracker.on_chain_start(planned)
+    def start(planned: PlannedChain, number: int) -> TrialSpec:
+        running.append(planned)
+        context = RunContext(storage=str(folder), source=spec.source, execution="s")
         return TrialSpec(
-            chain=planned.chain,
-            source=request.source,
-            storage=str(folder),
-            folder="",
-            execution="s",
-            title=planned.slug,
+            context=context, chain=planned.chain, chain_number=number, name=planned.slug, ray_folder=str(folder)
         )
 
-    def ended(planned: PlannedChain, ending: ChainOutcome) -> None:
-        books.tracker.on_chain_end(planned, ending)
-
-    desk = SearchController(agenda, books.early_stopping, make_trial, lambda *_: None, ended)
-    agenda.start()
-    queue: list[tuple[float, int, str, Any]] = []
+    controller = SearchController(state.queue, state.stopping, start, [state.tracker])
+    state.queue.start()
+    queue: list[tuple[float, int, str, Turns]] = []
     clock, count = 0.0, 0
     while True:
-        while len(queue) < concurrent and desk.start_trial(str(count)) is not None:
-            reports = _reports(desk.started[-1], population, simulator, trained)
-            heapq.heappush(queue, (clock + next(reports), count, str(count), reports))
+        while len(queue) < concurrent and controller.start_trial(str(count)) is not None:
+            turns = _turns(running[-1], population, simulator, trained)
+            heapq.heappush(queue, (clock + next(turns), count, str(count), turns))
             count += 1
         if not queue:
             break
-        clock, order, trial, reports = heapq.heappop(queue)
-        record = next(reports)
-        if record is None:
-            desk.on_trial_complete(trial, {"ended": "done", "sentence": ""}, error=False)
-        elif desk.should_stop(trial, record):
-            desk.on_trial_complete(trial, record, error=False)
+        clock, order, trial, turns = heapq.heappop(queue)
+        event = next(turns)
+        record = to_record(event)
+        if controller.on_result(trial, record) or isinstance(event, ChainEnded):
+            controller.on_trial_complete(trial, record, error=False)
         else:
-            desk.on_result(trial, record)
-            heapq.heappush(queue, (clock + next(reports), order, trial, reports))
-    best = front.find_best(request, books.study)
+            heapq.heappush(queue, (clock + next(turns), order, trial, turns))
+    best = find_best(spec, state.study)
     assert best is not None
-    chosen = targets.load_chain(population, request.chains_of(best.best[0][1])[0])
+    chosen = targets.load_chain(population, spec.chains_of(best.best[0][1])[0])
     error = final_error(chosen.planned.chain.network, len(chosen.members) - 1)
-    return Result(sum(trained.values()), error, len(books.tracker.stopped))
+    return Result(sum(trained.values()), error, len(state.tracker.stopped))
 
 
-def _reports(planned: PlannedChain, population: Population, simulator: Simulator, trained: dict[str, int]) -> Any:
-    """Turns of epochs to wait and the report that follows, None at the end."""
+def _turns(planned: PlannedChain, population: Population, simulator: Simulator, trained: dict[str, int]) -> Turns:
+    """Turns of epochs to wait and the event that follows."""
     for number, generation in enumerate(planned.chain.generations):
         if generation.key in population:
             yield 0.0
-            yield {"generation": number, "key": generation.key, "taken": True}
+            yield Reused(generation=number, key=generation.key)
             continue
-        records: list[dict[str, Any]] = []
+        events: list[Event] = []
         rung = generation.recipe.rung_epoch or 0
         if rung:
             trained[generation.key] = rung
@@ -99,7 +91,7 @@ def _reports(planned: PlannedChain, population: Population, simulator: Simulator
             yield simulator.at_rung(generation, number)
         yield float(generation.recipe.epochs - rung)
         trained[generation.key] = generation.recipe.epochs
-        simulator.train(population, generation, number, records.append)
-        yield records[-1]
+        simulator.train(population, generation, number, events.append)
+        yield events[-1]
     yield 0.0
-    yield None
+    yield ChainEnded(status="done")
