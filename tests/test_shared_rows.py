@@ -95,7 +95,7 @@ def test_killed_between_two_writes(tmp_path: Path) -> None:
     """The next rows do not go where the places of the unfinished ones point."""
 
     with opened(tmp_path) as other:
-        for part in ("_rows", "_places"):
+        for part in ("_rows", "_slots"):
             dying = opened(tmp_path)
             setattr(dying, part, _Dying(getattr(dying, part)))
             with pytest.raises(KeyboardInterrupt):

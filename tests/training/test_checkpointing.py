@@ -53,7 +53,7 @@ def await_writer(kept: AsyncCheckpointer) -> None:
 
 
 def test_a_slow_storage_is_not_waited_for(storage: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpointing, "SHARE", 1e9)
+    monkeypatch.setattr(checkpointing, "MAX_TIME_SHARE", 1e9)
     with AsyncCheckpointer(storage, KEY, "run") as kept:
         assert kept.maybe_save(state(1))
         assert not kept.maybe_save(state(2))
@@ -107,7 +107,7 @@ def test_states_cost_a_small_share_of_the_time(storage: Slow, monkeypatch: pytes
 
 
 def test_a_full_disk_ends_the_training_at_the_next_epoch(storage: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpointing, "SHARE", 1e9)
+    monkeypatch.setattr(checkpointing, "MAX_TIME_SHARE", 1e9)
     storage.error = FULL
     storage.free.set()
     with pytest.raises(OSError, match="No space left"), AsyncCheckpointer(storage, KEY, "run") as kept:

@@ -146,7 +146,7 @@ class SharedMemoryTable:
 
     def _leave(self) -> None:
         # Memory that is still mapped stays taken.
-        for mapped in ("_counts", "_places", "_rows"):
+        for mapped in ("_counts", "_slots", "_rows"):
             self.__dict__.pop(mapped, None)
         os.close(self._users)
         os.close(self._data)
