@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ban_ray.evaluation.ensembles import Ensemble, average, error_percent, mean_log_likelihood, paper_ensemble
-from tests.training.literal import log_softmax
+from tests.helpers.literal_losses import log_softmax
 
 
 def logs(*rows: list[float]) -> np.ndarray:

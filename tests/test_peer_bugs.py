@@ -10,20 +10,20 @@ import pytest
 import torch
 from torch import nn
 
+from ban_ray.objectives import LossInputs, dkpp
 from ban_ray.population import Population
 from ban_ray.runtime.events import Event, GenerationEvent
 from ban_ray.runtime.messages import JobResult
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
 from ban_ray.tasks.image_data import EVALUATION_BATCH, ImageData, ImageSet
-from ban_ray.training import objectives, train
+from ban_ray.training import train
 from ban_ray.training.evaluation import evaluate
-from ban_ray.training.objectives import loss
 from ban_ray.training.optimizer import SGD
-from ban_ray.training.placement import to_device
+from ban_ray.training.precision import to_device
 from tests.conftest import CPU, MakeGeneration
+from tests.helpers import literal_losses
 from tests.helpers.jobs import make_job
-from tests.training import literal
 from tests.training.spies import (
     a_teacher,
     initial_network,
@@ -137,14 +137,14 @@ class TestNocotan:
         """There, torch's default mean divides by the classes too."""
         for classes in (10, 100):
             uniform = torch.full((8, classes), -np.log(classes))
-            said = loss(Objective(name="ban"), torch.zeros(8, classes), torch.zeros(8, dtype=torch.int64), uniform)
-            assert said.total.item() == pytest.approx(np.log(classes), rel=1e-5)
+            inputs = LossInputs(torch.zeros(8, classes), torch.zeros(8, dtype=torch.int64), uniform)
+            assert Objective(name="ban").loss(inputs).total.item() == pytest.approx(np.log(classes), rel=1e-5)
         for temperature in (1.0, 4.0):
             chance = np.random.default_rng(0)
-            z, log_p = chance.normal(size=(8, 10)), literal.log_softmax(chance.normal(size=(8, 10)))
+            z, log_p = chance.normal(size=(8, 10)), literal_losses.log_softmax(chance.normal(size=(8, 10)))
             objective = Objective(name="ban", temperature=temperature)
-            made = loss(objective, torch.tensor(z), torch.zeros(8, dtype=torch.int64), torch.tensor(log_p))
-            assert made.total.item() == pytest.approx(literal.ban(z, log_p, temperature)[0])
+            inputs = LossInputs(torch.tensor(z), torch.zeros(8, dtype=torch.int64), torch.tensor(log_p))
+            assert objective.loss(inputs).total.item() == pytest.approx(literal_losses.ban(z, log_p, temperature)[0])
 
     def test_a_resumed_generation_still_has_its_teacher(
         self, population: Population, task: Task, monkeypatch: pytest.MonkeyPatch
@@ -186,7 +186,7 @@ class TestThetechdude124:
     ) -> None:
         """There, whole rows change places in the batch, and the teacher's output is overwritten."""
         seen: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
-        real = objectives.permute_dark_knowledge
+        real = dkpp.permute_dark_knowledge
 
         def spy(teacher: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
             before = teacher.clone()
@@ -194,7 +194,7 @@ class TestThetechdude124:
             seen.append((before, teacher, made))
             return made
 
-        monkeypatch.setattr(objectives, "permute_dark_knowledge", spy)
+        monkeypatch.setattr(dkpp, "permute_dark_knowledge", spy)
         train(make_generation("dkpp", teachers=("1" * 64,), epochs=1), a_teacher(data), data, CPU)
         assert seen
         for before, after, made in seen:
@@ -216,8 +216,8 @@ class TestThetechdude124:
             chance = torch.Generator().manual_seed(batch)
             log_p = torch.log_softmax(torch.randn(batch, 10, generator=chance) * 4, 1)
             labels = torch.randint(0, 10, (batch,), generator=chance)
-            made = loss(Objective(name="cwtm"), torch.zeros(batch, 10), labels, log_p)
-            assert made.total.item() == pytest.approx(np.log(10), rel=1e-5)
+            terms = Objective(name="cwtm").loss(LossInputs(torch.zeros(batch, 10), labels, log_p))
+            assert terms.total.item() == pytest.approx(np.log(10), rel=1e-5)
 
 
 class TestTorchdistill:

@@ -1,37 +1,34 @@
-"""What a generation minimises; the tensors are in `ban_ray.training.objectives`."""
+"""The objective of a generation: a registered loss and its weights."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from ban_ray.objectives import LOSSES, Loss
 from ban_ray.specs.base import Spec
 from ban_ray.specs.canonical import normalise
 
-OBJECTIVES = ("label", "ban", "ban+l", "cwtm", "dkpp")
+OBJECTIVES = tuple(sorted(LOSSES))
 
-_USED = {
-    "label": {"label_weight", "label_smoothing"},
-    "ban": {"teacher_weight", "temperature"},
-    "ban+l": {"label_weight", "label_smoothing", "teacher_weight", "temperature"},
-    "cwtm": {"label_weight"},
-    "dkpp": {"teacher_weight"},
-}
+
+def _registered(name: str) -> str:
+    if name not in LOSSES:
+        raise ValueError(f"unknown objective {name!r}; allowed are {', '.join(sorted(LOSSES))}")
+    return name
 
 
 class Objective(Spec):
-    """A named objective of the papers and its weights; a field that the name does not use is refused.
+    """A named objective and its weights; a field that its loss does not use is refused.
 
     Attributes:
-        name: ``label`` (cross-entropy with the labels), ``ban`` (cross-entropy with the teacher),
-            ``ban+l`` (their sum; workshop equations 2 and 3), ``cwtm`` (labels, weighted by the teacher's
-            confidence), ``dkpp`` (the teacher with its non-argmax entries permuted).
+        name: of a loss in `ban_ray.objectives`, one file each.
         temperature: of the teacher's term; 1 in the papers. Other values give T^2 KL(p_T || q_T).
         label_weight: multiplies the term that reads the labels.
         teacher_weight: multiplies the term that matches the teacher's distribution.
         label_smoothing: share of the label's mass spread over all classes.
     """
 
-    name: Literal["label", "ban", "ban+l", "cwtm", "dkpp"]
+    name: Annotated[str, AfterValidator(_registered)]
     temperature: Annotated[float, Field(gt=0)] = 1.0
     label_weight: Annotated[float, Field(gt=0)] = 1.0
     teacher_weight: Annotated[float, Field(gt=0)] = 1.0
@@ -39,16 +36,21 @@ class Objective(Spec):
 
     @model_validator(mode="after")
     def _only_used_fields(self) -> Self:
-        for field in type(self).model_fields:
-            default = type(self).model_fields[field].default
-            if field != "name" and field not in _USED[self.name] and getattr(self, field) != default:
-                allowed = ", ".join(sorted(_USED[self.name]))
-                raise ValueError(f"objective {self.name} does not use {field}; it uses {allowed}")
+        used = LOSSES[self.name].used_fields()
+        for field in self.model_dump(exclude_defaults=True):
+            if field not in ("name", *used):
+                raise ValueError(f"objective {self.name} does not use {field}; it uses {', '.join(used)}")
         return self
 
     @property
     def needs_teacher(self) -> bool:
-        return self.name != "label"
+        return LOSSES[self.name].needs_teacher
+
+    @property
+    def loss(self) -> Loss:
+        """The loss with the weights of this objective."""
+        loss = LOSSES[self.name]
+        return loss(**{field: getattr(self, field) for field in loss.used_fields()})
 
     @classmethod
     def parse(cls, text: str) -> "Objective":
@@ -58,22 +60,19 @@ class Objective(Spec):
             ValueError: unknown name or field, or a value out of range.
         """
         name, _, rest = text.partition(":")
-        if name not in OBJECTIVES:
-            raise ValueError(f"unknown objective {name!r}; allowed are {', '.join(OBJECTIVES)}")
+        used = LOSSES[_registered(name)].used_fields()
         fields: dict[str, str] = {"name": name}
         for item in filter(None, rest.split(",")):
             field, equals, value = item.partition("=")
-            if not equals or field not in _USED[name]:
-                raise ValueError(
-                    f"objective {text!r}: {item!r} is not one of {', '.join(sorted(_USED[name]))} with a value"
-                )
+            if not equals or field not in used:
+                raise ValueError(f"objective {text!r}: {item!r} is not one of {', '.join(used)} with a value")
             if field in fields:
                 raise ValueError(f"objective {text!r} gives {field} twice")
             fields[field] = value
         return cls.model_validate(fields)
 
     def __str__(self) -> str:
-        given = self.model_dump(exclude_defaults=True)
-        name = given.pop("name")
-        rest = ",".join(f"{field}={normalise(value)}" for field, value in sorted(given.items()))
+        fields = self.model_dump(exclude_defaults=True)
+        name = fields.pop("name")
+        rest = ",".join(f"{field}={normalise(value)}" for field, value in sorted(fields.items()))
         return f"{name}:{rest}" if rest else str(name)

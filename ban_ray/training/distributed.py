@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ban_ray.training.objectives import SINGLE_WORKER, WorkerReduction
+from ban_ray.objectives import SINGLE_WORKER, WorkerReduction
 
 
 def rank() -> int:

@@ -13,6 +13,7 @@ from torch.nn.utils import clip_grad_norm_
 from ban_ray.errors import GenerationFailed, UserError
 from ban_ray.networks.building import build_for
 from ban_ray.networks.modules.recurrent import reset_state
+from ban_ray.objectives import LossInputs
 from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.task_data import TaskData
@@ -20,10 +21,8 @@ from ban_ray.training import distributed
 from ban_ray.training.evaluation import evaluate
 from ban_ray.training.layer_sharing import share_layers
 from ban_ray.training.meters import Meters
-from ban_ray.training.objectives import loss
 from ban_ray.training.optimizer import SGD
-from ban_ray.training.placement import to_device
-from ban_ray.training.precision import autocast, set_precision
+from ban_ray.training.precision import autocast, set_precision, to_device
 from ban_ray.training.teacher import Teacher
 from ban_ray.training.teacher_cache.cache import CachedTeacher
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
@@ -122,33 +121,29 @@ def train(
         # Checkpoints of earlier versions do not have it.
         resumed = [*state.get("resumed", ()), first]
     model = distributed.wrap_ddp(network)
-    needs_teacher = teacher if objective.needs_teacher else None
+    teacher, compute_loss = teacher if objective.needs_teacher else None, objective.loss
     cached = CachedTeacher(local, rows) if recipe.teacher_outputs == "cached" else None
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
         learning_rate = recipe.learning_rate_at(epoch, [_perplexity(record) for record in history])
-        meters = Meters(device, needs_teacher is not None)
+        meters = Meters(device, teacher is not None)
         model.train()
         reset_state(network)
-        reset_state(needs_teacher)
+        reset_state(teacher)
         for step, (inputs, labels, views) in enumerate(data.training_batches(generation, epoch, worker_slice)):
             torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
             with autocast(recipe, device):
                 teacher_log_probs = None
-                if needs_teacher is not None:
-                    teacher_log_probs = (
-                        needs_teacher(inputs) if cached is None else cached.outputs(needs_teacher, inputs, views)
-                    )
+                if teacher is not None:
+                    teacher_log_probs = teacher(inputs) if cached is None else cached.outputs(teacher, inputs, views)
                 logits = model(inputs).float()
-            keys = None
-            if objective.name == "dkpp":
-                generator = torch.Generator().manual_seed(derive_seed(seed, "permutation", epoch, step))
-                drawn = torch.rand(recipe.unroll, recipe.batch_size, data.num_classes, generator=generator)
-                keys = drawn[:, worker_slice].flatten(0, 1).to(device, non_blocking=True)
-            terms = loss(
-                objective, logits, labels, teacher_log_probs, uniform_draws=keys, workers=workers, steps=recipe.unroll
-            )
+            draws = None
+            if compute_loss.draws:
+                generator = torch.Generator().manual_seed(derive_seed(seed, compute_loss.draws, epoch, step))
+                whole = torch.rand(recipe.unroll, recipe.batch_size, data.num_classes, generator=generator)
+                draws = whole[:, worker_slice].flatten(0, 1).to(device, non_blocking=True)
+            terms = compute_loss(LossInputs(logits, labels, teacher_log_probs, draws, workers, recipe.unroll))
             optimiser.zero_grad()
             terms.total.backward()  # type: ignore[no-untyped-call]
             if recipe.clip is not None:
@@ -179,7 +174,7 @@ def train(
         if recipe.plateau is not None:
             # Every worker's next learning rate follows from it.
             record["held_out_log_likelihood"] = cast(float, distributed.broadcast(record["held_out_log_likelihood"]))
-        if cached is not None and needs_teacher is not None:
+        if cached is not None and teacher is not None:
             record["teacher_outputs_found"] = cached.hit_rate()
         record["seconds"] = time.perf_counter() - began
         history.append(record)
@@ -216,6 +211,6 @@ def train(
 
 
 def _perplexity(record: Record) -> float:
-    """Held-out, of an epoch; NaN where nothing was held out."""
+    """The held-out perplexity of an epoch, NaN without held-out data."""
     log_likelihood = record["held_out_log_likelihood"]
     return math.nan if log_likelihood is None else math.exp(min(-log_likelihood, 700.0))

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from ban_ray.objectives import LossTerms
 from ban_ray.training.distributed import all_reduce_any, all_reduce_sum, world_size
-from ban_ray.training.objectives import LossTerms
 
 _NAMES = (
     "loss",

@@ -22,7 +22,7 @@ from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.training import Teacher, train
-from ban_ray.training.placement import to_device
+from ban_ray.training.precision import to_device
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable, bytes_needed
 from tests.benchmarks import under_ray
 

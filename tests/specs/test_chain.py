@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ban_ray.objectives import LOSSES
 from ban_ray.specs import (
     OBJECTIVES,
     Chain,
@@ -18,7 +19,6 @@ from ban_ray.specs import (
     derive_seed,
 )
 from tests.specs.golden import DIGITS
-from tests.specs.test_objective_text import USED
 
 BAN = Objective(name="ban")
 SMALL = Recipe(epochs=2, batch_size=32)
@@ -45,7 +45,7 @@ def recipes(draw: st.DrawFn) -> Recipe:
 @st.composite
 def objectives(draw: st.DrawFn) -> Objective:
     name = draw(st.sampled_from([name for name in OBJECTIVES if name != "label"]))
-    fields = {field: draw(st.floats(1e-6, 0.999)) for field in sorted(USED[name]) if draw(st.booleans())}
+    fields = {field: draw(st.floats(1e-6, 0.999)) for field in LOSSES[name].used_fields() if draw(st.booleans())}
     return Objective.model_validate({"name": name, **fields})
 
 

@@ -4,28 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ban_ray.objectives import LOSSES
 from ban_ray.specs import OBJECTIVES, Objective
-
-# From the equations: who reads the labels, who matches the teacher's whole distribution.
-USED = {
-    "label": {"label_weight", "label_smoothing"},
-    "ban": {"teacher_weight", "temperature"},
-    "ban+l": {"label_weight", "label_smoothing", "teacher_weight", "temperature"},
-    "cwtm": {"label_weight"},
-    "dkpp": {"teacher_weight"},
-}
-FIELDS = ("temperature", "label_weight", "teacher_weight", "label_smoothing")
-
-
-def test_the_table_of_this_test_is_whole() -> None:
-    assert set(USED) == set(OBJECTIVES)
-    assert {"name", *FIELDS} == set(Objective.model_fields)
 
 
 @st.composite
 def objectives(draw: st.DrawFn, numbers: st.SearchStrategy[float]) -> Objective:
     name = draw(st.sampled_from(OBJECTIVES))
-    fields = {field: draw(numbers) for field in sorted(USED[name]) if draw(st.booleans())}
+    fields = {field: draw(numbers) for field in LOSSES[name].used_fields() if draw(st.booleans())}
     return Objective.model_validate({"name": name, **fields})
 
 
@@ -44,20 +30,6 @@ def test_text_keeps_every_digit(value: str) -> None:
 def test_defaults_are_the_name_alone(name: str) -> None:
     assert str(Objective.parse(name)) == name
     assert str(Objective(name=name, temperature=1, label_weight=1, teacher_weight=1, label_smoothing=0)) == name
-
-
-@pytest.mark.parametrize("name", OBJECTIVES)
-@pytest.mark.parametrize("field", FIELDS)
-def test_a_field_without_use_is_refused_and_named(name: str, field: str) -> None:
-    value = "0.5"
-    if field in USED[name]:
-        assert getattr(Objective.parse(f"{name}:{field}={value}"), field) == 0.5
-        assert getattr(Objective.model_validate({"name": name, field: value}), field) == 0.5
-        return
-    with pytest.raises(ValueError, match=field):
-        Objective.parse(f"{name}:{field}={value}")
-    with pytest.raises(ValueError, match=field):
-        Objective.model_validate({"name": name, field: value})
 
 
 @pytest.mark.parametrize(

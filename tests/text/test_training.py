@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from ban_ray.errors import UserError
 from ban_ray.networks.building import build_for
 from ban_ray.networks.modules.recurrent import LSTMStack, reset_state
+from ban_ray.objectives.dkpp import permute_dark_knowledge
 from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.text_data import TextData
 from ban_ray.training import Teacher, train
-from ban_ray.training.objectives import permute_dark_knowledge
 from tests.conftest import CPU
 from tests.text.conftest import MakeText
 from tests.training.spies import same_bits, same_training, train_with_states

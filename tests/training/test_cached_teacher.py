@@ -16,7 +16,7 @@ from ban_ray.specs import Generation, Objective, Task
 from ban_ray.specs.recipe import Recipe
 from ban_ray.tasks.image_data import ImageData, sample_crop_flip
 from ban_ray.training import Teacher, train
-from ban_ray.training.placement import to_device
+from ban_ray.training.precision import to_device
 from ban_ray.training.teacher_cache.cache import CachedTeacher
 from ban_ray.training.teacher_cache.row_invariance import RowInvariantLinear, channels_last, is_row_invariant
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable, bytes_needed

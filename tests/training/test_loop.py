@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ban_ray.errors import GenerationFailed, UserError
+from ban_ray.objectives import dkpp
 from ban_ray.specs import Generation, Objective, Recipe, derive_seed
 from ban_ray.tasks.image_data import ImageData, sample_crop_flip
 from ban_ray.training import Teacher, train
@@ -198,10 +199,8 @@ def test_a_users_own_arguments_reach_the_builder(data: ImageData, make_generatio
 def test_dkpp_permutes_anew_at_every_step_and_for_every_sample(
     data: ImageData, make_generation: MakeGeneration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ban_ray.training import objectives
-
     seen: list[tuple[Tensor, Tensor, Tensor]] = []
-    real = objectives.permute_dark_knowledge
+    real = dkpp.permute_dark_knowledge
 
     def spy(teacher: Tensor, keys: Tensor) -> Tensor:
         before = teacher.clone()
@@ -210,7 +209,7 @@ def test_dkpp_permutes_anew_at_every_step_and_for_every_sample(
         seen.append((before, keys.clone(), made))
         return made
 
-    monkeypatch.setattr(objectives, "permute_dark_knowledge", spy)
+    monkeypatch.setattr(dkpp, "permute_dark_knowledge", spy)
     train(make_generation("dkpp", teachers=("1" * 64,), epochs=2, batch_size=100), a_teacher(data), data, CPU)
     assert len(seen) == 6
     orders = torch.cat([keys.argsort(1) for _, keys, _ in seen])

@@ -9,7 +9,7 @@ from torch import nn
 from ban_ray.errors import UserError
 from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import Teacher, train
-from ban_ray.training.placement import to_device
+from ban_ray.training.precision import to_device
 from tests.conftest import CPU, MakeGeneration
 from tests.training.spies import a_teacher, initial_network, same_bits, watch_batches, watch_teachers
 

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from ban_ray.population import Population, failures, open_storage
-from ban_ray.specs import Chain, Objective, Recipe, Task, born_again
+from ban_ray.specs import OBJECTIVES, Chain, Objective, Recipe, Task, born_again
 from ban_ray.tasks.image_data import ImageData, sample_crop_flip
 from ban_ray.training.evaluation import evaluate
+from tests.helpers import literal_losses
 from tests.helpers.jobs import make_job
-from tests.training import literal
 from tests.training.spies import initial_network, same_bits
-from tests.training.two_workers import OBJECTIVES, SAMPLES, STEPS, batch, without_batch_norm
+from tests.training.two_workers import SAMPLES, STEPS, batch, without_batch_norm
 
 REPOSITORY = Path(__file__).parents[2]
 BATCH = 100
@@ -86,7 +86,7 @@ def test_cwtms_update_is_the_literal_one(seen: Seen) -> None:
     momenta = [torch.zeros_like(parameter) for parameter in network.parameters()]
     for _ in range(STEPS):
         z = network(part["inputs"].double())
-        _, slope = literal.cwtm(z.detach().numpy(), part["labels"].numpy(), part["teacher"].double().numpy())
+        _, slope = literal_losses.cwtm(z.detach().numpy(), part["labels"].numpy(), part["teacher"].double().numpy())
         gradients = torch.autograd.grad(z, list(network.parameters()), torch.from_numpy(slope))
         with torch.no_grad():
             for parameter, gradient, momentum in zip(network.parameters(), gradients, momenta, strict=True):

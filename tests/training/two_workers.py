@@ -14,19 +14,18 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from ban_ray.objectives import LossInputs
 from ban_ray.runtime.events import Event
 from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker import train_generations
-from ban_ray.specs import Generation, Objective
+from ban_ray.specs import OBJECTIVES, Generation, Objective
 from ban_ray.tasks.image_data import load_images
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.training import distributed, train
 from ban_ray.training.checkpoint import from_bytes, to_bytes
-from ban_ray.training.objectives import loss
 from tests.training.spies import CPU, a_teacher, watch_batches, without_times
 
-OBJECTIVES = ("label", "ban", "ban+l:temperature=2", "cwtm", "dkpp")
 SAMPLES, FEATURES, CLASSES, STEPS = 12, 6, 5, 3
 
 
@@ -43,7 +42,7 @@ def batch() -> dict[str, torch.Tensor]:
         "inputs": torch.randn(SAMPLES, FEATURES, generator=chance),
         "labels": torch.randint(0, CLASSES, (SAMPLES,), generator=chance),
         "teacher": torch.log_softmax(logits, 1),
-        "keys": torch.rand(SAMPLES, CLASSES, generator=chance),
+        "draws": torch.rand(SAMPLES, CLASSES, generator=chance),
     }
 
 
@@ -53,17 +52,12 @@ def updated(text: str) -> dict[str, torch.Tensor]:
     model = DistributedDataParallel(network)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.5, momentum=0.9, nesterov=True)
     local = SAMPLES // distributed.world_size()
-    mine = slice(distributed.rank() * local, (distributed.rank() + 1) * local)
-    part = {name: tensor[mine] for name, tensor in batch().items()}
+    worker_slice = slice(distributed.rank() * local, (distributed.rank() + 1) * local)
+    part = {name: tensor[worker_slice] for name, tensor in batch().items()}
     for _ in range(STEPS):
-        terms = loss(
-            Objective.parse(text),
-            model(part["inputs"]),
-            part["labels"],
-            part["teacher"],
-            uniform_draws=part["keys"],
-            workers=distributed.workers(),
-        )
+        logits = model(part["inputs"])
+        inputs = LossInputs(logits, part["labels"], part["teacher"], part["draws"], distributed.workers())
+        terms = Objective.parse(text).loss(inputs)
         optimiser.zero_grad()
         terms.total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()

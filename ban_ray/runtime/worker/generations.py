@@ -23,7 +23,7 @@ from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.task_data import TaskData, load_data
 from ban_ray.training import State, Teacher, distributed, train
 from ban_ray.training.checkpoint import from_bytes
-from ban_ray.training.placement import to_device
+from ban_ray.training.precision import to_device
 
 _log = logging.getLogger(__name__)
 

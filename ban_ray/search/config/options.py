@@ -6,6 +6,7 @@ from annotated_types import Ge, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from ban_ray.cli.params import Option, json_object, parse_bytes, parse_seeds
+from ban_ray.specs import OBJECTIVES
 from ban_ray.tasks.catalog import TASK_TYPES
 
 SEARCH, DATA, TRAINING = "Search", "Data", "Training"
@@ -64,7 +65,7 @@ class SearchOptions(BaseModel):
     epochs: Annotated[int | None, Ge(1), Option("Epochs of each generation.", TRAINING)] = None
     batch_size: Annotated[int | None, Ge(1), Option("Global batch size, divided among the workers.", TRAINING)] = None
     objective: Annotated[
-        str | None, Option("Objective: label, ban, ban+l, cwtm or dkpp, with fields: ban:temperature=4.", TRAINING)
+        str | None, Option(f"Objective: {', '.join(OBJECTIVES)}; with fields: ban:temperature=4.", TRAINING)
     ] = None
     precision: Annotated[Literal["fp32", "tf32", "bf16"] | None, Option("Numerical precision.", TRAINING)] = None
     workers: Annotated[int | None, Ge(1), Option("Processes that train one generation together.", TRAINING)] = None

@@ -61,8 +61,7 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     from ban_ray.tasks.example import random_batch
     from ban_ray.training import Teacher
     from ban_ray.training.optimizer import SGD
-    from ban_ray.training.placement import to_device
-    from ban_ray.training.precision import autocast, set_precision
+    from ban_ray.training.precision import autocast, set_precision, to_device
 
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
