@@ -64,7 +64,7 @@ def train(
     data: TaskData,
     device: torch.device,
     *,
-    rows: SharedMemoryTable | None = None,
+    table: SharedMemoryTable | None = None,
     recompute: bool = False,
     state: State | None = None,
     after_epoch: Callable[[State], None] | None = None,
@@ -75,7 +75,7 @@ def train(
     batch. Evaluation is rank 0's.
 
     Args:
-        rows: where the teacher's outputs are kept under a recipe of ``cached`` ones; the bits are the same without.
+        table: of the teacher's outputs, for a recipe that has them cached; the bits are the same without.
         recompute: dense units keep fewer activations and compute them again: the same bits, less memory, more time.
         state: of an epoch's end, as `after_epoch` was given it.
         after_epoch: called on every worker at each epoch's end.
@@ -122,7 +122,7 @@ def train(
         resumed = [*state.get("resumed", ()), first]
     model = distributed.wrap_ddp(network)
     teacher, compute_loss = teacher if objective.needs_teacher else None, objective.loss
-    cached = CachedTeacher(local, rows) if recipe.teacher_outputs == "cached" else None
+    cached = CachedTeacher(local, table) if recipe.teacher_outputs == "cached" else None
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()

@@ -175,7 +175,7 @@ class Bench:
             teachers=("0" * 64,) if taught else (),
         )
         teacher = Teacher([network(self.name, True)]) if taught else None
-        record = train(generation, teacher, self._small(), CPU, rows=rows).history[0]
+        record = train(generation, teacher, self._small(), CPU, table=rows).history[0]
         if rows is not None:
             self.found.append(float(record["teacher_outputs_found"] or 0))
         return float(record["images_per_second"] or 0)

@@ -54,14 +54,14 @@ def train_generations(job: TrainingJob, device: torch.device, report: WorkerRepo
             if data is None or task != generation.task:
                 task = generation.task
                 data = load_data(task, open_source(context.source, task.fingerprint), device)
-            with teacher_output_cache(population, generation, admission, data, job, device) as rows:
+            with teacher_output_cache(population, generation, admission, data, job, device) as table:
                 with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
                     trained = train(
                         generation,
                         _build_teacher(admission.teachers, data, device),
                         data,
                         device,
-                        rows=rows,
+                        table=table,
                         recompute=context.recompute,
                         state=from_bytes(admission.state) if admission.state else None,
                         after_epoch=_after_epoch(checkpointer, number, generation, report),

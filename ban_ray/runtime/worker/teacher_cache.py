@@ -1,4 +1,4 @@
-"""Where a worker keeps its teacher's outputs: in the node's memory while students train, beside the teacher after."""
+"""The cache of a teacher's outputs: in the node's memory while students train, beside the teacher afterwards."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from ban_ray.population import Population
-from ban_ray.population.teacher_outputs import count, load, save
+from ban_ray.population.teacher_outputs import load, save
 from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker.admission import Admission
 from ban_ray.runtime.worker.publishing import processor
@@ -18,9 +18,6 @@ from ban_ray.training import distributed
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
 
 _log = logging.getLogger(__name__)
-
-FREE_SPACE_FACTOR = 4
-"""Outputs are kept where so many times their size is free."""
 
 NUMERICS_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE")
 """Environment variables with which libraries choose other computations."""
@@ -35,51 +32,47 @@ def teacher_output_cache(
     job: TrainingJob,
     device: torch.device,
 ) -> Iterator[SharedMemoryTable | None]:
-    """Rows for a generation whose recipe caches its teacher's outputs, None for others.
+    """The table of a generation whose recipe caches its teacher's outputs, None for others or without memory for it.
 
-    They begin with what is kept beside the teacher. What a generation adds is kept there when the block ends without
-    an error, so that belongs after its publication.
+    It begins with the outputs that are saved beside the teacher. What a generation adds is saved there when the block
+    ends without an error, so the generation is to be published inside it.
     """
-    cached = generation.recipe.teacher_outputs == "cached" and generation.objective.needs_teacher
-    if not cached or not job.context.teacher_cache or not data.views:
+    limit = job.context.teacher_cache
+    if generation.recipe.teacher_outputs != "cached" or not limit or not data.views:
         yield None
         return
     identity = _cache_key(generation, admission, device)
-    first, storage = generation.teachers[0], population.storage
+    teacher, storage = generation.teachers[0], population.storage
     try:
         # Files of one name have one size.
-        limit = job.context.teacher_cache
-        rows = SharedMemoryTable(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
+        table = SharedMemoryTable(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
     except OSError as error:
-        _log.warning("outputs of teacher %s are not kept on this node: %s", first[:12], error)
+        _log.warning("outputs of teacher %s cannot be cached on this node: %s", teacher[:12], error)
         yield None
         return
-    with rows:
-        try:
-            if not len(rows) and (saved := load(storage, first, identity, data.views, data.num_classes)) is not None:
-                rows.add(*saved)
-        except (OSError, MemoryError) as error:
-            _log.warning("kept outputs of teacher %s are not read: %s", first[:12], error)
-        yield rows
-        try:
-            if distributed.rank() == 0 and _is_worth_saving(
-                rows, count(storage, first, identity), storage.free_bytes()
-            ):
-                save(storage, first, identity, *rows.all())
-        except (OSError, MemoryError) as error:
-            # Only time is lost.
-            _log.warning("outputs of teacher %s are not kept: %s", first[:12], error)
+    with table:
+        with _errors_as_warnings(f"saved outputs of teacher {teacher[:12]} cannot be read"):
+            if not len(table):
+                load(storage, teacher, identity, table)
+        yield table
+        with _errors_as_warnings(f"outputs of teacher {teacher[:12]} cannot be saved"):
+            if distributed.rank() == 0:
+                save(storage, teacher, identity, table)
 
 
-def _is_worth_saving(rows: SharedMemoryTable, num_saved: int, free_bytes: int | None) -> bool:
-    """Whether there are more than the storage has, and members and checkpoints have more room left than they take."""
-    return len(rows) > num_saved and (free_bytes is None or free_bytes > FREE_SPACE_FACTOR * rows.nbytes)
+@contextmanager
+def _errors_as_warnings(message: str) -> Iterator[None]:
+    """Without its cache a training takes longer and gives the same bits."""
+    try:
+        yield
+    except (OSError, MemoryError) as error:
+        _log.warning("%s: %s", message, error)
 
 
 def _cache_key(generation: Generation, admission: Admission, device: torch.device) -> str:
-    """A digest of everything that decides the bits of an output beside its view."""
+    """A digest of everything but the view that decides the bits of an output."""
     recipe = generation.recipe
-    cuda = device.type == "cuda"
+    cuda, cpu = device.type == "cuda", torch.backends.cpu.get_cpu_capability()
     return digest(
         {
             "semantics_version": SEMANTICS_VERSION,
@@ -90,13 +83,8 @@ def _cache_key(generation: Generation, admission: Admission, device: torch.devic
             "batch": recipe.batch_size // recipe.workers,
             "torch": torch.__version__,
             "device": torch.cuda.get_device_name(device) if cuda else processor(),
-            "library": _cudnn() if cuda else torch.backends.cpu.get_cpu_capability(),
+            "library": torch.backends.cudnn.version() if cuda else cpu,  # type: ignore[no-untyped-call]
             "environment": {name: os.environ.get(name) for name in NUMERICS_VARIABLES},
             "threads": torch.get_num_threads(),
         }
     )
-
-
-def _cudnn() -> int | None:
-    version: int | None = torch.backends.cudnn.version()  # type: ignore[no-untyped-call]
-    return version

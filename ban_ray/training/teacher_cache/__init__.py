@@ -1,1 +1,1 @@
-"""The teacher's outputs by view, computed once and looked up afterwards."""
+"""A teacher's outputs by view, computed once and looked up afterwards."""

@@ -1,9 +1,9 @@
-"""A teacher's outputs by view: computed once in half precision, then read.
+"""A teacher's outputs by view: computed once in half precision, then looked up.
 
-An image has few views (crops and mirrorings), so that students of one teacher ask again for the same outputs. Each is
-a pure function of the teacher and the view whatever was asked before: the teacher computes batches of one fixed size,
-in which a row's bits depend neither on its place nor on its neighbours (`row_invariance`), and what it
-computed is rounded whether or not it is kept. Nothing is kept of a teacher for which a trial shows otherwise.
+An image has few views (crops and mirrorings), so that students of one teacher need the same outputs again. Each output
+is a pure function of the teacher and the view: the teacher computes batches of one fixed size, in which the bits of a
+row depend neither on its position nor on its neighbours (`row_invariance`), and its outputs are rounded whether or not
+they are cached. Nothing is cached of a teacher that a trial shows to be otherwise.
 """
 
 from collections.abc import Callable
@@ -18,22 +18,22 @@ from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
 
 
 class CachedTeacher:
-    """Stands in for a teacher's forward pass."""
+    """Takes the place of a teacher's forward pass."""
 
-    def __init__(self, batch: int, rows: SharedMemoryTable | None = None) -> None:
+    def __init__(self, batch: int, table: SharedMemoryTable | None = None) -> None:
         """Args:
-        batch: views that the teacher computes at once, always as many; no more may be asked for at once.
-        rows: where outputs are kept; None to keep none.
+        batch: number of views that the teacher always computes at once; no more may be asked for at once.
+        table: of cached outputs; None to cache none.
         """
-        self._batch, self._rows = batch, rows
-        self._asked = self._found = 0
-        # Rows that are there come from a process that has tried.
-        self._alone: bool | None = True if rows is not None and len(rows) else None
+        self._batch, self._table = batch, table
+        self._num_asked = self._num_found = 0
+        # Rows that are in the table come from a process that has tried.
+        self._row_invariant: bool | None = True if table is not None and len(table) else None
 
     def hit_rate(self) -> float:
-        """Share of the outputs that were there already, 0 to 1, since this was last asked."""
-        share = self._found / max(1, self._asked)
-        self._asked = self._found = 0
+        """The share of outputs that were cached since the last call, 0 to 1."""
+        share = self._num_found / max(1, self._num_asked)
+        self._num_asked = self._num_found = 0
         return share
 
     def outputs(self, teacher: Callable[[Tensor], Tensor], inputs: Tensor, views: Tensor | None) -> Tensor:
@@ -45,33 +45,32 @@ class CachedTeacher:
             views: (b,) int64 on the CPU.
         """
         assert views is not None
-        self._asked += len(views)
-        if self._rows is not None and self._alone is None:
-            self._alone = is_row_invariant(teacher, self._batch, inputs)
-        if self._rows is None or not self._alone:
-            return _normalised(self._computed(teacher, inputs).half())
+        self._num_asked += len(views)
+        if self._table is not None and self._row_invariant is None:
+            self._row_invariant = is_row_invariant(teacher, self._batch, inputs)
+        if self._table is None or not self._row_invariant:
+            return _normalise(self._compute(teacher, inputs))
         numbers = views.numpy()
-        there, kept = self._rows.lookup(numbers)
-        self._found += len(kept)
-        read = torch.from_numpy(kept).to(inputs.device, non_blocking=True)
-        if len(kept) == len(numbers):
-            return _normalised(read)
-        missing = torch.from_numpy(np.flatnonzero(~there))
-        new = self._computed(teacher, inputs[missing.to(inputs.device)]).half()
-        self._rows.add(numbers[missing.numpy()], new.cpu().numpy())
-        both = torch.empty(len(numbers), new.shape[1], dtype=new.dtype, device=new.device)
-        both[missing.to(inputs.device)] = new
-        both[torch.from_numpy(np.flatnonzero(there)).to(inputs.device)] = read
-        return _normalised(both)
+        found, rows = self._table.lookup(numbers)
+        self._num_found += len(rows)
+        cached = torch.from_numpy(rows).to(inputs.device, non_blocking=True)
+        if len(rows) == len(numbers):
+            return _normalise(cached)
+        missing, present = (torch.from_numpy(np.flatnonzero(mask)).to(inputs.device) for mask in (~found, found))
+        computed = self._compute(teacher, inputs[missing])
+        self._table.add(numbers[~found], computed.cpu().numpy())
+        outputs = computed.new_empty(len(numbers), computed.shape[1])
+        outputs[missing], outputs[present] = computed, cached
+        return _normalise(outputs)
 
-    def _computed(self, teacher: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
-        """A batch that is not full is filled up with its first row."""
-        lacking = self._batch - len(inputs)
-        if lacking:
-            inputs = torch.cat([inputs, inputs[:1].expand(lacking, *inputs.shape[1:])])
+    def _compute(self, teacher: Callable[[Tensor], Tensor], inputs: Tensor) -> Tensor:
+        """Outputs in half precision; copies of the first row fill up a batch that is not full."""
+        count = len(inputs)
+        if count < self._batch:
+            inputs = torch.cat([inputs, inputs[:1].expand(self._batch - count, *inputs.shape[1:])])
         with RowInvariantLinear():
-            return teacher(channels_last(inputs))[: self._batch - lacking]
+            return teacher(channels_last(inputs))[:count].half()
 
 
-def _normalised(rows: Tensor) -> Tensor:
+def _normalise(rows: Tensor) -> Tensor:
     return F.log_softmax(rows.float(), 1)

@@ -1,17 +1,19 @@
 """Teacher outputs that are kept by view: the same bits whatever was kept, right under random augmentation."""
 
+import hashlib
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save as to_bytes
 from torch import Tensor, nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks import build
 from ban_ray.population import LocalStorage, Population, open_storage, teacher_outputs
-from ban_ray.runtime.worker import teacher_cache as teacher_rows
+from ban_ray.runtime.worker import teacher_cache
 from ban_ray.specs import Generation, Objective, Task
 from ban_ray.specs.recipe import Recipe
 from ban_ray.tasks.image_data import ImageData, sample_crop_flip
@@ -32,7 +34,7 @@ def teacher(data: ImageData) -> Teacher:
     return to_device(a_teacher(data), CPU)
 
 
-def rows_for(data: ImageData, folder: Path, *, rows: int | None = None) -> SharedMemoryTable:
+def table_for(data: ImageData, folder: Path, *, rows: int | None = None) -> SharedMemoryTable:
     limit = bytes_needed(data.views, data.views if rows is None else rows, data.num_classes)
     return SharedMemoryTable("teacher", data.views, data.num_classes, limit, folder)
 
@@ -61,16 +63,16 @@ def test_bits_do_not_depend_on_what_is_kept(
     """Nothing kept, all kept, a part kept, all there before, resumed: the same weights."""
     generation = make_generation("ban", epochs=3, precision=precision, teachers=("1" * 64,), **CACHED)
     alone, states = train_with_states(generation, data, teacher)
-    with rows_for(data, tmp_path / "all") as rows:
-        first = train(generation, teacher, data, CPU, rows=rows)
-        again = train(generation, teacher, data, CPU, rows=rows)
-        resumed = train(generation, teacher, data, CPU, rows=rows, state=states[0])
-    with rows_for(data, tmp_path / "part", rows=200) as rows:
-        part = train(generation, teacher, data, CPU, rows=rows)
-        in_part = train(generation, teacher, data, CPU, rows=rows)
-    for other in (first, again, resumed, part, in_part):
+    with table_for(data, tmp_path / "all") as table:
+        first = train(generation, teacher, data, CPU, table=table)
+        second = train(generation, teacher, data, CPU, table=table)
+        resumed = train(generation, teacher, data, CPU, table=table, state=states[0])
+    with table_for(data, tmp_path / "part", rows=200) as table:
+        part = train(generation, teacher, data, CPU, table=table)
+        in_part = train(generation, teacher, data, CPU, table=table)
+    for other in (first, second, resumed, part, in_part):
         assert same_bits(alone.weights, other.weights)
-    assert [record["teacher_outputs_found"] for record in again.history] == [1.0, 1.0, 1.0]
+    assert [record["teacher_outputs_found"] for record in second.history] == [1.0, 1.0, 1.0]
     assert first.history[0]["teacher_outputs_found"] == 0.0
     assert 0.0 < float(in_part.history[0]["teacher_outputs_found"] or 0) < 1.0
 
@@ -80,14 +82,14 @@ def test_a_view_that_is_kept_is_not_computed(
 ) -> None:
     generation = make_generation("ban", epochs=2, teachers=("1" * 64,), **CACHED)
     asked = watch_teachers(monkeypatch)
-    with rows_for(data, tmp_path) as rows:
-        train(generation, teacher, data, CPU, rows=rows)
+    with table_for(data, tmp_path) as table:
+        train(generation, teacher, data, CPU, table=table)
         assert asked
         assert all(len(inputs) == 50 for _, inputs, _ in asked)
         asked.clear()
         # Another objective with the same order and augmentation asks for the same views.
         other = generation.model_copy(update={"objective": Objective(name="ban+l")})
-        train(other, teacher, data, CPU, rows=rows)
+        train(other, teacher, data, CPU, table=table)
         assert not asked
 
 
@@ -117,15 +119,15 @@ def test_outputs_follow_the_view_not_the_sample(
 ) -> None:
     """Torchdistill's cache gives a sample the outputs of the crop that it was first seen with."""
     generation = make_generation("ban", epochs=6, teachers=("1" * 64,), **CACHED)
-    with rows_for(data, tmp_path) as rows:
-        cached = CachedTeacher(50, rows)
+    with table_for(data, tmp_path) as table:
+        cached = CachedTeacher(50, table)
         worst = torch.zeros(())
         for epoch in range(6):
             for inputs, _, views in data.training_batches(generation, epoch, slice(0, 50)):
                 said = cached.outputs(teacher, inputs, views)
                 worst = torch.maximum(worst, (said.exp() - teacher(inputs).exp()).abs().max())
         assert worst < 5e-4
-        assert len(rows) > 300
+        assert len(table) > 300
 
 
 @pytest.mark.parametrize("network", ["densenet-bc-16-8", "densenet-bc-22-12", "wide-resnet-10-1", "pre-resnet-11"])
@@ -161,10 +163,10 @@ def test_nothing_is_kept_of_a_teacher_whose_rows_are_not_alone(
             layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
     generation = make_generation("ban", epochs=1, teachers=("1" * 64,), **CACHED)
     alone = train(generation, teacher, data, CPU)
-    with rows_for(data, tmp_path) as rows:
+    with table_for(data, tmp_path) as table:
         for _ in range(2):
-            assert same_bits(train(generation, teacher, data, CPU, rows=rows).weights, alone.weights)
-        assert len(rows) == 0
+            assert same_bits(train(generation, teacher, data, CPU, table=table).weights, alone.weights)
+        assert len(table) == 0
 
 
 def test_a_baseline_is_the_same_for_both(task: Task) -> None:
@@ -230,28 +232,46 @@ def test_a_full_disk_loses_only_the_outputs(task: Task, tmp_path: Path, monkeypa
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(teacher_rows, "save", full)
+    monkeypatch.setattr(teacher_cache, "save", full)
     chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
     population = Population(open_storage(str(tmp_path)))
     assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
     assert chain.keys[1] in population
 
 
-def test_numbers_that_are_no_views_are_not_read(tmp_path: Path) -> None:
-    storage = open_storage(str(tmp_path))
-    key, identity, rows = "a" * 64, "b" * 64, np.zeros((2, 10), np.float16)
-    for numbers in ([0, 50], [-1, 3], [3, 3]):
-        teacher_outputs.save(storage, key, identity, np.array(numbers), rows)
-        assert teacher_outputs.load(storage, key, identity, 50, 10) is None
-    for file in storage.list(teacher_outputs.kept_outputs(key)):
-        storage.delete(f"{teacher_outputs.kept_outputs(key)}/{file}")
-    teacher_outputs.save(storage, key, identity, np.array([0, 49]), rows)
-    assert teacher_outputs.count(storage, key, identity) == 2
-    found = teacher_outputs.load(storage, key, identity, 50, 10)
-    assert found is not None
-    assert found[0].tolist() == [0, 49]
-    assert teacher_outputs.load(storage, key, identity, 50, 11) is None
-    assert teacher_outputs.load(storage, key, "c" * 64, 50, 10) is None
+def table_of(folder: Path, numbers: list[int], views: int = 100, classes: int = 10) -> SharedMemoryTable:
+    table = SharedMemoryTable(f"{views}-{classes}", views, classes, bytes_needed(views, views, classes), folder)
+    table.add(np.array(numbers, np.int64), np.zeros((len(numbers), classes), np.float16))
+    return table
+
+
+@pytest.mark.parametrize(
+    ("numbers", "rows"),
+    [([0, 50], 2), ([-1, 3], 2), ([3, 3], 2), ([7, 3], 2), ([], 0), ([3, 4], 1)],
+)
+def test_saved_numbers_that_are_no_views_are_not_read(tmp_path: Path, numbers: list[int], rows: int) -> None:
+    storage, key, identity = open_storage(str(tmp_path / "storage")), "a" * 64, "b" * 64
+    data = to_bytes({"numbers": np.array(numbers, np.int64), "rows": np.zeros((rows, 10), np.float16)})
+    name = f"{identity}-{len(numbers):010d}-{hashlib.sha256(data).hexdigest()}.safetensors"
+    storage.write(f"{teacher_outputs.kept_outputs(key)}/{name}", data)
+    with table_of(tmp_path, [], views=50) as table:
+        teacher_outputs.load(storage, key, identity, table)
+        assert len(table) == 0
+    assert not storage.list(teacher_outputs.kept_outputs(key)), "another file can replace it"
+
+
+def test_saved_rows_come_back_into_a_table_of_the_same_shape(tmp_path: Path) -> None:
+    storage, key, identity = open_storage(str(tmp_path / "storage")), "a" * 64, "b" * 64
+    for table_shape, saved_as, expected in (
+        ((50, 10), identity, [0, 49]),
+        ((50, 10), "c" * 64, []),
+        ((50, 11), identity, []),
+    ):
+        with table_of(tmp_path / "saved", [0, 49]) as saved:
+            teacher_outputs.save(storage, key, identity, saved)
+        with table_of(tmp_path / "loaded", [], *table_shape) as table:
+            teacher_outputs.load(storage, key, saved_as, table)
+            assert table.items()[0].tolist() == expected
 
 
 def test_texts_have_no_views(data: ImageData, teacher: Teacher, make_generation: MakeGeneration) -> None:
@@ -265,15 +285,14 @@ def test_texts_have_no_views(data: ImageData, teacher: Teacher, make_generation:
 
 
 def test_more_rows_take_the_place_of_fewer(tmp_path: Path) -> None:
-    storage = open_storage(str(tmp_path))
-    key, identity = "a" * 64, "b" * 64
-    for rows, kept in ((3, 3), (7, 7), (5, 7)):
-        teacher_outputs.save(storage, key, identity, np.arange(rows), np.zeros((rows, 10), np.float16))
-        assert teacher_outputs.count(storage, key, identity) == kept
+    storage, key, identity = open_storage(str(tmp_path / "storage")), "a" * 64, "b" * 64
+    for rows, expected in ((3, 3), (7, 7), (5, 7)):
+        with table_of(tmp_path, list(range(rows))) as table:
+            teacher_outputs.save(storage, key, identity, table)
         assert len(storage.list(teacher_outputs.kept_outputs(key))) == 1
-    found = teacher_outputs.load(storage, key, identity, 50, 10)
-    assert found is not None
-    assert len(found[0]) == 7
+        with table_of(tmp_path, []) as table:
+            teacher_outputs.load(storage, key, identity, table)
+            assert len(table) == expected
 
 
 def test_where_memory_is_refused_a_generation_is_trained_all_the_same(
