@@ -4,16 +4,17 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from analysis.data.study import Study
     from ban_ray.population import Storage
 
 __all__ = ["write_report"]
 
 
-def write_report(storage: "str | PathLike[str] | Storage", search: str | None = None) -> str:
+def write_report(storage: "str | PathLike[str] | Storage | Study", search: str | None = None) -> str:
     """Write the page of a search, or of the whole population, into the storage.
 
     Args:
-        storage: the folder that `--storage` named, or an opened storage.
+        storage: the folder that `--storage` named, an opened storage, or a study of it, which is not read again.
         search: a search's name; the page is then about its chains alone.
 
     Returns:
@@ -28,7 +29,7 @@ def write_report(storage: "str | PathLike[str] | Storage", search: str | None = 
     from analysis.report.content import gather
     from analysis.report.page import render
 
-    study = Study.open(storage)
+    study = storage if isinstance(storage, Study) else Study.open(storage)
     path = place(search)
     study.storage.write(path, render(gather(study, search)).encode())
     return f"{study.storage.url}/{path}"

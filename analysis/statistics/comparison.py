@@ -58,6 +58,7 @@ class Comparison:
             and of themselves.
         control_cost: device-seconds that a network of the control took, mean; NaN for other kinds.
         p_holm: None for the primary comparison, and before the correction.
+        averaged_over: what a pooled comparison averages, for example ``4 networks``.
     """
 
     group: ChainGroup
@@ -75,9 +76,15 @@ class Comparison:
     control_cost: float = float("nan")
     primary: bool = False
     p_holm: float | None = None
+    averaged_over: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name, with what it is averaged over."""
+        return f"{self.name}, averaged over {self.averaged_over}," if self.averaged_over else self.name
 
     def __str__(self) -> str:
-        return sentence(self.interval, self.name, self.against, self.group.metric.points)
+        return sentence(self.interval, self.title, self.against, self.group.metric.points)
 
 
 def compare(
@@ -127,7 +134,7 @@ def frame(found: Sequence[Comparison]) -> pd.DataFrame:
                 "metric": one.group.metric.name,
                 "label_noise": one.group.task.label_noise,
                 "kind": one.kind,
-                "name": one.name,
+                "name": one.title,
                 "against": one.against,
                 "generation": one.generation,
                 "primary": one.primary,

@@ -1,8 +1,9 @@
 """Ensembles of a chain's generations against the control that matters: as many independent label-only networks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,7 +55,11 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class EnsembleResult:
-    """One subset of a group's chains as an ensemble; the columns of `frame` describe its numbers."""
+    """One subset of a group's chains as an ensemble; the columns of `frame` describe its numbers.
+
+    Attributes:
+        errors, held_out_errors: by the seed of the chain; empty where nothing was held out.
+    """
 
     group: ChainGroup
     name: str
@@ -68,6 +73,18 @@ class EnsembleResult:
     networks: int
     same_size: Control | None
     same_cost: Control | None
+    errors: Mapping[int | None, float]
+    held_out_errors: Mapping[int | None, float]
+
+    @property
+    def size(self) -> int:
+        """Networks averaged."""
+        return len(self.which.generations)
+
+    @property
+    def cost(self) -> int:
+        """Networks trained for it, the baseline counted."""
+        return max(self.which.generations) + 1
 
 
 @dataclass(frozen=True)
@@ -96,47 +113,60 @@ def subsets(last: int) -> dict[Ensemble, str]:
     return named
 
 
-def of_group(study: "Study", group: ChainGroup, *, papers_only: bool = False) -> list[EnsembleResult]:
+def of_group(
+    study: "Study",
+    group: ChainGroup,
+    *,
+    papers_only: bool = False,
+    sizes: Collection[int] | None = None,
+    controls: bool = True,
+) -> list[EnsembleResult]:
     """Every subset of a group's chains against independent label-only networks.
 
     Args:
         papers_only: Ens*k alone.
+        sizes: numbers of networks averaged; all unless given.
+        controls: whether the label-only networks are read; without them there is nothing to compare with.
     """
     if not group.last:
         return []
-    wanted = {which: name for which, name in subsets(group.last).items() if name.startswith("Ens*") or not papers_only}
-    found: dict[Ensemble, dict[RecordedChain, _OfChain]] = {which: {} for which in wanted}
+    names = {
+        which: name
+        for which, name in subsets(group.last).items()
+        if (name.startswith("Ens*") or not papers_only) and (sizes is None or len(which.generations) in sizes)
+    }
+    scores: dict[Ensemble, dict[RecordedChain, _OfChain]] = {which: {} for which in names}
     for chain in group.with_generations(*range(group.last + 1)):
         stored = _read(study, chain, group.last)
-        for which in wanted if stored else ():
-            found[which][chain] = _of_chain([stored[number] for number in which.generations], group.metric)
-    if not any(found.values()):
+        for which in names if stored else ():
+            scores[which][chain] = _of_chain([stored[number] for number in which.generations], group.metric)
+    if not any(scores.values()):
         return []
-    pool = IndependentControls(study, group)
-    return [_result(group, name, which, found[which], pool) for which, name in wanted.items()]
+    pool = IndependentControls(study, group) if controls else None
+    return [_result(group, name, which, scores[which], pool) for which, name in names.items()]
 
 
-def frame(found: Sequence[EnsembleResult]) -> pd.DataFrame:
+def frame(results: Sequence[EnsembleResult]) -> pd.DataFrame:
     """One row an ensemble; the columns are `COLUMNS`."""
     rows = []
-    for one in found:
+    for result in results:
         row = {
-            "group": one.group.name,
-            "name": one.name,
-            "members": one.which.generations,
-            "size": len(one.which.generations),
-            "filled": one.which.filled,
-            "chains": one.chains,
-            "error": one.error,
-            "error_spread": one.spread,
-            "held_out_error": one.held_out_error,
-            "log_likelihood": one.log_likelihood,
-            "diversity": one.diversity,
-            "networks": one.networks,
+            "group": result.group.name,
+            "name": result.name,
+            "members": result.which.generations,
+            "size": result.size,
+            "filled": result.which.filled,
+            "chains": result.chains,
+            "error": result.error,
+            "error_spread": result.spread,
+            "held_out_error": result.held_out_error,
+            "log_likelihood": result.log_likelihood,
+            "diversity": result.diversity,
+            "networks": result.networks,
         }
         for prefix, size, control in (
-            ("same_size", len(one.which.generations), one.same_size),
-            ("same_cost", max(one.which.generations) + 1, one.same_cost),
+            ("same_size", result.size, result.same_size),
+            ("same_cost", result.cost, result.same_cost),
         ):
             row |= {
                 prefix: size,
@@ -151,40 +181,47 @@ def frame(found: Sequence[EnsembleResult]) -> pd.DataFrame:
 
 
 def _of_chain(members: Sequence[Predictions], metric: Metric) -> _OfChain:
-    labels, held_out_labels = members[0].test_labels, members[0].held_out_labels
+    held_out_labels = members[0].held_out_labels
     held_out = float("nan")
     if len(held_out_labels):
-        held_out = metric.mean(metric.losses(combine([one.held_out for one in members]), held_out_labels))
+        held_out = metric.mean(metric.losses(combine([member.held_out for member in members]), held_out_labels))
     return _OfChain(
-        test=score_member(combine([one.test for one in members]), labels, metric),
+        test=score_member(combine([member.test for member in members]), members[0].test_labels, metric),
         held_out=held_out,
-        diversity=disagreement([predicted(one.test) for one in members]),
+        diversity=disagreement([predicted(member.test) for member in members]),
     )
 
 
 def _result(
-    group: ChainGroup, name: str, which: Ensemble, found: dict[RecordedChain, _OfChain], pool: IndependentControls
+    group: ChainGroup,
+    name: str,
+    which: Ensemble,
+    scores: Mapping[RecordedChain, _OfChain],
+    pool: IndependentControls | None,
 ) -> EnsembleResult:
-    outcomes = {chain: one.test for chain, one in found.items()}
-    errors = [group.metric.mean(one.losses) for one in outcomes.values()]
+    tests = {chain: score.test for chain, score in scores.items()}
+    errors = {chain: group.metric.mean(test.losses) for chain, test in tests.items()}
+    values = list(errors.values())
     return EnsembleResult(
         group=group,
         name=name,
         which=which,
-        chains=len(found),
-        error=float(np.mean(errors)),
-        spread=float(np.std(errors, ddof=1)) if len(errors) > 1 else float("nan"),
-        held_out_error=float(np.mean([one.held_out for one in found.values()])),
-        log_likelihood=float(np.mean([one.log_likelihoods.mean(dtype=np.float64) for one in outcomes.values()])),
-        diversity=float(np.mean([one.diversity for one in found.values()])),
-        networks=len(pool),
-        same_size=pool.control(outcomes, len(which.generations)),
-        same_cost=pool.control(outcomes, max(which.generations) + 1),
+        chains=len(scores),
+        error=float(np.mean(values)),
+        spread=float(np.std(values, ddof=1)) if len(values) > 1 else float("nan"),
+        held_out_error=float(np.mean([score.held_out for score in scores.values()])),
+        log_likelihood=float(np.mean([test.log_likelihoods.mean(dtype=np.float64) for test in tests.values()])),
+        diversity=float(np.mean([score.diversity for score in scores.values()])),
+        networks=len(pool) if pool else 0,
+        same_size=pool.control(tests, len(which.generations)) if pool else None,
+        same_cost=pool.control(tests, max(which.generations) + 1) if pool else None,
+        errors={chain.seed: error for chain, error in errors.items()},
+        held_out_errors={chain.seed: s.held_out for chain, s in scores.items() if not isnan(s.held_out)},
     )
 
 
 def _read(study: "Study", chain: RecordedChain, last: int) -> list[Predictions]:
     """All of a chain's predictions, or none where one cannot be read."""
-    found = [study.read_predictions(key) for key in chain.keys[: last + 1]]
-    read = [one for one in found if one is not None]
-    return read if len(read) == len(found) else []
+    predictions = [study.read_predictions(key) for key in chain.keys[: last + 1]]
+    readable = [stored for stored in predictions if stored is not None]
+    return readable if len(readable) == len(predictions) else []

@@ -40,7 +40,8 @@ def pooled(parts: Sequence[Comparison]) -> Comparison | None:
     return Comparison(
         group=lead.group,
         kind="pooled",
-        name=f"{lead.name}, averaged over {len(parts)} {what},",
+        name=lead.name,
+        averaged_over=f"{len(parts)} {what}",
         # A reference that has another network in each group goes by its column.
         against=lead.against if len({part.against for part in parts}) == 1 else lead.group.column(0),
         generation=lead.generation,

@@ -30,7 +30,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         rows.append(
             (
                 "(averaged)" if one.kind == "pooled" else one.group.name,
-                f"{one.name} against {one.against}{' (primary)' if one.primary else ''}",
+                f"{one.title} against {one.against}{' (primary)' if one.primary else ''}",
                 cell_text.number(one.against_error) + unit,
                 cell_text.number(one.error) + unit,
                 cell_text.interval(interval.estimate, interval.low, interval.high) + points,

@@ -1,6 +1,6 @@
 """Workshop Table 1's form: a row a network, its generations and its ensembles, ours beside theirs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import isnan
 
 import pandas as pd
@@ -10,7 +10,7 @@ from analysis.data.setting import noise_warnings, unlike_the_papers
 from analysis.data.spec_text import generation_name
 from analysis.statistics.ensembles import EnsembleResult
 from analysis.tables import cell_text
-from analysis.tables.rows import REFERENCES, Cell, Line, lines
+from analysis.tables.rows import NAN, REFERENCES, Cell, TableRow, table_rows
 from analysis.tables.table import Table
 from ban_ray.specs import PaperRow
 
@@ -32,22 +32,13 @@ def sequence_table(
         source: of the papers' figures.
         name: of the table's files.
     """
-    ours, columns = lines(groups, ensembles)
+    ours, columns = table_rows(groups, _shown(ensembles))
     theirs, columns = _papers(paper, columns)
-    rows: list[tuple[str, ...]] = []
-    data: list[dict[str, object]] = []
-    places = {line.row: place for place, line in enumerate(ours)}
-    for place, line in enumerate(ours):
-        rows.append(_row(line, _whose(line), columns))
-        data.append(_record(line, "ours", columns))
-        for row in theirs:
-            if places.get(row.row) == place:
-                rows.append(_row(row, "paper", columns))
-                data.append(_record(row, "paper", columns))
-    for row in theirs:
-        if row.row not in places:
-            rows.append(_row(row, "paper", columns))
-            data.append(_record(row, "paper", columns))
+    last_of_name = {row.name: position for position, row in enumerate(ours)}
+    ordered: list[TableRow] = []
+    for position, row in enumerate(ours):
+        ordered += [row, *(other for other in theirs if last_of_name.get(other.name) == position)]
+    ordered += [other for other in theirs if other.name not in last_of_name]
     metric = groups[0].metric if groups else None
     what = f"Test {metric.name_with_unit}" if metric else "Test results"
     head = [column.capitalize() if column in REFERENCES else column for column in columns]
@@ -55,13 +46,13 @@ def sequence_table(
         name=name,
         caption=f"{what}: baselines, students, ensembles of generations; mean ± standard deviation over seeds",
         headings=("Network", "Objective", "Whose", "Parameters", *head),
-        rows=tuple(rows),
-        data=pd.DataFrame(data),
-        notes=tuple(_notes(groups, ours, theirs, columns, paper, source)),
+        rows=tuple(_texts(row, columns) for row in ordered),
+        data=pd.DataFrame([_record(row, columns) for row in ordered]),
+        notes=tuple(_notes(groups, ours, theirs, paper, source)),
     )
 
 
-def _papers(paper: Sequence[PaperRow], columns: Sequence[str]) -> tuple[list[Line], list[str]]:
+def _papers(paper: Sequence[PaperRow], columns: Sequence[str]) -> tuple[list[TableRow], list[str]]:
     """The papers' rows under our columns, and the columns with those that only theirs need.
 
     Their baseline stands under ours, or under the teacher where there is no such column; their further figures, in
@@ -73,7 +64,7 @@ def _papers(paper: Sequence[PaperRow], columns: Sequence[str]) -> tuple[list[Lin
     missing = max((len(row.generations) for row in paper), default=0) - len(students)
     students += [generation_name(len(students) + number) for number in range(1, missing + 1)]
     sizes = {f"Ens*{size}" for row in paper for size in row.ensembles} | set(ensembles)
-    found = []
+    rows = []
     for row in paper:
         figures = {reference: row.baseline, **dict(zip(students, row.generations, strict=False))}
         # An Ens*k without a BAN-k has the baseline as a member (workshop Table 1, its last row).
@@ -81,14 +72,21 @@ def _papers(paper: Sequence[PaperRow], columns: Sequence[str]) -> tuple[list[Lin
         known = {column: Cell(error) for column, error in figures.items() if error is not None}
         known |= {f"Ens*{size}": Cell(error, filled=size > trained) for size, error in row.ensembles.items()}
         parameters = float("nan") if row.parameters_millions is None else 1e6 * row.parameters_millions
-        found.append(Line(row.network, "as printed", parameters, [], known))
+        rows.append(TableRow(row.network, "as printed", parameters, [], known))
     first = [column for column in columns if column in REFERENCES] or [reference]
-    return found, [*first, *students, *sorted(sizes, key=lambda column: (len(column), column))]
+    return rows, [*first, *students, *sorted(sizes, key=lambda column: (len(column), column))]
 
 
-def _row(line: Line, whose: str, columns: Sequence[str]) -> tuple[str, ...]:
-    known = [_text(line.cells.get(column), line.chains) for column in columns]
-    return (line.row, line.objective, whose, cell_text.millions(line.parameters), *known)
+def _shown(ensembles: Sequence[EnsembleResult]) -> list[EnsembleResult]:
+    """Ens*k, without sizes for which the baseline fills in everywhere, unless there is no other."""
+    papers = [result for result in ensembles if result.name.startswith("Ens*")]
+    unfilled = {result.size for result in papers if not result.which.filled}
+    return [result for result in papers if not unfilled or result.size in unfilled]
+
+
+def _texts(row: TableRow, columns: Sequence[str]) -> tuple[str, ...]:
+    cells = [_text(row.cells.get(column), row.chains) for column in columns]
+    return (row.name, row.objective, _whose(row), cell_text.millions(row.parameters), *cells)
 
 
 def _text(cell: Cell | None, chains: int) -> str:
@@ -98,27 +96,32 @@ def _text(cell: Cell | None, chains: int) -> str:
     return cell_text.with_spread(cell.mean, cell.spread) + few + (MARK if cell.filled else "")
 
 
-def _whose(line: Line) -> str:
-    chains, roots = line.chains, line.roots
-    if chains == roots:
-        return f"ours, {chains} seed{'s' if chains > 1 else ''}"
-    return f"ours, {chains} chains, {roots} root{'s' if roots > 1 else ''}"
+def _whose(row: TableRow) -> str:
+    if not row.groups:
+        return "paper"
+    if row.chains == row.roots:
+        return f"ours, {row.chains} seed{'s' if row.chains > 1 else ''}"
+    return f"ours, {row.chains} chains, {row.roots} root{'s' if row.roots > 1 else ''}"
 
 
-def _record(line: Line, whose: str, columns: Sequence[str]) -> dict[str, object]:
-    record: dict[str, object] = {"row": line.row, "whose": whose, "parameters": line.parameters}
-    if line.groups:
-        task = line.groups[0].task
+def _record(row: TableRow, columns: Sequence[str]) -> dict[str, object]:
+    record: dict[str, object] = {
+        "row": row.name,
+        "whose": "ours" if row.groups else "paper",
+        "parameters": row.parameters,
+    }
+    if row.groups:
+        task = row.groups[0].task
         record |= {
-            "objective": line.objective,
-            "groups": "; ".join(group.name for group in line.groups),
+            "objective": row.objective,
+            "groups": "; ".join(group.name for group in row.groups),
             "task": task.name,
             "label_noise": task.label_noise,
-            "chains": line.chains,
-            "roots": line.roots,
+            "chains": row.chains,
+            "roots": row.roots,
         }
     for column in columns:
-        cell: Cell = line.cells.get(column, Cell(float("nan")))
+        cell: Cell = row.cells.get(column, Cell(NAN))
         record |= {column: cell.mean, f"{column} spread": cell.spread, f"{column} networks": cell.networks}
         if column.startswith("Ens*"):
             record[f"{column} filled"] = cell.filled
@@ -127,17 +130,15 @@ def _record(line: Line, whose: str, columns: Sequence[str]) -> dict[str, object]
 
 def _notes(
     groups: Sequence[ChainGroup],
-    ours: Sequence[Line],
-    theirs: Sequence[Line],
-    columns: Sequence[str],
+    ours: Sequence[TableRow],
+    theirs: Sequence[TableRow],
     paper: Sequence[PaperRow],
     source: str,
 ) -> list[str]:
     notes = noise_warnings(group.task for group in groups)
-    everything: list[Mapping[str, Cell]] = [line.cells for line in (*ours, *theirs)]
-    if any(cell.filled for known in everything for cell in known.values()):
+    if any(cell.filled for row in (*ours, *theirs) for cell in row.cells.values()):
         notes.append(f"{MARK} BAN-k was not trained: the baseline is a member of this Ens*k.")
-    if any(0 < cell.networks < line.chains for line in ours for cell in line.cells.values()):
+    if any(0 < cell.networks < row.chains for row in ours for cell in row.cells.values()):
         notes.append("In brackets: networks behind a figure, where they are fewer than the row's chains.")
     if paper and groups:
         notes.append(

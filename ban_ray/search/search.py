@@ -20,9 +20,7 @@ from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.cost import Cost
 from ban_ray.search.plan.near_misses import near_misses
-from ban_ray.search.results import render as show
-from ban_ray.search.results import render_best
-from ban_ray.search.results.summary import summarise
+from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
 from ban_ray.search.study import best as front
 from ban_ray.search.study import records
@@ -87,19 +85,19 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
         executed = execute(plan, population, paths, console, train)
         spec = replace(spec, chains=executed.chains)
         early = executed.state.tracker.stopped
-        result = summarise(spec, population, executed.failed)
+        result = render.summarise(spec, population, executed.failed)
         best = front.find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)
-    show.show(result, console)
+    render.print_summary(result, console)
     if best is not None:
-        render_best.show(best, console, always=spec.is_sampled)
+        render.print_best(best, console, always=spec.is_sampled)
     if equal and spec.is_sampled:
         # Of a grid its plan has said so.
         console.print(equal, style="yellow", highlight=False, markup=False, soft_wrap=not console.is_terminal)
-    render_best.show_early(early, executed.skipped, console)
+    render.print_ended_early(early, executed.skipped, console)
     from analysis.report import write_report
 
-    report = write_report(url, name)
+    report = write_report(result.study, name)
     console.print(f"report {report}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
     if options.as_json:
@@ -110,8 +108,8 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
                 "report": report,
                 "trained": executed.trained,
                 "equal_chains": equal,
-                **show.as_json(result),
-                **render_best.as_json(best, early, executed.skipped),
+                **render.summary_as_json(result),
+                **render.best_as_json(best, early, executed.skipped),
             }
         )
     return SearchResult(spec, population, name, executed.failed)

@@ -7,7 +7,7 @@ from fabricated_population import Fabricator
 
 from ban_ray.search.config.choices import Options
 from ban_ray.search.config.resolve import resolve
-from ban_ray.search.results.summary import Summary, summarise
+from ban_ray.search.results.render import Summary, summarise
 
 
 def summary(fabricator: Fabricator, space: str, **options: object) -> Summary:
@@ -34,11 +34,11 @@ def test_a_sentence_for_each_objective(fabricator: Fabricator) -> None:
     assert "averaged" not in found.sentence
     rows = {row.name: row for row in found.rows}
     for name in ("ban+l", "ban"):
-        cells = rows[name].test
-        gain = sum(cells["BAN-2"].errors[seed] - cells["baseline"].errors[seed] for seed in (0, 1, 2)) / 3
+        cells = rows[name].cells["test"]
+        gain = sum(cells["BAN-2"].by_seed[seed] - cells["baseline"].by_seed[seed] for seed in (0, 1, 2)) / 3
         told = found.sentence.split(f"BAN-2 by {name} against baseline: ")[1].split(" ")[0]
         assert float(told) == pytest.approx(gain, abs=0.051)
-    assert set(rows["label, all epochs"].test) == {"baseline"}
+    assert set(rows["label, all epochs"].cells["test"]) == {"baseline"}
 
 
 def test_rows_of_one_objective_are_averaged(fabricator: Fabricator) -> None:

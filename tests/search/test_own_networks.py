@@ -18,7 +18,7 @@ from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.near_misses import near_misses
-from ban_ray.search.results.summary import summarise
+from ban_ray.search.results.render import summarise
 from ban_ray.search.schedule.state import open_search_state
 from ban_ray.search.study.records import resolve_name
 from ban_ray.specs.teacher_choice import TeacherChoice

@@ -1,44 +1,191 @@
-"""The summary in a terminal, and as JSON."""
+"""The result of a search, as `analysis` computes it: in a terminal and as JSON."""
 
 import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
 from ban_ray.cli.console import new_table
-from ban_ray.search.plan.plan import format_count
-from ban_ray.search.results.summary import Cell, Row, Summary
+from ban_ray.errors import DamagedMember
+from ban_ray.population import Population
+from ban_ray.search.config.spec import PlannedChain, SearchSpec
+from ban_ray.search.config.strategy import ERROR
+from ban_ray.search.plan.plan import format_count, group_by_row, pluralised, row_parameters
+from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.search.study.best import BestConfigurations
+from ban_ray.search.study.records import chain_record
+from ban_ray.specs.space import STUDENT
 
-PARTS = (("test", "Test"), ("held_out", "Held-out"))
+if TYPE_CHECKING:
+    from analysis.data.study import Study
+    from analysis.statistics.comparison import Comparison
+    from analysis.tables.rows import Cell, Part, TableRow
+
+PARTS: "Sequence[tuple[Part, str]]" = (("test", "Test"), ("held_out", "Held-out"))
+MOST_ENDED_EARLY = 5
+"""Chains that ended early and are named; the others are counted."""
 
 
-def show(summary: Summary, console: Console) -> None:
+@dataclass(frozen=True)
+class Row:
+    """A row of both tables.
+
+    Attributes:
+        cells: by part and column; without columns where no chain of the row has a result.
+        failures: why chains of the row failed.
+    """
+
+    name: str
+    parameters: int
+    cells: "Mapping[Part, Mapping[str, Cell]]"
+    failures: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of a search.
+
+    Attributes:
+        study: the storage as it was read, for the report.
+        columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
+        sentence: whether there is a gain beyond noise.
+    """
+
+    study: "Study"
+    spec: SearchSpec
+    columns: Sequence[str]
+    rows: Sequence[Row]
+    sentence: str
+
+    @property
+    def objective(self) -> str:
+        return "their own objectives" if "objective" in self.spec.space.chooses else str(self.spec.context.objective)
+
+
+def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]]) -> Summary:
+    """The figures of every chain that has all its generations or, where chains are stopped, of every chain.
+
+    Raises:
+        DamagedMember: a member of these chains cannot be read.
+    """
+    # pandas is loaded when there is a result, not when a plan is printed.
+    from analysis.data.searches import ChainRecord
+    from analysis.data.study import Study
+    from analysis.report.search_summary import summarise_search
+
+    study = Study(population.storage)
+    complete = [p for p in spec.chains if spec.strategy.stopping or study.records.keys() >= set(p.chain.keys)]
+    planned_of = {planned.chain.keys: planned for planned in complete}
+    summary = summarise_search(
+        study,
+        [ChainRecord.model_validate(chain_record(planned)) for planned in complete],
+        seeds=spec.seeds,
+        # Where members of the population taught generation 0, there is no baseline to compare with.
+        reference=lambda columns: STUDENT if STUDENT in columns else spec.space.against,
+        last=f"BAN-{spec.generations}" if spec.strategy.stopping else "",
+        with_ensembles=lambda record: planned_of[record.keys].position.ensembles,
+    )
+    for key in (key for planned in spec.chains for key in planned.chain.keys if key in study.damaged):
+        raise DamagedMember(study.damaged[key])
+    rows = []
+    for name, chains in group_by_row(spec.chains).items():
+        reasons = tuple(f"{planned.title}: {reason}" for planned, reason in failures if planned.position.row == name)
+        same_name = [rows for rows in zip(*summary.rows.values(), strict=True) if rows[0].name == name]
+        for test, held_out in same_name:
+            parameters = _parameters(spec, chains, test)
+            rows.append(Row(name, parameters, {"test": test.cells, "held_out": held_out.cells}, reasons))
+        if not same_name:
+            rows.append(Row(name, row_parameters(spec, chains), {"test": {}, "held_out": {}}, reasons))
+    return Summary(study, spec, summary.columns, rows, _sentence(spec, summary.comparisons))
+
+
+def _parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
+    """Those of the members whose errors are in a row, if they are of the network that it shows."""
+    network = chains[0].position.network or row.name
+    members = [member for group in row.groups for member in group.representatives.values()]
+    recorded = (member.parameters for member in members if member.generation.network == network)
+    return next(recorded, None) or row_parameters(spec, chains)
+
+
+def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
+    from analysis.statistics import reliability, sentence
+
+    if not spec.generations:
+        return "No born-again generation was asked for, so there is no gain to speak of."
+    if not comparisons:
+        return "No row has all its seeds, so nothing is said about the gain."
+    objectives = [str(c.group.representatives[c.generation].generation.objective) for c in comparisons]
+    not_stopped = " that were not stopped" if spec.strategy.stopping else ""
+    sentences = []
+    for comparison, objective in zip(comparisons, objectives, strict=True):
+        by = f" by {objective}" if len(set(objectives)) > 1 else ""
+        averaged = f", averaged over {comparison.averaged_over}{not_stopped}," if comparison.averaged_over else ""
+        name = f"{comparison.name}{by}{averaged}"
+        sentences.append(f"{sentence(comparison.interval, name, comparison.against, spec.metric.points)}.")
+    warnings = dict.fromkeys(reliability(comparison.interval) for comparison in comparisons)
+    return " ".join(filter(None, [*sentences, *warnings, spec.metric.caveat]))
+
+
+def print_summary(summary: Summary, console: Console) -> None:
     """Print both tables in workshop Table 1's form, what failed, the regime and the sentence."""
-
-    def say(text: str, style: str | None = None) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal, style=style)
-
     for part, title in PARTS:
-        cells = [cell for row in summary.rows for cell in _cells(row, part).values()]
-        seeds = max((len(cell.errors) for cell in cells), default=0)
+        seeds = max((len(cell.by_seed) for row in summary.rows for cell in row.cells[part].values()), default=0)
         if not seeds:
             continue
         spread = f", mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""
-        say(f"{title} {summary.metric.heading}{spread}; students by {summary.objective}")
+        _say(console, f"{title} {summary.spec.metric.heading}{spread}; students by {summary.objective}")
         console.print(_table(summary, part, console.width))
-    if any(cell.filled for row in summary.rows for cell in row.test.values()):
-        say("* with the baseline as a member, since that generation was not trained")
+    if any(cell.filled for row in summary.rows for cell in row.cells["test"].values()):
+        _say(console, "* with the baseline as a member, since that generation was not trained")
     for row in summary.rows:
         for failure in row.failures:
-            say(f"FAILED {failure}")
-    say(summary.regime)
-    say(summary.sentence, "bold")
+            _say(console, f"FAILED {failure}")
+    _say(console, summary.spec.setting_description)
+    _say(console, summary.sentence, "bold")
 
 
-def as_json(summary: Summary) -> dict[str, object]:
+def print_best(best: BestConfigurations, console: Console, *, always: bool) -> None:
+    """Print the best configurations; with one plain target only if `always`, since a grid's table shows them."""
+    plain = best.targets == (ERROR,) and best.select_by == "last"
+    if not best.num_finished or (plain and not always):
+        return
+    finished = pluralised(best.num_finished, "finished configuration")
+    if not best.best:
+        _say(console, f"None of {finished} is the best: all of them make the same chain")
+        return
+    chains = f", which make {pluralised(best.different, 'different chain')}" * (best.different < best.num_finished)
+    stopped = f", {best.num_stopped} stopped before" if best.num_stopped else ""
+    what = f"Pareto front of {' and '.join(best.targets)}" if len(best.targets) > 1 else "Best"
+    _say(
+        console,
+        f"{what} of {finished}{chains}{stopped}; error is the {best.error_description}; "
+        "the lowest of several is below what new data would show",
+    )
+    table = new_table("configuration", *best.targets)
+    for row, _, values in best.best:
+        table.add_row(row, f"{values[0]:.2f}", *(format_count(int(value)) for value in values[1:]))
+    console.print(table)
+
+
+def print_ended_early(
+    ended: Sequence[tuple[PlannedChain, ChainOutcome]], skipped: Sequence[str], console: Console
+) -> None:
+    """Print which chains ended before their last generation, and what was left out."""
+    for planned, outcome in ended[:MOST_ENDED_EARLY]:
+        _say(console, f"{outcome.status} {planned.title}: {outcome.message}")
+    if len(ended) > MOST_ENDED_EARLY:
+        _say(console, f"and {len(ended) - MOST_ENDED_EARLY} more chains ended early")
+    for sentence in skipped:
+        _say(console, f"left out: {sentence}")
+
+
+def summary_as_json(summary: Summary) -> dict[str, object]:
     """The summary as JSON values; the task's metric, of images the error in percent, by seed."""
     return {
-        "regime": summary.regime,
+        "regime": summary.spec.setting_description,
         "objective": summary.objective,
         "sentence": summary.sentence,
         "rows": [
@@ -47,9 +194,9 @@ def as_json(summary: Summary) -> dict[str, object]:
                 "parameters": row.parameters,
                 "failures": list(row.failures),
                 **{
-                    f"{part}_{summary.metric.key}": {
-                        column: {"errors": cell.errors, "with_baseline": cell.filled}
-                        for column, cell in _cells(row, part).items()
+                    f"{part}_{summary.spec.metric.key}": {
+                        column: {"errors": dict(cell.by_seed), "with_baseline": cell.filled}
+                        for column, cell in row.cells[part].items()
                     }
                     for part, _ in PARTS
                 },
@@ -59,15 +206,39 @@ def as_json(summary: Summary) -> dict[str, object]:
     }
 
 
-def _table(summary: Summary, part: str, width: int) -> Table:
-    """A row a network; a column a network where that would not fit."""
-    head = ["network", "parameters", *summary.columns]
-    body = [
-        [row.name, format_count(row.parameters), *(_text(_cells(row, part).get(c)) for c in summary.columns)]
-        for row in summary.rows
-    ]
-    lines = [head, *body]
-    if sum(max(len(line[k]) for line in lines) + 3 for k in range(len(head))) > width:
+def best_as_json(
+    best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skipped: Sequence[str]
+) -> dict[str, object]:
+    """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
+    return {
+        "targets": {"names": best.targets, "error_is": best.error_description} if best else None,
+        "front": [
+            {"row": row, "configuration": dict(configuration), **dict(zip(best.targets, values, strict=True))}
+            for row, configuration, values in best.best
+        ]
+        if best
+        else [],
+        "configurations_finished": best.num_finished if best else 0,
+        "configurations_stopped": best.num_stopped if best else 0,
+        "different_chains_finished": best.different if best else 0,
+        "ended_early": [
+            {"chain": planned.title, "kind": outcome.status, "why": outcome.message} for planned, outcome in ended
+        ],
+        "left_out": list(skipped),
+    }
+
+
+def _say(console: Console, text: str, style: str | None = None) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal, style=style)
+
+
+def _table(summary: Summary, part: "Part", width: int) -> Table:
+    """A row for each network; a column for each network where rows would be too wide."""
+    lines = [["network", "parameters", *summary.columns]]
+    for row in summary.rows:
+        cells = [_text(row.cells[part].get(column)) for column in summary.columns]
+        lines.append([row.name, format_count(row.parameters), *cells])
+    if sum(max(len(line[k]) for line in lines) + 3 for k in range(len(lines[0]))) > width:
         lines = [list(line) for line in zip(*lines, strict=True)]
     table = new_table(*lines[0])
     for line in lines[1:]:
@@ -75,13 +246,9 @@ def _table(summary: Summary, part: str, width: int) -> Table:
     return table
 
 
-def _cells(row: Row, part: str) -> dict[str, Cell]:
-    return row.test if part == "test" else row.held_out
-
-
-def _text(cell: Cell | None) -> str:
-    if cell is None or not cell.errors:
+def _text(cell: "Cell | None") -> str:
+    if cell is None or not cell.by_seed:
         return "/"
-    errors = list(cell.errors.values())
+    errors = list(cell.by_seed.values())
     spread = f" ±{statistics.stdev(errors):.2f}" if len(errors) > 1 else ""
     return f"{statistics.fmean(errors):.2f}{spread}{'*' if cell.filled else ''}"
