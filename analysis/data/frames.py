@@ -5,20 +5,18 @@ What is not known is NaN, or None in columns of text.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.data.chain_groups import ChainGroup
 from analysis.data.chains import generation_numbers
-from ban_ray.errors import DamagedMember, UserError
+from ban_ray.errors import UserError
 from ban_ray.evaluation.predictions import confidence, entropies, of_labels, predicted
-from ban_ray.population import Member
+from ban_ray.population import Member, Predictions
 from ban_ray.population.imported import ImportedGeneration
-
-if TYPE_CHECKING:
-    from analysis.data.chain_groups import ChainGroup
-    from analysis.data.study import Study
+from ban_ray.population.member import History
 
 NUMBERS = ("seconds", "device_seconds", "images_seen", "multiply_accumulates")
 PARTS = ("test", "held_out")
@@ -136,7 +134,7 @@ def members(records: Mapping[str, Member]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(MEMBER_COLUMNS))
 
 
-def chains(groups: Iterable["ChainGroup"]) -> pd.DataFrame:
+def chains(groups: Iterable[ChainGroup]) -> pd.DataFrame:
     """One row a generation of a chain, missing ones included; the columns are `CHAIN_COLUMNS`."""
     rows = []
     for group in groups:
@@ -170,52 +168,40 @@ def chains(groups: Iterable["ChainGroup"]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CHAIN_COLUMNS))
 
 
-def histories(study: "Study", keys: Iterable[str]) -> pd.DataFrame:
-    """One row an epoch; members whose history cannot be read are left out. The columns are `HISTORY_COLUMNS`."""
-    found = []
-    for key in keys:
-        try:
-            history = study.population.history(study.records[key])
-        except DamagedMember as error:
-            study.damaged[key] = str(error)
-            continue
-        found += [{"key": key, **record} for record in history]
-    frame = pd.DataFrame(found, columns=list(HISTORY_COLUMNS))
+def histories(read: Iterable[tuple[str, History]]) -> pd.DataFrame:
+    """One row an epoch of the members' histories by key; the columns are `HISTORY_COLUMNS`."""
+    rows = [{"key": key, **record} for key, history in read for record in history]
+    frame = pd.DataFrame(rows, columns=list(HISTORY_COLUMNS))
     return frame.astype({name: float for name in HISTORY_COLUMNS if name not in ("key", "epoch")})
 
 
-def predictions(study: "Study", keys: Iterable[str], part: str = "test") -> pd.DataFrame:
-    """One row an image of a member, read from the stored predictions. The columns are `PREDICTION_COLUMNS`.
+def predictions(read: Iterable[tuple[str, Predictions]], part: str = "test") -> pd.DataFrame:
+    """One row an image of the members' stored predictions by key; the columns are `PREDICTION_COLUMNS`.
 
     Raises:
-        UserError: a part other than ``test`` and ``held_out``, or a key without a member.
+        UserError: a part other than ``test`` and ``held_out``.
     """
     if part not in PARTS:
         raise UserError(f"part {part!r} is not one of {', '.join(PARTS)}")
-    found = []
-    for key in keys:
-        if key not in study.records:
-            raise UserError(f"no member {key} in {study.storage.url}")
-        stored = study.read_predictions(key)
-        if stored is None:
-            continue
+    frames = []
+    for key, stored in read:
         outputs, labels = getattr(stored, part), getattr(stored, f"{part}_labels")
-        chosen = predicted(outputs)
-        found.append(
+        classes = predicted(outputs)
+        frames.append(
             pd.DataFrame(
                 {
                     "key": key,
                     "sample": np.arange(len(labels)),
                     "label": labels,
-                    "predicted": chosen,
-                    "correct": chosen == labels,
+                    "predicted": classes,
+                    "correct": classes == labels,
                     "log_probability": of_labels(outputs, labels),
                     "confidence": confidence(outputs),
                     "entropy": entropies(outputs),
                 }
             )
         )
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=list(PREDICTION_COLUMNS))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(PREDICTION_COLUMNS))
 
 
 def device_seconds(member: Member) -> float:

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable
 from math import isnan
-from typing import TYPE_CHECKING
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.frames import number
+from analysis.data.study import Study
 from ban_ray.population import Member
 from ban_ray.specs import Recipe, Task, papers_recipe
 from ban_ray.tasks.catalog import TASK_TYPES
-
-if TYPE_CHECKING:
-    from analysis.data.study import Study
 
 PROTOCOLS = {
     "search": "search protocol (held-out {samples} kept out of training, test {samples} never chosen by)",
@@ -41,7 +38,7 @@ def noise_warnings(tasks: Iterable[Task]) -> list[str]:
     )
 
 
-def regime(study: "Study", group: ChainGroup) -> str:
+def regime(study: Study, group: ChainGroup) -> str:
     """A group's task, label noise and protocol, with the numbers of images that its members' files tell."""
     member = group.last_member
     spec = member.generation

@@ -1,10 +1,10 @@
 """A storage as one object: records, frames, searches, groups."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from math import isnan
 from os import PathLike
-from typing import Self
+from typing import Self, TypeVar
 
 import pandas as pd
 
@@ -13,10 +13,12 @@ from analysis.data.chain_groups import ChainGroup, from_links, from_search
 from analysis.data.searches import Search, names, read
 from analysis.data.spec_text import spec_of
 from analysis.data.storage import open_existing
-from ban_ray.errors import DamagedMember
+from ban_ray.errors import DamagedMember, UserError
 from ban_ray.population import Member, Population, Predictions, Storage
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.index import catalogue
+
+T = TypeVar("T")
 
 
 class Study:
@@ -56,17 +58,32 @@ class Study:
         return frames.chains(self.groups())
 
     def histories(self, keys: Iterable[str] | None = None) -> pd.DataFrame:
-        """One row an epoch of a member, of all members unless told; see `analysis.data.frames.histories`."""
-        return frames.histories(self, self.records if keys is None else keys)
+        """One row an epoch of a member, by default of all members; see `analysis.data.frames.histories`.
+
+        Members whose history cannot be read are left out, with an entry in `damaged`.
+        """
+        read = ((key, self._read(self.population.history, key)) for key in (self.records if keys is None else keys))
+        return frames.histories((key, history) for key, history in read if history is not None)
 
     def predictions(self, keys: Iterable[str], part: str = "test") -> pd.DataFrame:
-        """One row an image of a member; see `analysis.data.frames.predictions`."""
-        return frames.predictions(self, keys, part)
+        """One row an image of a member; see `analysis.data.frames.predictions`.
+
+        Raises:
+            UserError: a part other than ``test`` and ``held_out``, or a key without a member.
+        """
+        keys = list(keys)
+        if unknown := [key for key in keys if key not in self.records]:
+            raise UserError(f"no member {unknown[0]} in {self.storage.url}")
+        read = ((key, self.read_predictions(key)) for key in keys)
+        return frames.predictions(((key, stored) for key, stored in read if stored is not None), part)
 
     def read_predictions(self, key: str) -> Predictions | None:
         """The stored log-probabilities of a member; None, and an entry in `damaged`, where they cannot be read."""
+        return self._read(self.population.predictions, key)
+
+    def _read(self, read: Callable[[Member], T], key: str) -> T | None:
         try:
-            return self.population.predictions(self.records[key])
+            return read(self.records[key])
         except DamagedMember as error:
             self.damaged[key] = str(error)
             return None

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.data.chain_groups import ChainGroup, primary
 from analysis.data.frames import device_seconds
+from analysis.data.study import Study
 from analysis.statistics.comparison import Comparison, compare
 from analysis.statistics.controls import control_groups, control_name, paired_chains, stands_for_baseline
 from analysis.statistics.holm import holm
@@ -15,12 +15,9 @@ from analysis.statistics.independence import independent_chains
 from analysis.statistics.pooled import pooled
 from analysis.statistics.scored_predictions import ScoredPredictions
 
-if TYPE_CHECKING:
-    from analysis.data.study import Study
-
 
 def comparisons(
-    study: "Study",
+    study: Study,
     groups: Sequence[ChainGroup],
     controls: Sequence[ChainGroup] | None = None,
     *,

@@ -2,21 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.chains import RecordedChain
+from analysis.data.study import Study
 from analysis.statistics.controls import independent_networks
 from analysis.statistics.crossed_interval import CrossedInterval, crossed_interval
 from analysis.statistics.independence import independent_rows
 from analysis.statistics.scored_predictions import MemberScores, score_member
 from ban_ray.evaluation.ensembles import combine
 from ban_ray.population import Predictions
-
-if TYPE_CHECKING:
-    from analysis.data.study import Study
 
 LIMIT = 40
 """Networks of a pool at most, the first in the order of their seeds, so that their predictions fit into memory."""
@@ -39,7 +36,7 @@ class Control:
 class IndependentControls:
     """The independent label-only networks of a group's control spec."""
 
-    def __init__(self, study: "Study", group: ChainGroup) -> None:
+    def __init__(self, study: Study, group: ChainGroup) -> None:
         self._metric = group.metric
         self._stored: dict[str, Predictions] = {}
         for key in independent_networks(study, group)[:LIMIT]:

@@ -1,16 +1,14 @@
 """What a gain has to be measured against besides the baseline: labels alone, used in other ways."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.chains import RecordedChain
 from analysis.data.spec_text import differences, spec_of
+from analysis.data.study import Study
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.specs import Generation, Objective
-
-if TYPE_CHECKING:
-    from analysis.data.study import Study
 
 LABEL = Objective(name="label")
 
@@ -28,7 +26,7 @@ def control_spec(group: ChainGroup) -> Generation:
     return final.model_copy(update={"objective": LABEL, "teachers": (), "shared_layers": "none"})
 
 
-def independent_networks(study: "Study", group: ChainGroup) -> list[str]:
+def independent_networks(study: Study, group: ChainGroup) -> list[str]:
     """Keys of all label-only members of the group's control spec, apart from seeds, in order of their seeds."""
     return study.label_only.get(spec_of(control_spec(group)), [])
 

@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import isnan
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,15 +11,13 @@ import pandas as pd
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.chains import RecordedChain
 from analysis.data.spec_text import generation_name
+from analysis.data.study import Study
 from analysis.statistics.control_pool import Control, IndependentControls
 from analysis.statistics.scored_predictions import MemberScores, disagreement, score_member
 from ban_ray.evaluation.ensembles import Ensemble, combine, paper_ensemble
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.evaluation.predictions import predicted
 from ban_ray.population import Predictions
-
-if TYPE_CHECKING:
-    from analysis.data.study import Study
 
 ALL_SUBSETS_UP_TO = 6
 """Networks of a chain, the baseline included, of which every subset is formed; longer chains get Ens*k alone."""
@@ -114,7 +111,7 @@ def subsets(last: int) -> dict[Ensemble, str]:
 
 
 def of_group(
-    study: "Study",
+    study: Study,
     group: ChainGroup,
     *,
     papers_only: bool = False,
@@ -220,7 +217,7 @@ def _result(
     )
 
 
-def _read(study: "Study", chain: RecordedChain, last: int) -> list[Predictions]:
+def _read(study: Study, chain: RecordedChain, last: int) -> list[Predictions]:
     """All of a chain's predictions, or none where one cannot be read."""
     predictions = [study.read_predictions(key) for key in chain.keys[: last + 1]]
     readable = [stored for stored in predictions if stored is not None]

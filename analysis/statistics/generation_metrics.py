@@ -1,7 +1,6 @@
 """What else changes with the generations: calibration, agreement with the teacher, saturation, diversity."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,14 +8,12 @@ from numpy.typing import NDArray
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.chains import RecordedChain
+from analysis.data.study import Study
 from analysis.statistics.crossed_interval import crossed_interval
 from analysis.statistics.independence import independent_chains, independent_rows
 from analysis.statistics.scored_predictions import ScoredPredictions, agreement, disagreement, losses
 from ban_ray.evaluation.ensembles import combine
 from ban_ray.evaluation.predictions import predicted
-
-if TYPE_CHECKING:
-    from analysis.data.study import Study
 
 COLUMNS = {
     "group": "chains that are alike apart from seeds",
@@ -48,7 +45,7 @@ CLASS_COLUMNS = {
 }
 
 
-def by_generation(study: "Study", group: ChainGroup, outcomes: ScoredPredictions) -> pd.DataFrame:
+def by_generation(study: Study, group: ChainGroup, outcomes: ScoredPredictions) -> pd.DataFrame:
     """One row a generation of the group; the columns are `COLUMNS`."""
     records = []
     for number in sorted(group.representatives):
@@ -126,9 +123,7 @@ def _within(outcomes: ScoredPredictions, chains: Sequence[RecordedChain], number
     return found
 
 
-def _agreements(
-    study: "Study", outcomes: ScoredPredictions, chains: Sequence[RecordedChain], number: int
-) -> list[float]:
+def _agreements(study: Study, outcomes: ScoredPredictions, chains: Sequence[RecordedChain], number: int) -> list[float]:
     found = []
     for chain in chains:
         member, mine = chain.member(number), outcomes.get(chain.keys[number])
@@ -140,7 +135,7 @@ def _agreements(
     return found
 
 
-def _taught_classes(study: "Study", outcomes: ScoredPredictions, teachers: Sequence[str]) -> NDArray[np.integer] | None:
+def _taught_classes(study: Study, outcomes: ScoredPredictions, teachers: Sequence[str]) -> NDArray[np.integer] | None:
     """The class that the teachers' averaged probabilities favour on each test image."""
     if len(teachers) == 1:
         teacher = outcomes.get(teachers[0])
@@ -150,7 +145,7 @@ def _taught_classes(study: "Study", outcomes: ScoredPredictions, teachers: Seque
     return predicted(combine(stored)) if len(stored) == len(teachers) else None
 
 
-def _teacher_on_training_views(study: "Study", keys: Sequence[str]) -> tuple[float, float]:
+def _teacher_on_training_views(study: Study, keys: Sequence[str]) -> tuple[float, float]:
     """Mean confidence and entropy of the teacher in the last epoch of each member's history."""
     taught = [key for key in keys if study.records[key].generation.teachers]
     last = study.histories(taught).groupby("key").tail(1)

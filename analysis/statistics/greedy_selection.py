@@ -1,18 +1,14 @@
 """Greedy choice of an ensemble from a population, on held-out data."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
+from analysis.data.study import Study
 from ban_ray.evaluation.ensembles import combine, mean_log_likelihood
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.population import Member, Predictions
 from ban_ray.specs import Task
 from ban_ray.tasks.metric import metric_of
-
-if TYPE_CHECKING:
-    from analysis.data.study import Study
 
 COLUMNS = {
     "step": "networks in the ensemble after it",
@@ -25,7 +21,7 @@ COLUMNS = {
 }
 
 
-def greedy(study: "Study", task: Task, *, size: int = 5, candidates: int = 50) -> pd.DataFrame:
+def greedy(study: Study, task: Task, *, size: int = 5, candidates: int = 50) -> pd.DataFrame:
     """Add the member that lowers the held-out error of the ensemble most, until none does or `size` is reached.
 
     Without replacement, ties by held-out log-likelihood (after Caruana et al. 2004). Only members of this very task

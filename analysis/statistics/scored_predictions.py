@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.data.chains import RecordedChain
+from analysis.data.study import Study
 from ban_ray.evaluation.metrics import Metric, Outputs
 from ban_ray.evaluation.predictions import Labels, confidence, entropies, of_labels, predicted
-
-if TYPE_CHECKING:
-    from analysis.data.study import Study
 
 Losses = NDArray[Any]
 BINS = 15
@@ -65,7 +63,7 @@ def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool
 class ScoredPredictions:
     """Outcomes by key, read when first asked for; one object for members that are compared with each other."""
 
-    def __init__(self, study: "Study", metric: Metric) -> None:
+    def __init__(self, study: Study, metric: Metric) -> None:
         self._study = study
         self._metric = metric
         self._read: dict[str, MemberScores | None] = {}
