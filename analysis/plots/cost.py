@@ -1,6 +1,5 @@
-"""What a gain costs: difference from the baseline against device-seconds of training."""
+"""The cost of a gain: the difference from the baseline against device-seconds of training."""
 
-from collections.abc import Sequence
 from math import isfinite
 
 import numpy as np
@@ -9,75 +8,44 @@ from matplotlib.figure import Figure
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.frames import device_seconds
 from analysis.plots import style
-from analysis.statistics.comparison import Comparison
-from analysis.statistics.ensembles import EnsembleResult
+from analysis.plots.registry import FigureData, figure
 
 
-@style.styled
-def gain_against_cost(
-    group: ChainGroup, comparisons: Sequence[Comparison], ensembles: Sequence[EnsembleResult] = (), *, note: str = ""
-) -> Figure | None:
-    """Generations, Ens*k and averaged label-only networks by what their training took, the baseline counted.
-
-    Returns:
-        None where the members' provenance has no times.
-    """
+@figure(
+    order=20,
+    needs=("comparisons",),
+    caption=lambda data: (
+        f"{data.group.name}: difference from the baseline against the training it took, the baseline counted."
+    ),
+)
+def gain_against_cost(data: FigureData) -> Figure | None:
+    """Generations, Ens*k and averaged label-only networks; None where the members' provenance has no times."""
+    group, metric = data.group, data.group.metric
     costs = cumulative_cost(group)
-    ours = [one for one in comparisons if one.group.name == group.name and one.kind == "generation"]
-    if not ours or not all(isfinite(costs[one.generation]) for one in ours):
+    of_group = [comparison for comparison in data.comparisons if comparison.group.name == group.name]
+    generations = [comparison for comparison in of_group if comparison.kind == "generation"]
+    if not generations or not all(isfinite(costs[comparison.generation]) for comparison in generations):
         return None
-    metric = group.metric
-    figure, axes = style.new(
-        "device-seconds of training, the whole chain", f"from baseline, {metric.points}", note=note
+    drawn, axes = style.new(
+        "device-seconds of training, the whole chain", f"from baseline, {metric.points}", note=data.note
     )
-    single, together, control = style.PALETTE[:3]
     axes.axhline(0, color=style.TEXT_COLOUR, linewidth=0.8)
-    axes.errorbar(
-        [costs[one.generation] for one in ours],
-        [one.interval.estimate for one in ours],
-        yerr=[
-            [one.interval.estimate - one.interval.low for one in ours],
-            [one.interval.high - one.interval.estimate for one in ours],
-        ],
-        color=single.colour,
-        marker=single.marker,
-        linestyle=single.line,
-        capsize=3,
-        label="generations, alone",
-    )
+    alone, averaged, control = style.PALETTE[:3]
+    style.intervals(axes, [costs[c.generation] for c in generations], generations, alone, "generations, alone")
     baseline = _baseline_error(group)
-    papers = [one for one in ensembles if one.name.startswith("Ens*") and max(one.which.generations) in costs]
-    axes.plot(
-        [costs[max(one.which.generations)] for one in papers],
-        [metric.difference(one.error, baseline) for one in papers],
-        color=together.colour,
-        marker=together.marker,
-        linestyle=together.line,
-        label="Ens*k",
-    )
-    sizes = {control.size: control.error for one in papers for control in (one.same_size, one.same_cost) if control}
-    axes.plot(
-        [costs[0] * size for size in sorted(sizes)],
-        [metric.difference(sizes[size], baseline) for size in sorted(sizes)],
-        color=control.colour,
-        marker=control.marker,
-        linestyle=control.line,
-        label="label-only networks, averaged",
-    )
-    controls = [one for one in comparisons if one.group.name == group.name and one.kind in ("control", "baseline")]
-    timed = [one for one in controls if isfinite(one.control_cost)]
-    for one, look in zip(timed, style.PALETTE[3:], strict=False):
-        axes.plot(
-            one.control_cost,
-            metric.difference(one.against_error, baseline),
-            color=look.colour,
-            marker=look.marker,
-            linestyle="",
-            label=one.against,
-        )
+    papers = [result for result in data.ensembles if result.name.startswith("Ens*") and result.cost - 1 in costs]
+    points = [(costs[result.cost - 1], metric.difference(result.error, baseline)) for result in papers]
+    style.series(axes, points, averaged, "Ens*k")
+    sizes = {control.size: control.error for result in papers for control in result.controls}
+    points = [(costs[0] * size, metric.difference(sizes[size], baseline)) for size in sorted(sizes)]
+    style.series(axes, points, control, "label-only networks, averaged")
+    controls = [c for c in of_group if c.kind in ("control", "baseline") and isfinite(c.control_cost)]
+    for comparison, look in zip(controls, style.PALETTE[3:], strict=False):
+        point = comparison.control_cost, metric.difference(comparison.against_error, baseline)
+        style.series(axes, [point], look, comparison.against, linestyle="")
     axes.set_xlim(left=0)
     style.legend(axes, columns=1)
-    return figure
+    return drawn
 
 
 def cumulative_cost(group: ChainGroup) -> dict[int, float]:
@@ -85,8 +53,7 @@ def cumulative_cost(group: ChainGroup) -> dict[int, float]:
     costs: dict[int, float] = {}
     total = 0.0
     for number in sorted(group.representatives):
-        found = [device_seconds(member) for chain in group.chains if (member := chain.member(number))]
-        total += float(np.mean(found))
+        total += float(np.mean([device_seconds(member) for chain in group.chains if (member := chain.member(number))]))
         costs[number] = total
     return costs
 

@@ -1,41 +1,40 @@
 """Gains by generation, with their intervals."""
 
-from collections.abc import Sequence
-
 from matplotlib.figure import Figure
 
 from analysis.data.spec_text import generation_name
 from analysis.plots import style
-from analysis.statistics.comparison import Comparison
+from analysis.plots.registry import FigureData, figure
+from analysis.statistics.comparison import Comparison, scope_of
 
 
-@style.styled
-def gains_by_generation(comparisons: Sequence[Comparison], *, note: str = "") -> Figure:
+def _shown(data: FigureData) -> list[Comparison]:
+    return [comparison for comparison in data.comparisons if comparison.kind == "generation"]
+
+
+def _caption(data: FigureData) -> str:
+    groups = len({comparison.group.name for comparison in data.comparisons})
+    first = f" The first {len(style.PALETTE)} of {groups} groups." if groups > len(style.PALETTE) else ""
+    return (
+        "Gains by generation: difference from the same chain's baseline on test, 95 % intervals "
+        f"{scope_of(_shown(data))}. Below zero is a gain.{first}"
+    )
+
+
+@figure(order=10, needs=("comparisons",), caption=_caption)
+def gains_by_generation(data: FigureData) -> Figure:
     """Difference from the baseline at each generation, 95 % intervals; a series a group, at most six."""
-    shown = [one for one in comparisons if one.kind == "generation"]
-    groups = list(dict.fromkeys(one.group.name for one in shown))[: len(style.PALETTE)]
-    points = shown[0].group.metric.points if shown else "points"
-    figure, axes = style.new("generation", f"difference from baseline, {points}", note=note)
+    shown = _shown(data)
+    names = list(dict.fromkeys(comparison.group.name for comparison in shown))[: len(style.PALETTE)]
+    drawn, axes = style.new("generation", f"difference from baseline, {data.group.metric.points}", note=data.note)
     axes.axhline(0, color=style.TEXT_COLOUR, linewidth=0.8)
-    for place, (name, look) in enumerate(zip(groups, style.PALETTE, strict=False)):
-        ours = sorted((one for one in shown if one.group.name == name), key=lambda one: one.generation)
+    for position, (name, look) in enumerate(zip(names, style.PALETTE, strict=False)):
+        of_group = sorted((c for c in shown if c.group.name == name), key=lambda comparison: comparison.generation)
         # Side by side, so that intervals of different groups do not cover each other.
-        offset = 0.08 * (place - (len(groups) - 1) / 2)
-        axes.errorbar(
-            [one.generation + offset for one in ours],
-            [one.interval.estimate for one in ours],
-            yerr=[
-                [one.interval.estimate - one.interval.low for one in ours],
-                [one.interval.high - one.interval.estimate for one in ours],
-            ],
-            color=look.colour,
-            marker=look.marker,
-            linestyle=look.line,
-            capsize=3,
-            label=name,
-        )
-    last = max((one.generation for one in shown), default=1)
+        offset = 0.08 * (position - (len(names) - 1) / 2)
+        style.intervals(axes, [c.generation + offset for c in of_group], of_group, look, name)
+    last = max((comparison.generation for comparison in shown), default=1)
     axes.set_xticks(range(1, last + 1), [generation_name(number) for number in range(1, last + 1)])
     axes.set_xlim(0.6, last + 0.4)
     style.legend(axes, columns=1)
-    return figure
+    return drawn

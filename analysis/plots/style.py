@@ -2,16 +2,14 @@
 
 import io
 import re
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-P = ParamSpec("P")
-R = TypeVar("R")
+from analysis.statistics.comparison import Comparison
 
 TEXT_COLOUR = "#010203"
 """Near black on its own; `to_svg` turns it into the colour of the text around the figure."""
@@ -56,17 +54,6 @@ PALETTE = (
 """Okabe and Ito's palette without its yellow, which white paper swallows, and its black, which a dark page does."""
 
 
-def styled(draw: Callable[P, R]) -> Callable[P, R]:
-    """Draw with this look, whatever the caller's Matplotlib settings are."""
-
-    @wraps(draw)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with matplotlib.rc_context(RC):
-            return draw(*args, **kwargs)
-
-    return wrapped
-
-
 def new(xlabel: str, ylabel: str, *, note: str = "", height: float = HEIGHT) -> tuple[Figure, Axes]:
     """An empty figure without pyplot's global state; the note stands above the axes."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
@@ -76,6 +63,30 @@ def new(xlabel: str, ylabel: str, *, note: str = "", height: float = HEIGHT) -> 
     if note:
         axes.set_title(_wrapped(note), fontsize=8.5, loc="left", fontweight="bold")
     return figure, axes
+
+
+def series(
+    axes: Axes, points: Sequence[tuple[float, float]], look: SeriesStyle, label: str | None = None, **options: Any
+) -> None:
+    """Points (x, y) in a look that `options` may change; the label goes into the legend where there are any."""
+    looks = {"color": look.colour, "marker": look.marker, "linestyle": look.line, **options}
+    axes.plot([x for x, _ in points], [y for _, y in points], label=label if points else None, **looks)
+
+
+def intervals(axes: Axes, x: Sequence[float], comparisons: Sequence[Comparison], look: SeriesStyle, label: str) -> None:
+    """Differences of comparisons with their intervals."""
+    found = [comparison.interval for comparison in comparisons]
+    errors = [[each.estimate - each.low for each in found], [each.high - each.estimate for each in found]]
+    axes.errorbar(
+        x,
+        [each.estimate for each in found],
+        yerr=errors,
+        color=look.colour,
+        marker=look.marker,
+        linestyle=look.line,
+        capsize=3,
+        label=label,
+    )
 
 
 def legend(axes: Axes, *, columns: int = 2) -> None:

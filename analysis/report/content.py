@@ -8,7 +8,8 @@ from analysis.data.chains import linked, recorded
 from analysis.data.searches import Search
 from analysis.data.setting import noise_warnings, regime
 from analysis.data.study import Study
-from analysis.report.figures import FigureText, figures
+from analysis.plots import Drawing
+from analysis.report.figures import figures
 from analysis.report.findings import Findings, nothing_to_compare, summarise_findings
 from analysis.report.measurements import measure_all
 from analysis.report.provenance import facts
@@ -39,7 +40,7 @@ class Content:
     warnings: tuple[str, ...]
     answer: Findings
     tables: tuple[Table, ...]
-    figures: tuple[FigureText, ...]
+    figures: tuple[Drawing, ...]
     facts: tuple[tuple[str, str], ...]
     left_out: tuple[str, ...]
     problems: tuple[str, ...]

@@ -122,6 +122,15 @@ def mean_of(metric: Metric, losses: NDArray[Any]) -> float:
     return float(np.mean([metric.mean(row) for row in losses]))
 
 
+def scope_of(comparisons: Sequence[Comparison]) -> str:
+    """The scope of the intervals of comparisons, in words."""
+    samples = "/".join(dict.fromkeys(comparison.group.metric.samples for comparison in comparisons)) or "images"
+    conditional = {comparison.interval.scope.startswith("conditional") for comparison in comparisons}
+    if conditional == {True}:
+        return f"over new {samples}, conditional on these networks or their teacher"
+    return f"over new seeds and new {samples}{' (with one root: as noted)' if True in conditional else ''}"
+
+
 def frame(found: Sequence[Comparison]) -> pd.DataFrame:
     """One row a comparison; the columns are `COLUMNS`."""
     records = []

@@ -83,6 +83,10 @@ class EnsembleResult:
         """Networks trained for it, the baseline counted."""
         return max(self.which.generations) + 1
 
+    @property
+    def controls(self) -> list[Control]:
+        return [control for control in (self.same_size, self.same_cost) if control]
+
 
 @dataclass(frozen=True)
 class _OfChain:

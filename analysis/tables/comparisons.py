@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.setting import noise_warning, noise_warnings
-from analysis.statistics.comparison import Comparison, frame
+from analysis.statistics.comparison import Comparison, frame, scope_of
 from analysis.statistics.comparisons import first_name
 from analysis.statistics.within_chain import Pair
 from analysis.statistics.wording import reliability
@@ -67,7 +67,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     notes += sorted({one.group.metric.caveat for one in comparisons} - {""})
     return Table(
         name="comparisons",
-        caption=f"Differences of {what} with 95 % intervals {over(comparisons)}; negative is a gain",
+        caption=f"Differences of {what} with 95 % intervals {scope_of(comparisons)}; negative is a gain",
         headings=(
             "Group",
             "Comparison",
@@ -84,15 +84,6 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         data=frame(comparisons),
         notes=tuple(notes),
     )
-
-
-def over(comparisons: Sequence[Comparison]) -> str:
-    """What the intervals speak about."""
-    samples = "/".join(dict.fromkeys(one.group.metric.samples for one in comparisons)) or "images"
-    conditional = {one.interval.scope.startswith("conditional") for one in comparisons}
-    if conditional == {True}:
-        return f"over new {samples}, conditional on these networks or their teacher"
-    return f"over new seeds and new {samples}{' (with one root: as noted)' if True in conditional else ''}"
 
 
 def pair_table(group: ChainGroup, pairs: Sequence[Pair]) -> Table:

@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
-from fabricated_population import Fabricator
 
 from analysis.data.study import Study
 from ban_ray.population import Population, Storage, open_storage
+from tests.analysis.fabricated_population import Fabricator
 
 
 @pytest.fixture

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from simulated_errors import paired_errors
 
 from analysis.statistics import crossed_interval, mcnemar
 from analysis.statistics.wording import COVERAGE_PERCENT
+from tests.analysis.simulated_errors import paired_errors
 
 REPETITIONS = 4000
 LEVEL = 0.05

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy import stats
-from simulated_errors import paired_errors
 
 from analysis.statistics import crossed_interval, holm, mcnemar, paired_bootstrap, reliability, sentence
+from tests.analysis.simulated_errors import paired_errors
 
 
 def errors(

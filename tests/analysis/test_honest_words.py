@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from fabricated_population import BAN, DIGITS, LABEL, Fabricator
 from numpy.typing import NDArray
 
 import analysis
 from analysis.data.chain_groups import from_links
 from analysis.data.setting import noise_warnings, unlike_the_papers
 from analysis.data.study import Study
-from analysis.plots import error_against_parameters
+from analysis.plots import FigureData
+from analysis.plots.parameters import error_against_parameters
 from analysis.report.content import Content, gather
 from analysis.report.provenance import facts
 from analysis.statistics.comparisons import comparisons
@@ -19,6 +19,7 @@ from analysis.tables import comparison_table
 from ban_ray.evaluation.predictions import TokenOutputs
 from ban_ray.population import Member
 from ban_ray.specs import LSTM, Generation, Recipe, Task
+from tests.analysis.fabricated_population import BAN, DIGITS, LABEL, Fabricator
 
 TEXT = Task(name="text", fingerprint="1" * 64, tokens="word")
 CIFAR = Task(name="cifar100", fingerprint="2" * 64, protocol="paper")
@@ -151,7 +152,7 @@ def test_controls_are_not_called_baselines(fabricator: Fabricator, study: Study)
         fabricator.chain(seed, 1)
         fabricator.member(100 + seed, objective=LABEL.model_copy(update={"label_smoothing": 0.1}), chain_seed=seed)
     groups = from_links(analysis.data.chains.linked(study.records))
-    figure = error_against_parameters(groups)
+    figure = error_against_parameters(FigureData(groups[0], groups))
     points = {line.get_label(): len(line.get_xdata()) for line in figure.axes[0].lines}
     assert points["baseline"] == 1
     assert points["on labels alone"] == 1

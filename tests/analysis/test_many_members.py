@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fabricated_population import BAN, DIGITS, LABEL, Fabricator
 from safetensors.numpy import save
 
 from analysis.data.study import Study
@@ -15,6 +14,7 @@ from ban_ray.population.member import FORMAT_VERSION, File, Member
 from ban_ray.population.publish import measure
 from ban_ray.specs import SEMANTICS_VERSION, Generation, Recipe
 from ban_ray.storage.opening import LocalStorage
+from tests.analysis.fabricated_population import BAN, DIGITS, LABEL, Fabricator
 
 
 def fill(root: Path, members: int, seeds: int, generations: int = 3) -> None:

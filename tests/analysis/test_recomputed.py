@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from fabricated_population import Fabricator
 
 from analysis.data.study import Study
 from analysis.statistics import ensembles
@@ -14,6 +13,7 @@ from analysis.statistics.generation_metrics import by_class, by_generation
 from analysis.statistics.scored_predictions import ScoredPredictions
 from analysis.statistics.within_chain import pairs
 from ban_ray.population import Member, Predictions
+from tests.analysis.fabricated_population import Fabricator
 
 SEEDS, GENERATIONS = 4, 3
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from fabricated_population import DIGITS, Fabricator
 
 from analysis.report import write_report
 from analysis.report.__main__ import main
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
+from tests.analysis.fabricated_population import DIGITS, Fabricator
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}"
 

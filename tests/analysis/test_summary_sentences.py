@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from fabricated_population import Fabricator
 
 from ban_ray.search.config.choices import Options
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.results.render import Summary, summarise
+from tests.analysis.fabricated_population import Fabricator
 
 
 def summary(fabricator: Fabricator, space: str, **options: object) -> Summary:

@@ -4,13 +4,13 @@ import io
 
 import pandas as pd
 import pytest
-from fabricated_population import DIGITS, Fabricator
 
 from analysis.data.study import Study
 from analysis.statistics import ensembles
 from analysis.statistics.comparisons import comparisons
 from analysis.tables import Table, comparison_table, sequence_table
 from ban_ray.specs import PaperRow
+from tests.analysis.fabricated_population import DIGITS, Fabricator
 
 TABLE = Table(
     name="golden",
