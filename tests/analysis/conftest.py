@@ -4,7 +4,7 @@ import pytest
 
 from analysis.data.study import Study
 from ban_ray.population import Population, Storage, open_storage
-from tests.analysis.fabricated_population import Fabricator
+from tests.helpers.fabricated_population import Fabricator
 
 
 @pytest.fixture

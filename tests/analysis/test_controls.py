@@ -10,7 +10,7 @@ from analysis.statistics.controls import control_groups, independent_networks, p
 from analysis.statistics.greedy_selection import greedy
 from analysis.tables import ensemble_table, sequence_table
 from ban_ray.specs import Objective
-from tests.analysis.fabricated_population import DIGITS, Fabricator
+from tests.helpers.fabricated_population import DIGITS, Fabricator
 
 
 def test_ens_k_leaves_the_baseline_out_unless_it_fills_in() -> None:

@@ -6,7 +6,7 @@ from analysis.plots.cost import gain_against_cost
 from analysis.plots.parameters import error_against_parameters
 from analysis.plots.style import PALETTE
 from analysis.statistics.comparisons import comparisons
-from tests.analysis.fabricated_population import Fabricator
+from tests.helpers.fabricated_population import Fabricator
 
 
 def svg(name: str, data: FigureData) -> str:

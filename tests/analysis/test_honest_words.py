@@ -19,7 +19,7 @@ from analysis.tables import comparison_table
 from ban_ray.evaluation.predictions import TokenOutputs
 from ban_ray.population import Member
 from ban_ray.specs import LSTM, Generation, Recipe, Task
-from tests.analysis.fabricated_population import BAN, DIGITS, LABEL, Fabricator
+from tests.helpers.fabricated_population import BAN, DIGITS, LABEL, Fabricator
 
 TEXT = Task(name="text", fingerprint="1" * 64, tokens="word")
 CIFAR = Task(name="cifar100", fingerprint="2" * 64, protocol="paper")

@@ -14,7 +14,7 @@ from ban_ray.population.member import FORMAT_VERSION, File, Member
 from ban_ray.population.publish import measure
 from ban_ray.specs import SEMANTICS_VERSION, Generation, Recipe
 from ban_ray.storage.opening import LocalStorage
-from tests.analysis.fabricated_population import BAN, DIGITS, LABEL, Fabricator
+from tests.helpers.fabricated_population import BAN, DIGITS, LABEL, Fabricator
 
 
 def fill(root: Path, members: int, seeds: int, generations: int = 3) -> None:

@@ -14,7 +14,7 @@ from analysis.tables import sequence_table
 from ban_ray.population import Member, Storage
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.specs import Objective, PaperRow, derive_seed
-from tests.analysis.fabricated_population import BAN, DIGITS, LABEL, Fabricator
+from tests.helpers.fabricated_population import BAN, DIGITS, LABEL, Fabricator
 
 STUDENT = "match-wide-resnet-1-1"
 

@@ -13,7 +13,7 @@ from analysis.statistics.generation_metrics import by_class, by_generation
 from analysis.statistics.scored_predictions import ScoredPredictions
 from analysis.statistics.within_chain import pairs
 from ban_ray.population import Member, Predictions
-from tests.analysis.fabricated_population import Fabricator
+from tests.helpers.fabricated_population import Fabricator
 
 SEEDS, GENERATIONS = 4, 3
 

@@ -12,7 +12,7 @@ from analysis.report import write_report
 from analysis.report.__main__ import main
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
-from tests.analysis.fabricated_population import DIGITS, Fabricator
+from tests.helpers.fabricated_population import DIGITS, Fabricator
 
 HOSTILE = "<script>alert(1)</script>\"'&{{ 7*7 }}"
 
@@ -180,6 +180,20 @@ def test_hostile_text_is_text(fabricator: Fabricator, storage: Storage) -> None:
         html, text = page_of(storage, search)
         assert "<script" not in html
         assert HOSTILE in text
+
+
+def test_control_characters_of_records_reach_neither_page_nor_terminal(
+    fabricator: Fabricator, storage: Storage, tmp_path: Path
+) -> None:
+    hostile = "\x1b[31m\x00\x9b\u202e\ufffeend"
+    fabricator.chain(
+        0, 1, network=f"a{hostile}", parameters=1, provenance={"command": hostile, "hardware": {hostile: 1}}
+    )
+    html, text = page_of(storage)
+    assert "\N{REPLACEMENT CHARACTER}[31m" in text
+    output = run(storage.url, "--tables", str(tmp_path / "tables")).output
+    for written in (html, output, *(path.read_text() for path in (tmp_path / "tables").iterdir())):
+        assert not set(hostile) & set(written) - set("[31mend")
 
 
 def test_damaged_files_are_named(fabricator: Fabricator, storage: Storage) -> None:

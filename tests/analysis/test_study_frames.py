@@ -13,7 +13,7 @@ from analysis.data.study import Study
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
 from ban_ray.specs import Objective
-from tests.analysis.fabricated_population import BAN, DIGITS, Fabricator
+from tests.helpers.fabricated_population import BAN, DIGITS, Fabricator
 
 
 def test_members_are_one_row_each_with_documented_columns(fabricator: Fabricator, study: Study) -> None:

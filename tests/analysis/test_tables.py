@@ -10,7 +10,7 @@ from analysis.statistics import ensembles
 from analysis.statistics.comparisons import comparisons
 from analysis.tables import Table, comparison_table, sequence_table
 from ban_ray.specs import PaperRow
-from tests.analysis.fabricated_population import DIGITS, Fabricator
+from tests.helpers.fabricated_population import DIGITS, Fabricator
 
 TABLE = Table(
     name="golden",

@@ -19,7 +19,7 @@ from analysis.statistics.ensembles import of_group
 from analysis.statistics.generation_metrics import by_class
 from analysis.statistics.scored_predictions import ScoredPredictions
 from ban_ray.population import Population, open_storage
-from tests.analysis.fabricated_population import Fabricator
+from tests.helpers.fabricated_population import Fabricator
 
 FIGURES = registered()
 
