@@ -1,6 +1,7 @@
 """A search from Python: the same as the command, with a table of generations as its result."""
 
 import inspect
+import math
 from typing import TYPE_CHECKING, Any
 
 from ban_ray.cli.params import validated
@@ -10,9 +11,6 @@ from ban_ray.search.search import SearchResult, search
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from ban_ray.evaluation.metrics import Metric
-    from ban_ray.population import Member
 
 
 NOT_FOR_CALLS = {"space", "plan_only", "as_json", "command"}
@@ -35,13 +33,15 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
 
     Returns:
         A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
-        ``objective``, ``parameters``, ``held_out_error`` and ``test_error`` (percent), ``test_gain`` (points below
-        the baseline's error), ``seconds`` of training, ``key``. Of text the metric is ``perplexity`` (of characters
-        ``bits_per_character``) in place of ``error``, and the gain is in log percent or bits. Chains that failed have
-        the generations that were published, and a sentence each in ``attrs["failed"]``.
+        ``objective``, ``parameters``, ``held_out_error`` and ``test_error`` (percent), ``test_gain`` (points: the
+        test error minus the baseline's, so that below 0 is a gain, as in every table; NaN without a baseline),
+        ``seconds`` of training, ``key``. Of text the metric is ``perplexity`` (of characters ``bits_per_character``)
+        in place of ``error``, and the gain is in log percent or bits. Chains that failed have the generations that
+        were published, and a sentence each in ``attrs["failed"]``.
 
     Raises:
         UserError: an argument is unknown or cannot be used; the message says which and what is allowed.
+        RuntimeError: every chain failed before its first generation was published; the message has the first reason.
     """
     for name in NOT_FOR_CALLS & options.keys():
         raise UserError(f"train_chain takes no {name}")
@@ -61,21 +61,18 @@ _NETWORK = inspect.Parameter("network", inspect.Parameter.POSITIONAL_OR_KEYWORD,
 vars(train_chain)["__signature__"] = inspect.Signature([_NETWORK, *_KEYWORDS], return_annotation="pd.DataFrame")
 
 
-def _test(metric: "Metric", member: "Member") -> float:
-    value = metric.value_of(member)
-    assert value is not None
-    return value
-
-
-def _frame(finished: SearchResult) -> "pd.DataFrame":
+def _frame(result: SearchResult) -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
-    for planned in finished.request.chains:
+    for planned in result.request.chains:
         metric = planned.metric
-        members = [finished.population.get(key) for key in planned.chain.keys]
-        published = [(number, member) for number, member in enumerate(members) if member is not None]
-        for number, member in published:
+        members = [result.population.get(key) for key in planned.chain.keys]
+        baseline = None if members[0] is None else metric.value_of(members[0])
+        for number, member in enumerate(members):
+            if member is None:
+                continue
+            error = metric.value_of(member)
             rows.append(
                 {
                     "seed": planned.seed,
@@ -84,19 +81,16 @@ def _frame(finished: SearchResult) -> "pd.DataFrame":
                     "objective": str(member.generation.objective),
                     "parameters": member.parameters,
                     f"held_out_{metric.key}": metric.value_of(member, "held_out"),
-                    f"test_{metric.key}": metric.value_of(member),
-                    "test_gain": metric.difference(_test(metric, published[0][1]), _test(metric, member)),
+                    f"test_{metric.key}": error,
+                    "test_gain": math.nan if error is None or baseline is None else metric.difference(error, baseline),
                     "seconds": member.provenance.get("seconds"),
                     "key": member.key,
                 }
             )
-    frame = pd.DataFrame(rows, columns=_columns(finished.request.chains[0].metric))
-    frame.attrs["failed"] = {planned.title: sentence for planned, sentence in finished.failed}
+    if not rows:
+        raise RuntimeError(
+            "no generation was published" + "".join(f"; {p.title}: {why}" for p, why in result.failed[:1])
+        )
+    frame = pd.DataFrame(rows)
+    frame.attrs["failed"] = {planned.title: sentence for planned, sentence in result.failed}
     return frame
-
-
-def _columns(metric: "Metric") -> list[str]:
-    return [
-        *("seed", "generation", "network", "objective", "parameters"),
-        *(f"held_out_{metric.key}", f"test_{metric.key}", "test_gain", "seconds", "key"),
-    ]

@@ -10,6 +10,11 @@ from typing import Any
 import pytest
 
 from ban_ray.population import Population, open_storage
+from ban_ray.search import api
+from ban_ray.search.config.options import SearchOptions
+from ban_ray.search.config.resolve import resolve
+from ban_ray.search.search import SearchResult
+from tests.helpers.fabricated_population import Fabricator
 from tests.search.conftest import environment  # noqa: F401
 
 CALLS = """
@@ -53,7 +58,7 @@ def test_rows_are_the_members(tmp_path: Path, environment: dict[str, str]) -> No
     assert [row["generation"] for row in images] == [0, 1]
     assert [row["objective"] for row in images] == ["label", "ban+l"]
     assert images[0]["test_gain"] == 0
-    assert images[1]["test_gain"] == pytest.approx(images[0]["test_error"] - images[1]["test_error"])
+    assert images[1]["test_gain"] == pytest.approx(images[1]["test_error"] - images[0]["test_error"])
     (row,) = text
     member = population[row["key"]]
     assert row["test_bits_per_character"] == pytest.approx(-member.metrics.test_log_likelihood / math.log(2))
@@ -85,6 +90,30 @@ def test_what_cannot_be_used_raises(tmp_path: Path, environment: dict[str, str],
     assert done.returncode == 0, done.stderr
     assert told in done.stdout
     assert not (tmp_path / "ban_runs" / "searches").exists()
+
+
+def test_a_call_without_any_generation_raises_the_first_reason(tmp_path: Path) -> None:
+    spec = resolve(SearchOptions(space="chain", network="densenet-bc-10-4", seeds=(0, 1)))
+    failed = [(planned, f"seed {planned.seed}: its loss is not finite") for planned in spec.chains]
+    result = SearchResult(spec, Population(open_storage(str(tmp_path))), "chain", failed)
+    with pytest.raises(RuntimeError, match=r"densenet-bc-10-4 seed 0: seed 0: its loss is not finite$"):
+        api._frame(result)
+
+
+def test_a_gain_is_below_zero(tmp_path: Path) -> None:
+    """As in every table; without the baseline it is not known."""
+    fabricator = Fabricator(Population(open_storage(str(tmp_path))))
+    spec = resolve(SearchOptions(space="chain", network="densenet-bc-10-4", seeds=(0, 1), generations=1))
+    for planned in spec.chains:
+        for number, generation in enumerate(planned.chain.generations):
+            if planned.seed == 0 or number:
+                fabricator.publish(generation, strength=3.0 * number)
+    frame = api._frame(SearchResult(spec, fabricator.population, "chain", []))
+    baseline, student, orphan = frame.to_dict("records")
+    assert baseline["test_gain"] == 0
+    assert student["test_gain"] == pytest.approx(student["test_error"] - baseline["test_error"])
+    assert student["test_gain"] < 0
+    assert orphan["generation"] == 1 and math.isnan(orphan["test_gain"])
 
 
 def arguments_of(function: Any) -> set[str]:
