@@ -18,7 +18,7 @@ def write_report(storage: "str | PathLike[str] | Storage | Study", search: str |
         search: a search's name; the page is then about its chains alone.
 
     Returns:
-        Where it is: ``<storage>/searches/<name>/report/index.html`` or ``<storage>/report/index.html``.
+        Its path: ``<storage>/searches/<name>/report/index.html`` or ``<storage>/report/index.html``.
 
     Raises:
         UserError: there is no such storage or search.
@@ -30,11 +30,11 @@ def write_report(storage: "str | PathLike[str] | Storage | Study", search: str |
     from analysis.report.page import render
 
     study = storage if isinstance(storage, Study) else Study.open(storage)
-    path = place(search)
+    path = page_path(search)
     study.storage.write(path, render(gather(study, search)).encode())
     return f"{study.storage.url}/{path}"
 
 
-def place(search: str | None) -> str:
-    """Where in the storage the page is."""
+def page_path(search: str | None) -> str:
+    """The path of the page in the storage."""
     return "report/index.html" if search is None else f"searches/{search}/report/index.html"

@@ -3,14 +3,10 @@
 import sys
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from ban_ray.errors import UserError
-
-if TYPE_CHECKING:
-    from analysis.tables import Table
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,26 +44,22 @@ def _report(storage: str, search: str | None, folder: Path | None) -> str:
 
     opened = open_existing(storage)
     from analysis.data.study import Study
-    from analysis.report import place
+    from analysis.report import page_path
     from analysis.report.content import gather
-    from analysis.report.page import render
+    from analysis.report.page import render, without_controls
 
     content = gather(Study(opened), search)
-    path, page = place(search), render(content)
-    opened.write(path, page.encode())
+    path = page_path(search)
+    opened.write(path, render(content).encode())
     if folder is not None:
-        _write_tables(folder, content.tables)
+        folder.mkdir(parents=True, exist_ok=True)
+        for table in content.tables:
+            for suffix, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
+                (folder / f"{table.name}.{suffix}").write_text(without_controls(text), encoding="utf-8")
+        click.echo(f"Tables: {folder}")
     for text in (*content.warnings, content.answer.headline, *content.answer.remarks, *content.problems):
-        click.echo(text)
+        click.echo(without_controls(text))
     return f"{opened.url}/{path}"
-
-
-def _write_tables(folder: Path, tables: "tuple[Table, ...]") -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for table in tables:
-        for suffix, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
-            (folder / f"{table.name}.{suffix}").write_text(text, encoding="utf-8")
-    click.echo(f"Tables: {folder}")
 
 
 if __name__ == "__main__":

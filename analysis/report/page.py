@@ -1,4 +1,4 @@
-"""From content to one HTML file that needs nothing else."""
+"""The page as one HTML file that needs nothing else."""
 
 import re
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from analysis.tables import Table
 
 MOST_ROWS = 60
 """Rows of a table on the page; `--tables` writes all of them."""
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 LEADING = ("sequences", "comparisons")
 """Tables that stand before the figures."""
 
@@ -35,21 +36,28 @@ def render(content: Content) -> str:
     )
     environment.filters["unbroken"] = non_breaking
     template = environment.get_template("page.html.j2")
-    return template.render(
+    page = template.render(
         content=content,
         leading=[shown(table) for table in content.tables if table.name.startswith(LEADING)],
         further=[shown(table) for table in content.tables if not table.name.startswith(LEADING)],
         bibtex=BIBTEX,
     )
+    return without_controls(page)
+
+
+def without_controls(text: str) -> str:
+    """Text with a replacement character for each control character, as anyone may have written into a record: they
+    are not allowed in HTML, a terminal obeys them, and lone surrogates have no UTF-8."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def non_breaking(text: str) -> str:
     """Text whose intervals, p-values and units do not break over lines."""
-    return re.sub(r"\[[^\]]{1,40}\]|\d %|p [<=] \S+|\d (?=points|seeds|chains)", _kept, text)
-
-
-def _kept(match: re.Match[str]) -> str:
-    return match.group().replace(" ", "\u00a0")
+    return re.sub(
+        r"\[[^\]]{1,40}\]|\d %|p [<=] \S+|\d (?=points|seeds|chains)",
+        lambda match: match.group().replace(" ", "\u00a0"),
+        text,
+    )
 
 
 def shown(table: Table) -> Shown:
