@@ -1,4 +1,4 @@
-"""A training's state as bytes; reading runs no code from the file."""
+"""The state of a training as bytes; reading them runs no code."""
 
 import io
 from typing import Any
@@ -13,5 +13,5 @@ def to_bytes(state: dict[str, Any]) -> bytes:
 
 
 def from_bytes(data: bytes) -> dict[str, Any]:
-    """Tensors come to the CPU; the optimiser moves its own to the parameters' device."""
+    """The state that `to_bytes` was given, with its tensors on the CPU."""
     return dict(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))

@@ -1,4 +1,4 @@
-"""The processes that share a generation: torch.distributed where it is up, else this one alone."""
+"""The processes that train a generation together: those of torch.distributed if it is initialised, else this one."""
 
 import inspect
 from typing import Any
@@ -20,7 +20,7 @@ def world_size() -> int:
 
 
 def all_reduce_sum(tensor: Tensor) -> Tensor:
-    """The sum over all workers, on each of them."""
+    """The sum over all workers, returned on each of them."""
     if world_size() > 1:
         tensor = tensor.clone()
         dist.all_reduce(tensor)
@@ -28,7 +28,7 @@ def all_reduce_sum(tensor: Tensor) -> Tensor:
 
 
 def all_reduce_any(flag: bool, device: torch.device) -> bool:
-    """Whether the flag is set on any worker; the same answer on each of them."""
+    """Whether the flag is set on any worker, returned on each of them."""
     return bool(all_reduce_sum(torch.tensor(float(flag), device=device)).item())
 
 
@@ -37,21 +37,21 @@ def workers() -> WorkerReduction:
 
 
 def wrap_ddp(network: nn.Module) -> nn.Module:
-    """The network with gradients averaged over the workers; itself where this process is alone.
+    """The network with gradients averaged over the workers; the network itself if there is one worker.
 
-    Running statistics are not shared in training, which does not read them: rank 0's are the ones kept.
+    Running statistics are not synchronised, since training does not read them; rank 0's are evaluated and published.
     """
     if world_size() == 1:
         return network
     # Torch 2.14 renamed the option.
-    known = inspect.signature(DistributedDataParallel.__init__).parameters
-    option = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"
+    parameters = inspect.signature(DistributedDataParallel.__init__).parameters
+    option = "forward_sync_buffers" if "forward_sync_buffers" in parameters else "broadcast_buffers"
     options: dict[str, Any] = {option: False}
     return DistributedDataParallel(network, gradient_as_bucket_view=True, **options)
 
 
 def broadcast(value: object) -> object:
-    """Rank 0's value, on each worker."""
+    """Rank 0's value, returned on each worker."""
     if world_size() == 1:
         return value
     box = [value]

@@ -1,4 +1,4 @@
-"""What a network predicts of samples that are not augmented."""
+"""Predictions of a network on samples that are not augmented."""
 
 import torch
 import torch.nn.functional as F
@@ -12,19 +12,18 @@ from ban_ray.training.precision import autocast
 
 @torch.no_grad()
 def evaluate(model: nn.Module, data: TaskData, part: Part, recipe: Recipe) -> Tensor:
-    """The outputs of a part (n, ...) on the CPU, of images log-probabilities (n, classes) float32.
+    """The outputs (n, ...) for a part of the data, on the CPU; of images log-probabilities (n, classes) in float32.
 
-    In eval mode, from the beginning of the part; the model's mode is put back afterwards, and it has forgotten what it
-    read.
+    The model is in eval mode meanwhile, and its recurrent state is reset before and after.
     """
     training = model.training
     model.eval()
     reset_state(model)
     with autocast(recipe, part.labels.device):
-        kept = [
+        outputs = [
             data.reduce_outputs(F.log_softmax(model(inputs).float(), 1), labels)
             for inputs, labels in data.evaluation_batches(part)
         ]
     reset_state(model)
     model.train(training)
-    return data.concat_outputs(kept, part)
+    return data.concat_outputs(outputs, part)

@@ -1,4 +1,4 @@
-"""The training of one generation, top to bottom."""
+"""The training loop of one generation."""
 
 import math
 import time
@@ -28,8 +28,8 @@ from ban_ray.training.teacher_cache.cache import CachedTeacher
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
 
 State = dict[str, Any]
-"""All that a resume needs: ``epoch`` (done), ``model``, ``optimiser`` and ``history``; with ``resumed``, the epochs
-after which the training was resumed before."""
+"""What a resume needs: ``epoch`` (number of epochs done), ``model``, ``optimiser``, ``history``, and ``resumed``, the
+epochs after which the training was resumed before."""
 
 Record = dict[str, float | int | None]
 """One epoch of a history; `ban_ray.population.member.History` lists the columns and their units."""
@@ -43,11 +43,11 @@ class TrainingResult:
 
     Attributes:
         weights: state dict on the CPU; batch-norm statistics are rank 0's.
-        held_out, test: outputs (n, ...) as the task keeps them, of images log-probabilities (n, classes) float32;
-            empty where the part is.
-        parameters: all of the network's, frozen ones included.
+        parameters: number of the network's parameters, frozen ones included.
+        held_out, test: outputs (n, ...), of images log-probabilities (n, classes) in float32; n is 0 on workers other
+            than rank 0 and for a part without samples.
         history: a record for each epoch.
-        resumed: the epochs after which it was resumed, in order; empty where nothing interrupted it.
+        resumed: the epochs after which the training was resumed, in order.
     """
 
     weights: dict[str, Tensor]
@@ -69,26 +69,26 @@ def train(
     state: State | None = None,
     after_epoch: Callable[[State], None] | None = None,
 ) -> TrainingResult:
-    """Train one generation; the same bits for the same arguments on CPU, also from any `state`.
+    """Train one generation; on a CPU the same arguments give the same bits, with or without a `state`.
 
-    Where torch.distributed is up, every worker calls this with the same arguments and takes its part of each
-    batch. Evaluation is rank 0's.
+    If torch.distributed is initialised, every worker calls this with the same arguments and trains on its part of each
+    batch. Rank 0 evaluates.
 
     Args:
         table: of the teacher's outputs, for a recipe that has them cached; the bits are the same without.
-        recompute: dense units keep fewer activations and compute them again: the same bits, less memory, more time.
-        state: of an epoch's end, as `after_epoch` was given it.
-        after_epoch: called on every worker at each epoch's end.
+        recompute: whether dense units recompute activations: the same bits, less memory, more time.
+        state: resume from this state, which `after_epoch` was given.
+        after_epoch: called on every worker at the end of each epoch.
 
     Raises:
-        GenerationFailed: the loss is not finite.
+        GenerationFailed: the loss or the predictions are not finite.
         UserError: the recipe does not fit the data or the device, or the network cannot be built.
     """
     recipe, objective, seed = generation.recipe, generation.objective, generation.seed
     rank, workers = distributed.rank(), distributed.workers()
     steps = steps_per_epoch(data.task, len(data.train), recipe)
     if workers.count != recipe.workers:
-        raise UserError(f"the recipe asks for {recipe.workers} workers and {workers.count} run")
+        raise UserError(f"the recipe needs {recipe.workers} workers and {workers.count} run")
     local = recipe.batch_size // workers.count
     worker_slice = slice(rank * local, (rank + 1) * local)
     if recipe.teacher_outputs == "cached" and not data.views:
@@ -118,7 +118,7 @@ def train(
         network.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         history, first = list(state["history"]), state["epoch"]
-        # Checkpoints of earlier versions do not have it.
+        # Checkpoints of earlier versions have no such entry.
         resumed = [*state.get("resumed", ()), first]
     model = distributed.wrap_ddp(network)
     teacher, compute_loss = teacher if objective.needs_teacher else None, objective.loss
@@ -193,7 +193,7 @@ def train(
     if rank == 0:
         held_out = evaluate(network, data, data.held_out, recipe)
         test = evaluate(network, data, data.test, recipe)
-    # The last step's loss may be finite and the weights after it not.
+    # The weights after the last step may not be finite although its loss is.
     if distributed.all_reduce_any(not bool(test.isfinite().all() and held_out.isfinite().all()), device):
         raise GenerationFailed(
             "non-finite",

@@ -1,4 +1,4 @@
-"""Sums of an epoch, kept on the device so that no step waits for a number."""
+"""Means over an epoch, summed on the device so that no step waits for a number."""
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ _NAMES = (
 
 
 class Meters:
-    """Means over the steps and workers of an epoch; a number without meaning for an objective is None."""
+    """Means over the steps and workers of an epoch; those that an objective does not have are None."""
 
     def __init__(self, device: torch.device, has_teacher: bool) -> None:
         self._sums = torch.zeros(len(_NAMES), dtype=torch.float64, device=device)
@@ -29,7 +29,7 @@ class Meters:
 
     @torch.no_grad()
     def add(self, terms: LossTerms, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
-        """One step's worker part: logits and teacher log-probabilities (b, C), labels (b,)."""
+        """Add this worker's part of a step: logits and teacher log-probabilities (b, C), labels (b,)."""
         zero = self._sums.new_zeros(())
         values = [terms.total, terms.label, terms.teacher, (logits.argmax(1) != labels).double().mean()]
         if terms.label is not None:
@@ -47,7 +47,7 @@ class Meters:
         self._steps += 1
 
     def finite(self) -> bool:
-        """Whether the loss has been finite on every worker so far; waits for the device."""
+        """Whether the loss has been finite on every worker since the epoch began; waits for the device."""
         return not all_reduce_any(not bool(torch.isfinite(self._sums[0])), self._sums.device)
 
     def means(self) -> dict[str, float | None]:

@@ -11,16 +11,15 @@ from ban_ray.specs import Recipe
 
 
 class SGD:
-    """The update of `torch.optim.SGD`, Nesterov's where there is momentum, by the functional form of the same.
+    """The update of `torch.optim.SGD`, with Nesterov momentum if there is momentum, by torch's functional form.
 
-    The class of torch imports its compiler when it is first made, 3 s of every worker process; its computation does
-    not.
+    Torch's class imports its compiler, which takes 3 s in every worker process; the functional form does not.
     """
 
     def __init__(self, parameters: Iterable[Tensor], recipe: Recipe) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self._weight_decay, self._momentum = float(recipe.weight_decay), float(recipe.momentum)
-        # The fused kernel goes through memory as it lies, so views with gaps, of users' networks, are not for it.
+        # The fused kernel does not respect strides, which parameters of users' networks that are views may have.
         self._fused = all(parameter.stride() == torch.empty_like(parameter).stride() for parameter in self.parameters)
         self._velocities = [torch.zeros_like(parameter) if self._momentum else None for parameter in self.parameters]
 
@@ -31,16 +30,16 @@ class SGD:
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update each parameter that has a gradient."""
-        moved: list[Tensor] = []
+        updated: list[Tensor] = []
         gradients: list[Tensor] = []
         velocities: list[Tensor | None] = []
         for parameter, velocity in zip(self.parameters, self._velocities, strict=True):
             if parameter.grad is not None:
-                moved.append(parameter)
+                updated.append(parameter)
                 gradients.append(parameter.grad)
                 velocities.append(velocity)
         sgd(
-            moved,
+            updated,
             gradients,
             velocities,
             fused=self._fused,
@@ -53,11 +52,11 @@ class SGD:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """``velocities``: for each trained parameter a tensor, None without momentum."""
+        """``velocities``: a tensor for each trained parameter, None without momentum."""
         return {"velocities": self._velocities}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Copies what `state_dict` returned, onto the parameters' device and in their memory order."""
+        """Copy what `state_dict` returned, to the parameters' device and in their memory order."""
         for velocity, saved in zip(self._velocities, state["velocities"], strict=True):
             if velocity is not None:
                 velocity.copy_(saved)

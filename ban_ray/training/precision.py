@@ -26,7 +26,7 @@ def set_precision(recipe: Recipe, device: torch.device) -> None:
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:
-    """The context of every forward pass; batch norm keeps its parameters and statistics in fp32."""
+    """The context of every forward pass; parameters and statistics of batch norm stay in fp32."""
     if recipe.precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()

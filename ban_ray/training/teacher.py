@@ -1,4 +1,4 @@
-"""Teachers: other module objects, in eval mode for good, without gradients."""
+"""The teacher of a generation: networks in eval mode, without gradients."""
 
 import math
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 
 class Teacher(nn.Module):
-    """One or more networks whose probabilities are averaged (b, C).
+    """One or more networks whose probabilities are averaged.
 
-    It stays in eval mode even when `train()` is called on it or on a parent that holds it.
+    It stays in eval mode even if `train()` is called on it or on a module that contains it.
     """
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:

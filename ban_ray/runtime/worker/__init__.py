@@ -1,4 +1,4 @@
-"""What each process of a worker group does with a chain's missing generations; needs no Ray.
+"""The work of each process of a worker group: training the missing generations of a chain; needs no Ray.
 
 Called by `ban_ray.runtime.train_run` in every Ray Train worker, and directly in a debugger, a test or a notebook.
 """

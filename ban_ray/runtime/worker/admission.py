@@ -32,7 +32,7 @@ class Admission(BaseModel):
 
 
 def admit(population: Population, generation: Generation, job: TrainingJob) -> tuple[Admission, claims.Claim | None]:
-    """Look the generation up, then claim it; with what its training starts from."""
+    """Look the generation up and claim it; a generation to be trained comes with its teachers and newest checkpoint."""
     storage, key = population.storage, generation.key
     claim = None
     if job.context.storage_id and (storage_mismatch := mismatch(storage, job.context.storage_id)):

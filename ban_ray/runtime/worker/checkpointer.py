@@ -63,5 +63,5 @@ class AsyncCheckpointer:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._thread.shutdown(wait=True)
         if self._writing is not None and (failed := self._writing.exception()) is not None:
-            # What comes next, publication or another error, has its own word on the storage.
+            # Publication or another error comes next and reports on the storage itself.
             _log.warning("the last checkpoint of %s was not written: %s", self._key[:12], failed)

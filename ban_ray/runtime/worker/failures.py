@@ -1,4 +1,4 @@
-"""Errors of a training, told as sentences; and those that only say that another worker has died."""
+"""Errors of a training as sentences, and errors that only say that another worker has died."""
 
 import torch
 from torch.distributed import DistError
@@ -8,13 +8,13 @@ from ban_ray.specs import Generation
 
 
 def is_lost_peer(error: Exception) -> bool:
-    """Whether a collective call or a report broke because another process did; that one's end is what gets retried."""
+    """Whether a collective call or a report failed because another worker died; the death of that worker is retried."""
     # Gloo's broken connections are plain runtime errors that name its source files.
     return isinstance(error, DistError | PeerLost) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 
 
 def classify_error(error: Exception, generation: Generation) -> tuple[str, str]:
-    """Reason and sentence."""
+    """The reason that is recorded and a sentence for the user."""
     if isinstance(error, GenerationFailed):
         return error.reason, str(error)
     if isinstance(error, UserError | DamagedMember):

@@ -1,4 +1,4 @@
-"""A finished training as a member, with where and how it was made."""
+"""Publication of a finished training, with its provenance."""
 
 import importlib.metadata
 import os
@@ -22,7 +22,7 @@ from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import TrainingResult
 
 _LIBRARIES = ("torchvision", "pillow", "ray")
-"""Which initialise its models, decode images, and run the workers."""
+"""Libraries whose versions are recorded: they initialise models, decode images, and run the workers."""
 
 
 def publish_trained(
@@ -35,7 +35,7 @@ def publish_trained(
     job: TrainingJob,
     device: torch.device,
 ) -> Member:
-    """Publish; `number` is the generation's place in its chain."""
+    """Publish a trained generation, the `number`-th of its chain."""
     return publish(
         population,
         generation,
@@ -81,7 +81,7 @@ def _provenance(
             "torch": torch.__version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
-            **{name: found for name in _LIBRARIES if (found := _version(name))},
+            **{name: version for name in _LIBRARIES if (version := _version(name))},
         },
         "hardware": {
             "device": device.type,
@@ -98,7 +98,7 @@ def _provenance(
 
 
 def _multiply_accumulates(generation: Generation, data: TaskData) -> int | None:
-    """Of one sample's forward pass; None where a network of the user's cannot be counted."""
+    """Multiply-accumulates of one sample's forward pass; None for a network of the user that cannot be counted."""
     arguments = generation.network_arguments or None
     try:
         return multiply_accumulates(
@@ -116,7 +116,7 @@ def _version(package: str) -> str | None:
 
 
 def processor() -> str:
-    """The processor's model where the system tells, else its architecture."""
+    """The processor's model if the system names it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
