@@ -11,7 +11,7 @@ from ban_ray.runtime.trial import train_missing_generations
 from ban_ray.specs import Task
 from ban_ray.storage.identity import mismatch, storage_id
 from tests.helpers.jobs import ignore_event, make_trial
-from tests.training.orders import do, make
+from tests.helpers.local_jobs import make_chain, run_job
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def here(tmp_path: Path) -> str:
 
 
 def trial(storage: Path, task: Task, here: str) -> TrialSpec:
-    return make_trial(make(task), str(storage), storage_id=here, ray_folder=str(storage / "ray"))
+    return make_trial(make_chain(task), str(storage), storage_id=here, ray_folder=str(storage / "ray"))
 
 
 def not_run(job: TrainingJob, *_: Any, **__: Any) -> JobResult:
@@ -40,7 +40,7 @@ def test_a_worker_elsewhere_trains_nothing(tmp_path: Path, task: Task, here: str
     population = Population(open_storage(str(tmp_path / "there")))
     if found is not None:
         population.storage.write(".identity", found.encode("latin-1"))
-    outcome = do(population, *make(task).generations, storage_id=here)
+    outcome = run_job(population, *make_chain(task).generations, storage_id=here)
     assert outcome.status == "failed"
     assert str(tmp_path / "there") in outcome.message
     assert here in outcome.message
@@ -65,6 +65,6 @@ def test_a_driver_that_finds_no_storage_says_so(tmp_path: Path, task: Task, here
 
 def test_where_it_is_the_same_the_worker_trains(tmp_path: Path, task: Task, here: str) -> None:
     population = Population(open_storage(str(tmp_path / "here")))
-    chain = make(task)
-    assert do(population, *chain.generations, storage_id=here) == JobResult(status="done")
+    chain = make_chain(task)
+    assert run_job(population, *chain.generations, storage_id=here) == JobResult(status="done")
     assert population.keys() == sorted(chain.keys)

@@ -23,7 +23,7 @@ from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import train
 from tests.conftest import CPU, MakeGeneration
 from tests.helpers.literal_losses import REFERENCES, Batch, LossAndGradient, Matrix, log_softmax, reference, weighted
-from tests.training.spies import a_teacher, same_training, train_with_states
+from tests.helpers.training_spies import a_teacher, same_training, train_with_states
 
 EXAMPLE = '''
 """``half``: the teacher on a random half of the classes."""

@@ -22,7 +22,7 @@ from ban_ray.search.results.render import summarise
 from ban_ray.search.schedule.state import open_search_state
 from ban_ray.search.study.records import resolve_name
 from ban_ray.specs.teacher_choice import TeacherChoice
-from tests.training.orders import do
+from tests.helpers.local_jobs import run_job
 
 BUILDER = """\
 from torch import nn
@@ -80,7 +80,7 @@ def chain(module: str, **options: object) -> SearchSpec:
 
 def train(population: Population, request: SearchSpec) -> list[Member]:
     generations = request.chains[0].chain.generations
-    assert do(population, *generations).status == "done"
+    assert run_job(population, *generations).status == "done"
     return [population[generation.key] for generation in generations]
 
 
@@ -159,9 +159,9 @@ def test_code_that_is_edited_while_a_search_runs_is_not_trained(
 ) -> None:
     request = chain(module)
     baseline, student = request.chains[0].chain.generations
-    assert do(population, baseline).status == "done"
+    assert run_job(population, baseline).status == "done"
     edit(("nn.ReLU", "nn.Tanh"))
-    outcome = do(population, student)
+    outcome = run_job(population, student)
     assert (outcome.status, outcome.key) == ("failed", student.key)
     assert f"network {module}:build: its code, or a file that it reads, is source:" in outcome.message
     assert "\n" not in outcome.message
@@ -194,9 +194,9 @@ def test_a_teacher_whose_weights_do_not_fit_is_told_in_a_sentence(
 ) -> None:
     request = chain(module, network_version="2")
     baseline, student = request.chains[0].chain.generations
-    assert do(population, baseline).status == "done"
+    assert run_job(population, baseline).status == "done"
     edit(*WIDER)
-    outcome = do(population, student)
+    outcome = run_job(population, student)
     assert outcome.message == (
         f"teacher {baseline.key[:12]} does not fit {module}:build: it has another shape for 1.weight and 2 more"
     )

@@ -16,8 +16,8 @@ from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.text_data import TextData
 from ban_ray.training import Teacher, train
 from tests.conftest import CPU
+from tests.helpers.training_spies import same_bits, same_training, train_with_states
 from tests.text.conftest import MakeText
-from tests.training.spies import same_bits, same_training, train_with_states
 
 NETWORKS = ("lstm-1-10-d0", "cnn-lstm-12-d0")
 OBJECTIVES = ("label", "ban", "ban+l", "cwtm", "dkpp")

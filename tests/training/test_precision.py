@@ -9,7 +9,7 @@ from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import train
 from ban_ray.training.precision import autocast, set_precision
 from tests.conftest import CPU, MakeGeneration
-from tests.training.spies import a_teacher, same_bits, same_training
+from tests.helpers.training_spies import a_teacher, same_bits, same_training
 
 
 def test_bf16_runs_with_parameters_and_statistics_in_single_precision(

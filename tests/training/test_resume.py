@@ -7,7 +7,7 @@ from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import State, train
 from ban_ray.training.checkpoint import from_bytes, to_bytes
 from tests.conftest import CPU, MakeGeneration
-from tests.training.spies import a_teacher, same_bits, same_training, train_with_states, watch_batches
+from tests.helpers.training_spies import a_teacher, same_bits, same_training, train_with_states, watch_batches
 
 CASES = {
     "label": ("label", "densenet-bc-10-4", "fp32", "none"),

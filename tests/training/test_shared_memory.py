@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -176,3 +178,8 @@ def test_what_a_killed_process_left_is_deleted(tmp_path: Path) -> None:
     assert [file.name for file in tables(tmp_path)] == ["other.cache"]
     with opened(tmp_path):
         assert [file.name for file in tables(tmp_path)] == ["teacher.cache"]
+
+
+def test_commands_that_size_a_table_import_no_torch() -> None:
+    code = "import sys, ban_ray.search.search, ban_ray.population.commands.removing; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0

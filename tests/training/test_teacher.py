@@ -11,7 +11,7 @@ from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import Teacher, train
 from ban_ray.training.precision import to_device
 from tests.conftest import CPU, MakeGeneration
-from tests.training.spies import a_teacher, initial_network, same_bits, watch_batches, watch_teachers
+from tests.helpers.training_spies import a_teacher, initial_network, same_bits, watch_batches, watch_teachers
 
 
 class Parent(nn.Module):
@@ -98,7 +98,10 @@ def test_confident_teachers_that_disagree() -> None:
 def test_a_teacher_goes_to_the_students_device(data: ImageData) -> None:
     teacher = to_device(a_teacher(data), torch.device("meta"))
     assert {tensor.device.type for tensor in teacher.state_dict().values()} == {"meta"}
-    assert all(network.stem.weight.is_contiguous(memory_format=torch.channels_last) for network in teacher.networks)
+    assert all(
+        network.get_parameter("stem.weight").is_contiguous(memory_format=torch.channels_last)
+        for network in teacher.networks
+    )
     assert not teacher.training
 
 

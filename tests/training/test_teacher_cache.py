@@ -23,8 +23,8 @@ from ban_ray.training.teacher_cache.cache import CachedTeacher
 from ban_ray.training.teacher_cache.row_invariance import RowInvariantLinear, channels_last, is_row_invariant
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable, bytes_needed
 from tests.conftest import CPU, MakeGeneration
-from tests.training.orders import blobs, do, make
-from tests.training.spies import a_teacher, same_bits, train_with_states, watch_teachers
+from tests.helpers.local_jobs import make_chain, run_job, stored_bytes
+from tests.helpers.training_spies import a_teacher, same_bits, train_with_states, watch_teachers
 
 CACHED = {"teacher_outputs": "cached", "batch_size": 50}
 
@@ -141,7 +141,7 @@ def test_a_row_depends_neither_on_its_place_nor_on_its_neighbours(network: str, 
 
     def said(order: Tensor) -> Tensor:
         with RowInvariantLinear():
-            return torch.cat([teacher(channels_last(part)) for part in images[order].split(batch)])
+            return torch.cat([teacher(channels_last(part)) for part in torch.split(images[order], batch)])
 
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         plain = said(torch.arange(3 * batch))
@@ -171,7 +171,8 @@ def test_nothing_is_kept_of_a_teacher_whose_rows_are_not_alone(
 
 def test_a_baseline_is_the_same_for_both(task: Task) -> None:
     online, cached = (
-        make(task, recipe=Recipe(epochs=2, batch_size=100, teacher_outputs=outputs)) for outputs in ("online", "cached")
+        make_chain(task, recipe=Recipe(epochs=2, batch_size=100, teacher_outputs=outputs))
+        for outputs in ("online", "cached")
     )
     assert online.keys[0] == cached.keys[0]
     assert online.keys[1] != cached.keys[1]
@@ -179,7 +180,7 @@ def test_a_baseline_is_the_same_for_both(task: Task) -> None:
 
 
 def test_a_copy_that_reads_no_teacher_is_the_same_for_both(task: Task) -> None:
-    student = make(task, recipe=Recipe(epochs=2, batch_size=100, teacher_outputs="cached")).generations[1]
+    student = make_chain(task, recipe=Recipe(epochs=2, batch_size=100, teacher_outputs="cached")).generations[1]
     control = student.model_copy(update={"objective": Objective(name="label"), "teachers": ()})
     assert control.recipe.teacher_outputs == "online"
     assert Generation.model_validate_json(control.to_json()).key == control.key
@@ -188,33 +189,33 @@ def test_a_copy_that_reads_no_teacher_is_the_same_for_both(task: Task) -> None:
 def test_a_worker_keeps_them_beside_the_teacher(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next student reads them, in whatever process; a student without room for any has the same bytes."""
     recipe = Recipe(epochs=2, batch_size=100, teacher_outputs="cached")
-    chain = make(task, recipe=recipe)
+    chain = make_chain(task, recipe=recipe)
     baseline, student = chain.generations
     other = student.model_copy(update={"objective": Objective(name="ban+l")})
     population = Population(open_storage(str(tmp_path / "runs")))
-    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
+    assert run_job(population, *chain.generations, teacher_cache=10**7).status == "done"
     kept = population.storage.list(teacher_outputs.kept_outputs(baseline.key))
     assert len(kept) == 1
     asked = watch_teachers(monkeypatch)
-    assert do(population, other, teacher_cache=10**7).status == "done"
+    assert run_job(population, other, teacher_cache=10**7).status == "done"
     assert not asked
     assert [record["teacher_outputs_found"] for record in population.history(population[other.key])] == [1.0, 1.0]
     assert population.storage.list(teacher_outputs.kept_outputs(baseline.key)) == kept
 
     alone = Population(open_storage(str(tmp_path / "alone")))
-    assert do(alone, *chain.generations, other).status == "done"
+    assert run_job(alone, *chain.generations, other).status == "done"
     assert not alone.storage.list("outputs")
     for key in (student.key, other.key):
-        assert blobs(alone, key) == blobs(population, key)
+        assert stored_bytes(alone, key) == stored_bytes(population, key)
 
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
 def test_kept_outputs_that_are_damaged_are_computed_again(task: Task, tmp_path: Path, damage: str) -> None:
     recipe = Recipe(epochs=2, batch_size=100, teacher_outputs="cached")
-    chain = make(task, recipe=recipe)
+    chain = make_chain(task, recipe=recipe)
     other = chain.generations[1].model_copy(update={"objective": Objective(name="ban+l")})
     population = Population(open_storage(str(tmp_path / "runs")))
-    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
+    assert run_job(population, *chain.generations, teacher_cache=10**7).status == "done"
     place = teacher_outputs.kept_outputs(chain.keys[0])
     (name,) = population.storage.list(place)
     data = population.storage.read(f"{place}/{name}")
@@ -223,7 +224,7 @@ def test_kept_outputs_that_are_damaged_are_computed_again(task: Task, tmp_path: 
     else:
         wrong = data[:-5] if damage == "cut" else data[:-5] + bytes(5)
         population.storage.write(f"{place}/{name}", wrong)
-    assert do(population, other, teacher_cache=10**7).status == "done"
+    assert run_job(population, other, teacher_cache=10**7).status == "done"
     assert population.history(population[other.key])[0]["teacher_outputs_found"] == 0.0
     assert population.storage.read(f"{place}/{name}") == data
 
@@ -233,9 +234,9 @@ def test_a_full_disk_loses_only_the_outputs(task: Task, tmp_path: Path, monkeypa
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(teacher_cache, "save", full)
-    chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
+    chain = make_chain(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
     population = Population(open_storage(str(tmp_path)))
-    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
+    assert run_job(population, *chain.generations, teacher_cache=10**7).status == "done"
     assert chain.keys[1] in population
 
 
@@ -302,16 +303,16 @@ def test_where_memory_is_refused_a_generation_is_trained_all_the_same(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", refused)
-    chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
+    chain = make_chain(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
     population = Population(open_storage(str(tmp_path)))
-    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
+    assert run_job(population, *chain.generations, teacher_cache=10**7).status == "done"
     assert not population.storage.list("outputs")
 
 
 def test_a_disk_that_is_nearly_full_keeps_none(task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Members and checkpoints go first."""
-    chain = make(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
+    chain = make_chain(task, recipe=Recipe(epochs=1, batch_size=100, teacher_outputs="cached"))
     population = Population(open_storage(str(tmp_path)))
     monkeypatch.setattr(LocalStorage, "free_bytes", lambda _: 4 * 300 * 10 * 2)
-    assert do(population, *chain.generations, teacher_cache=10**7).status == "done"
+    assert run_job(population, *chain.generations, teacher_cache=10**7).status == "done"
     assert not population.storage.list("outputs")

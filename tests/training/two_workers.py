@@ -20,11 +20,12 @@ from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import OBJECTIVES, Generation, Objective
 from ban_ray.tasks.image_data import load_images
+from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.training import distributed, train
 from ban_ray.training.checkpoint import from_bytes, to_bytes
-from tests.training.spies import CPU, a_teacher, watch_batches, without_times
+from tests.helpers.training_spies import CPU, a_teacher, watch_batches, without_times
 
 SAMPLES, FEATURES, CLASSES, STEPS = 12, 6, 5, 3
 
@@ -71,7 +72,9 @@ def join(folder: Path, name: str, rank: int, size: int) -> None:
 def trained(generation: Generation) -> dict[str, Any]:
     """A training, what it trained on, and the same training resumed after its first epoch."""
     source = Source(name="digits")
-    data = load_images(generation.task, open_source(source), CPU)
+    decoded = open_source(source)
+    assert isinstance(decoded, ImageDataset)
+    data = load_images(generation.task, decoded, CPU)
     teacher = a_teacher(data)
     states: list[bytes] = []
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""What a training did, seen from outside."""
+"""Watchers of a training's batches and teachers, and comparisons of trainings."""
 
 from dataclasses import dataclass
 

@@ -1,9 +1,10 @@
-"""Orders for a worker in this process."""
+"""Chains and jobs that a worker in this process trains."""
 
 from collections.abc import Callable
 from typing import Any
 
-from ban_ray.population import Population, claims
+from ban_ray.evaluation.predictions import LogProbabilities, TokenOutputs
+from ban_ray.population import Member, Population, claims
 from ban_ray.runtime.messages import JobResult
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
@@ -15,22 +16,30 @@ NETWORK = "densenet-bc-10-4"
 BAN = Objective(name="ban")
 
 
-def make(
+def make_chain(
     task: Task, *, objective: Objective = BAN, recipe: Recipe = SMALL, seed: int = 0, generations: int = 1
 ) -> Chain:
     return born_again(task, NETWORK, recipe, objective, seed=seed, generations=generations)
 
 
-def do(
+def run_job(
     population: Population, *generations: Generation, report: Callable[..., None] = ignore_event, **fields: Any
 ) -> JobResult:
     return train_generations(make_job(population.storage.url, *generations, **fields), CPU, report)
 
 
-def blobs(population: Population, key: str) -> dict[str, bytes]:
+def stored_bytes(population: Population, key: str) -> dict[str, bytes]:
     member = population[key]
     names = (member.weights.name, member.predictions.name)
     return {name: population.storage.read(f"population/{key}/{name}") for name in names}
+
+
+def images_predictions(population: Population, member: Member) -> tuple[LogProbabilities, LogProbabilities]:
+    """Held-out and test log-probabilities (n, classes) of a member whose task has images."""
+    predictions = population.predictions(member)
+    assert not isinstance(predictions.held_out, TokenOutputs)
+    assert not isinstance(predictions.test, TokenOutputs)
+    return predictions.held_out, predictions.test
 
 
 def is_free(population: Population, key: str) -> bool:

@@ -14,10 +14,12 @@ import torch
 from ban_ray.population import Population, failures, open_storage
 from ban_ray.specs import OBJECTIVES, Chain, Objective, Recipe, Task, born_again
 from ban_ray.tasks.image_data import ImageData, sample_crop_flip
+from ban_ray.training import train
 from ban_ray.training.evaluation import evaluate
 from tests.helpers import literal_losses
 from tests.helpers.jobs import make_job
-from tests.training.spies import initial_network, same_bits
+from tests.helpers.local_jobs import images_predictions
+from tests.helpers.training_spies import CPU, a_teacher, initial_network, same_bits, watch_batches
 from tests.training.two_workers import SAMPLES, STEPS, batch, without_batch_norm
 
 REPOSITORY = Path(__file__).parents[2]
@@ -118,9 +120,6 @@ def test_workers_share_each_batch(seen: Seen) -> None:
 
 
 def test_one_worker_takes_the_same_batches(seen: Seen, data: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ban_ray.training import train
-    from tests.training.spies import CPU, a_teacher, watch_batches
-
     generation = seen.chain.generations[-1]
     alone = generation.model_copy(update={"recipe": generation.recipe.model_copy(update={"workers": 1})})
     batches = watch_batches(monkeypatch)
@@ -172,7 +171,7 @@ def test_an_order_of_two_workers_is_published_once(seen: Seen) -> None:
     for key in seen.chain.keys:
         member = seen.population[key]
         assert member.provenance["device_seconds"] == pytest.approx(2 * float(str(member.provenance["seconds"])))
-        assert np.isfinite(seen.population.predictions(member).test).all()
+        assert np.isfinite(images_predictions(seen.population, member)[1]).all()
         names = {path.split("-")[0] for path in seen.population.storage.list(f"population/{key}")}
         assert names == {"member.json", "weights", "predictions", "history"}
         assert len(seen.population.storage.list(f"population/{key}")) == 4

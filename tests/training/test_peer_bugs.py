@@ -13,8 +13,6 @@ from torch import nn
 from ban_ray.objectives import LossInputs, dkpp
 from ban_ray.population import Population
 from ban_ray.runtime.events import Event, GenerationEvent
-from ban_ray.runtime.messages import JobResult
-from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
 from ban_ray.tasks.image_data import EVALUATION_BATCH, ImageData, ImageSet
 from ban_ray.training import train
@@ -23,8 +21,8 @@ from ban_ray.training.optimizer import SGD
 from ban_ray.training.precision import to_device
 from tests.conftest import CPU, MakeGeneration
 from tests.helpers import literal_losses
-from tests.helpers.jobs import make_job
-from tests.training.spies import (
+from tests.helpers.local_jobs import run_job
+from tests.helpers.training_spies import (
     a_teacher,
     initial_network,
     same_bits,
@@ -44,11 +42,6 @@ def chain_of(
     return born_again(task, NETWORK, made, Objective(name=objective), seed=0, generations=generations)
 
 
-def do(population: Population, *generations: Generation, **fields: Any) -> JobResult:
-    order = make_job(population.storage.url, *generations, run=fields.pop("run", "run"))
-    return train_generations(order, CPU, fields.pop("report", lambda _: None))
-
-
 class TestKDLib:
     def test_the_student_is_another_module_than_its_teacher(
         self, population: Population, task: Task, monkeypatch: pytest.MonkeyPatch
@@ -64,7 +57,7 @@ class TestKDLib:
         monkeypatch.setattr(SGD, "__init__", init)
         answers = watch_teachers(monkeypatch)
         chain = chain_of(task)
-        assert do(population, *chain.generations).status == "done"
+        assert run_job(population, *chain.generations).status == "done"
         trained = {id(parameter) for optimiser in optimisers for parameter in optimiser.parameters}
         assert trained
         assert answers
@@ -79,7 +72,7 @@ class TestKDLib:
     def test_generations_start_from_weights_of_their_own(self, population: Population, task: Task) -> None:
         """There, every generation restarts from the first one's initial weights."""
         chain = chain_of(task, recipe={"learning_rate": 1e-30}, generations=2)
-        assert do(population, *chain.generations).status == "done"
+        assert run_job(population, *chain.generations).status == "done"
         stems = {population.weights(population[key])["stem.weight"].tobytes() for key in chain.keys}
         assert len(stems) == 3
 
@@ -160,9 +153,9 @@ class TestNocotan:
 
         chain = chain_of(task, recipe={"epochs": 2})
         with pytest.raises(Stop):
-            do(population, *chain.generations, report=interrupt)
+            run_job(population, *chain.generations, report=interrupt)
         answers = watch_teachers(monkeypatch)
-        assert do(population, *chain.generations, run="again").status == "done"
+        assert run_job(population, *chain.generations, run="again").status == "done"
         assert len(answers) == 3, "one more epoch of three steps"
         history = population.history(population[chain.keys[1]])
         assert [record["epoch"] for record in history] == [1, 2]
@@ -252,7 +245,7 @@ class TestTorchdistill:
 def test_a_teacher_that_trained_on_held_out_samples_is_refused(population: Population, task: Task) -> None:
     """A paper-protocol teacher has seen all of them: the student's held-out error would be too good."""
     paper = chain_of(task.model_copy(update={"protocol": "paper"}), generations=0).generations[0]
-    assert do(population, paper).status == "done"
+    assert run_job(population, paper).status == "done"
     student = Generation(
         task=task,
         network=NETWORK,
@@ -261,7 +254,7 @@ def test_a_teacher_that_trained_on_held_out_samples_is_refused(population: Popul
         seed=1,
         teachers=(paper.key,),
     )
-    outcome = do(population, student)
+    outcome = run_job(population, student)
     assert outcome.status == "failed"
     assert "held-out" in outcome.message
     assert student.key not in population
