@@ -115,10 +115,11 @@ class LocalStorage:
         except (FileNotFoundError, NotADirectoryError):
             pass
         except (IsADirectoryError, PermissionError):
-            # Systems differ in what they say of a folder.
-            if not target.is_dir():
+            # Systems differ in what they say of a folder, which another process may have deleted since.
+            if target.is_dir():
+                delete_folder(target)
+            elif os.path.lexists(target):
                 raise
-            delete_folder(target)
         if len(parts_of(path)) == 1:
             self._used = self._has_names()
 

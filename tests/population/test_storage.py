@@ -233,7 +233,7 @@ storage = LocalStorage(root)
 print("ready", flush=True)
 sys.stdin.readline()
 won = [attempt for attempt in range(50) if storage.create(f"place/{attempt}", str(number).encode())]
-claim = claims.take(storage, key, f"run {number}")
+claim = claims.acquire(storage, key, f"run {number}")
 print(*won, flush=True)
 print(claim is not None, flush=True)
 sys.stdin.readline()

@@ -41,7 +41,7 @@ def root(tmp_path: Path) -> Path:
         (lambda storage: storage.read("a/b"), b"1"),
         (lambda storage: storage.exists("a/b"), True),
         (lambda storage: storage.list("a"), ["b"]),
-        (lambda storage: list(storage.marks("a", "c")), []),
+        (lambda storage: list(storage.versions("a", "c")), []),
         (lambda storage: storage.create("a/b", b"2"), False),
         (lambda storage: storage.create("c/d", b"2"), True),
         (lambda storage: storage.write("c/d", b"2"), None),
@@ -172,7 +172,7 @@ def test_a_link_whose_answer_was_lost(root: Path, monkeypatch: pytest.MonkeyPatc
     assert LocalStorage(root).create("a", b"mine")
 
 
-@pytest.mark.parametrize("step", ["written", "link"])
+@pytest.mark.parametrize("step", ["write_temporary", "link"])
 def test_a_folder_that_is_deleted_while_a_file_is_placed(
     root: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.tasks import opening as load
 from ban_ray.tasks.image_dataset import ImageDataset, ImagePart, cache_root, canonical, fingerprint, keep
 from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.readers import cifar_parquet
 from ban_ray.tasks.source import Source
 from tests.tasks.pictures import Pictures, random_pictures, write_folder, write_part
 
@@ -103,7 +103,7 @@ def test_a_column_chosen_by_name(tmp_path: Path, first: ImageDataset) -> None:
 def test_decoded_once(tmp_path: Path, first: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path, TRAIN, TEST)
     of(tmp_path)
-    monkeypatch.setattr(load.parquet, "read", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(cifar_parquet, "read", lambda *_: pytest.fail("decoded again"))
     assert of(tmp_path).fingerprint == first.fingerprint
     assert isinstance(of(tmp_path).train.images, np.memmap), "processes of a node share the pages"
 

@@ -222,7 +222,7 @@ def test_decoded_once_for_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     source = Source.of("folder", str(tmp_path), image_size=16)
     first = open_source(source)
     assert open_source(Source.of("folder", str(tmp_path), image_size=17)).fingerprint != first.fingerprint
-    monkeypatch.setattr(encoded, "fitted", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(encoded, "center_crop_resize", lambda *_: pytest.fail("decoded again"))
     assert open_source(source).class_names == CLASSES
     shutil.rmtree(tmp_path)
     assert open_source(source, first.fingerprint).fingerprint == first.fingerprint

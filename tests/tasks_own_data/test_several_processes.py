@@ -35,8 +35,8 @@ print("ready", flush=True)
 input()
 print(load.open_source(Source.of("folder", sys.argv[1], image_size=16)).fingerprint)
 """
-HOLD = "import sys, time\nfrom ban_ray.tasks.lock import one_at_a_time\n" + (
-    "with one_at_a_time(sys.argv[1]):\n print('held', flush=True)\n time.sleep(600)\n"
+HOLD = "import sys, time\nfrom ban_ray.tasks.lock import node_lock\n" + (
+    "with node_lock(sys.argv[1]):\n print('held', flush=True)\n time.sleep(600)\n"
 )
 
 
@@ -96,7 +96,7 @@ def test_two_at_once_end_with_one_whole_copy(tmp_path: Path, monkeypatch: pytest
         inner.append(open_source(source))
         real(*given)
 
-    monkeypatch.setattr(load, "one_at_a_time", nullcontext)
+    monkeypatch.setattr(load, "node_lock", nullcontext)
     monkeypatch.setattr(np, "save", save)
     outer = open_source(source)
     assert outer.fingerprint == inner[0].fingerprint

@@ -71,7 +71,7 @@ class Clock(nn.Module):
         super().__init__()
         self.period, self.classes, self.step = period, classes, 0
 
-    def forget(self) -> None:
+    def reset_state(self) -> None:
         self.step = 0
 
     def forward(self, tokens: Tensor) -> Tensor:

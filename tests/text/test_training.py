@@ -187,7 +187,7 @@ def test_killed_in_the_middle_of_an_epoch(
             yield batch
 
     with monkeypatch.context() as patch:
-        patch.setattr(TextData, "epoch", killed)
+        patch.setattr(TextData, "training_batches", killed)
         with pytest.raises(Killed):
             train(generation, teacher, text_data, CPU)
     assert same_training(whole, train(generation, teacher, text_data, CPU, state=state))
