@@ -15,6 +15,7 @@ from ban_ray.tasks.image_data import ImageData, load_images
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
+from tests.helpers.texts import make_text, text_data, text_folder  # noqa: F401
 
 torch.set_num_threads(1)
 
@@ -58,7 +59,9 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def digits(cache: Path) -> ImageDataset:
-    return open_source(Source(name="digits"))
+    dataset = open_source(Source(name="digits"))
+    assert isinstance(dataset, ImageDataset)
+    return dataset
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from ban_ray.evaluation.metrics import Metric
 from ban_ray.population import Member
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.specs import Generation, Objective, Task, canonical_json
-from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.catalog import metric_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from analysis.data.frames import number
 from analysis.data.study import Study
 from ban_ray.population import Member
 from ban_ray.specs import Recipe, Task, papers_recipe
-from ban_ray.tasks.catalog import TASK_TYPES
+from ban_ray.tasks.catalog import task_type
 
 PROTOCOLS = {
     "search": "search protocol (held-out {samples} kept out of training, test {samples} never chosen by)",
@@ -66,7 +66,7 @@ def unlike_the_papers(member: Member) -> list[str]:
     """In what a member's setting differs from the papers' tables of such a task."""
     spec, noted = member.generation, member.provenance
     found = []
-    kind = TASK_TYPES.get(spec.task.name, TASK_TYPES["folder"])
+    kind = task_type(spec.task.name)
     if not kind.papers_samples:
         found.append(f"task {spec.task.name} (theirs: {kind.papers_use})")
     else:

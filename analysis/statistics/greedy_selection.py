@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.data.study import Study
-from ban_ray.evaluation.ensembles import combine, mean_log_likelihood
-from ban_ray.evaluation.metrics import Metric
+from ban_ray.evaluation.ensembles import combine
+from ban_ray.evaluation.metrics import Metric, mean_log_likelihood
 from ban_ray.population import Member, Predictions
 from ban_ray.specs import Task
-from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.catalog import metric_of
 
 COLUMNS = {
     "step": "networks in the ensemble after it",

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from analysis.data.chains import RecordedChain
 from analysis.data.study import Study
-from ban_ray.evaluation.metrics import Metric, Outputs
-from ban_ray.evaluation.predictions import Labels, confidence, entropies, of_labels, predicted
+from ban_ray.evaluation.metrics import Metric
+from ban_ray.evaluation.predictions import Labels, Outputs, confidence, entropies, of_labels, predicted
 
 Losses = NDArray[Any]
 BINS = 15

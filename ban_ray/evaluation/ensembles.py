@@ -6,19 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ban_ray.evaluation.predictions import Labels, LogProbabilities, Outputs, TokenOutputs, of_labels, predicted
-
-__all__ = [
-    "Ensemble",
-    "Labels",
-    "LogProbabilities",
-    "average",
-    "average_tokens",
-    "combine",
-    "error_percent",
-    "mean_log_likelihood",
-    "paper_ensemble",
-]
+from ban_ray.evaluation.predictions import LogProbabilities, Outputs, TokenOutputs
 
 
 def average(members: Sequence[LogProbabilities]) -> NDArray[np.float64]:
@@ -39,8 +27,8 @@ def average(members: Sequence[LogProbabilities]) -> NDArray[np.float64]:
 def average_tokens(members: Sequence[TokenOutputs]) -> TokenOutputs:
     """The same for tokens: exact for the token that came, and so for the perplexity.
 
-    What the ensemble would predict is not known from what is kept: it is taken to be the token for which most
-    probability is on record, with that share of it, a lower bound.
+    What the ensemble predicts does not follow from what is stored: it is taken to be the token of the largest stored
+    probability, which is a lower bound.
 
     Raises:
         ValueError: no member, or numbers of tokens that differ.
@@ -57,8 +45,8 @@ def average_tokens(members: Sequence[TokenOutputs]) -> TokenOutputs:
     return TokenOutputs(label.astype(np.float32), np.take_along_axis(predictions, best, 0)[0], top)
 
 
-def combine(members: Sequence[Outputs]) -> NDArray[np.floating] | TokenOutputs:
-    """The ensemble of members of one task, in the form in which their predictions are kept.
+def combine(members: Sequence[Outputs]) -> Outputs:
+    """The ensemble of members of one task, in the form in which their predictions are stored.
 
     Raises:
         ValueError: no member, shapes or forms that differ.
@@ -68,16 +56,6 @@ def combine(members: Sequence[Outputs]) -> NDArray[np.floating] | TokenOutputs:
     if tokens and distributions:
         raise ValueError("members predict different things: some tokens, some distributions")
     return average_tokens(tokens) if tokens else average(distributions)
-
-
-def error_percent(outputs: NDArray[np.floating] | TokenOutputs, labels: Labels) -> float:
-    """Share of wrong argmax predictions (the first on ties), in percent."""
-    return float(100 * np.mean(predicted(outputs) != labels))
-
-
-def mean_log_likelihood(outputs: NDArray[np.floating] | TokenOutputs, labels: Labels) -> float:
-    """Mean log-probability of the true class, in nats."""
-    return float(np.mean(of_labels(outputs, labels).astype(np.float64)))
 
 
 @dataclass(frozen=True)

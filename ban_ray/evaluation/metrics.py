@@ -1,4 +1,4 @@
-"""The metric of a task: the one place that names it."""
+"""Metrics: errors and likelihoods of predictions, and how each task's is named, computed and compared."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -8,9 +8,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ban_ray.evaluation.predictions import Labels, TokenOutputs, of_labels, predicted
+from ban_ray.evaluation.predictions import Labels, Outputs, of_labels, predicted
 
-Outputs = NDArray[np.floating] | TokenOutputs
 NATS_A_BIT = math.log(2)
 
 
@@ -26,14 +25,14 @@ class Metric:
     """What members are compared by; lower is better.
 
     Attributes:
-        name: of the metric. key: the same in records. unit: in headings. told: name and unit in prose.
+        name: of the metric. key: the same in records. unit: in headings. name_with_unit: in prose.
         points: unit of a difference, which is one of mean losses. scale: from those to it.
         samples: what a loss is of.
         classes: whether losses are errors, 0 or 1, of a few classes.
         field: of a member's metrics and of histories, after ``test_`` or ``held_out_``.
-        loss: one loss a sample (n,) of outputs and labels. value: the metric from the mean loss.
-        recorded: the metric from `field`.
-        gap: the difference of two values, in `points`.
+        losses: one loss a sample (n,) of outputs and labels. value: the metric of the mean loss.
+        from_field: the metric from `field`.
+        difference: of two values, in `points`.
         caveat: what an interval of such differences leaves out.
     """
 
@@ -46,7 +45,7 @@ class Metric:
     samples: str
     classes: bool
     field: str
-    loss: Callable[[Outputs, Labels], NDArray[Any]]
+    losses: Callable[[Outputs, Labels], NDArray[Any]]
     value: Callable[[float], float]
     from_field: Callable[[float], float]
     difference: Callable[[float, float], float]
@@ -66,10 +65,6 @@ class Metric:
         value = self.value_of(member, part)
         return "" if value is None else self.text(value)
 
-    def losses(self, outputs: Outputs, labels: Labels) -> NDArray[Any]:
-        """One loss a sample (n,), from whose mean the metric follows."""
-        return self.loss(outputs, labels)
-
     def mean(self, losses: NDArray[Any]) -> float:
         """The metric of losses (n,)."""
         return self.value(float(losses.mean(dtype=np.float64)))
@@ -82,6 +77,16 @@ class Metric:
         """The metric in a record of an epoch or a publication; None where nothing was held out."""
         value = record.get(f"{part}_{self.field}")
         return None if value is None else self.from_field(float(value))
+
+
+def error_percent(outputs: Outputs, labels: Labels) -> float:
+    """Share of wrong argmax predictions (the first on ties), in percent."""
+    return float(100 * np.mean(predicted(outputs) != labels))
+
+
+def mean_log_likelihood(outputs: Outputs, labels: Labels) -> float:
+    """Mean log-probability of the true class, in nats."""
+    return float(np.mean(of_labels(outputs, labels).astype(np.float64)))
 
 
 def _error(outputs: Outputs, labels: Labels) -> NDArray[np.int8]:
@@ -105,7 +110,7 @@ ERROR = Metric(
     samples="images",
     classes=True,
     field="error",
-    loss=_error,
+    losses=_error,
     value=lambda loss: 100.0 * loss,
     from_field=lambda error: error,
     difference=lambda new, old: new - old,
@@ -120,7 +125,7 @@ PERPLEXITY = Metric(
     samples="tokens",
     classes=False,
     field="log_likelihood",
-    loss=_negative_log_likelihood,
+    losses=_negative_log_likelihood,
     value=lambda loss: math.exp(min(loss, 700.0)),
     from_field=lambda log_likelihood: math.exp(min(-log_likelihood, 700.0)),
     difference=lambda new, old: 100.0 * math.log(new / old),
@@ -136,7 +141,7 @@ BITS = Metric(
     samples="characters",
     classes=False,
     field="log_likelihood",
-    loss=_negative_log_likelihood,
+    losses=_negative_log_likelihood,
     value=lambda loss: loss / NATS_A_BIT,
     from_field=lambda log_likelihood: -log_likelihood / NATS_A_BIT,
     difference=lambda new, old: new - old,

@@ -1,4 +1,4 @@
-"""Order among points that are all to be minimised: dominance, non-dominated rank, the Pareto front."""
+"""The order of points whose coordinates are all minimised: non-dominated ranks and the Pareto front."""
 
 from collections.abc import Sequence
 
@@ -19,16 +19,25 @@ def non_dominated_ranks(points: Sequence[Point]) -> list[int]:
         return [int(rank) for rank in np.unique(table[:, 0], return_inverse=True)[1]]
     below = np.all(table[:, None] <= table[None], axis=2)
     dominates = below & ~below.T
-    found, rank, met = np.full(len(table), -1), 0, np.sum(dominates, axis=0)
-    while np.any(found < 0):
-        front = (met == 0) & (found < 0)
-        found[front] = rank
-        met = met - np.sum(dominates[front], axis=0)
+    ranks, rank, dominators = np.full(len(table), -1), 0, np.sum(dominates, axis=0)
+    while np.any(ranks < 0):
+        front = (dominators == 0) & (ranks < 0)
+        ranks[front] = rank
+        dominators = dominators - np.sum(dominates[front], axis=0)
         rank += 1
-    return [int(rank) for rank in found]
+    return ranks.tolist()
 
 
 def pareto_front(points: Sequence[Point]) -> list[int]:
-    """Positions of the points that no other dominates, by their first target."""
-    front = [position for position, rank in enumerate(non_dominated_ranks(points)) if rank == 0]
-    return sorted(front, key=lambda position: tuple(points[position]))
+    """Positions of the points that no other dominates, in the points' lexicographic order."""
+    front: list[int] = []
+    # A point is dominated only by points before it, and then by one of the front.
+    for position in sorted(range(len(points)), key=lambda position: tuple(points[position])):
+        point = tuple(points[position])
+        if not any(_dominates(tuple(points[other]), point) for other in front):
+            front.append(position)
+    return front
+
+
+def _dominates(first: tuple[float, ...], second: tuple[float, ...]) -> bool:
+    return first != second and all(x <= y for x, y in zip(first, second, strict=True))

@@ -1,4 +1,4 @@
-"""What a member predicts, as it is stored: whole distributions over few classes, or what matters of those over many."""
+"""A member's predictions as they are stored: distributions over few classes, three numbers of each over many."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LogProbabilities = NDArray[np.float32]
+LogProbabilities = NDArray[np.floating]
 Labels = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TokenOutputs:
-    """Of a distribution over a vocabulary at each of n tokens, which would be too large to keep.
+    """What is stored of a distribution over a vocabulary at each of n tokens, which would be too large.
 
     Attributes:
         label: (n,) float32, log-probability of the token that came, nats.
@@ -29,28 +29,28 @@ class TokenOutputs:
 
 
 Outputs = LogProbabilities | TokenOutputs
-"""Log-probabilities (n, classes) float32, or the tokens' share of them."""
+"""Log-probabilities (n, classes), float32 where they are stored, or what is stored of those of tokens."""
 
 
-def of_labels(outputs: NDArray[np.floating] | TokenOutputs, labels: Labels) -> NDArray[np.floating]:
+def of_labels(outputs: Outputs, labels: Labels) -> NDArray[np.floating]:
     """(n,) log-probability of the true class, nats."""
     if isinstance(outputs, TokenOutputs):
         return outputs.label
     return np.asarray(outputs[np.arange(len(labels)), labels])
 
 
-def predicted(outputs: NDArray[np.floating] | TokenOutputs) -> NDArray[np.int64]:
+def predicted(outputs: Outputs) -> NDArray[np.int64]:
     """(n,) the most probable class, the first on ties."""
     return outputs.predicted if isinstance(outputs, TokenOutputs) else np.asarray(outputs.argmax(1))
 
 
-def confidence(outputs: NDArray[np.floating] | TokenOutputs) -> NDArray[np.float64]:
+def confidence(outputs: Outputs) -> NDArray[np.float64]:
     """(n,) the largest probability."""
     return np.exp((outputs.top if isinstance(outputs, TokenOutputs) else outputs.max(1)).astype(np.float64))
 
 
-def entropies(outputs: NDArray[np.floating] | TokenOutputs) -> NDArray[np.float64]:
-    """(n,) nats; NaN where the whole distribution was not kept."""
+def entropies(outputs: Outputs) -> NDArray[np.float64]:
+    """(n,) nats; NaN of tokens."""
     if isinstance(outputs, TokenOutputs):
         return np.full(len(outputs), np.nan)
     probabilities = np.exp(outputs.astype(np.float64))
@@ -59,7 +59,7 @@ def entropies(outputs: NDArray[np.floating] | TokenOutputs) -> NDArray[np.float6
 
 
 def classes_of(outputs: Outputs) -> int | None:
-    """How many classes there are; None where the whole distribution was not kept."""
+    """The number of classes; None of tokens."""
     return None if isinstance(outputs, TokenOutputs) else int(outputs.shape[1])
 
 
@@ -71,10 +71,10 @@ def to_arrays(part: str, outputs: Outputs) -> dict[str, NDArray[np.generic]]:
 
 
 def from_arrays(part: str, arrays: Mapping[str, NDArray[np.generic]], labels: NDArray[np.generic]) -> Outputs:
-    """What `to_arrays` made of it, out of a file that anyone may have written.
+    """The inverse of `to_arrays`, for a file that anyone may have written.
 
     Raises:
-        ValueError: the arrays are not of one form; the message says what is the matter.
+        ValueError: the arrays do not fit together.
     """
     outputs = arrays[part]
     tokens = f"{part}_predicted" in arrays

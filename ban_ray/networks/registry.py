@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ban_ray.errors import UserError
 from ban_ray.networks import families
 from ban_ray.networks.architecture import FAMILIES, Architecture
-from ban_ray.tasks.catalog import TASK_TYPES
+from ban_ray.tasks.catalog import task_type
 
 if TYPE_CHECKING:
     from ban_ray.specs import Generation
@@ -68,7 +68,7 @@ def check_fits(architecture: Architecture, task: str) -> None:
     Raises:
         UserError: it does; where only its builder knows what a network reads, it may be used for any task.
     """
-    samples = "text" if task in TASK_TYPES and TASK_TYPES[task].text else "images"
+    samples = "text" if task_type(task).unrolls else "images"
     if architecture.reads not in (samples, None):
         readers = [family.FORM for family in FAMILIES if family.reads == samples and not family.external]
         raise UserError(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from ban_ray.errors import DamagedMember
-from ban_ray.evaluation.ensembles import error_percent, mean_log_likelihood
+from ban_ray.evaluation.metrics import error_percent, mean_log_likelihood
 from ban_ray.population.layout import member_folder
 from ban_ray.population.member import FORMAT_VERSION, RECORD, File, History, Member, MemberMetrics
 from ban_ray.population.population import Population, Predictions

@@ -25,7 +25,7 @@ from ban_ray.search.run.execute import SearchPaths, execute
 from ban_ray.search.study import best as front
 from ban_ray.search.study import records
 from ban_ray.storage.opening import absolute, find_storage, is_url
-from ban_ray.tasks.image_dataset import cache_root
+from ban_ray.tasks.cache import cache_root
 
 WIDE = 160
 

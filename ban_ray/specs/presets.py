@@ -34,8 +34,8 @@ CNN_LSTM = LSTM.model_copy(
 LAPTOP_LSTM = LSTM.model_copy(update={"epochs": 15, "batch_size": 20, "clip": 5.0})
 """The recipe of small language models on texts of a megabyte."""
 
-TEXTS = dict.fromkeys(("text", "ptb", "python_docs"), LAPTOP_LSTM)
-"""By task."""
+BY_SAMPLES = {"tokens": LAPTOP_LSTM}
+"""By what a task's samples are called."""
 
 
 def papers_recipe(network: str) -> Recipe:
@@ -54,7 +54,7 @@ def noisy_digits(objective: str, configurations: Sequence[Configuration], *, gen
         generations=generations,
         seeds=(0, 1, 2),
         configurations=tuple(configurations),
-        recipes=TEXTS,
+        recipes=BY_SAMPLES,
     )
 
 

@@ -41,7 +41,7 @@ class Scale:
         parameters: by name; a condition names parameters that come before.
         samples: number of configurations that a sampler makes from the parameters.
         max_parameters: larger networks are skipped.
-        recipes: by task, for those that cannot be trained by `recipe`.
+        recipes: by task, or by what its samples are called, for those that cannot be trained by `recipe`.
 
     Raises:
         ValueError: neither or both of a list and parameters, or what `parameters.check` refuses.

@@ -1,1 +1,1 @@
-"""Data: where it comes from, how it is decoded once, split, and put on a device."""
+"""Data: sources, decoding once a node, splits, and tensors on a device."""

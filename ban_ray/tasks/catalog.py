@@ -1,110 +1,40 @@
-"""What is fixed by a task's name; free of heavy imports, for the command line."""
+"""The registered tasks by name. Free of NumPy and torch, for the command line."""
 
-from dataclasses import dataclass
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Any
+
+from ban_ray.tasks import types
+from ban_ray.tasks.task_type import TaskType
+
+if TYPE_CHECKING:
+    from ban_ray.evaluation.metrics import Metric
+    from ban_ray.specs import Task
 
 
-@dataclass(frozen=True)
-class TaskType:
-    """What a task's name decides beside its data.
+def find_task_types() -> dict[str, TaskType[Any]]:
+    """Every `TaskType` that a module of `ban_ray.tasks.types` defines, by name in alphabetical order.
 
-    Attributes:
-        pad: pixels of reflection padding before the random crop; None for an eighth of the shorter side.
-        flip: whether half of the images are mirrored.
-        held_out_share: of the training samples, kept out under the search protocol.
-        needs_data: whether files are read, so that `--data` must be given unless `default_data` is there.
-        papers_use: data of the papers' tables of such tasks.
-        papers_samples: where this is it, how many they train on, held-out ones counted, and test on.
-        samples: what they are called.
-        text: whether they are tokens, one after the other.
-        options: fields of `Source` that the task has a use for, beside `data`.
-        needs: those of them that must be given.
-        default_data: folder that is read where `--data` is not given.
+    Raises:
+        ValueError: two have the same name.
     """
-
-    description: str
-    pad: int | None
-    flip: bool
-    held_out_share: float
-    needs_data: bool
-    papers_use: str = "CIFAR"
-    papers_samples: tuple[int, ...] = ()
-    samples: str = "images"
-    text: bool = False
-    options: frozenset[str] = frozenset()
-    needs: frozenset[str] = frozenset()
-    default_data: str | None = None
-
-    def padding(self, height: int, width: int) -> int:
-        """Pixels of padding for images of this size."""
-        return min(height, width) // 8 if self.pad is None else self.pad
+    names = [f"{types.__name__}.{module.name}" for module in pkgutil.iter_modules(types.__path__)]
+    values = [value for name in names for value in vars(importlib.import_module(name)).values()]
+    registered: dict[str, TaskType[Any]] = {}
+    for task_type in (value for value in values if isinstance(value, TaskType)):
+        if registered.setdefault(task_type.name, task_type) is not task_type:
+            raise ValueError(f"two task types are named {task_type.name!r}")
+    return dict(sorted(registered.items()))
 
 
-def views_of_sample(pad: int, flip: bool) -> int:
-    """How many different inputs padding by so many pixels, cropping and mirroring make of an image."""
-    return (2 * pad + 1) ** 2 * (1 + flip)
+TASK_TYPES = find_task_types()
 
 
-def _text(
-    description: str, *, tokens: bool = False, needs_data: bool = True, papers_samples: tuple[int, ...] = ()
-) -> TaskType:
-    """Its validation text is held out, nothing is augmented."""
-    return TaskType(
-        description,
-        pad=0,
-        flip=False,
-        held_out_share=0.0,
-        needs_data=needs_data,
-        papers_use="Penn Treebank",
-        papers_samples=papers_samples,
-        samples="tokens",
-        text=True,
-        options=frozenset({"tokens"} if tokens else ()),
-    )
+def task_type(name: str) -> TaskType[Any]:
+    """The type of a task; a name that is not registered, as members of other versions may have, is one of images."""
+    return TASK_TYPES.get(name, TASK_TYPES["folder"])
 
 
-_CIFAR = frozenset({"label_column", "download"})
-TASK_TYPES = {
-    "digits": TaskType("scikit-learn's 1,797 digits of 8x8 pixels, embedded", 1, False, 0.25, False),
-    "fashion_mnist": TaskType(
-        "Fashion-MNIST: --data DIR with torchvision's FashionMNIST/raw or the four idx files",
-        pad=2,
-        flip=True,
-        held_out_share=0.1,
-        needs_data=True,
-        options=frozenset({"download"}),
-        default_data="/usr/share/datasets/fashion-mnist",
-    ),
-    "cifar10": TaskType(
-        "CIFAR-10: --data DIR with train.parquet and test.parquet, or torchvision's cifar-10-batches-py",
-        pad=4,
-        flip=True,
-        held_out_share=0.1,
-        needs_data=True,
-        papers_samples=(50_000, 10_000),
-        options=_CIFAR,
-    ),
-    "cifar100": TaskType(
-        "CIFAR-100: --data DIR with train.parquet and test.parquet, or torchvision's cifar-100-python",
-        pad=4,
-        flip=True,
-        held_out_share=0.1,
-        needs_data=True,
-        papers_samples=(50_000, 10_000),
-        options=_CIFAR,
-    ),
-    "folder": TaskType(
-        "your own images: --data DIR with train/ and test/, each with one sub-folder a class, and --image-size",
-        pad=None,
-        flip=True,
-        held_out_share=0.1,
-        needs_data=True,
-        options=frozenset({"image_size"}),
-        needs=frozenset({"image_size"}),
-    ),
-    "text": _text("your own text: --data DIR with train.txt, valid.txt and test.txt in UTF-8", tokens=True),
-    "ptb": _text(
-        "Mikolov's Penn Treebank: --data DIR with ptb.train.txt, ptb.valid.txt and ptb.test.txt",
-        papers_samples=(929_589, 82_430),
-    ),
-    "python_docs": _text("the language reference that ships with Python, embedded", tokens=True, needs_data=False),
-}
+def metric_of(task: "Task") -> "Metric":
+    """What members trained on a task are compared by."""
+    return task_type(task.name).metric(task)

@@ -1,4 +1,4 @@
-"""Images on the training device: one tensor of bytes, whole batches augmented at once."""
+"""Images on the training device: one tensor of bytes, of which whole batches are augmented at once."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,18 +9,17 @@ from torch import Tensor
 
 from ban_ray.evaluation.predictions import LogProbabilities
 from ban_ray.specs import Generation, Task, derive_seed
-from ban_ray.tasks.batch import Batch
-from ban_ray.tasks.batches import steps_per_epoch
-from ban_ray.tasks.catalog import views_of_sample
+from ban_ray.tasks.batches import Batch, steps_per_epoch
+from ban_ray.tasks.catalog import task_type
 from ban_ray.tasks.image_dataset import ImageDataset
-from ban_ray.tasks.source import TASK_TYPES
+from ban_ray.tasks.image_task import ImageTask, views_of_sample
 from ban_ray.tasks.splits import split
 
 EVALUATION_BATCH = 256
 
 
 @dataclass(frozen=True)
-class ImageSet:
+class ImagePart:
     """Images (n, height, width, channels) uint8 and labels (n,) int64 on one device."""
 
     images: Tensor
@@ -42,9 +41,9 @@ class ImageData:
         task: the name.
     """
 
-    train: ImageSet
-    held_out: ImageSet
-    test: ImageSet
+    train: ImagePart
+    held_out: ImagePart
+    test: ImagePart
     num_classes: int
     pad: int
     flip: bool
@@ -94,37 +93,29 @@ class ImageData:
         crops = (samples * offsets + draws.down) * offsets + draws.right
         return crops * 2 + draws.mirror if self.flip else crops
 
-    def evaluation_batches(self, part: ImageSet) -> Iterator[tuple[Tensor, Tensor]]:
+    def evaluation_batches(self, part: ImagePart) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalised images (b, c, h, w) and labels (b,) of a whole part."""
         for start in range(0, len(part), EVALUATION_BATCH):
             chosen = slice(start, start + EVALUATION_BATCH)
             yield self.normalise(part.images[chosen]), part.labels[chosen]
 
     def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
-        """The whole distribution of each image."""
+        """The whole distribution of each image, unchanged."""
         return log_probabilities
 
-    def concat_outputs(self, kept: Sequence[Tensor], part: ImageSet) -> Tensor:
+    def concat_outputs(self, reduced: Sequence[Tensor], part: ImagePart) -> Tensor:
         """(n, classes) float32 on the CPU."""
-        return torch.cat([*kept]).cpu() if kept else torch.empty(0, self.num_classes)
-
-    def error_percent(self, outputs: Tensor, part: ImageSet) -> float:
-        """Share of wrong argmax predictions, in percent."""
-        return 100 * (outputs.argmax(1) != part.labels.cpu()).double().mean().item()
-
-    def log_likelihood(self, outputs: Tensor, part: ImageSet) -> float:
-        """Mean log-probability of the true class, in nats."""
-        return outputs.gather(1, part.labels.cpu()[:, None]).double().mean().item()
+        return torch.cat([*reduced]).cpu() if reduced else torch.empty(0, self.num_classes)
 
     def to_stored(self, outputs: Tensor) -> LogProbabilities:
-        """What a member keeps: everything."""
+        """Everything."""
         array: LogProbabilities = outputs.numpy()
         return array
 
 
 @dataclass(frozen=True)
 class CropFlip:
-    """What chance decided for a batch: offsets (b,) in 0 .. 2 pad and mirrorings (b,) of booleans."""
+    """Random numbers of a batch: offsets (b,) in 0 .. 2 pad and mirrorings (b,) of booleans."""
 
     down: Tensor
     right: Tensor
@@ -169,11 +160,13 @@ def _reflected(offset: Tensor, size: int, pad: int) -> Tensor:
     return torch.where(position >= size, 2 * (size - 1) - position, position)
 
 
-def load_images(task: Task, decoded: ImageDataset, device: torch.device) -> ImageData:
-    """Split a decoded data set and put it on a device."""
-    parts = split(task, decoded.train.labels, decoded.num_classes)
-    kind = TASK_TYPES[task.name]
-    train = decoded.train.images[parts.train]
+def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> ImageData:
+    """Split a data set and put it on a device."""
+    parts = split(task, dataset.train.labels, dataset.num_classes)
+    kind = task_type(task.name)
+    if not isinstance(kind, ImageTask):
+        raise TypeError(f"task {task.name} is not one of images")
+    train = dataset.train.images[parts.train]
     # Sums of bytes are exact in integers: the statistics do not depend on the order of summation.
     pixels = train.shape[0] * train.shape[1] * train.shape[2]
     counts = [np.bincount(train[..., channel].reshape(-1), minlength=256) for channel in range(train.shape[3])]
@@ -182,18 +175,18 @@ def load_images(task: Task, decoded: ImageDataset, device: torch.device) -> Imag
     square = np.array([int((values**2 * count).sum()) / pixels for count in counts])
     deviation = np.sqrt(np.maximum(square - mean**2, 1e-12))
 
-    def to_set(images: np.ndarray, labels: np.ndarray) -> ImageSet:
-        return ImageSet(torch.from_numpy(np.array(images)).to(device), torch.from_numpy(np.array(labels)).to(device))
+    def to_set(images: np.ndarray, labels: np.ndarray) -> ImagePart:
+        return ImagePart(torch.from_numpy(np.array(images)).to(device), torch.from_numpy(np.array(labels)).to(device))
 
     def per_channel(x: np.ndarray) -> Tensor:
         return torch.from_numpy(x.astype(np.float32)).view(-1, 1, 1).to(device)
 
     return ImageData(
         train=to_set(train, parts.train_labels),
-        held_out=to_set(decoded.train.images[parts.held_out], decoded.train.labels[parts.held_out]),
-        test=to_set(decoded.test.images, decoded.test.labels),
-        num_classes=decoded.num_classes,
-        pad=kind.padding(*decoded.image_shape[:2]),
+        held_out=to_set(dataset.train.images[parts.held_out], dataset.train.labels[parts.held_out]),
+        test=to_set(dataset.test.images, dataset.test.labels),
+        num_classes=dataset.num_classes,
+        pad=kind.padding(*dataset.image_shape[:2]),
         flip=kind.flip,
         scale=per_channel(1 / deviation),
         shift=per_channel(-mean / deviation),

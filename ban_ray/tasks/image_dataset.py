@@ -1,4 +1,4 @@
-"""A data set decoded once: memory-mapped arrays under the hash of what they hold."""
+"""Images decoded once: memory-mapped arrays under the hash of what they hold."""
 
 import hashlib
 from dataclasses import dataclass
@@ -7,20 +7,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ban_ray.tasks.cache import cache_arrays, cache_root, cached_arrays
-
-__all__ = [
-    "ImageDataset",
-    "ImagePart",
-    "Labels",
-    "Pixels",
-    "RawImages",
-    "cache_root",
-    "canonical",
-    "fingerprint",
-    "keep",
-    "load",
-]
+from ban_ray.tasks.cache import cache_arrays, cached_arrays
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -29,7 +16,7 @@ _ARRAYS = ("train", "train_labels", "test", "test_labels")
 
 
 @dataclass(frozen=True)
-class ImagePart:
+class ImageArrays:
     """Images (n, height, width, channels) as bytes and their labels (n,)."""
 
     images: Pixels
@@ -38,21 +25,26 @@ class ImagePart:
 
 @dataclass(frozen=True)
 class RawImages:
-    """A data set as it was read, in any order; `class_names` are empty where the files hold none."""
+    """Images as they were read, in any order; `class_names` are empty where the files hold none."""
 
-    train: ImagePart
-    test: ImagePart
+    train: ImageArrays
+    test: ImageArrays
     num_classes: int
     class_names: tuple[str, ...] = ()
 
-    def keep(self) -> "ImageDataset":
-        """Keep it in canonical order, under its fingerprint."""
-        return keep(self.train, self.test, self.num_classes, self.class_names)
+    def cache(self) -> "ImageDataset":
+        """Write them in canonical order under their fingerprint, unless they are in the cache already."""
+        train, test = canonical(self.train), canonical(self.test)
+        name = fingerprint(train, test, self.num_classes)
+        arrays = (train.images, train.labels, test.images, test.labels)
+        meta = {"num_classes": self.num_classes, "class_names": self.class_names}
+        cache_arrays(name, dict(zip(_ARRAYS, arrays, strict=True)), meta)
+        return load_image_dataset(name)
 
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """A data set in canonical order: sorted by the hash of each sample's pixels, then by label.
+    """Images in canonical order: sorted by the hash of each sample's pixels, then by label.
 
     Attributes:
         class_names: by label, as the first files with these pixels called them; empty where they hold none.
@@ -60,8 +52,8 @@ class ImageDataset:
 
     fingerprint: str
     num_classes: int
-    train: ImagePart
-    test: ImagePart
+    train: ImageArrays
+    test: ImageArrays
     class_names: tuple[str, ...] = ()
 
     @property
@@ -71,7 +63,7 @@ class ImageDataset:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Of one image."""
+        """(height, width, channels)"""
         return self.image_shape
 
     @property
@@ -79,14 +71,14 @@ class ImageDataset:
         return self.image_shape[2]
 
 
-def canonical(part: ImagePart) -> ImagePart:
-    """Sort by pixels, then label, so that the route by which the data came does not matter."""
+def canonical(part: ImageArrays) -> ImageArrays:
+    """Sort by pixels, then label, so that the layout that the data were read from does not matter."""
     keys = [hashlib.sha256(image.tobytes()).digest() for image in part.images]
     order = sorted(range(len(keys)), key=lambda index: (keys[index], int(part.labels[index])))
-    return ImagePart(np.ascontiguousarray(part.images[order]), part.labels[order].astype(np.int64))
+    return ImageArrays(np.ascontiguousarray(part.images[order]), part.labels[order].astype(np.int64))
 
 
-def fingerprint(train: ImagePart, test: ImagePart, num_classes: int) -> str:
+def fingerprint(train: ImageArrays, test: ImageArrays, num_classes: int) -> str:
     """SHA-256 of shapes, pixels and labels of both canonical parts."""
     total = hashlib.sha256(f"{num_classes}".encode())
     for part in (train, test):
@@ -96,23 +88,12 @@ def fingerprint(train: ImagePart, test: ImagePart, num_classes: int) -> str:
     return total.hexdigest()
 
 
-def keep(train: ImagePart, test: ImagePart, num_classes: int, class_names: tuple[str, ...] = ()) -> ImageDataset:
-    """Sort, hash and write a data set under its fingerprint, unless it is there already."""
-    train, test = canonical(train), canonical(test)
-    name = fingerprint(train, test, num_classes)
-    arrays: dict[str, Pixels | Labels] = dict(
-        zip(_ARRAYS, (train.images, train.labels, test.images, test.labels), strict=True)
-    )
-    cache_arrays(name, arrays, {"num_classes": num_classes, "class_names": class_names})
-    return load(name)
-
-
-def load(name: str) -> ImageDataset:
-    """Memory-map a data set by its fingerprint.
+def load_image_dataset(name: str) -> ImageDataset:
+    """Memory-map images by their fingerprint.
 
     Raises:
-        FileNotFoundError: it was not decoded on this node.
+        FileNotFoundError: they were not decoded on this node.
     """
     arrays, meta = cached_arrays(name, _ARRAYS)
-    train, test = ImagePart(arrays[0], arrays[1]), ImagePart(arrays[2], arrays[3])
+    train, test = ImageArrays(arrays[0], arrays[1]), ImageArrays(arrays[2], arrays[3])
     return ImageDataset(name, meta["num_classes"], train, test, tuple(meta.get("class_names", ())))

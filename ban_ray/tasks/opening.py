@@ -1,162 +1,108 @@
-"""From a source to a decoded data set; decoding happens once a node."""
+"""Opening a source: its files are found, downloaded if wished, and decoded once a node."""
 
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.cache import cache_root, cached_meta
-from ban_ray.tasks.file_layouts import FileLayout, any_present, first_complete, is_there, missing_files_error
-from ban_ray.tasks.image_dataset import ImageDataset, RawImages, load
-from ban_ray.tasks.lock import node_lock
-from ban_ray.tasks.readers import (
-    cifar_parquet,
-    cifar_pickle,
-    digits,
-    fashion_mnist_idx,
-    image_folder,
-    python_docs,
-    text_files,
-)
+from ban_ray.tasks.cache import cache_root, node_lock
+from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.source import Source
-from ban_ray.tasks.text_dataset import TextDataset, load_text_dataset
+from ban_ray.tasks.task_type import DataSet, FileLayout
 
 DECODING = 1
-"""Raised by hand when the same files are decoded to other pixels, so that what was decoded before is not taken."""
-
-_CIFAR_CLASSES = {"cifar10": 10, "cifar100": 100}
+"""Incremented by hand when the same files are decoded to other pixels, so that earlier results are not used."""
 
 
-def open_source(source: Source, fingerprint: str | None = None) -> ImageDataset | TextDataset:
+def open_source(source: Source, fingerprint: str | None = None) -> DataSet:
     """The data set of a source, from the cache where its files have not changed since.
 
     Args:
-        fingerprint: of the data wanted, where known; then the files need not be looked at.
+        fingerprint: of the data that is needed; where it is in the cache, the files are not looked at.
 
     Raises:
         UserError: the files are not what the task needs, or differ from `fingerprint`; a download failed.
         OSError: the cache cannot be written.
     """
+    load: Callable[[str], DataSet] = TASK_TYPES[source.name].load
     if fingerprint is not None and (cache_root() / fingerprint).is_dir():
-        return _load(fingerprint)
-    route = _route(source)
-    note = cache_root() / "sources" / f"{_identity(source, route.files)}.json"
-    decoded = _noted(note)
+        return load(fingerprint)
+    layout = _layout(source)
+    record = cache_root() / "sources" / f"{_identity(source, layout.files)}.json"
+    decoded = _cached_fingerprint(record)
     if decoded is None:
-        with node_lock(str(note)):
-            decoded = _noted(note) or _decode(route, note)
-    if fingerprint is not None and decoded.fingerprint != fingerprint:
+        with node_lock(str(record)):
+            decoded = _cached_fingerprint(record) or _decode(layout, record)
+    if fingerprint is not None and decoded != fingerprint:
         raise UserError(
-            f"the files of task {source.name} in {source.data or route.files[0]} have fingerprint "
-            f"{decoded.fingerprint[:12]}, not {fingerprint[:12]} as when the search was planned; "
+            f"the files of task {source.name} in {source.data or layout.files[0]} have fingerprint "
+            f"{decoded[:12]}, not {fingerprint[:12]} as when the search was planned; "
             "they have changed, or differ between the nodes"
         )
-    return decoded
+    return load(decoded)
 
 
-def _route(source: Source) -> FileLayout:
-    """How a source is read; its files are downloaded where that is asked for and none are there."""
-    if source.data is None and source.name == "python_docs":
-        return FileLayout("Python's own", (python_docs.file(),), lambda: python_docs.read(source.tokens or "word"))
-    if source.data is None:
-        return FileLayout("scikit-learn's own", (digits.file(),), lambda: RawImages(*digits.read()))
-    data = Path(source.data)
-    if source.image_size is not None:
-        size, tree = source.image_size, image_folder.scan(data)
-        return FileLayout("images", tree.files, lambda: image_folder.read(tree, size))
-    found = first_complete(routes := _routes(source, data))
-    if found is None and source.download and not any_present(routes):
+def _layout(source: Source) -> FileLayout:
+    """The first layout whose files all exist; they are downloaded where that is asked for and none exists."""
+    task_type, data = TASK_TYPES[source.name], Path(source.data or "")
+
+    def complete() -> FileLayout | None:
+        return next((layout for layout in layouts if not layout.missing()), None)
+
+    layouts = task_type.layouts(source)
+    layout = complete()
+    if layout is None and source.download and all(layout.missing() == [*layout.files] for layout in layouts):
         from ban_ray.tasks.readers.download import download
 
         with node_lock(f"download {source.name} {data}"):
-            if first_complete(_routes(source, data)) is None:
-                download(source.name, data)
-        found = first_complete(routes := _routes(source, data))
-    if found is None:
-        raise missing_files_error(routes, data, source.name)
-    return found
+            layouts = task_type.layouts(source)
+            if complete() is None:
+                download(task_type, data)
+        layouts = task_type.layouts(source)
+        layout = complete()
+    if layout is None:
+        raise _missing_files(layouts, data, source.name)
+    return layout
 
 
-def _routes(source: Source, data: Path) -> list[FileLayout]:
-    """All ways in which the files of a public data set may lie in a folder, the preferred one first."""
-    if source.name == "fashion_mnist":
-        return [_idx(place) for place in (data / "FashionMNIST" / "raw", data)]
-    if source.name == "text":
-        return [_text(data, source)]
-    if source.name == "ptb":
-        files = tuple(data / name for name in text_files.PTB_FILES)
-        return [FileLayout(" and ".join(text_files.PTB_FILES), files, lambda: text_files.read_ptb(files))]
-    columns = _parquet(data, source)
-    return [columns, *(_pickled(place, source) for place in (data / cifar_pickle.FOLDERS[source.name], data))]
-
-
-def _text(data: Path, source: Source) -> FileLayout:
-    files = tuple(data / name for name in text_files.FILES)
-    return FileLayout(" and ".join(text_files.FILES), files, lambda: text_files.read(files, source.tokens or "word"))
-
-
-def _parquet(data: Path, source: Source) -> FileLayout:
-    classes = _CIFAR_CLASSES[source.name]
-    return FileLayout(
-        " and ".join(cifar_parquet.FILES),
-        tuple(data / name for name in cifar_parquet.FILES),
-        lambda: RawImages(*cifar_parquet.read(data, classes, 32, source.label_column)),
-    )
-
-
-def _pickled(place: Path, source: Source) -> FileLayout:
-    train, test = (tuple(place / name for name in names) for names in cifar_pickle.FILES[source.name])
-    classes = _CIFAR_CLASSES[source.name]
-    return FileLayout(
-        f"{', '.join(file.name for file in (*train, *test))} as in torchvision's {cifar_pickle.FOLDERS[source.name]}",
-        (*train, *test),
-        lambda: RawImages(*cifar_pickle.read(train, test, classes, source.label_column)),
-    )
-
-
-def _idx(place: Path) -> FileLayout:
-    packed = ((place / name, place / f"{name}.gz") for name in fashion_mnist_idx.FILES)
-    files = tuple(gz if is_there(gz) and not is_there(plain) else plain for plain, gz in packed)
-    return FileLayout(
-        f"{', '.join(fashion_mnist_idx.FILES)}, with or without .gz, in it or in FashionMNIST/raw",
-        files,
-        lambda: RawImages(*fashion_mnist_idx.read(files, 10, 28)),
-    )
+def _missing_files(layouts: Sequence[FileLayout], folder: Path, task: str) -> UserError:
+    """What a folder lacks of the layout it has files of, or all that it might have held."""
+    for layout in layouts:
+        if len(missing := layout.missing()) < len(layout.files):
+            return UserError(f"{missing[0]} is missing; task {task} needs {layout.description}")
+    descriptions = list(dict.fromkeys(layout.description for layout in layouts))
+    return UserError(f"--data {str(folder)!r} holds no files of task {task}, which needs {'; or '.join(descriptions)}")
 
 
 def _identity(source: Source, files: Sequence[Path]) -> str:
-    """Changes whenever a file's name, size or time of change does, or another file takes its place."""
-    told = source.model_copy(update={"download": False}).to_json()
-    total = hashlib.sha256(f"{DECODING} {told}".encode())
+    """A hash that changes with a file's name, size, time of change or inode."""
+    options = source.model_copy(update={"download": False}).to_json()
+    total = hashlib.sha256(f"{DECODING} {options}".encode())
     for file in files:
         try:
             status = file.stat()
             mark = f"{status.st_size} {status.st_mtime_ns} {status.st_ino}"
         except OSError:
-            # Reading it will tell the reason.
+            # The reason is reported when it is read.
             mark = "unreadable"
         total.update(os.fsencode(file) + f"\0{mark}\0".encode())
     return total.hexdigest()
 
 
-def _load(name: str) -> ImageDataset | TextDataset:
-    return load_text_dataset(name) if "vocabulary" in cached_meta(name) else load(name)
-
-
-def _noted(note: Path) -> ImageDataset | TextDataset | None:
-    """What was decoded from the same files before, if it is still there."""
-    if not note.is_file():
+def _cached_fingerprint(record: Path) -> str | None:
+    """Fingerprint of what was decoded from the same files before, if that is still in the cache."""
+    if not record.is_file():
         return None
-    name = json.loads(note.read_text())["fingerprint"]
-    return _load(name) if (cache_root() / name).is_dir() else None
+    fingerprint = str(json.loads(record.read_text())["fingerprint"])
+    return fingerprint if (cache_root() / fingerprint).is_dir() else None
 
 
-def _decode(route: FileLayout, note: Path) -> ImageDataset | TextDataset:
-    decoded = route.read().keep()
-    note.parent.mkdir(parents=True, exist_ok=True)
-    scratch = note.with_suffix(f".{os.getpid()}")
-    scratch.write_text(json.dumps({"fingerprint": decoded.fingerprint}))
-    scratch.replace(note)
-    return decoded
+def _decode(layout: FileLayout, record: Path) -> str:
+    fingerprint = layout.read().cache().fingerprint
+    record.parent.mkdir(parents=True, exist_ok=True)
+    scratch = record.with_suffix(f".{os.getpid()}")
+    scratch.write_text(json.dumps({"fingerprint": fingerprint}))
+    scratch.replace(record)
+    return fingerprint

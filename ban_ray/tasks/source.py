@@ -1,4 +1,4 @@
-"""Where a task's samples come from."""
+"""The source of a task's samples: files, and how they are to be read."""
 
 import re
 from pathlib import Path
@@ -8,24 +8,21 @@ from pydantic import Field, model_validator
 
 from ban_ray.errors import UserError
 from ban_ray.specs.base import Spec
-from ban_ray.tasks.catalog import TASK_TYPES, TaskType
-
-__all__ = ["MAX_SIDE", "MIN_SIDE", "TASK_TYPES", "Source", "TaskType", "parse_size"]
+from ban_ray.tasks.catalog import TASK_TYPES
 
 MIN_SIDE = 8
-"""Pixels: networks halve the image twice, and two pixels must be left."""
+"""Pixels: networks halve the image twice, to no less than two pixels."""
 
 MAX_SIDE = 1024
-"""Pixels: a whole data set lies in a device's memory, and one picture of this size takes 3 MB."""
-
+"""Pixels: a whole data set lies in a device's memory, where a picture of this size takes 3 MB."""
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 
 
 class Source(Spec):
-    """Where to read a task; provenance, never part of a key.
+    """The files of a task; provenance, never part of a key.
 
-    However it is made, an unknown task, a missing option and one without use raise `UserError`.
+    An unknown task, a missing option and one that the task does not use raise `UserError`.
 
     Attributes:
         name: the task's.
@@ -58,14 +55,14 @@ class Source(Spec):
         download: bool = False,
         tokens: str | None = None,
     ) -> "Source":
-        """Check what was typed, find the default folder, and make the path absolute.
+        """The source that the command line asks for, with the default folder and an absolute path.
 
         Args:
             image_size: ``"32"``, ``"48x64"`` (height x width), or numbers.
 
         Raises:
-            UserError: unknown task, a missing option, a folder that is not there, an option without use, an
-                image size that is none or outside of `MIN_SIDE` to `MAX_SIDE`.
+            UserError: an unknown task, a missing option or folder, an option that the task does not use, an image
+                size that is none or outside of `MIN_SIDE` to `MAX_SIDE`.
         """
         kind = TASK_TYPES.get(name)
         if kind and kind.default_data and data is None and not download and Path(kind.default_data).is_dir():
@@ -74,7 +71,7 @@ class Source(Spec):
         if tokens not in (None, "word", "char"):
             raise UserError(f"--tokens {tokens!r} is unknown; word and char are allowed")
         for option, value in (("--data", data), ("--label-column", label_column)):
-            # Sources travel to the workers as JSON; Python keeps bytes that are no text as surrogates.
+            # Sources travel to the workers as JSON; Python reads bytes that are no text as surrogates.
             if value is not None and any("\ud800" <= character <= "\udfff" for character in value):
                 raise UserError(f"{option} {value!r} is not in UTF-8, which is needed")
         if data is None:
@@ -108,23 +105,23 @@ def parse_size(value: str | int | tuple[int, int]) -> tuple[int, int]:
 def _check(
     name: str, data: str | None, label_column: object, image_size: object, download: bool, tokens: object
 ) -> None:
-    """Whether the options fit the task; the only place that decides it."""
+    """Raise `UserError` unless the options fit the task."""
     if name not in TASK_TYPES:
         raise UserError(f"unknown task {name!r}; allowed are {', '.join(TASK_TYPES)}")
     kind = TASK_TYPES[name]
     given = {"label_column": label_column, "image_size": image_size, "download": download or None, "tokens": tokens}
     typed: list[tuple[str, object]] = [("--data", data)] if not kind.needs_data else []
-    typed += [(_option(field), value) for field, value in given.items() if field not in kind.options]
+    typed += [(_option(field), value) for field, value in given.items() if not kind.uses(field)]
     for option, value in typed:
         if value is not None:
             shown = option if value is True else f"{option} {value!r}"
             embedded = option == "--data" and not kind.needs_data
             why = "is embedded and reads no files" if embedded else f"is {kind.description}"
-            raise UserError(f"{shown} is of no use: task {name} {why}")
+            raise UserError(f"{shown} has no effect: task {name} {why}")
     if kind.needs_data and data is None:
         if download:
             raise UserError(f"--download needs --data DIR, the folder for the files of task {name}")
-        absent = f"; {kind.default_data} is not there" if kind.default_data else ""
+        absent = f"; {kind.default_data} does not exist" if kind.default_data else ""
         raise UserError(f"task {name} needs --data DIR ({kind.description}){absent}")
     for field in sorted(kind.needs):
         if given[field] is None:
@@ -136,7 +133,7 @@ def _option(field: str) -> str:
 
 
 def _folder(data: str, name: str, download: bool) -> str:
-    """The absolute path of a folder that is there, or that a download may make."""
+    """The absolute path of a folder that exists, or that a download may make."""
     problem = f"--data {data!r} is not a folder; task {name} needs {TASK_TYPES[name].description}"
     if not data:
         raise UserError(problem)

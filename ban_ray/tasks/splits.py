@@ -1,13 +1,16 @@
-"""Which samples train, which are held out, which labels are replaced: functions of the data alone."""
+"""The split of images into training and held-out samples, and label noise: functions of the data alone."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ban_ray.errors import UserError
 from ban_ray.specs import Task
-from ban_ray.tasks.source import TASK_TYPES
-from ban_ray.tasks.stratify import Indices, ranks, stratified_by_hash
+from ban_ray.tasks.catalog import task_type
+
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def split(task: Task, labels: Indices, num_classes: int) -> Split:
     prefix = f"{task.name}/{task.fingerprint}/{task.split_seed}"
     held_out = np.empty(0, dtype=np.int64)
     if task.protocol == "search":
-        number = round(TASK_TYPES[task.name].held_out_share * len(labels))
+        number = round(task_type(task.name).held_out_share * len(labels))
         if not 0 < number < len(labels):
             raise UserError(f"{len(labels)} training images are too few to hold any out; at least 10 are needed")
         held_out = stratified_by_hash(labels, number, f"held-out/{prefix}")
@@ -55,3 +58,28 @@ def split(task: Task, labels: Indices, num_classes: int) -> Split:
             # The first bytes decide who is replaced, so the label is read from the last ones.
             noisy[position] = int.from_bytes(rank[train[position]][-8:], "big") % num_classes
     return Split(train=train, held_out=held_out, train_labels=noisy)
+
+
+def ranks(prefix: str, count: int) -> list[bytes]:
+    """A SHA-256 for each of `count` samples; sorting by it shuffles them."""
+    return [hashlib.sha256(f"{prefix}/{index}".encode()).digest() for index in range(count)]
+
+
+def stratified_by_hash(labels: Indices, number: int, prefix: str) -> Indices:
+    """Choose `number` samples, of each class its share (largest remainders), the same on every machine and with every
+    library version.
+
+    Returns:
+        Increasing indices.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    exact = counts * number / len(labels)
+    quota = np.floor(exact).astype(np.int64)
+    short = number - int(quota.sum())
+    quota[np.argsort(quota - exact, kind="stable")[:short]] += 1
+    rank = ranks(prefix, len(labels))
+    picked: list[int] = []
+    for label, share in zip(classes, quota, strict=True):
+        members = sorted(np.flatnonzero(labels == label).tolist(), key=rank.__getitem__)
+        picked += members[:share]
+    return np.sort(np.asarray(picked, dtype=np.int64))

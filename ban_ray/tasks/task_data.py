@@ -1,18 +1,13 @@
-"""What training needs of a task, whatever its samples are."""
+"""The data of a task on a device, as training sees them whatever the samples are."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-import torch
 from torch import Tensor
 
 from ban_ray.evaluation.predictions import Outputs
-from ban_ray.specs import Generation, Task
-from ban_ray.tasks.batch import Batch
-from ban_ray.tasks.dataset import DataSet
-from ban_ray.tasks.image_data import load_images
-from ban_ray.tasks.text_data import load_text
-from ban_ray.tasks.text_dataset import TextDataset
+from ban_ray.specs import Generation
+from ban_ray.tasks.batches import Batch
 
 
 class Part(Protocol):
@@ -32,7 +27,7 @@ class TaskData(Protocol):
         num_classes: classes, or tokens of the vocabulary.
         in_channels: channels of an image, or symbols that words are spelled with.
         sample_shape: (height, width, channels) of an image, () of a token.
-        views: how many different inputs the augmentation makes of the training samples, 0 where none can be told apart.
+        views: number of different inputs that augmentation makes of the training samples; 0 if they are not countable.
     """
 
     @property
@@ -53,8 +48,7 @@ class TaskData(Protocol):
     def views(self) -> int: ...
 
     def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
-        """Inputs, labels and views of each step, of a worker's part `mine` of each batch: a function of the
-        generation and the epoch alone."""
+        """A worker's slice of each step's batch: a function of the generation and the epoch alone."""
         ...
 
     def evaluation_batches(self, part: Any) -> Iterator[tuple[Tensor, Tensor]]:
@@ -62,28 +56,13 @@ class TaskData(Protocol):
         ...
 
     def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
-        """What is kept of a clean batch's log-probabilities (n, classes): (n, ...)."""
+        """What is stored of the log-probabilities (n, classes) of an evaluation batch: (n, ...)."""
         ...
 
-    def concat_outputs(self, kept: Sequence[Tensor], part: Any) -> Tensor:
-        """The outputs of a part on the CPU, (len(part), ...), from what was kept of its batches."""
+    def concat_outputs(self, reduced: Sequence[Tensor], part: Any) -> Tensor:
+        """The outputs of a part on the CPU, (len(part), ...), from the reduced outputs of its batches."""
         ...
-
-    def error_percent(self, outputs: Tensor, part: Any) -> float: ...
-
-    def log_likelihood(self, outputs: Tensor, part: Any) -> float: ...
 
     def to_stored(self, outputs: Tensor) -> Outputs:
         """Outputs as they are published."""
         ...
-
-
-def load_data(task: Task, data_set: DataSet, device: torch.device) -> TaskData:
-    """Put a data set on a device, split as the task says.
-
-    Raises:
-        UserError: too few samples to hold any out.
-    """
-    return (
-        load_text(task, data_set, device) if isinstance(data_set, TextDataset) else load_images(task, data_set, device)
-    )

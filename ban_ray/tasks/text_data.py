@@ -1,4 +1,4 @@
-"""A text on the training device: streams of tokens that run on from batch to batch."""
+"""A text on the training device: streams of tokens that continue from batch to batch."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,11 @@ from torch import Tensor
 
 from ban_ray.evaluation.predictions import TokenOutputs
 from ban_ray.specs import Generation, Task
-from ban_ray.tasks.batch import Batch
-from ban_ray.tasks.batches import steps_per_epoch
+from ban_ray.tasks.batches import Batch, steps_per_epoch
 from ban_ray.tasks.text_dataset import END, TextDataset, Tokens
 
 EVALUATION_STREAMS = 16
-"""Parts of a text that are read side by side; each begins without a past, which 82,430 tokens hardly notice."""
+"""Parts of a text that are read in parallel, each from an empty state."""
 
 EVALUATION_STEPS = 35
 
@@ -52,11 +51,11 @@ class TextData:
 
     @property
     def views(self) -> int:
-        """None: a token's output depends on all that came before it."""
+        """0: a token's output depends on all tokens before it."""
         return 0
 
     def spellings(self) -> Tensor:
-        """(vocabulary, length) symbols of each word; see `Corpus.spellings`."""
+        """(vocabulary, length) symbols of each word; see `TextDataset.spellings`."""
         return torch.from_numpy(self.corpus.spellings())
 
     def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
@@ -76,7 +75,7 @@ class TextData:
             yield Batch(inputs[rows], labels[rows].flatten())
 
     def evaluation_batches(self, part: TextPart) -> Iterator[tuple[Tensor, Tensor]]:
-        """Tokens (t, streams) and labels (t * streams,) of a whole part, for `joined`."""
+        """Tokens (t, streams) and labels (t * streams,) of a whole part, for `concat_outputs`."""
         streams = min(EVALUATION_STREAMS, len(part))
         length = -(-len(part) // streams) if streams else 0
         lacking = length * streams - len(part)
@@ -90,26 +89,18 @@ class TextData:
             yield rows, true.flatten()
 
     def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
-        """(n, vocabulary) to (n, 3) float64: the true token's log-probability, the largest one, and whose that is."""
+        """(n, vocabulary) to (n, 3) float64: the log-probability of the true token, the largest one, and its token."""
         top, predicted = log_probabilities.max(1)
         of_label = log_probabilities.gather(1, labels[:, None])[:, 0]
         return torch.stack([of_label.double(), top.double(), predicted.double()], 1)
 
-    def concat_outputs(self, kept: Sequence[Tensor], part: TextPart) -> Tensor:
-        """What was kept of `clean`'s batches, in the text's order: (len(part), 3) on the CPU."""
+    def concat_outputs(self, reduced: Sequence[Tensor], part: TextPart) -> Tensor:
+        """The reduced outputs in the text's order: (len(part), 3) on the CPU."""
         streams = min(EVALUATION_STREAMS, len(part))
-        return torch.cat([*kept]).view(-1, streams, 3).transpose(0, 1).reshape(-1, 3)[: len(part)].cpu()
-
-    def error_percent(self, outputs: Tensor, part: TextPart) -> float:
-        """Share of tokens that are not the most probable one, in percent."""
-        return 100 * (outputs[:, 2] != part.labels.cpu()).double().mean().item()
-
-    def log_likelihood(self, outputs: Tensor, part: TextPart) -> float:
-        """Mean log-probability of the true token, in nats; the perplexity is the exponential of its negative."""
-        return outputs[:, 0].mean().item()
+        return torch.cat([*reduced]).view(-1, streams, 3).transpose(0, 1).reshape(-1, 3)[: len(part)].cpu()
 
     def to_stored(self, outputs: Tensor) -> TokenOutputs:
-        """What a member keeps."""
+        """float32 log-probabilities and int64 tokens."""
         label, top, predicted = outputs.unbind(1)
         return TokenOutputs(label.float().numpy(), predicted.long().numpy(), top.float().numpy())
 

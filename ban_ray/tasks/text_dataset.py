@@ -1,4 +1,4 @@
-"""A text as numbers of tokens, kept once under the hash of what it says."""
+"""A text as numbers of tokens, in memory-mapped arrays under their hash."""
 
 import hashlib
 from collections import Counter
@@ -17,7 +17,7 @@ END, UNKNOWN = "<eos>", "<unk>"
 PARTS = ("train", "valid", "test")
 PADDING, BEGIN_WORD, END_WORD, FIRST_SYMBOL = range(4)
 LONGEST = 65
-"""Symbols of a spelled word at most, its marks included, as in Kim et al. 2016."""
+"""Maximal number of symbols of a spelled word, with its begin and end, as in Kim et al. 2016."""
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,19 @@ class TextDataset:
 
     @cached_property
     def symbols(self) -> dict[str, int]:
-        """What words are spelled with, by number: characters, and the special tokens as one symbol each."""
+        """The number of each symbol that words are spelled with: characters, and each special token as one."""
         special = (END, UNKNOWN)
         characters = sorted({character for word in self.vocabulary if word not in special for character in word})
         return {symbol: number for number, symbol in enumerate((*special, *characters), FIRST_SYMBOL)}
 
     @property
     def in_channels(self) -> int:
-        """Symbols that words are spelled with, those for padding, a word's begin and its end included."""
+        """Number of symbols, with those for padding and for a word's begin and end."""
         return FIRST_SYMBOL + len(self.symbols)
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Of one token: it has none."""
+        """A token has no shape."""
         return ()
 
     def spellings(self) -> NDArray[np.int64]:
@@ -76,8 +76,8 @@ class RawText:
     valid: Sequence[Sequence[str]]
     test: Sequence[Sequence[str]]
 
-    def keep(self) -> TextDataset:
-        """Number the tokens and keep them under their fingerprint."""
+    def cache(self) -> TextDataset:
+        """Number the tokens and write them under their fingerprint, unless they are in the cache already."""
         counts = Counter(token for line in self.train for token in (*line, END))
         counts[UNKNOWN] += 0
         vocabulary = tuple(sorted(counts, key=lambda token: (-counts[token], token)))
@@ -95,7 +95,7 @@ class RawText:
 
 
 def load_text_dataset(name: str) -> TextDataset:
-    """Memory-map a corpus by its fingerprint.
+    """Memory-map a text by its fingerprint.
 
     Raises:
         FileNotFoundError: it was not read on this node.

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from ban_ray.errors import GenerationFailed, UserError
+from ban_ray.evaluation.metrics import error_percent, mean_log_likelihood
 from ban_ray.networks.building import build_for
 from ban_ray.networks.modules.recurrent import reset_state
 from ban_ray.objectives import LossInputs
@@ -169,8 +170,9 @@ def train(
         }
         if rank == 0 and len(data.held_out):
             outputs = evaluate(network, data, data.held_out, recipe)
-            record["held_out_error"] = data.error_percent(outputs, data.held_out)
-            record["held_out_log_likelihood"] = data.log_likelihood(outputs, data.held_out)
+            stored, true_labels = data.to_stored(outputs), data.held_out.labels.cpu().numpy()
+            record["held_out_error"] = error_percent(stored, true_labels)
+            record["held_out_log_likelihood"] = mean_log_likelihood(stored, true_labels)
         if recipe.plateau is not None:
             # Every worker's next learning rate follows from it.
             record["held_out_log_likelihood"] = cast(float, distributed.broadcast(record["held_out_log_likelihood"]))

@@ -17,7 +17,7 @@ from torchvision import transforms
 
 from ban_ray.networks import build
 from ban_ray.specs import Generation, Objective, Recipe, Task
-from ban_ray.tasks.image_data import ImageData, ImageSet, load_images, sample_crop_flip
+from ban_ray.tasks.image_data import ImageData, ImagePart, load_images, sample_crop_flip
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
@@ -154,8 +154,8 @@ class Bench:
 
     def _small(self) -> ImageData:
         count = self.steps * BATCH
-        part = ImageSet(self.data.train.images[:count], self.data.train.labels[:count])
-        nothing = ImageSet(self.data.test.images[:1], self.data.test.labels[:1])
+        part = ImagePart(self.data.train.images[:count], self.data.train.labels[:count])
+        nothing = ImagePart(self.data.test.images[:1], self.data.test.labels[:1])
         return replace(self.data, train=part, held_out=nothing, test=nothing)
 
     def _trained(self, precision: str, objective: str, rows: SharedMemoryTable | None = None) -> float:

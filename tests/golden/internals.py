@@ -181,7 +181,7 @@ def _publish(
 
 
 def _predictions(generation: Generation, classes: int) -> Predictions:
-    text = TASK_TYPES[generation.task.name].text
+    text = TASK_TYPES[generation.task.name].unrolls
     counts = (HELD_OUT if text or generation.task.protocol == "search" else 0, TEST)
     outputs = [_outputs(generation.key, part, n, classes) for part, n in zip(("held-out", "test"), counts, strict=True)]
     labels = [np.arange(n, dtype=np.int64) % classes for n in counts]

@@ -1,7 +1,6 @@
 """Storages of every kind, and the command."""
 
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,31 +13,10 @@ from ban_ray.networks import build
 from ban_ray.population import Storage, open_storage
 from ban_ray.population.__main__ import main
 from ban_ray.storage.object_store import ObjectStorage
-from tests.population_store.s3_server import make_bucket, serve
+from tests.helpers.s3_server import s3, s3_server  # noqa: F401
 
 NETWORK = "densenet-bc-10-4"
 """Of the weights that are imported."""
-
-
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[str]:
-    with serve() as url:
-        yield url
-
-
-@pytest.fixture
-def s3(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a folder in a new bucket, with the environment that leads to it."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": s3_server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_REGION": "us-east-1",
-    }.items():
-        monkeypatch.setenv(name, value)
-    bucket = f"bucket-{secrets.token_hex(4)}"
-    make_bucket(s3_server, bucket)
-    return f"s3://{bucket}/some/folder"
 
 
 @pytest.fixture(params=["local", "memory", "s3"])

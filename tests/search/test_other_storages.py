@@ -12,9 +12,9 @@ import pytest
 
 from ban_ray.population import Population, open_storage
 from ban_ray.population.maintenance.verify import verify
-from tests.population_store.s3_server import make_bucket, serve
+from tests.helpers.s3_server import make_bucket, serve
+from tests.helpers.small_disk import mounted
 from tests.search.conftest import Command, contents, write_space
-from tests.small_disk import mounted
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -6,9 +6,7 @@ import torch
 
 from ban_ray.specs import Task
 from ban_ray.tasks.image_data import CropFlip, ImageData, augment, load_images, sample_crop_flip
-from ban_ray.tasks.image_dataset import ImageDataset, keep
-from ban_ray.tasks.image_dataset import ImagePart as DecodedPart
-from ban_ray.tasks.source import TASK_TYPES
+from ban_ray.tasks.image_dataset import ImageArrays, ImageDataset, RawImages
 from tests.conftest import CPU
 
 
@@ -20,7 +18,8 @@ def colour() -> ImageDataset:
         [chance.integers(low, high, (200, 8, 8)) for low, high in ((0, 256), (200, 210), (3, 40))], axis=-1
     ).astype(np.uint8)
     labels = np.arange(200) % 10
-    return keep(DecodedPart(images, labels), DecodedPart(np.full((20, 8, 8, 3), 255, np.uint8), labels[:20]), 10)
+    test = ImageArrays(np.full((20, 8, 8, 3), 255, np.uint8), labels[:20])
+    return RawImages(ImageArrays(images, labels), test, 10).cache()
 
 
 @pytest.mark.parametrize("protocol", ["search", "paper"])
@@ -52,8 +51,9 @@ def test_normalising_leaves_the_bytes_alone(data: ImageData) -> None:
 
 
 @pytest.mark.parametrize(("name", "pad", "flip"), [("digits", 1, False), ("cifar10", 4, True), ("cifar100", 4, True)])
-def test_augmentation_belongs_to_the_task(name: str, pad: int, flip: bool) -> None:
-    assert (TASK_TYPES[name].pad, TASK_TYPES[name].flip) == (pad, flip)
+def test_augmentation_belongs_to_the_task(colour: ImageDataset, name: str, pad: int, flip: bool) -> None:
+    data = load_images(Task(name=name, fingerprint=colour.fingerprint), colour, CPU)
+    assert (data.pad, data.flip) == (pad, flip)
 
 
 def test_a_training_batch_is_the_augmented_samples_and_their_labels(colour: ImageDataset) -> None:

@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+from ban_ray.evaluation.metrics import error_percent
 from ban_ray.objectives import LossInputs, dkpp
 from ban_ray.population import Population
 from ban_ray.runtime.events import Event, GenerationEvent
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
-from ban_ray.tasks.image_data import EVALUATION_BATCH, ImageData, ImageSet
+from ban_ray.tasks.image_data import EVALUATION_BATCH, ImageData, ImagePart
 from ban_ray.training import train
 from ban_ray.training.evaluation import evaluate
 from ban_ray.training.optimizer import SGD
@@ -92,15 +93,17 @@ class TestKDLib:
         generation = make_generation(epochs=1)
         made = train(generation, None, data, CPU)
         right = sum(int(row.argmax() == label) for row, label in zip(made.test, data.test.labels.tolist(), strict=True))
-        assert data.error_percent(made.test, data.test) == pytest.approx(100 * (1 - right / 1397))
+        assert error_percent(data.to_stored(made.test), data.test.labels.numpy()) == pytest.approx(
+            100 * (1 - right / 1397)
+        )
         for cut in (1, 255, 256, 257):
-            part = ImageSet(data.test.images[:cut], data.test.labels[:cut])
+            part = ImagePart(data.test.images[:cut], data.test.labels[:cut])
             network = initial_network(generation, data)
             network.load_state_dict(made.weights)
             said = evaluate(network, data, part, generation.recipe)
             assert said.shape == (cut, 10)
             wrong = int((made.test[:cut].argmax(1) != part.labels).sum())
-            assert data.error_percent(said, part) == pytest.approx(100 * wrong / cut)
+            assert error_percent(data.to_stored(said), part.labels.numpy()) == pytest.approx(100 * wrong / cut)
 
     def test_the_ensemble_divides_by_its_members(self) -> None:
         """There, by a number that is not theirs."""
@@ -165,7 +168,7 @@ class TestNocotan:
         """There, the teacher is the epoch with the best test accuracy; here, the last one, whatever the test says."""
         generation = make_generation(epochs=3)
         first, states = train_with_states(generation, data)
-        shuffled = ImageSet(data.test.images, data.test.labels.flip(0))
+        shuffled = ImagePart(data.test.images, data.test.labels.flip(0))
         other = train(generation, None, ImageData(**{**vars(data), "test": shuffled}), CPU)
         assert same_bits(first.weights, other.weights)
         assert without_times(first.history) == without_times(other.history)

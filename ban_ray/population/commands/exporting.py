@@ -11,8 +11,8 @@ from ban_ray.population.commands.common import console, open_population, resolve
 from ban_ray.population.lineage import lineage
 from ban_ray.population.member import Member
 from ban_ray.population.population import Population
-from ban_ray.tasks.dataset import sizes
-from ban_ray.tasks.input_description import InputDescription, describe_inputs
+from ban_ray.tasks.catalog import task_type
+from ban_ray.tasks.input_description import InputDescription
 from ban_ray.tasks.source import Source
 
 
@@ -55,21 +55,21 @@ def _inputs(member: Member, outputs: Outputs) -> InputDescription:
     from ban_ray.tasks.opening import open_source
 
     task, recorded = member.generation.task, member.provenance
-    data_set = None
+    kind = task_type(task.name)
     try:
         source = Source.model_validate(recorded.get("source")).model_copy(update={"download": False})
-        data_set = open_source(source, task.fingerprint)
-        sizes(task, data_set)
+        if source.name == task.name:
+            dataset = open_source(source, task.fingerprint)
+            kind.sizes(task, dataset)
+            return kind.describe_inputs(task, dataset, dataset.num_classes, dataset.in_channels)
     except (UserError, OSError, ValueError):
         # The data may be on another machine; the card says what is not known for that.
-        data_set = None
-    if data_set is not None:
-        return describe_inputs(task, data_set, data_set.num_classes, data_set.in_channels)
+        pass
     known = recorded.get("num_classes")
     classes = classes_of(outputs) or (known if isinstance(known, int) else 0)
     if not classes:
         raise UserError(f"member {member.key}: the size of its vocabulary is not known")
-    return describe_inputs(task, None, classes, _channels(member, classes))
+    return kind.describe_inputs(task, None, classes, _channels(member, classes))
 
 
 def _channels(member: Member, classes: int) -> int:

@@ -23,10 +23,9 @@ from ban_ray.population.member import Member
 from ban_ray.population.population import Population, Predictions
 from ban_ray.population.publish import publish, weights_file
 from ban_ray.specs import Task
-from ban_ray.tasks.dataset import sizes
+from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
-from ban_ray.tasks.task_data import load_data
 from ban_ray.training.evaluation import evaluate
 
 
@@ -54,16 +53,16 @@ def import_network(
     name = architecture.name
     version = chosen_version(architecture, network_version)
     given = read_weights(path)
-    decoded = open_source(source)
+    dataset = open_source(source)
     task = Task(
         name=source.name,
-        fingerprint=decoded.fingerprint,
+        fingerprint=dataset.fingerprint,
         split_seed=split_seed,
         protocol=_protocol(protocol),
         tokens=source.tokens or "word",
     )
-    sizes(task, decoded)
-    data = load_data(task, decoded, torch.device("cpu"))
+    TASK_TYPES[task.name].sizes(task, dataset)
+    data = TASK_TYPES[task.name].to_device(task, dataset, torch.device("cpu"))
     module = build_for(data, network, arguments or None)
     load_into(module, given, str(path), name)
     kept = {key: _array(tensor) for key, tensor in module.state_dict().items()}

@@ -9,7 +9,7 @@ from ban_ray.errors import UserError
 from ban_ray.population.commands.common import console, printable, storage_option
 from ban_ray.population.population import Population
 from ban_ray.storage.opening import absolute, open_storage
-from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.catalog import metric_of
 from ban_ray.tasks.source import Source
 
 

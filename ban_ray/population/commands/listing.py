@@ -9,7 +9,7 @@ from ban_ray.population.commands.common import SHORT, console, moment, open_popu
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.index import catalogue
 from ban_ray.population.member import Member
-from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.catalog import metric_of
 
 _COLUMNS = ("key", "task", "network", "objective", "generation", "parameters", "held-out", "test", "finished")
 _NUMBERS = ("generation", "parameters", "held-out", "test")

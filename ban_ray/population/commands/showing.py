@@ -17,7 +17,7 @@ from ban_ray.population.commands.common import (
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor, lineage
 from ban_ray.population.member import Member
-from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.catalog import metric_of
 
 _LINEAGE = ("key", "network", "objective", "taught by", "test", "")
 

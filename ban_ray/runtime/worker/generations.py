@@ -19,8 +19,9 @@ from ban_ray.runtime.worker.publishing import publish_trained
 from ban_ray.runtime.worker.teacher_cache import teacher_output_cache
 from ban_ray.specs import Generation, Task
 from ban_ray.storage.opening import PATIENCE_S, find_storage
+from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
-from ban_ray.tasks.task_data import TaskData, load_data
+from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import State, Teacher, distributed, train
 from ban_ray.training.checkpoint import from_bytes
 from ban_ray.training.precision import to_device
@@ -53,7 +54,7 @@ def train_generations(job: TrainingJob, device: torch.device, report: WorkerRepo
         try:
             if data is None or task != generation.task:
                 task = generation.task
-                data = load_data(task, open_source(context.source, task.fingerprint), device)
+                data = TASK_TYPES[task.name].to_device(task, open_source(context.source, task.fingerprint), device)
             with teacher_output_cache(population, generation, admission, data, job, device) as table:
                 with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
                     trained = train(

@@ -6,7 +6,8 @@ from ban_ray.errors import UserError
 from ban_ray.networks import registry
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.specs import Chain, Task
-from ban_ray.tasks.dataset import DataSet, Sizes, views
+from ban_ray.tasks.catalog import TASK_TYPES
+from ban_ray.tasks.task_type import DataSet, Sizes
 from ban_ray.training.teacher_cache.shared_memory import bytes_needed
 
 
@@ -21,7 +22,7 @@ def check_teacher_cache(limit: int | None, task: Task, dataset: DataSet, sizes: 
     """
     if limit is None:
         return
-    num_views = views(task, dataset, sizes)
+    num_views = TASK_TYPES[task.name].views(dataset, sizes)
     if not num_views:
         raise UserError(
             f"--teacher-cache {_megabytes(limit)} has no effect: a token's output depends on all tokens before it"

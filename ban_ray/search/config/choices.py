@@ -9,7 +9,8 @@ from ban_ray.networks.source_version import chosen_version
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, Task
 from ban_ray.specs.teacher_choice import TeacherChoice
-from ban_ray.tasks.source import TASK_TYPES, Source
+from ban_ray.tasks.catalog import TASK_TYPES
+from ban_ray.tasks.source import Source
 
 
 def resolve_task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:
@@ -64,7 +65,8 @@ def recipe_changes(options: SearchOptions) -> dict[str, object]:
 
 
 def resolve_recipe(options: SearchOptions, scale: Scale, task: str) -> Recipe:
-    return validated(Recipe, scale.recipes.get(task, scale.recipe).model_dump() | recipe_changes(options))
+    recipe = scale.recipes.get(task) or scale.recipes.get(TASK_TYPES[task].samples, scale.recipe)
+    return validated(Recipe, recipe.model_dump() | recipe_changes(options))
 
 
 def resolve_task(source: Source, fingerprint: str, options: SearchOptions, scale: Scale, noise: float) -> Task:

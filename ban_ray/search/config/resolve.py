@@ -21,7 +21,7 @@ from ban_ray.search.config.spec import SearchSpec, with_grid_chains
 from ban_ray.search.config.strategy import resolve_strategy
 from ban_ray.specs import SpaceContext
 from ban_ray.specs.parameters import sample
-from ban_ray.tasks.dataset import sizes
+from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 
@@ -64,7 +64,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
     task = resolve_task(source, dataset.fingerprint, options, scale, noise)
-    sample_counts = sizes(task, dataset)
+    sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
     context = SpaceContext(
         options.scale,
         task,

@@ -17,9 +17,9 @@ from ban_ray.specs import BASELINE, Chain, Scale, SearchSpace, SpaceContext, Tab
 from ban_ray.specs.parameters import Configuration, grid
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.batches import steps_per_epoch
-from ban_ray.tasks.dataset import DataSet, Sizes
-from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.catalog import metric_of
 from ban_ray.tasks.source import Source
+from ban_ray.tasks.task_type import DataSet, Sizes
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ban_ray.population import Member, Population
 from ban_ray.population.lineage import lineage
 from ban_ray.specs import Task, canonical_json
 from ban_ray.specs.teacher_choice import TeacherChoice
-from ban_ray.tasks.metric import metric_of
+from ban_ray.tasks.catalog import metric_of
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     from ban_ray.networks.cost import multiply_accumulates
     from ban_ray.networks.modules.recurrent import reset_state
     from ban_ray.specs import Recipe
-    from ban_ray.tasks.example import random_batch
+    from ban_ray.tasks.batches import random_batch
     from ban_ray.training import Teacher
     from ban_ray.training.optimizer import SGD
     from ban_ray.training.precision import autocast, set_precision, to_device

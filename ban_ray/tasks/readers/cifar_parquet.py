@@ -7,34 +7,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.image_dataset import ImagePart
+from ban_ray.tasks.image_dataset import ImageArrays, RawImages
 
 IMAGE_COLUMNS = ("img", "image")
 LABEL_COLUMNS = ("fine_label", "label")
-FILES = ("train.parquet", "test.parquet")
 
 
-def read(folder: Path, num_classes: int, side: int, label_column: str | None) -> tuple[ImagePart, ImagePart, int]:
-    """Both parts of a folder.
+def read(train: Path, test: Path, num_classes: int, side: int, label_column: str | None) -> RawImages:
+    """Images of a file for training and one for test.
 
     Args:
         num_classes: labels must lie in 0 .. num_classes - 1.
         side: height and width that every image must have, in pixels.
 
     Raises:
-        UserError: a missing or unreadable file, a missing column, a corrupt image, a size or label that does
+        UserError: an unreadable file, a missing column, a corrupt image, a size or label that does
             not fit.
     """
-    train, test = (_part(folder / name, num_classes, side, label_column) for name in FILES)
-    return train, test, num_classes
+    parts = [_part(file, num_classes, side, label_column) for file in (train, test)]
+    return RawImages(parts[0], parts[1], num_classes)
 
 
-def _part(file: Path, num_classes: int, side: int, label_column: str | None) -> ImagePart:
+def _part(file: Path, num_classes: int, side: int, label_column: str | None) -> ImageArrays:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not file.is_file():
-        raise UserError(f"{file} is missing; --data needs a folder with {' and '.join(FILES)}")
     try:
         table = pq.ParquetFile(file)
         columns = table.schema_arrow.names
@@ -54,23 +51,24 @@ def _part(file: Path, num_classes: int, side: int, label_column: str | None) -> 
             f"{file}: labels of column {label!r} run from {min(labels)} to {max(labels)}; "
             f"allowed are 0 to {num_classes - 1}"
         )
-    return ImagePart(images, np.asarray(labels, dtype=np.int64))
+    return ImageArrays(images, np.asarray(labels, dtype=np.int64))
 
 
-def _choose(file: Path, columns: list[str], wanted: tuple[str, ...], what: str) -> str:
-    found = [name for name in wanted if name in columns]
-    if not found:
+def _choose(file: Path, columns: list[str], names: tuple[str, ...], content: str) -> str:
+    column = next((name for name in names if name in columns), None)
+    if column is None:
         raise UserError(
-            f"{file} has no {what} column {' or '.join(map(repr, wanted))}; its columns are {', '.join(columns)}"
+            f"{file} has no {content} column {' or '.join(map(repr, names))}; its columns are {', '.join(columns)}"
         )
-    return found[0]
+    return column
 
 
 def _labels(file: Path, column: str, values: list[object]) -> list[int]:
-    labels = [int(value) for value in values if isinstance(value, int | float) and value == value // 1]
-    if len(labels) < len(values):
-        raise UserError(f"{file}: column {column!r} must hold integers without gaps")
-    return labels
+    for row, value in enumerate(values):
+        if not isinstance(value, int | float) or value != value // 1:
+            kind = "nothing" if value is None else f"the {type(value).__name__} {value!r:.30}"
+            raise UserError(f"{file}: row {row} of label column {column!r} holds {kind}; a whole number is needed")
+    return [int(value) for value in values if isinstance(value, int | float)]
 
 
 def _decode(file: Path, row: int, content: object, side: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Encoded image files to pixels; whatever a decoder stumbles over becomes one sentence."""
+"""Decoding of image files; every error of a decoder becomes one sentence."""
 
 import struct
 import zlib

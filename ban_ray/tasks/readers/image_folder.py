@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.image_dataset import ImagePart, RawImages
+from ban_ray.tasks.image_dataset import ImageArrays, RawImages
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
-"""As torchvision's IMG_EXTENSIONS, in any case; files with others are passed over."""
+"""As torchvision's IMG_EXTENSIONS, in any case; files with others are ignored."""
 
 _FILES_AT_ONCE = 64
 """A thread's portion: few enough to stop soon after an error, enough to make handing it out cheap."""
@@ -24,7 +24,7 @@ class Tree:
     """The image files of a folder.
 
     Attributes:
-        classes: names of the sub-folders, sorted; a sample's label is its class's place in it.
+        classes: names of the sub-folders, sorted; labels are positions in it.
         train, test: (file, label) of each sample.
     """
 
@@ -44,24 +44,22 @@ def scan(folder: Path) -> Tree:
         UserError: a part is missing or cannot be read, the classes of the parts differ, there are fewer than
             two, a class has no images, a link leads back to a folder above it.
     """
-    found = [path.name for path in _listed(folder)[0]]
+    names = [path.name for path in _listed(folder)[0]]
     for name in ("train", "test"):
-        if name not in found:
-            there = ", ".join(found[:5]) or "none"
-            raise UserError(f"{folder} has no folder {name}; train and test are needed, and its folders are: {there}")
+        if name not in names:
+            present = ", ".join(names[:5]) or "none"
+            raise UserError(f"{folder} has no folder {name}; train and test are needed, and its folders are: {present}")
     train, test = (_classes(folder / name) for name in ("train", "test"))
-    for part, lacking, having in (("test", test, train), ("train", train, test)):
-        if absent := [name for name in having if name not in lacking]:
+    for part, classes, others in (("test", test, train), ("train", train, test)):
+        if absent := [name for name in others if name not in classes]:
             raise UserError(
                 f"{folder / part} has no folder for {_some(absent)}; train and test must have the same classes"
             )
     if len(train) < 2:
         raise UserError(f"{folder / 'train'} has {len(train)} class folders; at least two are needed")
-    names = sorted(train)
-    parts = [
-        tuple((file, label) for label, name in enumerate(names) for file in classes[name]) for classes in (train, test)
-    ]
-    return Tree(tuple(names), *parts)
+    labelled = [(label, name) for label, name in enumerate(sorted(train))]
+    parts = [tuple((file, label) for label, name in labelled for file in classes[name]) for classes in (train, test)]
+    return Tree(tuple(sorted(train)), *parts)
 
 
 def read(tree: Tree, size: tuple[int, int]) -> RawImages:
@@ -82,7 +80,7 @@ def read(tree: Tree, size: tuple[int, int]) -> RawImages:
     return RawImages(train, test, len(tree.classes), tree.classes)
 
 
-def _part(samples: tuple[tuple[Path, int], ...], shape: tuple[int, int, int], pool: ThreadPoolExecutor) -> ImagePart:
+def _part(samples: tuple[tuple[Path, int], ...], shape: tuple[int, int, int], pool: ThreadPoolExecutor) -> ImageArrays:
     from ban_ray.tasks.readers import image_decoding
 
     def fill(start: int) -> None:
@@ -101,7 +99,7 @@ def _part(samples: tuple[tuple[Path, int], ...], shape: tuple[int, int, int], po
             f"{len(samples)} images of {height}x{width} pixels and {channels} channels need {needed:.1f} GiB, "
             "more memory than there is; a smaller --image-size may help"
         ) from error
-    return ImagePart(images, np.asarray([label for _, label in samples], dtype=np.int64))
+    return ImageArrays(images, np.asarray([label for _, label in samples], dtype=np.int64))
 
 
 def _classes(part: Path) -> dict[str, list[Path]]:
@@ -117,11 +115,11 @@ def _images(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     yield from files
     if folders:
         status = folder.stat()
-        here = (status.st_dev, status.st_ino)
-        if here in above:
+        identity = (status.st_dev, status.st_ino)
+        if identity in above:
             raise UserError(f"{folder} is a link back to a folder that it lies in; such links cannot be followed")
         for below in folders:
-            yield from _images(below, (*above, here))
+            yield from _images(below, (*above, identity))
 
 
 def _listed(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -89,10 +89,10 @@ _STAND_INS: dict[tuple[str, str], type[_Inert]] = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> type[_Inert]:
-        found = _STAND_INS.get((module, name))
-        if found is None:
+        stand_in = _STAND_INS.get((module, name))
+        if stand_in is None:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which no data file needs")
-        return found
+        return stand_in
 
 
 def load(file: Path) -> object:

@@ -1,0 +1,89 @@
+"""Tasks of labelled images."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ban_ray.tasks.input_description import InputDescription
+from ban_ray.tasks.task_type import Sizes, TaskType
+
+if TYPE_CHECKING:
+    import torch
+
+    from ban_ray.evaluation.metrics import Metric
+    from ban_ray.specs import Task
+    from ban_ray.tasks.image_data import ImageData
+    from ban_ray.tasks.image_dataset import ImageDataset
+
+_NORMALISE = '''
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """(n, height, width, channels) bytes to the (n, channels, height, width) floats that the network takes."""
+    scale, shift = (torch.tensor(values).view(-1, 1, 1) for values in ({scale!r}, {shift!r}))
+    return images.permute(0, 3, 1, 2).float() * scale + shift
+'''
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageTask(TaskType["ImageDataset"]):
+    """Images that are padded, cropped and mirrored, and judged by their error.
+
+    Attributes:
+        pad: pixels of reflection padding before the random crop; None for an eighth of the shorter side.
+        flip: whether half of the images are mirrored.
+    """
+
+    pad: int | None
+    flip: bool
+    held_out_share: float = 0.1
+    papers_use: ClassVar[str] = "CIFAR"
+    samples: ClassVar[str] = "images"
+
+    def padding(self, height: int, width: int) -> int:
+        """Pixels of padding for images of this size."""
+        return min(height, width) // 8 if self.pad is None else self.pad
+
+    def metric(self, task: "Task") -> "Metric":
+        from ban_ray.evaluation.metrics import ERROR
+
+        return ERROR
+
+    def load(self, fingerprint: str) -> "ImageDataset":
+        from ban_ray.tasks.image_dataset import load_image_dataset
+
+        return load_image_dataset(fingerprint)
+
+    def sizes(self, task: "Task", dataset: "ImageDataset") -> Sizes:
+        from ban_ray.tasks.splits import split
+
+        parts = split(task, dataset.train.labels, dataset.num_classes)
+        return Sizes(len(parts.train), len(parts.held_out), len(dataset.test.labels))
+
+    def views(self, dataset: "ImageDataset", sizes: Sizes) -> int:
+        return sizes.train * views_of_sample(self.padding(*dataset.image_shape[:2]), self.flip)
+
+    def to_device(self, task: "Task", dataset: "ImageDataset", device: "torch.device") -> "ImageData":
+        from ban_ray.tasks.image_data import load_images
+
+        return load_images(task, dataset, device)
+
+    def describe_inputs(
+        self, task: "Task", dataset: "ImageDataset | None", classes: int, channels: int
+    ) -> InputDescription:
+        shapes = f"(n, {channels}, height, width) to logits (n, {classes})"
+        if dataset is None:
+            note = (
+                "Images were brought to mean 0 and standard deviation 1 in each channel over the training part; the "
+                "numbers are not known here, since the data could not be read when this was exported."
+            )
+            return InputDescription(classes, channels, shapes, note)
+        import torch
+
+        images = self.to_device(task, dataset, torch.device("cpu"))
+        scale, shift = (tuple(float(value) for value in part.flatten()) for part in (images.scale, images.shift))
+        note = "Images are bytes; `normalise` in `load.py` brings them to what the network was trained on."
+        return InputDescription(classes, channels, shapes, note, _NORMALISE.format(scale=scale, shift=shift))
+
+
+def views_of_sample(pad: int, flip: bool) -> int:
+    """The number of different inputs that padding by `pad` pixels, cropping and mirroring make of an image."""
+    return (2 * pad + 1) ** 2 * (1 + flip)

@@ -1,0 +1,164 @@
+"""Task types: all that a task's name decides beside its data. Free of NumPy and torch, for the command line."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
+
+from ban_ray.errors import UserError
+from ban_ray.tasks.input_description import InputDescription
+
+if TYPE_CHECKING:
+    import torch
+
+    from ban_ray.evaluation.metrics import Metric
+    from ban_ray.specs import Task
+    from ban_ray.tasks.image_dataset import RawImages
+    from ban_ray.tasks.source import Source
+    from ban_ray.tasks.task_data import TaskData
+    from ban_ray.tasks.text_dataset import RawText
+
+
+class DataSet(Protocol):
+    """A decoded data set.
+
+    Attributes:
+        fingerprint: SHA-256 of all that it holds.
+        num_classes: classes, or tokens of the vocabulary.
+        in_channels: channels of an image, or symbols that words are spelled with.
+        sample_shape: (height, width, channels) of an image, () of a token.
+    """
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def num_classes(self) -> int: ...
+    @property
+    def in_channels(self) -> int: ...
+    @property
+    def sample_shape(self) -> tuple[int, ...]: ...
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of samples."""
+
+    train: int
+    held_out: int
+    test: int
+
+
+@dataclass(frozen=True)
+class FileLayout:
+    """One way in which the files of a data set may lie in a folder.
+
+    Attributes:
+        description: of the files, to be read after "needs".
+        files: all of them; a change in one is a change of the data.
+        read: decodes them.
+        known: whether the files are known to exist, for example since a folder was listed.
+    """
+
+    description: str
+    files: tuple[Path, ...]
+    read: "Callable[[], RawImages | RawText]"
+    known: bool = False
+
+    def missing(self) -> list[Path]:
+        """The files that do not exist.
+
+        Raises:
+            UserError: their folder may not be entered.
+        """
+        return [] if self.known else [file for file in self.files if not is_file(file)]
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is a file's.
+
+    Raises:
+        UserError: its folder may not be entered.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from error
+
+
+D = TypeVar("D", bound=DataSet)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskType(ABC, Generic[D]):
+    """A task without its data: an instance in a module of `ban_ray.tasks.types` registers it.
+
+    Attributes:
+        name: by which it is asked for, and which enters keys.
+        description: of the data, for error messages.
+        layouts: the ways in which the files of a source may lie, the preferred one first.
+        needs_data: whether files are read, so that `--data` must be given unless `default_data` exists.
+        options: fields of `Source` that the task uses, beside `data` and `download`.
+        needs: those of them that must be given.
+        default_data: folder that is read where `--data` is not given.
+        torchvision: the class of `torchvision.datasets` that downloads the files, and the folder that it makes.
+        held_out_share: of the training samples, kept out under the search protocol.
+        papers_samples: training samples (held-out ones included) and test samples of the papers, if it is their task.
+        papers_use: data of the papers' tables of such tasks.
+        samples: what the samples are called.
+        unrolls: whether samples follow one another, so that recipes unroll a network in time.
+    """
+
+    name: str
+    description: str
+    layouts: "Callable[[Source], Sequence[FileLayout]]"
+    needs_data: bool = True
+    options: frozenset[str] = frozenset()
+    needs: frozenset[str] = frozenset()
+    default_data: str | None = None
+    torchvision: tuple[str, str] | None = None
+    held_out_share: float = 0.0
+    papers_samples: tuple[int, ...] = ()
+    papers_use: ClassVar[str]
+    samples: ClassVar[str]
+    unrolls: ClassVar[bool] = False
+
+    def uses(self, option: str) -> bool:
+        """Whether the task uses a field of `Source`."""
+        return option in self.options or (option == "download" and self.torchvision is not None)
+
+    @abstractmethod
+    def metric(self, task: "Task") -> "Metric":
+        """What members trained on the task are compared by."""
+
+    @abstractmethod
+    def load(self, fingerprint: str) -> D:
+        """Memory-map a data set that was decoded on this node.
+
+        Raises:
+            FileNotFoundError: it was not.
+        """
+
+    @abstractmethod
+    def sizes(self, task: "Task", dataset: D) -> Sizes:
+        """How a data set is split.
+
+        Raises:
+            UserError: too few samples to hold any out, or a choice that the task does not use.
+        """
+
+    @abstractmethod
+    def views(self, dataset: D, sizes: Sizes) -> int:
+        """The number of different inputs that augmentation makes of the training samples; 0 if not countable."""
+
+    @abstractmethod
+    def to_device(self, task: "Task", dataset: D, device: "torch.device") -> "TaskData":
+        """Put a data set on a device, split as the task says.
+
+        Raises:
+            UserError: too few samples to hold any out.
+        """
+
+    @abstractmethod
+    def describe_inputs(self, task: "Task", dataset: D | None, classes: int, channels: int) -> InputDescription:
+        """What networks of the task take; without the data set's own numbers where `dataset` is None."""

@@ -1,0 +1,149 @@
+"""The fingerprint: the same pixels and labels are the same task, by whatever route and in whatever order."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ban_ray.errors import UserError
+from ban_ray.tasks.cache import cache_root
+from ban_ray.tasks.image_dataset import ImageArrays, ImageDataset, RawImages, canonical, fingerprint
+from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.readers import cifar_parquet
+from ban_ray.tasks.source import Source
+from tests.helpers.image_files import Pictures, random_pictures, write_folder, write_part
+
+TRAIN = random_pictures(40, seed=1)
+TEST = random_pictures(20, seed=2)
+
+
+def of(folder: Path, **options: str) -> ImageDataset:
+    return open_source(Source.of("cifar10", data=str(folder), **options))
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> ImageDataset:
+    return of(write_folder(tmp_path_factory.mktemp("data"), TRAIN, TEST))
+
+
+def shuffled(pictures: Pictures, seed: int) -> Pictures:
+    return pictures[np.random.default_rng(seed).permutation(len(pictures.labels))]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {},
+        {"image": "image"},
+        {"label": "fine_label"},
+        {"image": "image", "label": "fine_label", "kind": "BMP"},
+        {"kind": "TIFF"},
+    ],
+)
+def test_neither_order_nor_route_matters(tmp_path: Path, first: ImageDataset, columns: dict[str, str]) -> None:
+    again = of(write_folder(tmp_path, shuffled(TRAIN, 3), shuffled(TEST, 4), **columns))
+    assert again.fingerprint == first.fingerprint
+    assert np.array_equal(again.train.images, first.train.images)
+    assert np.array_equal(again.train.labels, first.train.labels)
+    assert np.array_equal(again.test.images, first.test.images)
+
+
+def test_plain_arrays_are_the_same_task(first: ImageDataset) -> None:
+    """As a reader of another format would hand them over."""
+    other = shuffled(TRAIN, 5)
+    test = ImageArrays(TEST.images, TEST.labels)
+    for labels in (other.labels, other.labels.astype(np.uint8)):
+        raw = RawImages(ImageArrays(other.images, labels), test, 10)
+        assert raw.cache().fingerprint == first.fingerprint
+
+
+def test_decoded_pixels_are_what_was_encoded(first: ImageDataset) -> None:
+    assert first.image_shape == (32, 32, 3)
+    written = {(image.tobytes(), int(label)) for image, label in zip(TRAIN.images, TRAIN.labels, strict=True)}
+    read = {(image.tobytes(), int(label)) for image, label in zip(first.train.images, first.train.labels, strict=True)}
+    assert read == written
+
+
+def test_every_pixel_label_and_part_matters(tmp_path: Path, first: ImageDataset) -> None:
+    pixel = Pictures(TRAIN.images.copy(), TRAIN.labels)
+    pixel.images[7, 31, 31, 2] ^= 1
+    label = Pictures(TRAIN.images, TRAIN.labels.copy())
+    label.labels[7] = (label.labels[7] + 1) % 10
+    changed = [
+        of(write_folder(tmp_path / "pixel", pixel, TEST)),
+        of(write_folder(tmp_path / "label", label, TEST)),
+        of(write_folder(tmp_path / "parts", TEST, TRAIN)),
+        of(write_folder(tmp_path / "fewer", TRAIN[:39], TEST)),
+        open_source(Source.of("cifar100", data=str(write_folder(tmp_path / "classes", TRAIN, TEST)))),
+    ]
+    assert len({first.fingerprint, *(decoded.fingerprint for decoded in changed)}) == 6
+
+
+def test_equal_pictures_with_different_labels_have_one_order() -> None:
+    images = np.zeros((6, 2, 2, 1), dtype=np.uint8)
+    part = canonical(ImageArrays(images, np.array([5, 1, 4, 1, 0, 9])))
+    assert part.labels.tolist() == [0, 1, 1, 4, 5, 9]
+    names = {
+        fingerprint(canonical(ImageArrays(images, np.array(labels))), part, 10)
+        for labels in ([0, 1, 1, 4, 5, 9], [9, 5, 4, 1, 1, 0])
+    }
+    assert len(names) == 1
+
+
+def test_a_column_chosen_by_name(tmp_path: Path, first: ImageDataset) -> None:
+    write_folder(tmp_path, TRAIN, TEST, label="coarse")
+    assert of(tmp_path, label_column="coarse").fingerprint == first.fingerprint
+    with pytest.raises(UserError, match="'label'"):
+        of(tmp_path)
+
+
+def test_decoded_once(tmp_path: Path, first: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path, TRAIN, TEST)
+    of(tmp_path)
+    monkeypatch.setattr(cifar_parquet, "read", lambda *_: pytest.fail("decoded again"))
+    assert of(tmp_path).fingerprint == first.fingerprint
+    assert isinstance(of(tmp_path).train.images, np.memmap), "processes of a node share the pages"
+
+
+def test_a_changed_file_is_decoded_again(tmp_path: Path, first: ImageDataset) -> None:
+    write_folder(tmp_path, TRAIN, TEST)
+    assert of(tmp_path).fingerprint == first.fingerprint
+    stamp = (tmp_path / "train.parquet").stat()
+    write_part(tmp_path / "train.parquet", shuffled(TRAIN, 0)[:30])
+    os.utime(tmp_path / "train.parquet", ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert of(tmp_path).fingerprint != first.fingerprint
+
+
+def test_nothing_half_decoded_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path, TRAIN[:33], TEST)
+    before = sorted(cache_root().iterdir())
+    real = np.save
+
+    def full(file: Path, array: object) -> None:
+        real(file, np.zeros(1))
+        if file.name == "test.npy":
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    with pytest.raises(OSError, match="No space"):
+        of(tmp_path)
+    assert sorted(cache_root().iterdir()) == before
+    monkeypatch.undo()
+
+
+def test_a_known_fingerprint_needs_no_files(tmp_path: Path, first: ImageDataset) -> None:
+    source = Source(name="cifar10", data=str(tmp_path / "gone"))
+    assert open_source(source, first.fingerprint).fingerprint == first.fingerprint
+
+
+@pytest.mark.parametrize("name", ["digits", "cifar10"])
+def test_other_data_than_the_task_asks_for_is_refused(tmp_path: Path, name: str) -> None:
+    data = None if name == "digits" else str(write_folder(tmp_path, TRAIN, TEST))
+    with pytest.raises(UserError, match="0" * 12):
+        open_source(Source.of(name, data=data), "0" * 64)
+
+
+def test_the_cache_says_how_many_classes(first: ImageDataset) -> None:
+    assert json.loads((cache_root() / first.fingerprint / "meta.json").read_text())["num_classes"] == 10
