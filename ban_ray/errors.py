@@ -8,6 +8,14 @@ class UserError(Exception):
     """
 
 
+def storage_sentence(error: OSError) -> str:
+    """The sentence for a storage that is full, gone or refuses."""
+    text = " ".join(str(error).split())
+    return (
+        f"a file could not be read or written: {text}; what was published stays, and the same command goes on from here"
+    )
+
+
 class ClusterLost(Exception):
     """Ray has ended under a search; what was published stays, and the same search goes on.
 

@@ -10,7 +10,7 @@ import click
 import cloup
 
 from ban_ray.cli.params import options_of, validated
-from ban_ray.errors import ClusterLost, DamagedMember, UserError
+from ban_ray.errors import ClusterLost, DamagedMember, UserError, storage_sentence
 from ban_ray.search.config.options import SearchOptions
 
 EXIT_BAD_INPUT = 2
@@ -45,11 +45,7 @@ def main(list_spaces: bool, **given: Any) -> None:
         click.echo(f"Error: {error.advice}; the same command then trains it again", err=True)
         sys.exit(EXIT_STORAGE)
     except OSError as error:
-        click.echo(
-            f"Error: a file could not be read or written: {error}; what was published stays, and the same command goes "
-            "on from here",
-            err=True,
-        )
+        click.echo(f"Error: {storage_sentence(error)}", err=True)
         sys.exit(EXIT_STORAGE)
     except ClusterLost as error:
         click.echo(f"Error: {error}", err=True)

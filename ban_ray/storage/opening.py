@@ -98,7 +98,10 @@ def _at(url: str) -> Storage:
         path = url if match is None else match[2]
         if not path:
             raise UserError(f"--storage {url!r} is empty; {_FORMS}")
-        return LocalStorage(Path(absolute(path)))
+        root = Path(absolute(path))
+        if os.path.lexists(root) and not os.path.isdir(root):  # noqa: PTH112
+            raise UserError(f"--storage {url!r} is a file; a folder is needed")
+        return LocalStorage(root)
     if match[1] not in _BUCKETS:
         raise UserError(f"--storage {url!r}: {match[1]}:// is not known; {_FORMS}")
     from obstore.exceptions import BaseError

@@ -3,6 +3,7 @@
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,7 +64,8 @@ def test_creation_is_exclusive(storage: Storage) -> None:
 
 def test_of_many_creators_one_succeeds(storage: Storage) -> None:
     for attempt in range(5):
-        barrier, won = threading.Barrier(6), []
+        barrier = threading.Barrier(6)
+        won: list[int] = []
 
         def run(
             number: int, attempt: int = attempt, barrier: threading.Barrier = barrier, won: list[int] = won
@@ -148,7 +150,7 @@ def test_moving(storage: Storage) -> None:
 
 @pytest.mark.parametrize("path", ["", ".", "/", "/x", "..", "../x", "a/../../x", "a/..", "a\0b"])
 def test_nothing_leaves_the_storage(storage: Storage, path: str) -> None:
-    asks = [
+    asks: list[Callable[[], object]] = [
         lambda: storage.read(path),
         lambda: storage.write(path, b""),
         lambda: storage.create(path, b""),

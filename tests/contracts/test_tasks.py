@@ -11,8 +11,6 @@ import torch
 
 from ban_ray.errors import UserError
 from ban_ray.population import Population
-from ban_ray.runtime.messages import TrainingJob
-from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import LAPTOP_LSTM, Generation, Objective, Recipe, Task
 from ban_ray.tasks import types
 from ban_ray.tasks.catalog import TASK_TYPES, find_task_types, metric_of, task_type
@@ -23,6 +21,7 @@ from ban_ray.tasks.splits import split
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.tasks.text_data import TextData
 from tests.helpers.image_files import gray_pictures, random_pictures, write_cifar, write_folder, write_idx, write_images
+from tests.helpers.local_jobs import run_job
 from tests.helpers.texts import babble, write, write_penn_treebank
 
 CPU = torch.device("cpu")
@@ -82,7 +81,7 @@ FILES: dict[str, Callable[[Path], list[Source]]] = {
     "cifar10": lambda folder: cifar("cifar10", folder),
     "cifar100": lambda folder: cifar("cifar100", folder),
     "fashion_mnist": fashion_mnist,
-    "folder": lambda folder: [Source.of("folder", str(write_images(folder, PICTURES, TEST)), image_size=16)],
+    "folder": lambda folder: [Source.of("folder", str(write_images(folder, PICTURES, TEST)), image_size="12x16")],
     "ptb": lambda folder: [write_penn_treebank(folder)],
     "text": text,
 }
@@ -226,18 +225,11 @@ def test_a_generation_is_trained(name: str, sources: list[Source], dataset: Any,
         pytest.skip("a million tokens; task text differs in its files alone")
     large = {"batch_size": 200} if name == "python_docs" else {}
     generation = generation_for(name, dataset, **large)
-    job = TrainingJob(
-        storage=population.storage.url,
-        source=sources[0],
-        generations=(generation,),
-        first=0,
-        chain_seed=0,
-        run="run",
-        execution="search",
-    )
-    outcome = train_generations(job, CPU, lambda _: None)
+    outcome = run_job(population, generation, source=sources[0])
     assert outcome.status == "done", outcome.message
     member = population[generation.key]
+    assert Source.model_validate(member.provenance["source"]) == sources[0]
+    assert member.provenance["num_classes"] == dataset.num_classes
     metric = metric_of(member.generation.task)
     assert metric is TASK_TYPES[name].metric(member.generation.task)
     assert metric.samples in (TASK_TYPES[name].samples, "characters")

@@ -63,8 +63,7 @@ def test_a_chain_of_language_models(
         steps = len(text_data.train) // 42
         assert (noted["images_seen"], noted["num_classes"]) == (2 * steps * 42, text_data.num_classes)
         assert noted["multiply_accumulates"]
-    again = train_generations(order, CPU, reports.append)
-    assert again.status == "done"
+    assert train_generations(order, CPU, reports.append).status == "done"
 
 
 def outputs(seed: int, n: int = 30, classes: int = 5) -> tuple[np.ndarray, TokenOutputs, np.ndarray]:

@@ -1,6 +1,5 @@
 """Searches in a bucket, and on a disk that fills on the way."""
 
-import errno
 import json
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 from ban_ray.population import Population, open_storage
 from ban_ray.population.maintenance.verify import verify
 from tests.helpers.s3_server import make_bucket, serve
-from tests.helpers.small_disk import mounted
+from tests.helpers.small_disk import fill, mounted
 from tests.search.conftest import Command, contents, write_space
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -25,18 +24,6 @@ DISK_BYTES = 16 << 20
 def disk(tmp_path: Path) -> Iterator[Path]:
     with mounted(tmp_path / "disk", DISK_BYTES) as place:
         yield place
-
-
-def fill(place: Path) -> Path:
-    ballast = place / "ballast"
-    with ballast.open("wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12, 1):
-            try:
-                while True:
-                    file.write(bytes(size))
-            except OSError as error:
-                assert error.errno == errno.ENOSPC
-    return ballast
 
 
 @pytest.mark.timeout(600)

@@ -4,7 +4,6 @@ import threading
 from pathlib import Path
 
 import pytest
-import torch
 
 from ban_ray.errors import UserError
 from ban_ray.population import Member, Population, checkpoints, claims, find_storage, open_storage
@@ -22,7 +21,8 @@ KEY = "0" * 64
 
 def test_two_writers_race_to_publish(s3: str) -> None:
     for seed in range(4):
-        barrier, made = threading.Barrier(2), []
+        barrier = threading.Barrier(2)
+        made: list[Member] = []
 
         def run(bits: int, seed: int = seed, barrier: threading.Barrier = barrier, made: list[Member] = made) -> None:
             population = Population(open_storage(s3))
@@ -78,7 +78,7 @@ def test_a_training_resumes_to_the_same_bits(s3: str, tmp_path: Path, task: Task
     reports: list[Event] = []
 
     def run(storage: str, kill_after: int = 99) -> None:
-        seen: list[object] = []
+        seen: list[Event] = []
 
         def report(event: Event | None) -> None:
             assert event is not None

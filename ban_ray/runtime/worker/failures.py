@@ -1,9 +1,11 @@
 """Errors of a training as sentences, and errors that only say that another worker has died."""
 
+import errno
+
 import torch
 from torch.distributed import DistError
 
-from ban_ray.errors import DamagedMember, GenerationFailed, PeerLost, UserError
+from ban_ray.errors import DamagedMember, GenerationFailed, PeerLost, UserError, storage_sentence
 from ban_ray.specs import Generation
 
 
@@ -11,6 +13,11 @@ def is_lost_peer(error: Exception) -> bool:
     """Whether a collective call or a report failed because another worker died; the death of that worker is retried."""
     # Gloo's broken connections are plain runtime errors that name its source files.
     return isinstance(error, DistError | PeerLost) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
+
+
+def is_full_disk(error: OSError) -> bool:
+    """Whether a disk or a quota is full, which waiting does not change."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def classify_error(error: Exception, generation: Generation) -> tuple[str, str]:
@@ -26,7 +33,7 @@ def classify_error(error: Exception, generation: Generation) -> tuple[str, str]:
             f"{generation.network} ran out of memory at batch size {recipe.batch_size} on {recipe.workers} workers; "
             "a smaller --batch-size or more --workers may help"
         )
-    text = " ".join(str(error).split())
     if isinstance(error, OSError):
-        return "storage", f"{generation.network} stopped since a file could not be read or written: {text}"
+        return "storage", storage_sentence(error)
+    text = " ".join(str(error).split())
     return "error", f"{generation.network} cannot be trained: {type(error).__name__}: {text[:500]}"

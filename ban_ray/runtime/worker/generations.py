@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import cast
 
 import torch
@@ -14,7 +15,7 @@ from ban_ray.runtime.events import EpochEnded, Published, Reused, WorkerReport
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker.admission import Admission, admit
 from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
-from ban_ray.runtime.worker.failures import classify_error, is_lost_peer
+from ban_ray.runtime.worker.failures import classify_error, is_full_disk, is_lost_peer
 from ban_ray.runtime.worker.publishing import publish_trained
 from ban_ray.runtime.worker.teacher_cache import teacher_output_cache
 from ban_ray.specs import Generation, Task
@@ -44,7 +45,12 @@ def train_generations(job: TrainingJob, device: torch.device, report: WorkerRepo
         claim: claims.Claim | None = None
         admission: Admission | None = None
         if distributed.rank() == 0:
-            admission, claim = admit(population, generation, job)
+            try:
+                admission, claim = admit(population, generation, job)
+            except OSError as error:
+                if not is_full_disk(error):
+                    raise
+                admission = Admission(action="failed", message=classify_error(error, generation)[1])
         admission = cast(Admission, distributed.broadcast(admission))
         if admission.action == "reused":
             report(_reused(population, number, generation) if distributed.rank() == 0 else None)
@@ -102,7 +108,9 @@ def train_generations(job: TrainingJob, device: torch.device, report: WorkerRepo
             return JobResult(status="failed", key=generation.key, message=sentence)
         finally:
             if claim is not None:
-                claim.release()
+                # A claim that cannot be released expires.
+                with suppress(OSError):
+                    claim.release()
     return JobResult(status="done")
 
 
