@@ -10,7 +10,8 @@ from ban_ray.runtime.events import ChainEnded, EventHandler, Reused, Waiting, to
 from ban_ray.runtime.messages import JobResult, TrainingJob, TrialSpec
 from ban_ray.runtime.train_run import run_job
 from ban_ray.storage.identity import mismatch
-from ban_ray.storage.opening import PATIENCE_S, find_storage
+from ban_ray.storage.opening import find_storage
+from ban_ray.storage.retrying import PATIENCE_S
 
 DRIVER_MEMORY_BYTES = 500 * 2**20
 """What a trial's driver reserves: memory alone, since a CPU of its own would starve its workers."""

@@ -1,1 +1,1 @@
-"""Bytes under a path, in a folder or a bucket."""
+"""Storages: bytes under a path, in a folder or a bucket."""

@@ -1,4 +1,4 @@
-"""What a local storage does to single files and folders."""
+"""Operations on single files and folders that are whole or not done at all."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_temporary(target: Path, data: bytes) -> Path:
-    """A new hidden file beside the target, with its bytes on disk."""
+    """Write a new hidden file beside the target; its bytes are on disk when this returns."""
     scratch = target.parent / f".{target.name}.{secrets.token_hex(6)}"
     try:
         with scratch.open("xb") as file:
@@ -21,7 +21,7 @@ def write_temporary(target: Path, data: bytes) -> Path:
 
 
 def link(scratch: Path, target: Path) -> None:
-    """Give a file a second name; raises FileExistsError where the name is taken."""
+    """Give a file a second name, or raise FileExistsError."""
     try:
         os.link(scratch, target)
     except FileExistsError:
@@ -31,7 +31,7 @@ def link(scratch: Path, target: Path) -> None:
 
 
 def sync(folder: Path) -> None:
-    """Make a new name last through a power cut, where the file system knows how."""
+    """Make a new name survive a power cut, if the file system supports it."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except FileNotFoundError:
@@ -47,18 +47,16 @@ def sync(folder: Path) -> None:
 
 
 def delete_folder(folder: Path) -> None:
-    """Delete a folder with all below it; links are deleted, not followed.
-
-    Others may delete it too, or still write into it; NFS keeps a file that is open elsewhere.
-    """
+    """Delete a folder and everything below it; links are deleted, not followed."""
     try:
-        with os.scandir(folder) as below:
-            for one in below:
-                if one.is_dir(follow_symlinks=False):
-                    delete_folder(Path(one))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    delete_folder(Path(entry))
                 else:
-                    Path(one).unlink(missing_ok=True)
+                    Path(entry).unlink(missing_ok=True)
         folder.rmdir()
     except OSError as error:
+        # Other processes may delete it too, or still write into it; NFS keeps a file that is open elsewhere.
         if error.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EBUSY):
             raise

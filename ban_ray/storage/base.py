@@ -1,4 +1,4 @@
-"""The few operations on bytes that everything else is built on."""
+"""The interface of a storage: a few operations on bytes."""
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -25,7 +25,7 @@ class TooLarge(OSError):
 
 
 class NotAFile(OSError):
-    """A folder, a pipe or a device stands where a file is expected."""
+    """A path is a folder's, a pipe's or a device's where a file is expected."""
 
 
 class Storage(Protocol):
@@ -41,35 +41,35 @@ class Storage(Protocol):
         """The bytes of a file.
 
         Raises:
-            FileNotFoundError: nothing is there.
+            FileNotFoundError: the path does not exist.
             TooLarge: it has more than `at_most` bytes; they are not read.
-            NotAFile: it is no file.
+            NotAFile: the path is not a file's.
         """
         ...
 
     def head(self, path: str, size: int) -> bytes:
-        """The first bytes of a file, all of them where it has no more than `size`.
+        """The first `size` bytes of a file, or all of them if it has fewer.
 
         Raises:
-            FileNotFoundError: nothing is there.
-            NotAFile: it is no file.
+            FileNotFoundError: the path does not exist.
+            NotAFile: the path is not a file's.
         """
         ...
 
     def write(self, path: str, data: bytes) -> None:
-        """Whole or not at all, on disk when it returns; replaces what was there."""
+        """Write or replace a file, wholly or not at all; it is on disk when this returns."""
         ...
 
     def create(self, path: str, data: bytes) -> bool:
-        """Like `write`, but False, and nothing changed, if the path exists already."""
+        """Like `write`, but return False and change nothing if the path exists."""
         ...
 
     def exists(self, path: str) -> bool:
-        """Whether a file or a folder is there."""
+        """Whether a path is a file's or a folder's."""
         ...
 
     def list(self, path: str) -> list[str]:
-        """Sorted names directly below a folder, without those that begin with a dot; none where it is missing."""
+        """Sorted names directly below a folder, without those that begin with a dot; none if it does not exist."""
         ...
 
     def entries(self, path: str) -> tuple[Entry, ...]:
@@ -77,25 +77,26 @@ class Storage(Protocol):
         ...
 
     def versions(self, path: str, file: str) -> dict[str, str]:
-        """The folders directly below `path` that hold `file`, each with a mark that changes when the file does."""
+        """The folders directly below `path` that hold `file`, each with a version that changes when the file does."""
         ...
 
     def move(self, source: str, target: str) -> None:
-        """Give a file, or a folder with all below it, another name; `target` must not exist.
+        """Rename a file, or a folder with everything below it, to a `target` that does not exist.
 
-        A file moves at once. A folder does so on a disk; in an object store its files move one by one.
+        This is atomic for files, and on a disk for folders; in an object store files move one by one.
 
         Raises:
-            FileNotFoundError: there is no `source`.
+            FileNotFoundError: `source` does not exist.
+            FileExistsError: `target` exists.
         """
         ...
 
     def delete(self, path: str) -> None:
-        """A file or a folder with all below it; nothing where it is missing."""
+        """Delete a file, or a folder with everything below it, if it exists."""
         ...
 
     def free_bytes(self) -> int | None:
-        """Space that is left for this user; None where the storage does not tell."""
+        """Free space for this user; None if the storage does not report it."""
         ...
 
 

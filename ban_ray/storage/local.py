@@ -5,17 +5,18 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from ban_ray.storage.atomic_files import delete_folder, link, sync, write_temporary
 from ban_ray.storage.base import Entry, NotAFile, TooLarge, parts_of
 
 _ATTEMPTS = 5
-"""How often a file is placed whose folder another process deletes at the same moment."""
+"""How often a file is written whose folder another process deletes at the same moment."""
 
 
 class StorageGone(OSError):
-    """The storage's own folder is not there any more, as while a network file system is not mounted."""
+    """The storage's own folder has disappeared, as while a network file system is not mounted."""
 
 
 class LocalStorage:
@@ -56,11 +57,11 @@ class LocalStorage:
             os.close(handle)
 
     def write(self, path: str, data: bytes) -> None:
-        self._place(path, data, os.replace)
+        self._write(path, data, os.replace)
 
     def create(self, path: str, data: bytes) -> bool:
         try:
-            self._place(path, data, link)
+            self._write(path, data, link)
         except FileExistsError:
             return False
         return True
@@ -78,26 +79,22 @@ class LocalStorage:
         return sorted(name for name in self._names(path) if not name.startswith("."))
 
     def entries(self, path: str) -> tuple[Entry, ...]:
-        found = []
-        for name in self._names(path):
-            try:
+        entries = []
+        for name in sorted(self._names(path)):
+            with suppress(FileNotFoundError):
                 status = (self._at(path) / name).lstat()
-            except FileNotFoundError:
-                continue
-            folder = stat.S_ISDIR(status.st_mode)
-            found.append(Entry(name, folder, 0 if folder else status.st_size, status.st_mtime))
-        return tuple(sorted(found, key=lambda entry: entry.name))
+                is_folder = stat.S_ISDIR(status.st_mode)
+                entries.append(Entry(name, is_folder, 0 if is_folder else status.st_size, status.st_mtime))
+        return tuple(entries)
 
     def versions(self, path: str, file: str) -> dict[str, str]:
         folder, (name,) = self._at(path), parts_of(file)
-        found = {}
+        versions = {}
         for below in self._names(path):
-            try:
+            with suppress(FileNotFoundError, NotADirectoryError):
                 status = (folder / below / name).stat()
-            except (FileNotFoundError, NotADirectoryError):
-                continue
-            found[below] = f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
-        return found
+                versions[below] = f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
+        return versions
 
     def move(self, source: str, target: str) -> None:
         before, after = self._at(source), self._at(target)
@@ -105,7 +102,7 @@ class LocalStorage:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(after))
         new = self._make(after.parent)
         before.rename(after)
-        for folder in (before.parent, after.parent, *(one.parent for one in new)):
+        for folder in (before.parent, after.parent, *new):
             sync(folder)
 
     def delete(self, path: str) -> None:
@@ -124,16 +121,15 @@ class LocalStorage:
             self._used = self._has_names()
 
     def free_bytes(self) -> int | None:
-        there = next(folder for folder in (self._root, *self._root.parents) if folder.exists())
-        return shutil.disk_usage(there).free
+        existing = next(folder for folder in (self._root, *self._root.parents) if folder.exists())
+        return shutil.disk_usage(existing).free
 
     def _at(self, path: str) -> Path:
         return self._root.joinpath(*parts_of(path))
 
     def _names(self, path: str) -> tuple[str, ...]:
         try:
-            with os.scandir(self._at(path)) as below:
-                names = tuple(one.name for one in below)
+            names = tuple(os.listdir(self._at(path)))  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError):
             self._check()
             return ()
@@ -143,32 +139,28 @@ class LocalStorage:
     def _has_names(self) -> bool:
         try:
             with os.scandir(self._root) as names:
-                return any(True for _ in names)
+                return next(names, None) is not None
         except (FileNotFoundError, NotADirectoryError):
             return False
 
     def require(self) -> None:
-        """Raises StorageGone: there is no such folder."""
+        """Raise `StorageGone` if the folder does not exist."""
         if not self._root.is_dir():
             raise StorageGone(errno.ESTALE, "there is no such folder", str(self._root))
 
     def _check(self) -> None:
-        """Tell a missing file from a missing storage: what is not mounted has left an empty folder, or none.
-
-        Raises:
-            StorageGone: there were files once.
-        """
+        """Raise `StorageGone` if the storage had files and now has none, as a folder that is not mounted."""
         if self._used and not self._has_names():
             raise StorageGone(errno.ESTALE, "the storage's folder is missing or empty", str(self._root))
 
-    def _place(self, path: str, data: bytes, place: Callable[[Path, Path], None]) -> None:
+    def _write(self, path: str, data: bytes, rename: Callable[[Path, Path], None]) -> None:
         target = self._at(path)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 new = self._make(target.parent)
                 scratch = write_temporary(target, data)
                 try:
-                    place(scratch, target)
+                    rename(scratch, target)
                 finally:
                     scratch.unlink(missing_ok=True)
                 break
@@ -176,18 +168,16 @@ class LocalStorage:
                 if attempt == _ATTEMPTS:
                     raise
         self._used = True
-        for folder in (target.parent, *(one.parent for one in new)):
+        for folder in (target.parent, *new):
             sync(folder)
 
     def _make(self, folder: Path) -> tuple[Path, ...]:
-        """Make a folder, and return those that are new, the lowest first.
-
-        Never the storage's own again: that would hide what is mounted later.
-        """
+        """Make a folder, and return the folders that got a new name in them, the lowest first."""
         if folder.is_dir():
             return ()
+        # The storage's own folder is never made again: that would hide what is mounted later.
         self._check()
         below_root = (folder, *folder.parents)[: len(folder.relative_to(self._root).parts)]
-        new = tuple(one for one in below_root if not one.is_dir())
+        changed = tuple(path.parent for path in below_root if not path.is_dir())
         folder.mkdir(parents=True, exist_ok=True)
-        return new
+        return changed

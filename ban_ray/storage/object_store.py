@@ -29,7 +29,7 @@ class BucketMissing(OSError):
 
 
 class ObjectStorage:
-    """Objects below a prefix; folders are what their names suggest."""
+    """Objects below a prefix; folders are the parts of their names."""
 
     def __init__(self, store: "ObjectStore", url: str) -> None:
         self._store = store
@@ -40,25 +40,25 @@ class ObjectStorage:
         return self._url
 
     def read(self, path: str, *, at_most: int | None = None) -> bytes:
-        with _told(path):
-            found = obstore.get(self._store, _name(path))
-            size = found.meta["size"]
+        with _system_errors(path):
+            result = obstore.get(self._store, _name(path))
+            size = result.meta["size"]
             if at_most is not None and size > at_most:
                 raise TooLarge(errno.EFBIG, f"has {size} bytes, more than {at_most}", path)
-            return bytes(found.bytes())
+            return bytes(result.bytes())
 
     def head(self, path: str, size: int) -> bytes:
-        with _told(path):
+        with _system_errors(path):
             # Servers refuse a range of an empty object.
             end = min(size, obstore.head(self._store, _name(path))["size"])
             return bytes(obstore.get_range(self._store, _name(path), start=0, end=end)) if end else b""
 
     def write(self, path: str, data: bytes) -> None:
-        with _told(path):
+        with _system_errors(path):
             obstore.put(self._store, _name(path), data)
 
     def create(self, path: str, data: bytes) -> bool:
-        with _told(path):
+        with _system_errors(path):
             try:
                 obstore.put(self._store, _name(path), data, mode="create")
             except (AlreadyExistsError, PreconditionError):
@@ -66,7 +66,7 @@ class ObjectStorage:
         return True
 
     def exists(self, path: str) -> bool:
-        with _told(path):
+        with _system_errors(path):
             try:
                 obstore.head(self._store, _name(path))
             except FileNotFoundError as error:
@@ -79,30 +79,30 @@ class ObjectStorage:
         return [entry.name for entry in self.entries(path) if not entry.name.startswith(".")]
 
     def entries(self, path: str) -> tuple[Entry, ...]:
-        with _told(path):
-            found = obstore.list_with_delimiter(self._store, _name(path))
-        folders = [Entry(_last(prefix), True, 0, None) for prefix in found["common_prefixes"]]
+        with _system_errors(path):
+            listed = obstore.list_with_delimiter(self._store, _name(path))
+        folders = [Entry(_last(prefix), True, 0, None) for prefix in listed["common_prefixes"]]
         files = [
             Entry(_last(meta["path"]), False, meta["size"], meta["last_modified"].timestamp())
-            for meta in found["objects"]
+            for meta in listed["objects"]
         ]
         return tuple(sorted(folders + files, key=lambda entry: entry.name))
 
     def versions(self, path: str, file: str) -> dict[str, str]:
         depth, (name,) = len(parts_of(path)), parts_of(file)
-        found = {}
-        with _told(path):
+        versions = {}
+        with _system_errors(path):
             for meta in self._below(path):
                 names = meta["path"].split("/")
                 if len(names) == depth + 2 and names[-1] == name:
-                    found[names[-2]] = f"{meta['e_tag']}-{meta['last_modified'].timestamp()}-{meta['size']}"
-        return found
+                    versions[names[-2]] = f"{meta['e_tag']}-{meta['last_modified'].timestamp()}-{meta['size']}"
+        return versions
 
     def move(self, source: str, target: str) -> None:
         before, after = _name(source), _name(target)
         if self.exists(target):
             raise FileExistsError(errno.EEXIST, "exists already", target)
-        with _told(source):
+        with _system_errors(source):
             below = [meta["path"] for meta in self._below(source)]
             if below:
                 for path in below:
@@ -111,7 +111,7 @@ class ObjectStorage:
                 obstore.rename(self._store, before, after)
 
     def delete(self, path: str) -> None:
-        with _told(path):
+        with _system_errors(path):
             self._delete([_name(path)])
             self._delete([meta["path"] for meta in self._below(path)])
 
@@ -131,9 +131,9 @@ class ObjectStorage:
                 if _no_bucket(error):
                     raise
                 # Some stores stop at the first object that is missing.
-                for one in page:
+                for name in page:
                     with suppress(FileNotFoundError):
-                        obstore.delete(self._store, one)
+                        obstore.delete(self._store, name)
 
 
 def _name(path: str) -> str:
@@ -149,8 +149,8 @@ def _no_bucket(error: Exception) -> bool:
 
 
 @contextmanager
-def _told(path: str) -> Iterator[None]:
-    """Raise the library's errors as the system's, with their first line."""
+def _system_errors(path: str) -> Iterator[None]:
+    """Raise errors of the library as OSError, with their first line."""
     try:
         yield
     except (FileNotFoundError, BaseError) as error:

@@ -16,8 +16,6 @@ from ban_ray.storage.retrying import PATIENCE_S, RetryingStorage
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-__all__ = ["PATIENCE_S", "LocalStorage", "Storage", "absolute", "find_storage", "is_url", "open_storage"]
-
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 _BUCKETS = ("s3", "s3a", "gs", "az", "azure", "abfs", "abfss")
 _FORMS = "a folder, s3://bucket/folder, gs://bucket/folder and az://container/folder are allowed"
@@ -26,32 +24,32 @@ _RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=20
 
 
 def is_url(storage: str) -> bool:
-    """Whether a storage is named by a URL, not by a path."""
+    """Whether the name of a storage is a URL."""
     return _URL.fullmatch(storage) is not None
 
 
 def absolute(storage: str) -> str:
-    """The name by which a process in another folder finds the same storage.
+    """The storage's absolute path, or its URL.
 
     Raises:
-        UserError: it begins with the home folder of a user whom this machine does not know.
+        UserError: it begins with the home folder of an unknown user.
     """
     if is_url(storage):
         return storage
     try:
         return str(Path(storage).expanduser().absolute())
     except RuntimeError as error:
-        raise UserError(f"--storage {storage!r}: there is no such user's home folder") from error
+        raise UserError(f"--storage {storage!r}: there is no such user on this machine") from error
 
 
 def open_storage(url: str, *, patience_s: float = PATIENCE_S) -> Storage:
-    """The storage at a path or a URL for writing; a folder that is missing is made.
+    """The storage at a path or a URL for writing; a missing folder is made.
 
     A bucket's credentials and server come from the variables of its vendor's own tools, such as
     AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and AWS_ENDPOINT_URL.
 
     Args:
-        patience_s: seconds for which each later operation is tried again while the storage is gone.
+        patience_s: seconds for which each later operation is retried while the storage cannot be reached.
 
     Raises:
         UserError: it cannot be made, reached or written, or cannot create a file exclusively.
@@ -75,10 +73,10 @@ def find_storage(url: str, *, patience_s: float = 0.0) -> Storage:
     """The storage at a path or a URL that exists; nothing is made or written.
 
     Args:
-        patience_s: seconds for which this and each later operation is tried again while the storage is gone.
+        patience_s: seconds for which this and each later operation is retried while the storage cannot be reached.
 
     Raises:
-        UserError: it is not there or cannot be reached.
+        UserError: it does not exist or cannot be reached.
     """
     inner = _at(url)
     storage = RetryingStorage(inner, patience_s=patience_s)
@@ -103,7 +101,7 @@ def _at(url: str) -> Storage:
             raise UserError(f"--storage {url!r} is a file; a folder is needed")
         return LocalStorage(root)
     if match[1] not in _BUCKETS:
-        raise UserError(f"--storage {url!r}: {match[1]}:// is not known; {_FORMS}")
+        raise UserError(f"--storage {url!r}: {match[1]}:// is unknown; {_FORMS}")
     from obstore.exceptions import BaseError
     from obstore.store import from_url
 
@@ -116,7 +114,7 @@ def _at(url: str) -> Storage:
 
 
 def _reason(error: OSError, url: str) -> str:
-    """What to tell of an error, with what helps against it."""
+    """The reason of an error, and a remedy where one is known."""
     reason = _first_line(error.strerror or error)
     if isinstance(error, BucketMissing):
         return f"{reason}; make it first"

@@ -1,4 +1,4 @@
-"""A storage that may be gone for a minute."""
+"""Retries of operations on a storage that cannot be reached for a while."""
 
 import errno
 import logging
@@ -12,7 +12,7 @@ from ban_ray.storage.base import Entry, Storage
 
 PATIENCE_S = 90.0
 
-_PASSING = frozenset(
+_TRANSIENT = frozenset(
     {
         errno.ESTALE,
         errno.EIO,
@@ -27,14 +27,14 @@ _PASSING = frozenset(
         errno.ECONNABORTED,
     }
 )
-"""Errors of a network or a server; a full disk or a missing permission does not pass by waiting."""
+"""Errors of a network or a server; a full disk or a missing permission is reported at once."""
 
 _logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class RetryingStorage:
-    """Tries again, with growing pauses, what failed since the storage could not be reached."""
+    """Repeats operations, with growing pauses, that failed since the storage could not be reached."""
 
     def __init__(
         self, inner: Storage, *, patience_s: float = PATIENCE_S, sleep: Callable[[float], None] = time.sleep
@@ -65,7 +65,7 @@ class RetryingStorage:
         def attempt(number: int) -> bool:
             if self._inner.create(path, data):
                 return True
-            # An attempt whose answer was lost may have made it.
+            # An earlier attempt whose answer was lost may have created it.
             return number > 1 and self._holds(path, data)
 
         return self.retry(attempt)
@@ -97,13 +97,13 @@ class RetryingStorage:
         return self.retry(lambda _: self._inner.free_bytes())
 
     def retry(self, attempt: Callable[[int], T]) -> T:
-        """Call with the number of the attempt, from 1, until it works, fails for good, or patience ends."""
+        """Call with the number of the attempt, from 1, until it succeeds, fails otherwise, or `patience_s` is over."""
         retrying = tenacity.Retrying(
-            retry=tenacity.retry_if_exception(_passes),
+            retry=tenacity.retry_if_exception(_is_transient),
             wait=tenacity.wait_exponential(multiplier=0.1, max=5.0) + tenacity.wait_random(0.0, 0.1),
             stop=tenacity.stop_after_delay(self._patience_s),
             sleep=self._sleep,
-            before_sleep=self._tell,
+            before_sleep=self._warn,
             reraise=True,
         )
         for state in retrying:
@@ -118,15 +118,15 @@ class RetryingStorage:
         except FileNotFoundError:
             return False
 
-    def _tell(self, state: tenacity.RetryCallState) -> None:
+    def _warn(self, state: tenacity.RetryCallState) -> None:
         if state.attempt_number == 1 and state.outcome is not None:
             _logger.warning(
-                "storage %s cannot be reached (%s); trying again for up to %.0f s",
+                "storage %s cannot be reached (%s); retrying for up to %.0f s",
                 self.url,
                 state.outcome.exception(),
                 self._patience_s,
             )
 
 
-def _passes(error: BaseException) -> bool:
-    return isinstance(error, OSError) and error.errno in _PASSING
+def _is_transient(error: BaseException) -> bool:
+    return isinstance(error, OSError) and error.errno in _TRANSIENT

@@ -13,7 +13,7 @@ from ban_ray.population import Population
 from ban_ray.population.member import FORMAT_VERSION, File, Member
 from ban_ray.population.publish import measure
 from ban_ray.specs import SEMANTICS_VERSION, Generation, Recipe
-from ban_ray.storage.opening import LocalStorage
+from ban_ray.storage.local import LocalStorage
 from tests.helpers.fabricated_population import BAN, DIGITS, LABEL, Fabricator
 
 

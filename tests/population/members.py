@@ -7,7 +7,7 @@ import numpy as np
 
 from ban_ray.population import Member, Population, Predictions, publish
 from ban_ray.specs import Generation, Objective, Recipe, Task, canonical_json, digest
-from ban_ray.storage.opening import Storage
+from ban_ray.storage.base import Storage
 
 TASK = Task(name="digits", fingerprint="0" * 64)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population, checkpoints
-from ban_ray.storage.opening import Storage
+from ban_ray.storage.base import Storage
 
 KEY = "1" * 64
 OTHER = "2" * 64

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population, claims
-from ban_ray.storage.opening import Storage
+from ban_ray.storage.base import Storage
 
 KEY = "1" * 64
 REPOSITORY = Path(__file__).parents[2]

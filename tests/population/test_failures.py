@@ -3,7 +3,7 @@
 import pytest
 
 from ban_ray.population import Population, failures
-from ban_ray.storage.opening import Storage
+from ban_ray.storage.base import Storage
 
 KEY = "1" * 64
 

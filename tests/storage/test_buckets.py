@@ -4,6 +4,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 
 from ban_ray.errors import UserError
 from ban_ray.population import Member, Population, checkpoints, claims, find_storage, open_storage

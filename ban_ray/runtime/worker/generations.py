@@ -19,7 +19,8 @@ from ban_ray.runtime.worker.failures import classify_error, is_full_disk, is_los
 from ban_ray.runtime.worker.publishing import publish_trained
 from ban_ray.runtime.worker.teacher_cache import teacher_output_cache
 from ban_ray.specs import Generation, Task
-from ban_ray.storage.opening import PATIENCE_S, find_storage
+from ban_ray.storage.opening import find_storage
+from ban_ray.storage.retrying import PATIENCE_S
 from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.task_data import TaskData
