@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from obstore.store import MemoryStore
 
-from ban_ray.storage.base import Storage, TooLarge
+from ban_ray.storage.base import NotAFile, Storage, TooLarge
 from ban_ray.storage.local import LocalStorage
 from ban_ray.storage.object_store import ObjectStorage
 from ban_ray.storage.opening import open_storage
@@ -60,6 +60,8 @@ def test_creation_is_exclusive(storage: Storage) -> None:
     assert storage.create("a/b", b"one")
     assert not storage.create("a/b", b"two")
     assert storage.read("a/b") == b"one"
+    storage.delete("a/b")
+    assert storage.create("a/b", b"three")
 
 
 def test_of_many_creators_one_succeeds(storage: Storage) -> None:
@@ -93,6 +95,12 @@ def test_names_below_a_folder(storage: Storage) -> None:
     assert storage.exists("a/b")
     assert not storage.exists("a/b/z")
     assert not storage.exists("a/b/x/y")
+
+
+def test_a_folder_is_no_file(storage: Storage) -> None:
+    storage.write("a/b", b"1")
+    with pytest.raises((NotAFile, FileNotFoundError)):
+        storage.read("a")
 
 
 def test_sizes_and_times(storage: Storage) -> None:
@@ -149,7 +157,7 @@ def test_moving(storage: Storage) -> None:
 
 
 @pytest.mark.parametrize("path", ["", ".", "/", "/x", "..", "../x", "a/../../x", "a/..", "a\0b"])
-def test_nothing_leaves_the_storage(storage: Storage, path: str) -> None:
+def test_nothing_leaves_the_storage(storage: Storage, tmp_path: Path, path: str) -> None:
     asks: list[Callable[[], object]] = [
         lambda: storage.read(path),
         lambda: storage.write(path, b""),
@@ -166,6 +174,7 @@ def test_nothing_leaves_the_storage(storage: Storage, path: str) -> None:
     for ask in asks:
         with pytest.raises(ValueError, match="leaves the storage"):
             ask()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_free_space_where_it_is_known(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,11 @@
 """Texts in a population: what is stored of predictions, ensembles, orders from baseline to student."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import load
 
 from ban_ray.errors import DamagedMember
@@ -112,7 +114,7 @@ def test_what_is_not_kept_is_not_known() -> None:
     assert np.isnan(entropies(kept)).all()
 
 
-CHANGES = {
+CHANGES: dict[str, NDArray[Any]] = {
     "test_predicted": np.zeros(30, np.int32),
     "test_top": np.zeros(29, np.float32),
     "test": np.full(30, np.nan, np.float32),
@@ -124,7 +126,7 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_strangers_predictions(name: str) -> None:
     _, kept, labels = outputs(7)
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         f"{part}{what}": array
         for part in ("held_out", "test")
         for what, array in (("", kept.label), ("_labels", labels), ("_predicted", kept.predicted), ("_top", kept.top))

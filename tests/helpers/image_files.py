@@ -14,6 +14,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from PIL import Image
 
+from ban_ray.tasks.image_dataset import ImageDataset
+from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.source import Source
 from ban_ray.tasks.types import cifar, fashion_mnist
 
 Dump = Callable[[NDArray[np.uint8], dict[str, object]], bytes]
@@ -26,8 +29,8 @@ class Pictures:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
 
-    def __getitem__(self, order: object) -> "Pictures":
-        return Pictures(self.images[order], self.labels[order])  # type: ignore[index]
+    def __getitem__(self, order: slice | NDArray[np.int64]) -> "Pictures":
+        return Pictures(self.images[order], self.labels[order])
 
 
 def random_pictures(count: int, *, classes: int = 10, side: int = 32, seed: int = 0) -> Pictures:
@@ -145,3 +148,9 @@ def write_images(
             place.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image.squeeze()).save(place / f"{number}.{kind}")
     return folder
+
+
+def open_images(source: Source, fingerprint: str | None = None) -> ImageDataset:
+    dataset = open_source(source, fingerprint)
+    assert isinstance(dataset, ImageDataset)
+    return dataset

@@ -6,15 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from ban_ray.errors import UserError
 from ban_ray.population import Member, Population, checkpoints, claims, find_storage, open_storage
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.runtime.events import EpochEnded, Event
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Objective, Recipe, Task, born_again
-from ban_ray.storage.opening import absolute
 from tests.helpers.jobs import make_job
-from tests.helpers.s3_server import ForgetsConditions, make_bucket, serve
 from tests.population_store.fabricate import add
 
 KEY = "0" * 64
@@ -105,51 +102,3 @@ def test_a_training_resumes_to_the_same_bits(s3: str, tmp_path: Path, task: Task
         assert bucket[key].predictions == disk[key].predictions
     assert verify(bucket, grace_s=0).findings == ()
     assert bucket.storage.list("claims") == bucket.storage.list("unfinished") == []
-
-
-def test_a_bucket_that_is_not_there(s3: str) -> None:
-    for opened in (open_storage, find_storage):
-        with pytest.raises(UserError, match="the bucket does not exist; make it first") as caught:
-            opened("s3://no-such-bucket/folder")
-        assert "\n" not in str(caught.value)
-
-
-def test_no_credentials(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
-    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
-    # Where a machine of Amazon's would be asked for its role.
-    monkeypatch.setenv("AWS_METADATA_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(UserError, match="AWS_ACCESS_KEY_ID is not set") as caught:
-        open_storage(s3)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_server_that_does_not_answer(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"cannot be written: .*127\.0\.0\.1:9") as caught:
-        open_storage(s3)
-    assert "\n" not in str(caught.value)
-
-
-def test_a_server_without_conditional_writes_is_refused(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serve(ForgetsConditions) as old:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", old)
-        make_bucket(old, "forgetful")
-        with pytest.raises(UserError, match="conditional writes"):
-            open_storage("s3://forgetful/x")
-
-
-@pytest.mark.parametrize("url", ["ftp://x/y", "memory://", "http://127.0.0.1/x", "s3://", "az://container/x"])
-def test_what_cannot_be_opened(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
-    with pytest.raises(UserError) as caught:
-        open_storage(url)
-    assert url in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_names_of_storages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert absolute("runs") == str(tmp_path / "runs")
-    assert absolute("s3://bucket/x") == "s3://bucket/x"
-    assert open_storage(f"file://{tmp_path}/here").url == str(tmp_path / "here")

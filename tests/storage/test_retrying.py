@@ -241,7 +241,7 @@ def test_a_waiter_that_could_not_look_does_not_take_over(root: Path, monkeypatch
     record = {"run": "theirs", "owner": {}, "counter": 1, "released": False}
     storage.write(f"claims/{key}/000001.json", json.dumps(record).encode())
     looks = iter([1.0, 1.0, claims.STALE_S + 30, *([1.0] * 100)])
-    monkeypatch.setattr(claims.time, "monotonic", lambda: clock[0])
-    monkeypatch.setattr(claims.time, "sleep", lambda _: clock.__setitem__(0, clock[0] + next(looks)))
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(time, "sleep", lambda _: clock.__setitem__(0, clock[0] + next(looks)))
     assert claims.wait(storage, key, lambda: False) == 1
     assert clock[0] > 2 + claims.STALE_S + 30 + claims.STALE_S, "the clock began again after the outage"

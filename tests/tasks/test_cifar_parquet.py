@@ -4,6 +4,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,10 +55,15 @@ def truncated(file: Path) -> None:
     file.write_bytes(file.read_bytes()[:-20])
 
 
+def to_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
 Spoil = Callable[[Path], object]
 CASES: dict[str, tuple[Spoil, str]] = {
     "missing": (Path.unlink, "is missing"),
-    "a folder": (lambda file: (file.unlink(), file.mkdir()), "is missing"),
+    "a folder": (to_folder, "is missing"),
     "no bytes": (lambda file: file.write_bytes(b""), "cannot be read as Parquet"),
     "not Parquet": (lambda file: file.write_text("id,img,label\n1,2,3\n" * 20), "cannot be read as Parquet"),
     "truncated": (truncated, "cannot be read as Parquet"),
@@ -89,11 +95,17 @@ CASES: dict[str, tuple[Spoil, str]] = {
     ),
     "label too large": (lambda file: write_table(file, ENCODED, [*LABELS[:11], 10]), "0 to 10; allowed are 0 to 9"),
     "label too small": (lambda file: write_table(file, ENCODED, [*LABELS[:11], -1]), "-1 to 9; allowed are 0 to 9"),
-    "null label": (lambda file: write_table(file, ENCODED, [*LABELS[:11], None]), "column 'label'"),
+    "null label": (
+        lambda file: write_table(file, ENCODED, [*LABELS[:11], None]),
+        "row 11 of label column 'label' holds nothing; a whole number is needed",
+    ),
     "nested labels": (lambda file: write_table(file, ENCODED, [[label] * (label + 1) for label in LABELS]), "'label'"),
     "NaN label": (lambda file: write_table(file, ENCODED, [*map(float, LABELS[:11]), float("nan")]), "column 'label'"),
     "broken label": (lambda file: write_table(file, ENCODED, [label + 0.5 for label in LABELS]), "column 'label'"),
-    "labels as text": (lambda file: write_table(file, ENCODED, [str(label) for label in LABELS]), "column 'label'"),
+    "labels as text": (
+        lambda file: write_table(file, ENCODED, [f"class {label}" for label in LABELS]),
+        "row 0 of label column 'label' holds the str 'class 0'; a whole number is needed",
+    ),
     "huge unsigned label": (
         lambda file: write_table(file, ENCODED, pa.array([2**64 - 1] * 12, pa.uint64())),
         "column 'label'",
@@ -154,7 +166,7 @@ def test_images_as_plain_bytes_are_read(tmp_path: Path) -> None:
         ("digits", {"label_column": "x"}, "--label-column 'x' has no effect"),
     ],
 )
-def test_a_source_that_cannot_be_used(name: str, options: dict[str, str], said: str) -> None:
+def test_a_source_that_cannot_be_used(name: str, options: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError) as caught:
         Source.of(name, **options)
     assert said in str(caught.value)

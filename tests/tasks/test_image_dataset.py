@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,17 +11,16 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.tasks.cache import cache_root
 from ban_ray.tasks.image_dataset import ImageArrays, ImageDataset, RawImages, canonical, fingerprint
-from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.readers import cifar_parquet
 from ban_ray.tasks.source import Source
-from tests.helpers.image_files import Pictures, random_pictures, write_folder, write_part
+from tests.helpers.image_files import Pictures, open_images, random_pictures, write_folder, write_part
 
 TRAIN = random_pictures(40, seed=1)
 TEST = random_pictures(20, seed=2)
 
 
-def of(folder: Path, **options: str) -> ImageDataset:
-    return open_source(Source.of("cifar10", data=str(folder), **options))
+def of(folder: Path, **options: Any) -> ImageDataset:
+    return open_images(Source.of("cifar10", data=str(folder), **options))
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +54,8 @@ def test_plain_arrays_are_the_same_task(first: ImageDataset) -> None:
     """As a reader of another format would hand them over."""
     other = shuffled(TRAIN, 5)
     test = ImageArrays(TEST.images, TEST.labels)
-    for labels in (other.labels, other.labels.astype(np.uint8)):
-        raw = RawImages(ImageArrays(other.images, labels), test, 10)
+    for dtype in (np.int64, np.uint8):
+        raw = RawImages(ImageArrays(other.images, other.labels.astype(dtype)), test, 10)
         assert raw.cache().fingerprint == first.fingerprint
 
 
@@ -76,7 +76,7 @@ def test_every_pixel_label_and_part_matters(tmp_path: Path, first: ImageDataset)
         of(write_folder(tmp_path / "label", label, TEST)),
         of(write_folder(tmp_path / "parts", TEST, TRAIN)),
         of(write_folder(tmp_path / "fewer", TRAIN[:39], TEST)),
-        open_source(Source.of("cifar100", data=str(write_folder(tmp_path / "classes", TRAIN, TEST)))),
+        open_images(Source.of("cifar100", data=str(write_folder(tmp_path / "classes", TRAIN, TEST)))),
     ]
     assert len({first.fingerprint, *(decoded.fingerprint for decoded in changed)}) == 6
 
@@ -135,14 +135,14 @@ def test_nothing_half_decoded_is_left(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_known_fingerprint_needs_no_files(tmp_path: Path, first: ImageDataset) -> None:
     source = Source(name="cifar10", data=str(tmp_path / "gone"))
-    assert open_source(source, first.fingerprint).fingerprint == first.fingerprint
+    assert open_images(source, first.fingerprint).fingerprint == first.fingerprint
 
 
 @pytest.mark.parametrize("name", ["digits", "cifar10"])
 def test_other_data_than_the_task_asks_for_is_refused(tmp_path: Path, name: str) -> None:
     data = None if name == "digits" else str(write_folder(tmp_path, TRAIN, TEST))
     with pytest.raises(UserError, match="0" * 12):
-        open_source(Source.of(name, data=data), "0" * 64)
+        open_images(Source.of(name, data=data), "0" * 64)
 
 
 def test_the_cache_says_how_many_classes(first: ImageDataset) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -17,23 +17,22 @@ from torchvision.transforms import functional
 from ban_ray.errors import UserError
 from ban_ray.specs import Task
 from ban_ray.tasks.image_data import load_images
-from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.readers import image_decoding as encoded
 from ban_ray.tasks.readers import image_folder
 from ban_ray.tasks.source import Source
-from tests.helpers.image_files import encode, random_pictures, write_images
+from tests.helpers.image_files import encode, open_images, random_pictures, write_images
 
 CLASSES = ("ant", "bee")
 PICTURES = random_pictures(12, classes=2, side=20)
 
 
 def make(place: Path, **options: str) -> Path:
-    return write_images(place, PICTURES, PICTURES[:6], names=CLASSES, **options)  # type: ignore[arg-type]
+    return write_images(place, PICTURES, PICTURES[:6], names=CLASSES, **options)
 
 
 def refused(data: Path, size: str = "16") -> str:
     with pytest.raises(UserError) as caught:
-        open_source(Source.of("folder", str(data), image_size=size))
+        open_images(Source.of("folder", str(data), image_size=size))
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -49,7 +48,7 @@ def test_what_is_read(tmp_path: Path) -> None:
     deep = tmp_path / "train" / "bee" / "more" / "still"
     deep.mkdir(parents=True)
     Image.new("RGB", (40, 40)).save(deep / "a.JPG")
-    decoded = open_source(Source.of("folder", str(tmp_path), image_size="16x24"))
+    decoded = open_images(Source.of("folder", str(tmp_path), image_size="16x24"))
     assert decoded.image_shape == (16, 24, 3)
     assert decoded.class_names == CLASSES
     assert decoded.num_classes == 2
@@ -62,7 +61,7 @@ def test_what_is_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "bmp", "ppm", "tif", "webp"])
 def test_formats(tmp_path: Path, kind: str) -> None:
-    decoded = open_source(Source.of("folder", str(make(tmp_path, kind=kind)), image_size=20))
+    decoded = open_images(Source.of("folder", str(make(tmp_path, kind=kind)), image_size=20))
     difference = np.abs(np.sort(decoded.test.images.mean((1, 2, 3))) - np.sort(PICTURES.images[:6].mean((1, 2, 3))))
     assert difference.max() < (4 if kind in ("jpg", "webp") else 1e-9)
 
@@ -99,11 +98,25 @@ def test_deep_images_are_refused_rather_than_clipped(tmp_path: Path) -> None:
     assert "8-bit images are needed" in sentence
 
 
+def each(action: Callable[[Path], object], paths: Iterable[Path]) -> None:
+    for path in list(paths):
+        action(path)
+
+
+def link_upwards(data: Path) -> None:
+    (data / "train/ant/a").mkdir()
+    (data / "train/ant/a/up").symlink_to(data / "train")
+
+
 Spoil = Callable[[Path], object]
 CASES: dict[str, tuple[Spoil, str, str]] = {
     "no test": (lambda data: shutil.rmtree(data / "test"), "", "no folder test; train and test are needed"),
     "val for test": (lambda data: (data / "test").rename(data / "val"), "", "its folders are: train, val"),
-    "empty": (lambda data: [shutil.rmtree(data / part) for part in ("train", "test")], "", "its folders are: none"),
+    "empty": (
+        lambda data: each(shutil.rmtree, (data / part for part in ("train", "test"))),
+        "",
+        "its folders are: none",
+    ),
     "class missing in test": (lambda data: shutil.rmtree(data / "test" / "bee"), "test", "no folder for class 'bee'"),
     "class missing in train": (
         lambda data: shutil.rmtree(data / "train" / "ant"),
@@ -111,17 +124,17 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
         "no folder for class 'ant'",
     ),
     "one class": (
-        lambda data: [shutil.rmtree(data / part / "ant") for part in ("train", "test")],
+        lambda data: each(shutil.rmtree, (data / part / "ant" for part in ("train", "test"))),
         "train",
         "has 1 class folders; at least two",
     ),
     "no class": (
-        lambda data: [shutil.rmtree(data / part / name) for part in ("train", "test") for name in CLASSES],
+        lambda data: each(shutil.rmtree, (data / part / name for part in ("train", "test") for name in CLASSES)),
         "train",
         "has 0 class folders; at least two",
     ),
     "class without images": (
-        lambda data: [file.unlink() for file in (data / "train" / "bee").iterdir()],
+        lambda data: each(Path.unlink, (data / "train" / "bee").iterdir()),
         "train",
         "no image for class 'bee'",
     ),
@@ -148,7 +161,7 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
         "cannot be read (Too many levels",
     ),
     "link upwards": (
-        lambda data: ((data / "train/ant/a").mkdir(), (data / "train/ant/a/up").symlink_to(data / "train")),
+        link_upwards,
         "train/ant/a/up",
         "link back to a folder that it lies in",
     ),
@@ -199,7 +212,7 @@ def test_more_than_fits_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_every_change_of_the_tree_is_noticed(tmp_path: Path, change: str) -> None:
     make(tmp_path)
     source = Source.of("folder", str(tmp_path), image_size=16)
-    before = open_source(source)
+    before = open_images(source)
     file = tmp_path / "train" / "ant" / "0.png"
     if change == "content":
         Image.new("RGB", (20, 20), (1, 2, 3)).save(file)
@@ -213,18 +226,18 @@ def test_every_change_of_the_tree_is_noticed(tmp_path: Path, change: str) -> Non
         (tmp_path / "test" / "cat").mkdir()
         assert "no image for class 'cat'" in refused(tmp_path)
         return
-    assert open_source(source).fingerprint != before.fingerprint
+    assert open_images(source).fingerprint != before.fingerprint
 
 
 def test_decoded_once_for_each_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make(tmp_path)
     source = Source.of("folder", str(tmp_path), image_size=16)
-    first = open_source(source)
-    assert open_source(Source.of("folder", str(tmp_path), image_size=17)).fingerprint != first.fingerprint
+    first = open_images(source)
+    assert open_images(Source.of("folder", str(tmp_path), image_size=17)).fingerprint != first.fingerprint
     monkeypatch.setattr(encoded, "center_crop_resize", lambda *_: pytest.fail("decoded again"))
-    assert open_source(source).class_names == CLASSES
+    assert open_images(source).class_names == CLASSES
     shutil.rmtree(tmp_path)
-    assert open_source(source, first.fingerprint).fingerprint == first.fingerprint
+    assert open_images(source, first.fingerprint).fingerprint == first.fingerprint
 
 
 BYTES = {kind: encode(PICTURES.images[0], kind) for kind in ("PNG", "JPEG", "BMP", "TIFF", "WEBP", "GIF", "PPM")}

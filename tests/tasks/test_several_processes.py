@@ -15,9 +15,8 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.tasks import cache, opening
 from ban_ray.tasks.image_dataset import ImageDataset
-from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
-from tests.helpers.image_files import random_pictures, write_images
+from tests.helpers.image_files import open_images, random_pictures, write_images
 
 PICTURES = random_pictures(20, classes=2, side=16)
 
@@ -91,12 +90,12 @@ def test_two_at_once_end_with_one_whole_copy(tmp_path: Path, monkeypatch: pytest
 
     def save(*given: Any) -> None:
         monkeypatch.setattr(np, "save", real)
-        inner.append(open_source(source))
+        inner.append(open_images(source))
         real(*given)
 
     monkeypatch.setattr(opening, "node_lock", nullcontext)
     monkeypatch.setattr(np, "save", save)
-    outer = open_source(source)
+    outer = open_images(source)
     assert outer.fingerprint == inner[0].fingerprint
     assert np.array_equal(outer.train.images, inner[0].train.images)
     assert not list((tmp_path / "cache").glob(".decoding-*"))
@@ -106,10 +105,10 @@ def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
     (tmp_path / "file").touch()
     monkeypatch.setenv("BAN_RAY_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(UserError, match=r"decoded data cannot be kept in .*BAN_RAY_CACHE names another folder"):
-        open_source(Source.of("digits"))
+        open_images(Source.of("digits"))
 
 
 def test_files_with_another_fingerprint_are_refused(tmp_path: Path) -> None:
     data = write_images(tmp_path, PICTURES, PICTURES[:5], names=("a", "b"))
     with pytest.raises(UserError, match="not 000000000000 as when the search was planned"):
-        open_source(Source.of("folder", str(data), image_size=16), "0" * 64)
+        open_images(Source.of("folder", str(data), image_size=16), "0" * 64)

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
 from ban_ray.tasks.catalog import TASK_TYPES
-from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
-from tests.helpers.image_files import gray_pictures, random_pictures, write_cifar, write_folder, write_idx
+from tests.helpers.image_files import gray_pictures, open_images, random_pictures, write_cifar, write_folder, write_idx
 
 PICTURES = random_pictures(12)
 
@@ -105,7 +104,7 @@ def test_sizes_in_every_form() -> None:
 def test_a_folder_in_which_nothing_fits(tmp_path: Path, task: str, said: str) -> None:
     (tmp_path / "train").mkdir()
     with pytest.raises(UserError) as caught:
-        open_source(Source.of(task, str(tmp_path)))
+        open_images(Source.of(task, str(tmp_path)))
     assert f"--data '{tmp_path}' holds no files of task {task}" in str(caught.value)
     assert said in str(caught.value)
 
@@ -114,11 +113,11 @@ def test_a_file_that_a_layout_lacks_is_named(tmp_path: Path) -> None:
     batches = write_cifar(tmp_path / "a", "cifar10", PICTURES, PICTURES) / "cifar-10-batches-py"
     (batches / "data_batch_3").unlink()
     with pytest.raises(UserError, match="cifar-10-batches-py/data_batch_3 is missing; task cifar10 needs data_batch_1"):
-        open_source(Source.of("cifar10", str(tmp_path / "a"), download=True))
+        open_images(Source.of("cifar10", str(tmp_path / "a"), download=True))
     write_idx(tmp_path / "b", gray_pictures(12, 1), gray_pictures(12, 1), packed=True)
     (tmp_path / "b" / "t10k-labels-idx1-ubyte.gz").unlink()
     with pytest.raises(UserError, match=r"b/t10k-labels-idx1-ubyte is missing; task fashion_mnist needs"):
-        open_source(Source.of("fashion_mnist", str(tmp_path / "b")))
+        open_images(Source.of("fashion_mnist", str(tmp_path / "b")))
 
 
 @pytest.mark.parametrize("task", ["cifar10", "cifar100", "fashion_mnist"])
@@ -131,13 +130,13 @@ def test_a_folder_that_may_not_be_entered(tmp_path: Path, monkeypatch: pytest.Mo
     with monkeypatch.context() as patch:
         patch.setattr(Path, "is_file", is_file)
         with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)$"):
-            open_source(source)
+            open_images(source)
 
 
 def test_parquet_comes_first(tmp_path: Path) -> None:
     write_folder(tmp_path, PICTURES, PICTURES)
     write_cifar(tmp_path, "cifar10", PICTURES[:5], PICTURES)
-    assert len(open_source(Source.of("cifar10", str(tmp_path))).train.labels) == 12
+    assert len(open_images(Source.of("cifar10", str(tmp_path))).train.labels) == 12
 
 
 def test_kinds_and_sources_are_cheap_to_import() -> None:

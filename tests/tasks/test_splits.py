@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ DIGITS_SPLIT = "684bd70e08600d4a103366f00b1616135dfa786a35629177d4af91e5afe2368c
 """Of the indices and labels with a noise of 0.3."""
 
 
-def of(labels: NDArray[np.int64] = LABELS, classes: int = 10, **fields: object) -> Split:
+def of(labels: NDArray[np.int64] = LABELS, classes: int = 10, **fields: Any) -> Split:
     plain = {"name": "digits", "fingerprint": "0" * 64, **fields}
     return split(Task.model_validate(plain), labels, classes)
 
@@ -37,7 +38,7 @@ def test_the_same_task_the_same_split() -> None:
 
 
 @pytest.mark.parametrize("fields", [{"fingerprint": "1" * 64}, {"split_seed": 1}])
-def test_data_and_split_seed_choose_the_split(fields: dict[str, object]) -> None:
+def test_data_and_split_seed_choose_the_split(fields: dict[str, Any]) -> None:
     assert not same(of(), of(**fields))
     assert not np.array_equal(of(label_noise=1).train_labels, of(label_noise=1, **fields).train_labels)
 
