@@ -139,10 +139,15 @@ def test_parquet_comes_first(tmp_path: Path) -> None:
     assert len(open_images(Source.of("cifar10", str(tmp_path))).train.labels) == 12
 
 
-def test_kinds_and_sources_are_cheap_to_import() -> None:
-    script = (
-        "import sys, ban_ray.tasks.source, ban_ray.tasks.opening;"
-        "print([name for name in ('torch', 'torchvision', 'PIL', 'pyarrow', 'sklearn') if name in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("modules", "heavy"),
+    [
+        ("ban_ray.tasks.source", ("numpy", "torch", "torchvision", "PIL", "pyarrow", "sklearn")),
+        ("ban_ray.search.__main__", ("numpy", "torch", "torchvision", "PIL", "pyarrow", "sklearn")),
+        ("ban_ray.tasks.opening, ban_ray.tasks.batches", ("torch", "torchvision", "PIL", "pyarrow", "sklearn")),
+    ],
+)
+def test_the_catalogue_is_cheap_to_import(modules: str, heavy: tuple[str, ...]) -> None:
+    script = f"import sys, {modules}; print([name for name in {heavy} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
