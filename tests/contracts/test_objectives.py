@@ -1,4 +1,4 @@
-"""What holds for every registered objective, and for an example that one more file adds.
+"""The contract of every registered objective, checked also for an example that one more file adds.
 
 An objective is compared with the formula in NumPy that `tests.helpers.literal_losses.REFERENCES` has for it.
 """

@@ -155,19 +155,19 @@ def test_a_resume_of_two_workers_is_an_undisturbed_run(seen: Seen) -> None:
 
 def test_losses_are_means_over_both_workers(seen: Seen) -> None:
     zero, one = seen.both("history")
-    for mine, theirs in zip(zero, one, strict=True):
-        assert mine["loss"] == theirs["loss"]
-        assert mine["train_error"] == theirs["train_error"]
-        assert mine["held_out_error"] is not None
+    for first, second in zip(zero, one, strict=True):
+        assert first["loss"] == second["loss"]
+        assert first["train_error"] == second["train_error"]
+        assert first["held_out_error"] is not None
 
 
 def test_an_order_of_two_workers_is_published_once(seen: Seen) -> None:
     for rank in (seen.zero, seen.one):
         assert [run["outcome"]["status"] for run in rank["work"]] == ["done", "failed", "done"]
         assert len(rank["work"][0]["reports"]) == 2 * 3, "each epoch and each publication, on every worker"
-    told = [[record for record in rank["work"][2]["reports"] if record] for rank in (seen.zero, seen.one)]
-    assert [(record["key"], record["kind"]) for record in told[0]] == [(key, "reused") for key in seen.chain.keys]
-    assert told[1] == [], "rank 0 alone tells, and everything was there already"
+    events = [[record for record in rank["work"][2]["reports"] if record] for rank in (seen.zero, seen.one)]
+    assert [(record["key"], record["kind"]) for record in events[0]] == [(key, "reused") for key in seen.chain.keys]
+    assert events[1] == [], "rank 0 alone reports, and every member existed already"
     for key in seen.chain.keys:
         member = seen.population[key]
         assert member.provenance["device_seconds"] == pytest.approx(2 * float(str(member.provenance["seconds"])))

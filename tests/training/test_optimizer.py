@@ -57,8 +57,8 @@ def test_the_update_is_that_of_torch(momentum: float, weight_decay: float) -> No
         reference.step()
 
     pairs = zip(states(ours, optimiser.step, range(STEPS)), states(theirs, update, range(STEPS)), strict=True)
-    for mine, its in pairs:
-        torch.testing.assert_close(mine, its, rtol=1e-5, atol=1e-7)
+    for actual, its in pairs:
+        torch.testing.assert_close(actual, its, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("part", [lambda whole: whole[:, ::2], lambda whole: whole[:, :3], lambda whole: whole.t()])
@@ -85,8 +85,8 @@ def test_a_resumed_optimiser_goes_on_with_the_same_bits() -> None:
     states(parts, first.step, range(3))
     second = SGD(parts.parameters(), recipe)
     second.load_state_dict(from_bytes(to_bytes(first.state_dict())))
-    for mine, its in zip(states(parts, second.step, range(3, STEPS)), expected, strict=True):
-        assert torch.equal(mine, its)
+    for actual, its in zip(states(parts, second.step, range(3, STEPS)), expected, strict=True):
+        assert torch.equal(actual, its)
 
 
 def test_a_loaded_state_is_not_written_to() -> None:
@@ -97,8 +97,8 @@ def test_a_loaded_state_is_not_written_to() -> None:
     loaded = SGD(network.parameters(), Recipe())
     loaded.load_state_dict(saved.state_dict())
     states(network, loaded.step, range(2, 4))
-    for mine, its in zip(saved.state_dict()["velocities"], before, strict=True):
-        assert torch.equal(mine, its)
+    for actual, its in zip(saved.state_dict()["velocities"], before, strict=True):
+        assert torch.equal(actual, its)
 
 
 def test_training_does_not_import_the_compiler() -> None:

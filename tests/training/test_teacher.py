@@ -119,8 +119,8 @@ def test_shared_layers(data: ImageData, make_generation: MakeGeneration, shared:
     theirs = teacher.networks[0].state_dict()
     for name, tensor in made.weights.items():
         layer = name.split(".")[0]
-        kept = torch.equal(tensor, theirs[name])
-        assert kept == (shared == "frozen" and layer in ("stem", "classifier")), name
+        unchanged = torch.equal(tensor, theirs[name])
+        assert unchanged == (shared == "frozen" and layer in ("stem", "classifier")), name
         assert not torch.equal(tensor, start[name]), name
     assert made.parameters == sum(parameter.numel() for parameter in teacher.parameters()), "frozen ones included"
     if shared == "copied":

@@ -1,4 +1,4 @@
-"""Teacher outputs that are kept by view: the same bits whatever was kept, right under random augmentation."""
+"""Teacher outputs cached by view: the same bits whatever is cached, right under random augmentation."""
 
 import hashlib
 import os
@@ -60,7 +60,7 @@ def test_a_view_names_its_sample_crop_and_mirroring(data: ImageData, make_genera
 def test_bits_do_not_depend_on_what_is_kept(
     data: ImageData, teacher: Teacher, make_generation: MakeGeneration, tmp_path: Path, precision: str
 ) -> None:
-    """Nothing kept, all kept, a part kept, all there before, resumed: the same weights."""
+    """Nothing, everything or a part cached, everything cached before, a resume: the same weights."""
     generation = make_generation("ban", epochs=3, precision=precision, teachers=("1" * 64,), **CACHED)
     alone, states = train_with_states(generation, data, teacher)
     with table_for(data, tmp_path / "all") as table:
@@ -194,13 +194,13 @@ def test_a_worker_keeps_them_beside_the_teacher(task: Task, tmp_path: Path, monk
     other = student.model_copy(update={"objective": Objective(name="ban+l")})
     population = Population(open_storage(str(tmp_path / "runs")))
     assert run_job(population, *chain.generations, teacher_cache=10**7).status == "done"
-    kept = population.storage.list(teacher_outputs.kept_outputs(baseline.key))
-    assert len(kept) == 1
+    files = population.storage.list(teacher_outputs.kept_outputs(baseline.key))
+    assert len(files) == 1
     asked = watch_teachers(monkeypatch)
     assert run_job(population, other, teacher_cache=10**7).status == "done"
     assert not asked
     assert [record["teacher_outputs_found"] for record in population.history(population[other.key])] == [1.0, 1.0]
-    assert population.storage.list(teacher_outputs.kept_outputs(baseline.key)) == kept
+    assert population.storage.list(teacher_outputs.kept_outputs(baseline.key)) == files
 
     alone = Population(open_storage(str(tmp_path / "alone")))
     assert run_job(alone, *chain.generations, other).status == "done"

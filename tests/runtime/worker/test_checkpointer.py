@@ -47,40 +47,40 @@ def written(storage: Slow) -> list[int]:
     return sorted(epoch for epoch, _ in checkpoints.newest_first(storage, KEY))
 
 
-def await_writer(kept: AsyncCheckpointer) -> None:
-    assert kept._writing is not None
-    kept._writing.exception(timeout=60)
+def await_writer(checkpointer: AsyncCheckpointer) -> None:
+    assert checkpointer._writing is not None
+    checkpointer._writing.exception(timeout=60)
 
 
 def test_a_slow_storage_is_not_waited_for(storage: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpointing, "MAX_TIME_SHARE", 1e9)
-    with AsyncCheckpointer(storage, KEY, "run") as kept:
-        assert kept.maybe_save(state(1))
-        assert not kept.maybe_save(state(2))
-        assert not kept.maybe_save(state(3))
+    with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
+        assert checkpointer.maybe_save(state(1))
+        assert not checkpointer.maybe_save(state(2))
+        assert not checkpointer.maybe_save(state(3))
         storage.free.set()
-        await_writer(kept)
-        assert kept.maybe_save(state(4))
+        await_writer(checkpointer)
+        assert checkpointer.maybe_save(state(4))
     assert written(storage) == [1, 4], "and leaving waits for the last one"
 
 
 def test_one_that_is_wanted_at_once_is_there_at_once(storage: Slow) -> None:
     storage.free.set()
-    with AsyncCheckpointer(storage, KEY, "run") as kept:
+    with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
         for epoch in (1, 2):
-            assert kept.maybe_save(state(epoch), at_once=True)
+            assert checkpointer.maybe_save(state(epoch), at_once=True)
             assert written(storage)[-1] == epoch
         storage.error = FULL
         with pytest.raises(OSError, match="No space left"):
-            kept.maybe_save(state(3), at_once=True)
+            checkpointer.maybe_save(state(3), at_once=True)
 
 
 def test_it_is_the_state_as_it_was(storage: Slow) -> None:
-    going_on = state(1)
-    with AsyncCheckpointer(storage, KEY, "run") as kept:
-        kept.maybe_save(going_on)
-        going_on["model"]["weight"].add_(1)
-        going_on["history"].append({"epoch": 2})
+    changing = state(1)
+    with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
+        checkpointer.maybe_save(changing)
+        changing["model"]["weight"].add_(1)
+        changing["history"].append({"epoch": 2})
         storage.free.set()
     ((_, data),) = checkpoints.newest_first(storage, KEY)
     found = from_bytes(data)
@@ -96,11 +96,11 @@ def test_states_cost_a_small_share_of_the_time(storage: Slow, monkeypatch: pytes
     monkeypatch.setattr(checkpointing, "to_bytes", costly)
     storage.free.set()
     began = time.monotonic()
-    with AsyncCheckpointer(storage, KEY, "run") as kept:
-        assert kept.maybe_save(state(1))
-        await_writer(kept)
+    with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
+        assert checkpointer.maybe_save(state(1))
+        await_writer(checkpointer)
         epoch = 1
-        while not kept.maybe_save(state(epoch := epoch + 1)):
+        while not checkpointer.maybe_save(state(epoch := epoch + 1)):
             time.sleep(0.01)
     assert time.monotonic() - began > 0.02 / checkpointing.MAX_TIME_SHARE
     assert written(storage) == [1, epoch]
@@ -110,17 +110,17 @@ def test_a_full_disk_ends_the_training_at_the_next_epoch(storage: Slow, monkeypa
     monkeypatch.setattr(checkpointing, "MAX_TIME_SHARE", 1e9)
     storage.error = FULL
     storage.free.set()
-    with pytest.raises(OSError, match="No space left"), AsyncCheckpointer(storage, KEY, "run") as kept:
-        kept.maybe_save(state(1))
-        await_writer(kept)
-        kept.maybe_save(state(2))
+    with pytest.raises(OSError, match="No space left"), AsyncCheckpointer(storage, KEY, "run") as checkpointer:
+        checkpointer.maybe_save(state(1))
+        await_writer(checkpointer)
+        checkpointer.maybe_save(state(2))
 
 
 def test_after_the_last_epoch_it_is_only_told(storage: Slow, caplog: pytest.LogCaptureFixture) -> None:
     """A member may still have room where a checkpoint had none."""
     storage.error = FULL
     storage.free.set()
-    with caplog.at_level(logging.WARNING), AsyncCheckpointer(storage, KEY, "run") as kept:
-        kept.maybe_save(state(1))
+    with caplog.at_level(logging.WARNING), AsyncCheckpointer(storage, KEY, "run") as checkpointer:
+        checkpointer.maybe_save(state(1))
     assert "No space left" in caplog.text
     assert written(storage) == []
