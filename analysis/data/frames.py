@@ -18,6 +18,8 @@ from ban_ray.population import Member, Predictions
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.member import History
 
+TASK_FIELDS = ("label_noise", "protocol", "split_seed")
+RECIPE_FIELDS = ("epochs", "batch_size", "learning_rate", "precision", "workers")
 NUMBERS = ("seconds", "device_seconds", "images_seen", "multiply_accumulates")
 PARTS = ("test", "held_out")
 
@@ -103,8 +105,8 @@ def members(records: Mapping[str, Member]) -> pd.DataFrame:
     numbers = generation_numbers(records)
     rows = []
     for key, member in records.items():
-        spec, noted = member.generation, member.provenance
-        finished = noted.get("finished_at")
+        spec, provenance = member.generation, member.provenance
+        finished = provenance.get("finished_at")
         rows.append(
             {
                 "key": key,
@@ -114,20 +116,14 @@ def members(records: Mapping[str, Member]) -> pd.DataFrame:
                 "objective": str(spec.objective),
                 "generation": numbers[key],
                 "seed": spec.seed,
-                "chain_seed": number(noted.get("chain_seed")),
+                "chain_seed": number(provenance.get("chain_seed")),
                 "imported": isinstance(spec, ImportedGeneration),
                 "teachers": len(spec.teachers),
                 "teacher": spec.teachers[0] if spec.teachers else None,
-                "label_noise": spec.task.label_noise,
-                "protocol": spec.task.protocol,
-                "split_seed": spec.task.split_seed,
-                "epochs": spec.recipe.epochs,
-                "batch_size": spec.recipe.batch_size,
-                "learning_rate": spec.recipe.learning_rate,
-                "precision": spec.recipe.precision,
-                "workers": spec.recipe.workers,
+                **{name: getattr(spec.task, name) for name in TASK_FIELDS},
+                **{name: getattr(spec.recipe, name) for name in RECIPE_FIELDS},
                 **{name: _or_nan(value) for name, value in member.metrics},
-                **{name: number(noted.get(name)) for name in NUMBERS},
+                **{name: number(provenance.get(name)) for name in NUMBERS},
                 "finished_at": finished if isinstance(finished, str) else None,
             }
         )
@@ -137,34 +133,33 @@ def members(records: Mapping[str, Member]) -> pd.DataFrame:
 def chains(groups: Iterable[ChainGroup]) -> pd.DataFrame:
     """One row a generation of a chain, missing ones included; the columns are `CHAIN_COLUMNS`."""
     rows = []
-    for group in groups:
-        for chain in group.chains:
-            spent, first = 0.0, chain.members[0]
-            for generation, (key, member) in enumerate(zip(chain.keys, chain.members, strict=True)):
-                cost = device_seconds(member) if member else np.nan
-                spent += cost
-                error = member.metrics.test_error if member else np.nan
-                rows.append(
-                    {
-                        "group": group.name,
-                        "label": chain.label,
-                        "task": group.task.name,
-                        "label_noise": group.task.label_noise,
-                        "network": member.generation.network if member else None,
-                        "objective": member.objective if member else None,
-                        "chain_seed": number(chain.seed),
-                        "root": chain.root,
-                        "generation": generation,
-                        "key": key,
-                        "present": member is not None,
-                        "parameters": member.parameters if member else np.nan,
-                        "held_out_error": _or_nan(member.metrics.held_out_error if member else None),
-                        "test_error": error,
-                        "difference": error - first.metrics.test_error if first else np.nan,
-                        "device_seconds": cost,
-                        "cumulative_device_seconds": spent,
-                    }
-                )
+    for group, chain in [(of_chain, chain) for of_chain in groups for chain in of_chain.chains]:
+        spent, baseline = 0.0, chain.members[0]
+        for generation, (key, member) in enumerate(zip(chain.keys, chain.members, strict=True)):
+            cost = device_seconds(member) if member else np.nan
+            spent += cost
+            error = member.metrics.test_error if member else np.nan
+            rows.append(
+                {
+                    "group": group.name,
+                    "label": chain.label,
+                    "task": group.task.name,
+                    "label_noise": group.task.label_noise,
+                    "network": member.generation.network if member else None,
+                    "objective": member.objective if member else None,
+                    "chain_seed": number(chain.seed),
+                    "root": chain.root,
+                    "generation": generation,
+                    "key": key,
+                    "present": member is not None,
+                    "parameters": member.parameters if member else np.nan,
+                    "held_out_error": _or_nan(member.metrics.held_out_error if member else None),
+                    "test_error": error,
+                    "difference": error - baseline.metrics.test_error if baseline else np.nan,
+                    "device_seconds": cost,
+                    "cumulative_device_seconds": spent,
+                }
+            )
     return pd.DataFrame(rows, columns=list(CHAIN_COLUMNS))
 
 
@@ -206,12 +201,12 @@ def predictions(read: Iterable[tuple[str, Predictions]], part: str = "test") -> 
 
 def device_seconds(member: Member) -> float:
     """Recorded device-seconds of a member's training, else its seconds, else NaN."""
-    noted = number(member.provenance.get("device_seconds"))
-    return number(member.provenance.get("seconds")) if np.isnan(noted) else noted
+    recorded = number(member.provenance.get("device_seconds"))
+    return number(member.provenance.get("seconds")) if np.isnan(recorded) else recorded
 
 
 def number(value: Any) -> float:
-    """A number out of provenance that anyone may have written; NaN for anything else."""
+    """A number of provenance, which anyone may have written; NaN for anything else."""
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")
 
 

@@ -13,7 +13,7 @@ from analysis.statistics.ensembles import EnsembleResult, of_group
 from analysis.statistics.generation_metrics import by_class, by_generation
 from analysis.statistics.greedy_selection import greedy
 from analysis.statistics.scored_predictions import ScoredPredictions
-from analysis.statistics.within_chain import Pair, pairs
+from analysis.statistics.within_chain import pairs
 
 MOST_MEASURED = 12
 """Groups whose ensembles, calibration, agreement and diversity are measured."""
@@ -40,7 +40,7 @@ class Measurements:
     measures: pd.DataFrame
     ensembles: Sequence[EnsembleResult]
     classes: pd.DataFrame
-    pairs: Sequence[Pair]
+    pairs: pd.DataFrame
     greedy: pd.DataFrame
     histories: pd.DataFrame
     left_out: tuple[str, ...]
@@ -63,7 +63,7 @@ def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequenc
     frames = []
     ensembles: list[EnsembleResult] = []
     empty = pd.DataFrame()
-    classes, networks, steps, histories = empty, list[Pair](), empty, empty
+    classes, networks, steps, histories = empty, empty, empty, empty
     for whole in groups[:MOST_MEASURED]:
         group = whole if len(whole.chains) <= MOST_CHAINS else replace(whole, chains=whole.chains[:MOST_CHAINS])
         measured.append(group)

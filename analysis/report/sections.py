@@ -28,7 +28,7 @@ def tables(groups: Sequence[ChainGroup], found: Measurements, search: Search | N
             made.append(ensemble_table(chosen, found.of_chosen()))
         if len(found.greedy):
             made.append(greedy_table(found.greedy, chosen))
-        if found.pairs:
+        if len(found.pairs):
             made.append(pair_table(chosen, found.pairs))
     if len(found.measures):
         made.append(measure_table(found.measured, found.measures))

@@ -1,5 +1,6 @@
 """A comparison of a study, and a frame of many."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -96,7 +97,7 @@ def compare(
     chains: Sequence[RecordedChain],
     pair: tuple[Sequence[MemberScores], Sequence[MemberScores]],
 ) -> Comparison:
-    """The comparison of chains' outcomes: of what they are compared with, and of their own generation."""
+    """The comparison of a pair of scores of chains: of what they are compared with, and of their own generation."""
     first, second = losses(pair[0]), losses(pair[1])
     scale = group.metric.scale
     errors = independent_rows(chains, first, second)
@@ -131,39 +132,24 @@ def scope_of(comparisons: Sequence[Comparison]) -> str:
     return f"over new seeds and new {samples}{' (with one root: as noted)' if True in conditional else ''}"
 
 
-def frame(found: Sequence[Comparison]) -> pd.DataFrame:
+def frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
     """One row a comparison; the columns are `COLUMNS`."""
-    records = []
-    for one in found:
-        interval, likelihood = one.interval, one.likelihood
-        records.append(
-            {
-                "group": one.group.name,
-                "task": one.group.task.name,
-                "metric": one.group.metric.name,
-                "label_noise": one.group.task.label_noise,
-                "kind": one.kind,
-                "name": one.title,
-                "against": one.against,
-                "generation": one.generation,
-                "primary": one.primary,
-                "chains": interval.chains,
-                "roots": interval.roots,
-                "images": interval.images,
-                "scope": interval.scope,
-                "against_error": one.against_error,
-                "error": one.error,
-                "difference": interval.estimate,
-                "low": interval.low,
-                "high": interval.high,
-                "standard_error": interval.standard_error,
-                "degrees_of_freedom": interval.degrees_of_freedom,
-                "smallest_detectable": interval.smallest_detectable,
-                "p": interval.p_value,
-                "p_holm": float("nan") if one.p_holm is None else one.p_holm,
-                "log_likelihood_difference": likelihood.estimate if likelihood else float("nan"),
-                "log_likelihood_low": likelihood.low if likelihood else float("nan"),
-                "log_likelihood_high": likelihood.high if likelihood else float("nan"),
-            }
-        )
-    return pd.DataFrame(records, columns=list(COLUMNS))
+    rows = []
+    for comparison in comparisons:
+        task, interval, likelihood = comparison.group.task, comparison.interval, comparison.likelihood
+        values = vars(comparison) | vars(interval)
+        values |= {
+            "group": comparison.group.name,
+            "task": task.name,
+            "metric": comparison.group.metric.name,
+            "label_noise": task.label_noise,
+            "name": comparison.title,
+            "difference": interval.estimate,
+            "p": interval.p_value,
+            "p_holm": math.nan if comparison.p_holm is None else comparison.p_holm,
+            "log_likelihood_difference": likelihood.estimate if likelihood else math.nan,
+            "log_likelihood_low": likelihood.low if likelihood else math.nan,
+            "log_likelihood_high": likelihood.high if likelihood else math.nan,
+        }
+        rows.append({column: values[column] for column in COLUMNS})
+    return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -34,7 +34,7 @@ COLUMNS = {
     "held_out_error": "mean over chains, percent; NaN where nothing was held out",
     "log_likelihood": "mean over chains and test images, nats",
     "diversity": "share of test images on which two of its networks differ, percent",
-    "networks": "independent label-only networks at hand",
+    "networks": "independent label-only networks available",
     "same_size": "networks in the first control: as many",
     "same_size_error": "of that control, percent",
     "same_size_difference": "ensemble minus that control, over disjoint sets of control networks, points",
@@ -106,11 +106,10 @@ def subsets(last: int) -> dict[Ensemble, str]:
         if which is not None:
             named[which] = f"Ens*{k} (with the baseline)" if which.filled else f"Ens*{k}"
     taken = {which.generations for which in named}
-    if last < ALL_SUBSETS_UP_TO:
-        for size in range(2, last + 2):
-            for members in combinations(range(last + 1), size):
-                if members not in taken:
-                    named[Ensemble(members, False)] = " + ".join(map(generation_name, members))
+    for size in range(2, last + 2) if last < ALL_SUBSETS_UP_TO else ():
+        for members in combinations(range(last + 1), size):
+            if members not in taken:
+                named[Ensemble(members, False)] = " + ".join(map(generation_name, members))
     return named
 
 
@@ -151,25 +150,18 @@ def frame(results: Sequence[EnsembleResult]) -> pd.DataFrame:
     """One row an ensemble; the columns are `COLUMNS`."""
     rows = []
     for result in results:
-        row = {
+        values = vars(result) | {
             "group": result.group.name,
-            "name": result.name,
             "members": result.which.generations,
             "size": result.size,
             "filled": result.which.filled,
-            "chains": result.chains,
-            "error": result.error,
             "error_spread": result.spread,
-            "held_out_error": result.held_out_error,
-            "log_likelihood": result.log_likelihood,
-            "diversity": result.diversity,
-            "networks": result.networks,
         }
         for prefix, size, control in (
             ("same_size", result.size, result.same_size),
             ("same_cost", result.cost, result.same_cost),
         ):
-            row |= {
+            values |= {
                 prefix: size,
                 f"{prefix}_error": control.error if control else np.nan,
                 f"{prefix}_difference": control.interval.estimate if control else np.nan,
@@ -177,7 +169,7 @@ def frame(results: Sequence[EnsembleResult]) -> pd.DataFrame:
                 f"{prefix}_high": control.interval.high if control else np.nan,
                 f"{prefix}_sets": control.interval.chains if control else 0,
             }
-        rows.append(row)
+        rows.append({column: values[column] for column in COLUMNS})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.data.chain_groups import ChainGroup
-from analysis.data.setting import noise_warning
+from analysis.data.setting import noise_warnings
 from analysis.statistics.control_pool import Control
 from analysis.statistics.ensembles import EnsembleResult, frame
 from analysis.tables import cell_text
@@ -17,22 +17,22 @@ def ensemble_table(group: ChainGroup, results: Sequence[EnsembleResult]) -> Tabl
     metric = group.metric
     rows = [
         (
-            one.name + (" †" if one.which.filled else ""),
-            cell_text.with_spread(one.error, one.spread),
-            cell_text.number(one.held_out_error),
-            cell_text.number(one.log_likelihood, 3),
-            cell_text.number(one.diversity),
-            *_control(one.same_size),
-            *_control(one.same_cost),
+            result.name + (" †" if result.which.filled else ""),
+            cell_text.with_spread(result.error, result.spread),
+            cell_text.number(result.held_out_error),
+            cell_text.number(result.log_likelihood, 3),
+            cell_text.number(result.diversity),
+            *_control(result.same_size),
+            *_control(result.same_cost),
         )
-        for one in results
+        for result in results
     ]
     networks = results[0].networks if results else 0
-    notes = [warning] if (warning := noise_warning(group.task)) else []
-    if any(one.which.filled for one in results):
+    notes = noise_warnings([group.task])
+    if any(result.which.filled for result in results):
         notes.append("† BAN-k was not trained: the baseline is a member of this Ens*k.")
     notes.append(
-        f"Label-only networks of the same spec apart from the seed: {networks} at hand. As many: as the ensemble has "
+        f"Label-only networks of the same spec apart from the seed: {networks} available. As many: as the ensemble has "
         "members. Equal cost: as many as were trained for it, the baseline counted, which is k + 1 for Ens*k. Their "
         "error is a mean over overlapping sets, the difference is over disjoint sets, one a chain (number of sets in "
         "brackets; with one set it is conditional on these networks). Intervals are not corrected."
@@ -61,7 +61,6 @@ def ensemble_table(group: ChainGroup, results: Sequence[EnsembleResult]) -> Tabl
 def greedy_table(steps: pd.DataFrame, group: ChainGroup) -> Table:
     """The greedy ensemble of a task's members, step by step."""
     metric = group.metric
-    warning = noise_warning(group.task)
     return Table(
         name="greedy",
         caption=f"Greedy ensemble of the population's members, chosen on held-out {metric.samples}, reported on test; "
@@ -88,7 +87,7 @@ def greedy_table(steps: pd.DataFrame, group: ChainGroup) -> Table:
             for _, row in steps.iterrows()
         ),
         data=steps.assign(label_noise=group.task.label_noise),
-        notes=(*([warning] if warning else []), "The held-out figures chose the members and flatter them."),
+        notes=(*noise_warnings([group.task]), "The held-out figures chose the members and flatter them."),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.data.chain_groups import ChainGroup
-from analysis.data.setting import noise_warning, noise_warnings
+from analysis.data.setting import noise_warnings
 from analysis.tables import cell_text
 from analysis.tables.table import Table
 
@@ -76,7 +76,7 @@ def class_table(group: ChainGroup, classes: pd.DataFrame) -> Table:
     metric = group.metric
     ordered = classes.sort_values("difference", kind="stable")
     shown = ordered
-    notes = [warning] if (warning := noise_warning(group.task)) else []
+    notes = noise_warnings([group.task])
     if len(ordered) > MOST_CLASSES:
         half = MOST_CLASSES // 2
         shown = pd.concat([ordered.head(half), ordered.tail(half)])
