@@ -1,4 +1,4 @@
-"""What born-again generations gain, and how sure that is: frames, intervals, ensembles, tables, plots, a page.
+"""The gain of born-again generations and its uncertainty: frames, intervals, ensembles, tables, plots, a report.
 
 >>> import analysis
 >>> study = analysis.load("ban_runs")

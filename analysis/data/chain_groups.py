@@ -1,4 +1,4 @@
-"""Groups: chains that are alike apart from their seeds, so that their spread is that of the seeds."""
+"""Groups of chains that are alike apart from their seeds, so that their spread is that of the seeds."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ class ChainGroup:
 
     Attributes:
         name: unique among the groups it was made with.
-        specimens: a member of each generation number that any chain has.
+        representatives: a member of each generation number that any chain has.
     """
 
     name: str
@@ -92,10 +92,10 @@ class ChainGroup:
         return any(chain.born_again for chain in self.chains)
 
     def same_design(self, other: "ChainGroup") -> bool:
-        """Whether two configurations of a search differ in their networks alone, as far as its table tells."""
-        mine, theirs = self.chains[0].columns, other.chains[0].columns
+        """Whether two configurations of a search differ in their networks alone, as far as its table shows."""
+        own, others = self.chains[0].columns, other.chains[0].columns
         same = self.objective == other.objective and self.task == other.task and self.last == other.last > 0
-        return same and self.born_again and (mine == theirs or not (mine and theirs))
+        return same and self.born_again and (own == others or not (own and others))
 
     def column(self, number: int) -> str:
         """The name of a generation: its column in the search's table, else ``baseline``, ``BAN-1``, ...
@@ -141,7 +141,7 @@ def from_search(chains: Iterable[RecordedChain]) -> list[ChainGroup]:
 def from_links(chains: Iterable[RecordedChain]) -> list[ChainGroup]:
     """Groups by equal specs apart from seeds, along the whole chain.
 
-    A born-again chain that is cut short joins the one longer group that begins with its specs, if there is one.
+    A born-again chain that is cut short joins the longer group that begins with its specs, if exactly one does.
     """
     sorted_out: dict[tuple[str, ...], list[RecordedChain]] = defaultdict(list)
     for chain in chains:
@@ -166,42 +166,42 @@ def primary(groups: Sequence[ChainGroup]) -> ChainGroup | None:
     Of the born-again groups with a comparison: the one with the most seeds that reached its last generation, then
     with the most generations, then the first in the order given.
     """
-    able = [group for group in groups if group.born_again and group.last]
-    return max(able, key=lambda group: (len(group.with_baseline_and(group.last)), group.last), default=None)
+    comparable = [group for group in groups if group.born_again and group.last]
+    return max(comparable, key=lambda group: (len(group.with_baseline_and(group.last)), group.last), default=None)
 
 
 def _named(sorted_out: Iterable[list[RecordedChain]]) -> list[ChainGroup]:
     """Groups with names of their own, in the order given."""
-    groups = [_group(chains) for chains in sorted_out]
-    found = [group for group in groups if group is not None]
-    if len({group.task.name for group in found}) > 1:
-        found = [replace(group, name=f"{group.task.name}: {group.name}") for group in found]
-    taken = Counter(group.name for group in found)
+    made = [_group(chains) for chains in sorted_out]
+    groups = [group for group in made if group is not None]
+    if len({group.task.name for group in groups}) > 1:
+        groups = [replace(group, name=f"{group.task.name}: {group.name}") for group in groups]
+    taken = Counter(group.name for group in groups)
     for name in [name for name, count in taken.items() if count > 1]:
-        places = [place for place, group in enumerate(found) if group.name == name]
-        endings = _endings([found[place] for place in places])
-        for place, ending in zip(places, endings, strict=True):
-            found[place] = replace(found[place], name=f"{name}, {ending}")
-    return found
+        positions = [position for position, group in enumerate(groups) if group.name == name]
+        endings = _endings([groups[position] for position in positions])
+        for position, ending in zip(positions, endings, strict=True):
+            groups[position] = replace(groups[position], name=f"{name}, {ending}")
+    return groups
 
 
 def _group(chains: list[RecordedChain]) -> ChainGroup | None:
-    specimens: dict[int, Member] = {}
+    representatives: dict[int, Member] = {}
     for chain in chains:
         for number, member in enumerate(chain.members):
             if member is not None:
-                specimens.setdefault(number, member)
-    if not specimens:
+                representatives.setdefault(number, member)
+    if not representatives:
         return None
     ordered = sorted(chains, key=lambda chain: (chain.seed is None, chain.seed, chain.keys))
-    group = ChainGroup("", tuple(ordered), specimens)
+    group = ChainGroup("", tuple(ordered), representatives)
     imported = isinstance(group.last_member.generation, ImportedGeneration)
     role = "imported" if imported else ordered[0].label or str(group.objective)
     return replace(group, name=f"{group.network}, {role}")
 
 
 def _endings(groups: list[ChainGroup]) -> list[str]:
-    """What tells groups of one name apart."""
+    """An ending for each of several groups of one name: the fields in which they differ."""
     fields = [{**flat(group.last_member.generation), **dict(group.chains[0].configuration)} for group in groups]
     telling = [name for name in fields[0] if len({repr(field.get(name)) for field in fields}) > 1]
     texts = [", ".join(f"{name}={field.get(name)}" for name in telling) for field in fields]

@@ -1,4 +1,4 @@
-"""Chains as they are found: in a search's records, or by following the links from student to teacher."""
+"""Chains of members: those that a search recorded, or those that links from student to teacher make."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -18,7 +18,7 @@ class RecordedChain:
         root: name of the cluster of chains that share an ancestor (a member that nobody taught).
         configuration: the search's setting that made it; empty for a chain found by its links.
         label: its role in the search.
-        row, columns: where its generations stand in the search's table; empty where that was not recorded.
+        row, columns: the position of its generations in the search's table; empty where that was not recorded.
     """
 
     seed: int | None
@@ -41,13 +41,13 @@ class RecordedChain:
 
     @property
     def complete(self) -> bool:
-        """Whether every generation is there."""
+        """Whether every generation has a member."""
         return None not in self.members
 
 
 def recorded(records: Mapping[str, Member], chains: Iterable[ChainRecord]) -> list[RecordedChain]:
     """The chains of a search."""
-    found = [
+    recorded_chains = [
         RecordedChain(
             seed=chain.seed,
             keys=chain.keys,
@@ -59,7 +59,7 @@ def recorded(records: Mapping[str, Member], chains: Iterable[ChainRecord]) -> li
         )
         for chain in chains
     ]
-    return _with_roots(found, records)
+    return _with_roots(recorded_chains, records)
 
 
 def linked(records: Mapping[str, Member]) -> list[RecordedChain]:
@@ -69,15 +69,15 @@ def linked(records: Mapping[str, Member]) -> list[RecordedChain]:
     """
     teaching = {key for member in records.values() for key in member.generation.teachers}
     depths = generation_numbers(records)
-    found = []
+    linked_chains = []
     for key in sorted(records.keys() - teaching):
         path = [key]
         while (member := records.get(path[-1])) and member.generation.teachers:
             path.append(max(member.generation.teachers, key=lambda teacher: depths.get(teacher, 0)))
         keys = tuple(reversed(path))
         members = tuple(records.get(key) for key in keys)
-        found.append(RecordedChain(seed=_seed(members), keys=keys, members=members))
-    return _with_roots(found, records)
+        linked_chains.append(RecordedChain(seed=_seed(members), keys=keys, members=members))
+    return _with_roots(linked_chains, records)
 
 
 def generation_numbers(records: Mapping[str, Member]) -> dict[str, int]:
@@ -101,8 +101,8 @@ def generation_numbers(records: Mapping[str, Member]) -> dict[str, int]:
 def _seed(members: Iterable[Member | None]) -> int | None:
     for member in members:
         if member is not None:
-            noted = member.provenance.get("chain_seed")
-            return noted if isinstance(noted, int) else member.generation.seed
+            recorded = member.provenance.get("chain_seed")
+            return recorded if isinstance(recorded, int) else member.generation.seed
     return None
 
 
@@ -125,7 +125,7 @@ def _with_roots(chains: list[RecordedChain], records: Mapping[str, Member]) -> l
 
 def _ancestors(key: str, records: Mapping[str, Member]) -> set[str]:
     """Ancestors without a teacher, or not in the storage; the key itself where nobody taught it."""
-    found, seen, waiting = set(), set(), [key]
+    oldest, seen, waiting = set(), set(), [key]
     while waiting:
         current = waiting.pop()
         if current in seen:
@@ -135,5 +135,5 @@ def _ancestors(key: str, records: Mapping[str, Member]) -> set[str]:
         teachers = member.generation.teachers if member else ()
         waiting.extend(teachers)
         if not teachers:
-            found.add(current)
-    return found
+            oldest.add(current)
+    return oldest

@@ -1,4 +1,4 @@
-"""What a search wrote down: its identity, the papers' figures beside it, and the keys of its chains."""
+"""The record of a search: its identity, the papers' figures, and the keys of its chains."""
 
 import json
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class ChainRecord(BaseModel):
 
     Attributes:
         label: the objective of its last generation, or another role.
-        row, columns: where its generations stand in the search's table; empty where that was not recorded.
+        row, columns: the position of its generations in the search's table; empty where that was not recorded.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,7 +52,7 @@ class ChainRecord(BaseModel):
 
 @dataclass(frozen=True)
 class Search:
-    """A search as it was found in a storage.
+    """A search as a storage has it.
 
     Attributes:
         chains: one for each configuration, label and seed: the longest that was written; in the order of the
@@ -79,18 +79,17 @@ def read(storage: Storage, name: str) -> Search:
     """
     known = names(storage)
     if name not in known:
-        there = f"there are {', '.join(known)}" if known else "there is none"
-        raise UserError(f"no search {name!r} in {storage.url}; {there}")
-    place = f"{FOLDER}/{name}"
+        raise UserError(f"no search {name!r} in {storage.url}; it has {', '.join(known) or 'none'}")
+    folder = f"{FOLDER}/{name}"
     try:
-        about = Identity.model_validate(_json(storage, f"{place}/search.json"))
+        about = Identity.model_validate(_json(storage, f"{folder}/search.json"))
     except ValueError as error:
         raise UserError(f"search {name!r}: search.json cannot be read: {_first(error)}") from error
     chains: dict[bytes, ChainRecord] = {}
     unreadable = []
-    for file in storage.list(f"{place}/chains"):
+    for file in storage.list(f"{folder}/chains"):
         try:
-            chain = ChainRecord.model_validate(_json(storage, f"{place}/chains/{file}"))
+            chain = ChainRecord.model_validate(_json(storage, f"{folder}/chains/{file}"))
             which = canonical_json([chain.configuration, chain.label, chain.seed])
         except ValueError:
             unreadable.append(file)
@@ -105,8 +104,8 @@ class _Order:
 
     def __init__(self, about: Identity) -> None:
         listed = about.identity.get("configurations")
-        texts = [canonical_json(one) for one in listed] if isinstance(listed, list) else []
-        self._places = {text: place for place, text in enumerate(texts)}
+        texts = [canonical_json(configuration) for configuration in listed] if isinstance(listed, list) else []
+        self._places = {text: position for position, text in enumerate(texts)}
 
     def __call__(self, chain: ChainRecord) -> tuple[int, bytes, int]:
         text = canonical_json(chain.configuration)

@@ -1,4 +1,4 @@
-"""In which setting a result was found, in words that go beside it."""
+"""The setting of a result in words: task, label noise, protocol, and what differs from the papers'."""
 
 from collections.abc import Iterable
 from math import isnan
@@ -17,29 +17,29 @@ PROTOCOLS = {
 
 
 def noise_warning(task: Task) -> str:
-    """What must stand beside every figure of a task; empty without label noise."""
+    """The warning that belongs beside every figure of a task; empty without label noise."""
     if not task.label_noise:
         return ""
     return f"{100 * task.label_noise:g} % of the training labels were replaced at random: not the papers' setting."
 
 
 def noise_warnings(tasks: Iterable[Task]) -> list[str]:
-    """The same where rows of several tasks stand together: whom each warning concerns."""
-    found = list(dict.fromkeys(tasks))
-    if len({task.label_noise for task in found}) < 2:
-        return sorted({warning for task in found if (warning := noise_warning(task))})
-    levels = {task.name: {other.label_noise for other in found if other.name == task.name} for task in found}
+    """The warnings of several tasks, with the tasks that each is about where it is not about all."""
+    distinct = list(dict.fromkeys(tasks))
+    if len({task.label_noise for task in distinct}) < 2:
+        return sorted({warning for task in distinct if (warning := noise_warning(task))})
+    levels = {task.name: {other.label_noise for other in distinct if other.name == task.name} for task in distinct}
     return sorted(
         {
             f"{task.name}{' where so named' if len(levels[task.name]) > 1 else ''}: {warning}"
-            for task in found
+            for task in distinct
             if (warning := noise_warning(task))
         }
     )
 
 
 def regime(study: Study, group: ChainGroup) -> str:
-    """A group's task, label noise and protocol, with the numbers of images that its members' files tell."""
+    """A group's task, label noise and protocol, with the numbers of images in its members' files."""
     member = group.last_member
     spec = member.generation
     parts = [spec.task.name]
@@ -63,28 +63,30 @@ def samples_an_epoch(member: Member) -> float | None:
 
 
 def unlike_the_papers(member: Member) -> list[str]:
-    """In what a member's setting differs from the papers' tables of such a task."""
-    spec, noted = member.generation, member.provenance
-    found = []
+    """Differences of a member's setting from the papers' tables of such a task."""
+    spec, provenance = member.generation, member.provenance
+    differences = []
     kind = task_type(spec.task.name)
     if not kind.papers_samples:
-        found.append(f"task {spec.task.name} (theirs: {kind.papers_use})")
+        differences.append(f"task {spec.task.name} (theirs: {kind.papers_use})")
     else:
-        held_out = number(noted.get("held_out_images")) if kind.held_out_share else 0.0
-        mine = (number(noted.get("training_images")) + held_out, number(noted.get("test_images")))
-        if mine != kind.papers_samples:
-            told, theirs = (_samples(counts, kind.samples) for counts in (mine, kind.papers_samples))
-            found.append(f"{told} (theirs: {theirs})")
+        held_out = number(provenance.get("held_out_images")) if kind.held_out_share else 0.0
+        counts = (number(provenance.get("training_images")) + held_out, number(provenance.get("test_images")))
+        if counts != kind.papers_samples:
+            used, theirs = (_samples(each, kind.samples) for each in (counts, kind.papers_samples))
+            differences.append(f"{used} (theirs: {theirs})")
     if spec.task.label_noise:
-        found.append(f"{100 * spec.task.label_noise:g} % of the training labels replaced at random (theirs: none)")
+        differences.append(
+            f"{100 * spec.task.label_noise:g} % of the training labels replaced at random (theirs: none)"
+        )
     if spec.task.protocol != "paper" and kind.held_out_share:
-        found.append("held-out images kept out of training (theirs: none held out)")
+        differences.append("held-out images kept out of training (theirs: none held out)")
     recipe = papers_recipe(spec.network)
     for field in Recipe.model_fields:
         chosen, papers = getattr(spec.recipe, field), getattr(recipe, field)
         if chosen != papers and field != "workers":
-            found.append(f"{field.replace('_', ' ')} {chosen} (theirs: {papers})")
-    return found
+            differences.append(f"{field.replace('_', ' ')} {chosen} (theirs: {papers})")
+    return differences
 
 
 def _samples(counts: tuple[float, ...], what: str) -> str:

@@ -1,4 +1,4 @@
-"""Names of generations, and specs as fields that can be compared and told."""
+"""Names of generations, and specs as flat fields that can be compared."""
 
 from typing import Any
 
@@ -26,8 +26,8 @@ def flat(generation: Generation) -> dict[str, Any]:
     return {**plain, "task": task.pop("name"), **task, **recipe, "objective": str(generation.objective)}
 
 
-def differences(one: Generation, other: Generation) -> dict[str, tuple[Any, Any]]:
+def differences(generation: Generation, other: Generation) -> dict[str, tuple[Any, Any]]:
     """Fields in which two specs differ, seeds and teachers aside."""
-    first, second = flat(one), flat(other)
+    first, second = flat(generation), flat(other)
     names = dict.fromkeys([*first, *second])
     return {name: (first.get(name), second.get(name)) for name in names if first.get(name) != second.get(name)}

@@ -1,4 +1,4 @@
-"""Opening a storage for reading: nothing is made where nothing is."""
+"""Opens a storage that exists, for reading."""
 
 from os import PathLike, fspath
 

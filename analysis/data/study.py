@@ -42,10 +42,10 @@ class Study:
     @cached_property
     def records(self) -> dict[str, Member]:
         """Every member whose record can be read, by key; no weights, predictions or histories."""
-        found = catalogue(self.population)
-        for key in found.damaged:
+        read = catalogue(self.population)
+        for key in read.damaged:
             self.damaged[key] = f"member {key}: its record is not what was published"
-        return {member.key: member for member in found.members}
+        return {member.key: member for member in read.members}
 
     @cached_property
     def members(self) -> pd.DataFrame:
@@ -91,12 +91,12 @@ class Study:
     @cached_property
     def label_only(self) -> dict[str, list[str]]:
         """Keys of the members trained here that nobody taught, by spec apart from seeds, in order of their seeds."""
-        found: dict[str, list[str]] = {}
-        trained = [one for one in self.records.values() if not isinstance(one.generation, ImportedGeneration)]
+        keys: dict[str, list[str]] = {}
+        trained = [member for member in self.records.values() if not isinstance(member.generation, ImportedGeneration)]
         untaught = [member for member in trained if not member.generation.teachers]
         for member in sorted(untaught, key=_by_seed):
-            found.setdefault(spec_of(member.generation), []).append(member.key)
-        return found
+            keys.setdefault(spec_of(member.generation), []).append(member.key)
+        return keys
 
     @cached_property
     def searches(self) -> list[str]:

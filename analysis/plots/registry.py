@@ -22,7 +22,7 @@ Need = Literal["comparisons", "ensembles", "classes", "histories"]
 
 @dataclass(frozen=True)
 class FigureData:
-    """What there is to draw; everything but the groups may be empty.
+    """The data of all figures; everything but the groups may be empty.
 
     Attributes:
         group: the group in focus.
@@ -30,7 +30,7 @@ class FigureData:
         comparisons: of these groups; empty without a primary comparison.
         ensembles, classes: of `group`; see `analysis.statistics`.
         histories: of the members of `analysis.plots.learning.curve_keys`.
-        note: what must stand beside every figure of the task.
+        note: a warning that belongs into every figure of the task.
     """
 
     group: ChainGroup
@@ -81,7 +81,7 @@ def figure(*, order: int, caption: Callable[[FigureData], str], needs: tuple[Nee
     """Register a function that draws a figure, under the name of its file.
 
     The function is called where every field of `FigureData` that it needs has something in it, with the look of all
-    figures, and returns None where there is nothing to draw after all.
+    figures, and returns None where it has nothing to draw.
     """
 
     def register(draw: Draw) -> Draw:

@@ -1,4 +1,4 @@
-"""One look for all figures: colour-blind safe, readable in grey print, and at home on light and dark pages."""
+"""The look of all figures: safe for the colour-blind, readable in grey print and on light and dark pages."""
 
 import io
 import re
@@ -36,7 +36,7 @@ RC: Any = {
 
 
 class SeriesStyle(NamedTuple):
-    """Colour, marker and line of a series: each alone tells series apart."""
+    """Colour, marker and line of a series: each alone distinguishes series."""
 
     colour: str
     marker: str
@@ -55,7 +55,7 @@ PALETTE = (
 
 
 def new(xlabel: str, ylabel: str, *, note: str = "", height: float = HEIGHT) -> tuple[Figure, Axes]:
-    """An empty figure without pyplot's global state; the note stands above the axes."""
+    """An empty figure without pyplot's global state; the note is above the axes."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots()
     axes.set_xlabel(xlabel)
@@ -75,11 +75,14 @@ def series(
 
 def intervals(axes: Axes, x: Sequence[float], comparisons: Sequence[Comparison], look: SeriesStyle, label: str) -> None:
     """Differences of comparisons with their intervals."""
-    found = [comparison.interval for comparison in comparisons]
-    errors = [[each.estimate - each.low for each in found], [each.high - each.estimate for each in found]]
+    drawn = [comparison.interval for comparison in comparisons]
+    errors = [
+        [interval.estimate - interval.low for interval in drawn],
+        [interval.high - interval.estimate for interval in drawn],
+    ]
     axes.errorbar(
         x,
-        [each.estimate for each in found],
+        [interval.estimate for interval in drawn],
         yerr=errors,
         color=look.colour,
         marker=look.marker,
@@ -106,7 +109,7 @@ def to_svg(figure: Figure, name: str, description: str = "") -> str:
 
     Args:
         name: unique on the page; begins every id.
-        description: read out in place of the figure.
+        description: what a screen reader says in place of the figure.
     """
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))

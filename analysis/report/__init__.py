@@ -1,4 +1,4 @@
-"""The page: an answer in words and numbers, then tables, figures, provenance and how to cite."""
+"""The report, one HTML page: an answer in words and numbers, then tables, figures, provenance and how to cite."""
 
 from os import PathLike
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""``python -m analysis.report STORAGE``: write the page, and tell the answer."""
+"""The command ``python -m analysis.report STORAGE``, which writes the page and prints the answer."""
 
 import sys
 import webbrowser

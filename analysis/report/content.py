@@ -1,4 +1,4 @@
-"""What the page says, gathered from a study; how it looks is the template's business."""
+"""The content of the page, gathered from a study; the template lays it out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class Content:
 
     Attributes:
         regimes: settings of the groups, that of the primary comparison first.
-        warnings: what must stand beside every figure.
+        warnings: on what belongs beside every figure.
         left_out: what the page does not show.
         problems: files that could not be read.
     """
@@ -65,8 +65,8 @@ def gather(study: Study, name: str | None = None) -> Content:
     chosen = primary(groups)
     leading = sorted(groups, key=lambda group: (group is not chosen, chosen is None or group.task != chosen.task))
     detailed, left_out = _within_budget(leading)
-    found_comparisons = comparisons(study, detailed, controls, one_design=search is not None)
-    found_evidence = measure_all(study, detailed, found_comparisons)
+    compared = comparisons(study, detailed, controls, one_design=search is not None)
+    measured = measure_all(study, detailed, compared)
     tasks = list({group.task.to_json(): group for group in reversed(leading)}.values())[::-1]
     more = (f"and {len(tasks) - MOST_REGIMES} more settings",) if len(tasks) > MOST_REGIMES else ()
     return Content(
@@ -74,11 +74,11 @@ def gather(study: Study, name: str | None = None) -> Content:
         subtitle=search.about.title if search else "",
         regimes=(*(regime(study, group) for group in tasks[:MOST_REGIMES]), *more),
         warnings=tuple(noise_warnings(group.task for group in tasks)),
-        answer=summarise_findings(found_evidence) if found_comparisons else nothing_to_compare(study, groups, search),
-        tables=tables(groups if search else leading, found_evidence, search),
-        figures=figures(leading, found_evidence),
+        answer=summarise_findings(measured) if compared else nothing_to_compare(study, groups, search),
+        tables=tables(groups if search else leading, measured, search),
+        figures=figures(leading, measured),
         facts=facts(study, groups, search),
-        left_out=(*left_out, *found_evidence.left_out),
+        left_out=(*left_out, *measured.left_out),
         problems=(*study.damaged.values(), *_unreadable(search)),
     )
 

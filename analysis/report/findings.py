@@ -1,4 +1,4 @@
-"""The answer in words: the primary comparison first, then what it has to be seen beside."""
+"""The answer in words: the primary comparison first, then those that it has to be seen beside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Findings:
-    """What was found.
+    """The answer.
 
     Attributes:
         headline: one sentence.
@@ -30,23 +30,24 @@ class Findings:
     remarks: tuple[str, ...] = ()
 
 
-def summarise_findings(found: Measurements) -> Findings:
-    """The comparisons in words; there is at least one."""
-    first = found.primary or found.comparisons[0]
-    several = len({one.group.name for one in found.comparisons}) > 1
-    rest = [one for one in found.comparisons if one is not first and _matters(one, first)]
-    told = [_told(one, several and (one.group is not first.group or first.kind == "pooled")) for one in rest]
-    told += _ensembles(found)
-    cut = [f"{len(told) - MOST_SENTENCES} more are in the tables."] if len(told) > MOST_SENTENCES else []
+def summarise_findings(measured: Measurements) -> Findings:
+    """At least one comparison in words."""
+    first = measured.primary or measured.comparisons[0]
+    several = len({comparison.group.name for comparison in measured.comparisons}) > 1
+    rest = [other for other in measured.comparisons if other is not first and _matters(other, first)]
+    pooled = first.kind == "pooled"
+    sentences = [_stated(other, several and (pooled or other.group is not first.group)) for other in rest]
+    sentences += _ensembles(measured)
+    cut = [f"{len(sentences) - MOST_SENTENCES} more are in the tables."] if len(sentences) > MOST_SENTENCES else []
     return Findings(
-        headline=_told(first, several and first.kind != "pooled", _among(first)),
-        sentences=(*told[:MOST_SENTENCES], *cut),
-        remarks=tuple(_remarks(found, first)),
+        headline=_stated(first, several and not pooled, _among(first)),
+        sentences=(*sentences[:MOST_SENTENCES], *cut),
+        remarks=tuple(_remarks(measured, first)),
     )
 
 
 def nothing_to_compare(study: Study, groups: Sequence[ChainGroup], search: Search | None) -> Findings:
-    """What can be said where no chain has a baseline and a generation after it."""
+    """The answer where no chain has a baseline and a generation after it."""
     if search is not None and not search.chains:
         return Findings("This search has recorded no chain yet.")
     if not groups and search is not None:
@@ -55,10 +56,10 @@ def nothing_to_compare(study: Study, groups: Sequence[ChainGroup], search: Searc
         return Findings("The population is empty.")
     sentences = []
     for group in groups[:MOST_SENTENCES]:
-        found = [
+        values = [
             group.metric.value_of(member) for chain in group.chains for member in chain.members if member is not None
         ]
-        errors = [error for error in found if error is not None]
+        errors = [error for error in values if error is not None]
         which = f"{len(errors)} members, mean" if len(errors) > 1 else "one member,"
         mean = number(sum(errors) / len(errors))
         sentences.append(
@@ -70,47 +71,50 @@ def nothing_to_compare(study: Study, groups: Sequence[ChainGroup], search: Searc
     )
 
 
-def _matters(one: Comparison, first: Comparison) -> bool:
+def _matters(comparison: Comparison, first: Comparison) -> bool:
     """The primary group's generations and controls, and the last generations of the others."""
-    return one.group is first.group or (one.kind == "generation" and one.generation == one.group.last)
+    return comparison.group is first.group or (
+        comparison.kind == "generation" and comparison.generation == comparison.group.last
+    )
 
 
-def _among(one: Comparison) -> str:
-    """Of which chains a comparison speaks, where it is not all."""
-    if one.kind == "pooled":
+def _among(comparison: Comparison) -> str:
+    """The number of chains that a comparison is about, where it is not all."""
+    if comparison.kind == "pooled":
         return ""
-    chains = len(one.group.chains)
-    left_out = one.group.left_out
+    chains = len(comparison.group.chains)
+    left_out = comparison.group.left_out
     return f", among the {chains - left_out} of {chains} chains that got so far" if left_out else ""
 
 
-def _told(one: Comparison, with_group: bool, among: str = "") -> str:
-    prefix = f"{one.group.name}: " if with_group else ""
-    test = _p(one.interval.p_value) if one.primary or one.p_holm is None else f"Holm's {_p(one.p_holm)}"
-    corrected = one.p_holm is not None and one.p_holm >= LEVEL and one.interval.distinguishable
+def _stated(comparison: Comparison, with_group: bool, among: str = "") -> str:
+    prefix = f"{comparison.group.name}: " if with_group else ""
+    p_holm = None if comparison.primary else comparison.p_holm
+    test = _p(comparison.interval.p_value) if p_holm is None else f"Holm's {_p(p_holm)}"
+    corrected = p_holm is not None and p_holm >= LEVEL and comparison.interval.distinguishable
     doubt = ", not distinguishable once corrected" if corrected else ""
-    return f"{prefix}{one}{among} ({test}{doubt})."
+    return f"{prefix}{comparison}{among} ({test}{doubt})."
 
 
-def _ensembles(found: Measurements) -> list[str]:
-    told = []
-    for one in found.of_chosen():
-        if not one.name.startswith("Ens*"):
+def _ensembles(measured: Measurements) -> list[str]:
+    sentences = []
+    for result in measured.of_chosen():
+        if not result.name.startswith("Ens*"):
             continue
-        for control, what in ((one.same_size, "as many"), (one.same_cost, "equal training cost")):
-            if control and (what == "as many" or one.same_size is None or control.size != one.same_size.size):
+        for control, what in ((result.same_size, "as many"), (result.same_cost, "equal training cost")):
+            if control and (what == "as many" or result.same_size is None or control.size != result.same_size.size):
                 against = f"{control.size} independent label-only networks ({what})"
                 interval = control.interval
-                said = sentence(interval, one.name, against, one.group.metric.points)
-                told.append(f"{said} ({_p(interval.p_value)}, not corrected for the number of comparisons).")
-    return told
+                stated = sentence(interval, result.name, against, result.group.metric.points)
+                sentences.append(f"{stated} ({_p(interval.p_value)}, not corrected for the number of comparisons).")
+    return sentences
 
 
 def _p(value: float) -> str:
     return f"p = {probability(value)}".replace("= <", "<")
 
 
-def _remarks(found: Measurements, first: Comparison) -> list[str]:
+def _remarks(measured: Measurements, first: Comparison) -> list[str]:
     interval, metric = first.interval, first.group.metric
     remarks = [f"Differences are of test {metric.name}, in {metric.points}: below zero is a gain."]
     if interval.smallest_detectable:
@@ -122,13 +126,12 @@ def _remarks(found: Measurements, first: Comparison) -> list[str]:
         remarks.append(
             f"The {interval.chains} chains descend from {interval.roots} root{'s' if interval.roots > 1 else ''}."
         )
-    told = [one.interval for one in found.comparisons] + [
-        control.interval for one in found.of_chosen() for control in (one.same_size, one.same_cost) if control
-    ]
-    remarks += dict.fromkeys(text for one in [interval, *told] if (text := reliability(one)))
+    controls = [control for result in measured.of_chosen() for control in result.controls]
+    intervals = [interval, *(c.interval for c in measured.comparisons), *(c.interval for c in controls)]
+    remarks += dict.fromkeys(text for each in intervals if (text := reliability(each)))
     if metric.caveat:
         remarks.append(metric.caveat)
-    for group in {id(one.group): one.group for one in found.comparisons}.values():
+    for group in {id(comparison.group): comparison.group for comparison in measured.comparisons}.values():
         if group.left_out and group.last:
             lacking = f"{group.column(group.last)} or what it is compared with"
             remarks.append(
@@ -137,9 +140,9 @@ def _remarks(found: Measurements, first: Comparison) -> list[str]:
                 "is biased."
             )
     remarks += [
-        f"{group.name}: no generation after the first yet." for group in found.measured if not group.has_students
+        f"{group.name}: no generation after the first yet." for group in measured.measured if not group.has_students
     ]
-    beyond = [group.name for group in found.measured if max(group.representatives) > group.last > 0]
+    beyond = [group.name for group in measured.measured if max(group.representatives) > group.last > 0]
     remarks += [
         f"{name}: later generations, which less than half of the chains have, are not compared." for name in beyond
     ]

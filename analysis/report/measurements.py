@@ -1,4 +1,4 @@
-"""All that was measured for one page, kept together for words, tables and figures."""
+"""The measurements that the words, tables and figures of one page are made of."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -47,17 +47,17 @@ class Measurements:
 
     def of_chosen(self) -> list[EnsembleResult]:
         """The ensembles of the chosen group."""
-        return [one for one in self.ensembles if one.group is self.chosen]
+        return [result for result in self.ensembles if result.group is self.chosen]
 
     @property
     def primary(self) -> Comparison | None:
         """The primary comparison."""
-        return next((one for one in self.comparisons if one.primary), None)
+        return next((comparison for comparison in self.comparisons if comparison.primary), None)
 
 
 def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequence[Comparison]) -> Measurements:
     """Measure what the page shows beside the comparisons of these groups."""
-    primary = next((one.group for one in comparisons if one.primary), None)
+    primary = next((comparison.group for comparison in comparisons if comparison.primary), None)
     chosen: ChainGroup | None = None
     measured: list[ChainGroup] = []
     frames = []
@@ -67,21 +67,21 @@ def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequenc
     for whole in groups[:MOST_MEASURED]:
         group = whole if len(whole.chains) <= MOST_CHAINS else replace(whole, chains=whole.chains[:MOST_CHAINS])
         measured.append(group)
-        outcomes = ScoredPredictions(study, group.metric)
-        frames.append(by_generation(study, group, outcomes))
+        scores = ScoredPredictions(study, group.metric)
+        frames.append(by_generation(study, group, scores))
         ensembles += of_group(study, group, papers_only=whole is not primary)
         if whole is primary:
             chosen = group
-            classes = by_class(group, outcomes)
-            networks = pairs(group, outcomes, most=MOST_PAIRS)
+            classes = by_class(group, scores)
+            networks = pairs(group, scores, most=MOST_PAIRS)
             steps = greedy(study, group.task)
             histories = study.histories([key for keys in curve_keys(group).values() for key in keys])
-    kept = [frame for frame in frames if len(frame)]
+    filled = [frame for frame in frames if len(frame)]
     return Measurements(
         chosen=chosen,
         comparisons=comparisons,
         measured=measured,
-        measures=pd.concat(kept, ignore_index=True) if kept else empty,
+        measures=pd.concat(filled, ignore_index=True) if filled else empty,
         ensembles=ensembles,
         classes=classes,
         pairs=networks,
@@ -93,9 +93,9 @@ def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequenc
 
 def _left_out(groups: Sequence[ChainGroup]) -> tuple[str, ...]:
     what = "ensembles, calibration, agreement and diversity"
-    found = []
+    sentences = []
     if len(groups) > MOST_MEASURED:
-        found.append(f"Measured for the first {MOST_MEASURED} of {len(groups)} groups: {what}.")
+        sentences.append(f"Measured for the first {MOST_MEASURED} of {len(groups)} groups: {what}.")
     if any(len(group.chains) > MOST_CHAINS for group in groups[:MOST_MEASURED]):
-        found.append(f"Measured on the first {MOST_CHAINS} chains of a group: {what}, and gains by class.")
-    return tuple(found)
+        sentences.append(f"Measured on the first {MOST_CHAINS} chains of a group: {what}, and gains by class.")
+    return tuple(sentences)

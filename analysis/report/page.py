@@ -13,7 +13,7 @@ MOST_ROWS = 60
 """Rows of a table on the page; `--tables` writes all of them."""
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 LEADING = ("sequences", "comparisons")
-"""Tables that stand before the figures."""
+"""Tables that come before the figures."""
 
 
 @dataclass(frozen=True)

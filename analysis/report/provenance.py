@@ -1,4 +1,4 @@
-"""Where the figures come from, and how to cite."""
+"""The provenance of the figures, and how to cite."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -51,56 +51,56 @@ RECORDED = {
 def facts(study: Study, groups: Sequence[ChainGroup], search: Search | None) -> tuple[tuple[str, str], ...]:
     """Name and text of what is known about how the members came to be."""
     members = _members(groups)
-    found = [("Storage", study.storage.url)]
+    known = [("Storage", study.storage.url)]
     if search is not None:
-        found += [
+        known += [
             ("Search", f"{search.name}; space {search.about.space}; scale {search.about.scale or 'not recorded'}")
         ]
         if search.about.identity:
             identity = search.about.identity
             fields = sorted(identity.items(), key=lambda item: (item[0] not in FIRST, item[0]))
-            found.append(("Identity", "; ".join(f"{name}: {_short(value)}" for name, value in fields)))
+            known.append(("Identity", "; ".join(f"{name}: {_short(value)}" for name, value in fields)))
         chains = sum(chain.complete for group in groups for chain in group.chains)
-        found.append(("Chains", f"{len(search.chains)} recorded, {chains} complete"))
-    found.append(("Members", f"{len(members):,} shown of {len(study.records):,} in the population"))
+        known.append(("Chains", f"{len(search.chains)} recorded, {chains} complete"))
+    known.append(("Members", f"{len(members):,} shown of {len(study.records):,} in the population"))
     if members:
-        found.append(("Semantics version", _values(member.semantics_version for member in members)))
-        found.append(("Recipes", _values(_recipe(member) for member in members)))
+        known.append(("Semantics version", _values(member.semantics_version for member in members)))
+        known.append(("Recipes", _values(_recipe(member) for member in members)))
     spent = [cost for member in members if not isnan(cost := device_seconds(member))]
     if spent:
-        found.append(("Training", f"{sum(spent):,.0f} device-seconds over {len(spent):,} members"))
+        known.append(("Training", f"{sum(spent):,.0f} device-seconds over {len(spent):,} members"))
     finished = sorted(str(text) for member in members if (text := member.provenance.get("finished_at")))
     if finished:
-        found.append(("Finished", finished[0] if len(finished) == 1 else f"{finished[0]} to {finished[-1]}"))
+        known.append(("Finished", finished[0] if len(finished) == 1 else f"{finished[0]} to {finished[-1]}"))
     for field, name in RECORDED.items():
-        noted = [member.provenance[field] for member in members if member.provenance.get(field) is not None]
-        if noted:
-            found.append((name, _values(noted)))
-    return tuple(found)
+        recorded = [member.provenance[field] for member in members if member.provenance.get(field) is not None]
+        if recorded:
+            known.append((name, _values(recorded)))
+    return tuple(known)
 
 
 def _members(groups: Sequence[ChainGroup]) -> list[Member]:
-    found = {
+    members = {
         member.key: member
         for group in groups
         for chain in group.chains
         for member in chain.members
         if member is not None
     }
-    return list(found.values())
+    return list(members.values())
 
 
 def _recipe(member: Member) -> str:
     recipe, papers = member.generation.recipe, papers_recipe(member.generation.network).model_dump()
-    mine = recipe.model_dump()
-    changed = ", ".join(f"{name} {_short(value)}" for name, value in mine.items() if value != papers[name])
+    own = recipe.model_dump()
+    changed = ", ".join(f"{name} {_short(value)}" for name, value in own.items() if value != papers[name])
     return f"{changed} (other fields as in the papers)" if changed else "as in the papers"
 
 
-def _values(noted: Iterable[JsonValue]) -> str:
+def _values(recorded: Iterable[JsonValue]) -> str:
     """The distinct values, the most frequent first."""
     counts: dict[str, int] = {}
-    for value in noted:
+    for value in recorded:
         text = _short(value)
         counts[text] = counts.get(text, 0) + 1
     ordered = sorted(counts, key=lambda text: (-counts[text], text))

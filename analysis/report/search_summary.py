@@ -1,4 +1,4 @@
-"""The result of one search in the figures that its command prints: a row for each network, and what it gained."""
+"""The figures that the command of a search prints: a row for each network, and its gain."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence

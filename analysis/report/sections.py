@@ -17,37 +17,37 @@ from analysis.tables import (
 )
 
 
-def tables(groups: Sequence[ChainGroup], found: Measurements, search: Search | None) -> tuple[Table, ...]:
+def tables(groups: Sequence[ChainGroup], measured: Measurements, search: Search | None) -> tuple[Table, ...]:
     """Every table that has something in it: generations first, then comparisons, then the chosen group's own."""
-    made = _sequences(groups, found, search)
-    if found.comparisons:
-        made.append(comparison_table(found.comparisons))
-    chosen = found.chosen
+    made = _sequences(groups, measured, search)
+    if measured.comparisons:
+        made.append(comparison_table(measured.comparisons))
+    chosen = measured.chosen
     if chosen is not None:
-        if found.of_chosen():
-            made.append(ensemble_table(chosen, found.of_chosen()))
-        if len(found.greedy):
-            made.append(greedy_table(found.greedy, chosen))
-        if len(found.pairs):
-            made.append(pair_table(chosen, found.pairs))
-    if len(found.measures):
-        made.append(measure_table(found.measured, found.measures))
-    if chosen is not None and len(found.classes):
-        made.append(class_table(chosen, found.classes))
+        if measured.of_chosen():
+            made.append(ensemble_table(chosen, measured.of_chosen()))
+        if len(measured.greedy):
+            made.append(greedy_table(measured.greedy, chosen))
+        if len(measured.pairs):
+            made.append(pair_table(chosen, measured.pairs))
+    if len(measured.measures):
+        made.append(measure_table(measured.measured, measured.measures))
+    if chosen is not None and len(measured.classes):
+        made.append(class_table(chosen, measured.classes))
     return tuple(made)
 
 
-def _sequences(groups: Sequence[ChainGroup], found: Measurements, search: Search | None) -> list[Table]:
-    """One table a task; the papers' rows stand in the first."""
+def _sequences(groups: Sequence[ChainGroup], measured: Measurements, search: Search | None) -> list[Table]:
+    """One table a task; the papers' rows are in the first."""
     made = []
-    for place, task in enumerate(dict.fromkeys(group.task for group in groups)):
-        mine = [group for group in groups if group.task == task]
-        name = f"sequences-{place + 1}" if place else "sequences"
-        about = search.about if search and not place else None
+    for number, task in enumerate(dict.fromkeys(group.task for group in groups)):
+        of_task = [group for group in groups if group.task == task]
+        name = f"sequences-{number + 1}" if number else "sequences"
+        about = search.about if search and not number else None
         made.append(
             sequence_table(
-                mine,
-                found.ensembles,
+                of_task,
+                measured.ensembles,
                 about.paper if about else (),
                 about.source if about else "",
                 name=name,

@@ -1,4 +1,4 @@
-"""A comparison of a study, and a frame of many."""
+"""A comparison of a generation with its baseline or a control, and a frame of many."""
 
 import math
 from collections.abc import Sequence

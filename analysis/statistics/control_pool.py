@@ -48,23 +48,23 @@ class IndependentControls:
     def __len__(self) -> int:
         return len(self._stored)
 
-    def control(self, outcomes: Mapping[RecordedChain, MemberScores], size: int) -> Control | None:
+    def control(self, scores: Mapping[RecordedChain, MemberScores], size: int) -> Control | None:
         """What chains' ensembles are measured against; None where the pool has fewer than `size` networks.
 
         No network is in two sets, so the differences of chains are independent but for their images.
         """
         if len(self) < size:
             return None
-        sets = self._disjoint(list(outcomes), size)
-        mine = np.stack([outcomes[chain].losses for chain, _ in sets])
-        theirs = np.stack([self._outcome(keys).losses for _, keys in sets])
-        pair = independent_rows([chain for chain, _ in sets], theirs, mine)
+        sets = self._disjoint(list(scores), size)
+        ensembles = np.stack([scores[chain].losses for chain, _ in sets])
+        controls = np.stack([self._outcome(keys).losses for _, keys in sets])
+        pair = independent_rows([chain for chain, _ in sets], controls, ensembles)
         interval = crossed_interval(pair.first, pair.second, roots=pair.roots, scale=self._metric.scale)
         return Control(size, self._error(size), interval)
 
     def _outcome(self, keys: Sequence[str]) -> MemberScores:
         stored = [self._stored[key] for key in keys]
-        return score_member(combine([one.test for one in stored]), stored[0].test_labels, self._metric)
+        return score_member(combine([predictions.test for predictions in stored]), stored[0].test_labels, self._metric)
 
     def _error(self, size: int) -> float:
         if size not in self._errors:
@@ -83,9 +83,9 @@ class IndependentControls:
         sets: list[tuple[RecordedChain, list[str]]] = []
         for chain in owners:
             # Two chains of one root have one baseline, which goes to the first.
-            mine = [chain.keys[0]] if chain.keys[0] in own else []
-            own -= set(mine)
-            sets.append((chain, mine))
+            baseline = [chain.keys[0]] if chain.keys[0] in own else []
+            own -= set(baseline)
+            sets.append((chain, baseline))
         for _, keys in sets:
             keys += [next(free) for _ in range(size - len(keys))]
         return sets

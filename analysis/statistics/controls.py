@@ -1,4 +1,4 @@
-"""What a gain has to be measured against besides the baseline: labels alone, used in other ways."""
+"""Controls of a gain besides the baseline: networks that learn from labels alone in other ways."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -59,11 +59,11 @@ def stands_for_baseline(group: ChainGroup, control: ChainGroup) -> bool:
 def control_name(group: ChainGroup, control: ChainGroup) -> str:
     """The control's column in its search's table, if it has one, and in what its spec differs from the baseline's."""
     changed = differences(control_spec(group), control.last_member.generation)
-    told = ", ".join(f"{name} {_short(new)} (baseline {_short(old)})" for name, (old, new) in changed.items())
+    changes = ", ".join(f"{name} {_short(new)} (baseline {_short(old)})" for name, (old, new) in changed.items())
     columns = control.chains[0].columns
-    if columns and columns[-1] not in told:
-        return f"{columns[-1]} ({told or 'labels only'})"
-    return f"label-only, {told}" if told else "the same network on labels only"
+    if columns and columns[-1] not in changes:
+        return f"{columns[-1]} ({changes or 'labels only'})"
+    return f"label-only, {changes}" if changes else "the same network on labels only"
 
 
 def paired_chains(

@@ -100,7 +100,7 @@ def difference_interval(
     level: float = 0.95,
     scale: float = 100.0,
 ) -> CrossedInterval:
-    """Like `crossed_interval`, for differences (seeds, images) that are there already."""
+    """Like `crossed_interval`, for differences (seeds, images)."""
     if difference.ndim != 2 or difference.shape[0] < 1 or difference.shape[1] < 2:
         raise ValueError(f"differences of shape {difference.shape}; at least 1 seed and 2 images are needed")
     if not np.isfinite(difference).all():
@@ -110,8 +110,8 @@ def difference_interval(
         raise ValueError(f"{len(names)} roots for {len(difference)} rows")
     chains, clusters = len(names), list(dict.fromkeys(names))
     if 1 < len(clusters) < chains:
-        places = {name: [row for row, other in enumerate(names) if other == name] for name in clusters}
-        difference = np.stack([difference[places[name]].mean(0) for name in clusters])
+        rows_of = {name: [row for row, other in enumerate(names) if other == name] for name in clusters}
+        difference = np.stack([difference[rows_of[name]].mean(0) for name in clusters])
     scope: Scope = "new seeds and images"
     if len(clusters) == 1:
         scope = "conditional on this teacher" if chains > 1 else "conditional on these networks"

@@ -1,4 +1,4 @@
-"""What else changes with the generations: calibration, agreement with the teacher, saturation, diversity."""
+"""Measures beside the error, by generation: calibration, agreement with the teacher, saturation, diversity."""
 
 from collections.abc import Iterable, Sequence
 
@@ -45,15 +45,15 @@ CLASS_COLUMNS = {
 }
 
 
-def by_generation(study: Study, group: ChainGroup, outcomes: ScoredPredictions) -> pd.DataFrame:
+def by_generation(study: Study, group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
     """One row a generation of the group; the columns are `COLUMNS`."""
     records = []
     for number in sorted(group.representatives):
-        chains = independent_chains(outcomes.readable(group.with_generations(number), number), number)
+        chains = independent_chains(scores.readable(group.with_generations(number), number), number)
         if not chains:
             continue
-        found = outcomes.for_generation(chains, number)
-        errors = np.array([group.metric.mean(one.losses) for one in found])
+        read = scores.for_generation(chains, number)
+        errors = np.array([group.metric.mean(score.losses) for score in read])
         held_out = [group.metric.value_of(member, "held_out") for chain in chains if (member := chain.member(number))]
         confidence, entropy = _teacher_on_training_views(study, [chain.keys[number] for chain in chains])
         records.append(
@@ -65,45 +65,47 @@ def by_generation(study: Study, group: ChainGroup, outcomes: ScoredPredictions) 
                 "error": errors.mean(),
                 "error_spread": errors.std(ddof=1) if len(errors) > 1 else np.nan,
                 "held_out_error": _mean(held_out),
-                "log_likelihood": np.mean([one.log_likelihoods.mean(dtype=np.float64) for one in found]),
-                "calibration_error": np.mean([one.calibration_error for one in found]),
-                "confidence": np.mean([one.confidence for one in found]),
-                "entropy": np.mean([one.entropy for one in found]),
-                "agreement": _mean(_agreements(study, outcomes, chains, number)),
+                "log_likelihood": np.mean([score.log_likelihoods.mean(dtype=np.float64) for score in read]),
+                "calibration_error": np.mean([score.calibration_error for score in read]),
+                "confidence": np.mean([score.confidence for score in read]),
+                "entropy": np.mean([score.entropy for score in read]),
+                "agreement": _mean(_agreements(study, scores, chains, number)),
                 "teacher_confidence": confidence,
                 "teacher_entropy": entropy,
-                "diversity_in_chain": _mean(_within(outcomes, chains, number)),
-                "diversity_over_seeds": disagreement([one.predicted for one in found]),
+                "diversity_in_chain": _mean(_within(scores, chains, number)),
+                "diversity_over_seeds": disagreement([score.predicted for score in read]),
             }
         )
     return pd.DataFrame(records, columns=list(COLUMNS))
 
 
-def by_class(group: ChainGroup, outcomes: ScoredPredictions) -> pd.DataFrame:
+def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
     """The last generation against the baseline on each class's test images; the columns are `CLASS_COLUMNS`.
 
     Empty where the metric is not one of classes.
     """
     records = []
     compared = group.last and group.metric.classes
-    usable = outcomes.readable(group.with_baseline_and(group.last), 0, group.last) if compared else []
+    usable = scores.readable(group.with_baseline_and(group.last), 0, group.last) if compared else []
     chains = independent_chains(usable, group.last)
     if chains:
-        first, last = losses(outcomes.for_generation(chains, 0)), losses(outcomes.for_generation(chains, group.last))
-        labels, scale = outcomes.for_generation(chains, 0)[0].labels, group.metric.scale
+        first, last = losses(scores.for_generation(chains, 0)), losses(scores.for_generation(chains, group.last))
+        labels, scale = scores.for_generation(chains, 0)[0].labels, group.metric.scale
         errors = independent_rows(chains, first, last)
         for label in np.unique(labels):
-            here = labels == label
-            if here.sum() < 2:
+            of_class = labels == label
+            if of_class.sum() < 2:
                 continue
-            interval = crossed_interval(errors.first[:, here], errors.second[:, here], roots=errors.roots, scale=scale)
+            interval = crossed_interval(
+                errors.first[:, of_class], errors.second[:, of_class], roots=errors.roots, scale=scale
+            )
             records.append(
                 {
                     "group": group.name,
                     "label": int(label),
-                    "images": int(here.sum()),
-                    "baseline_error": scale * first[:, here].mean(),
-                    "error": scale * last[:, here].mean(),
+                    "images": int(of_class.sum()),
+                    "baseline_error": scale * first[:, of_class].mean(),
+                    "error": scale * last[:, of_class].mean(),
                     "difference": interval.estimate,
                     "low": interval.low,
                     "high": interval.high,
@@ -112,36 +114,40 @@ def by_class(group: ChainGroup, outcomes: ScoredPredictions) -> pd.DataFrame:
     return pd.DataFrame(records, columns=list(CLASS_COLUMNS))
 
 
-def _within(outcomes: ScoredPredictions, chains: Sequence[RecordedChain], number: int) -> list[float]:
-    found = []
+def _within(scores: ScoredPredictions, chains: Sequence[RecordedChain], number: int) -> list[float]:
+    shares = []
     for chain in chains:
-        mine = outcomes.get(chain.keys[number])
-        read = [outcomes.get(key) for place, key in enumerate(chain.keys) if place != number and chain.member(place)]
-        others = [one for one in read if one is not None]
-        if mine is not None and others:
-            found.append(float(np.mean([100 - agreement(mine, other) for other in others])))
-    return found
+        own = scores.get(chain.keys[number])
+        read = [
+            scores.get(key)
+            for generation, key in enumerate(chain.keys)
+            if generation != number and chain.member(generation)
+        ]
+        others = [score for score in read if score is not None]
+        if own is not None and others:
+            shares.append(float(np.mean([100 - agreement(own, other) for other in others])))
+    return shares
 
 
-def _agreements(study: Study, outcomes: ScoredPredictions, chains: Sequence[RecordedChain], number: int) -> list[float]:
-    found = []
+def _agreements(study: Study, scores: ScoredPredictions, chains: Sequence[RecordedChain], number: int) -> list[float]:
+    shares = []
     for chain in chains:
-        member, mine = chain.member(number), outcomes.get(chain.keys[number])
-        if member is None or mine is None or not member.generation.teachers:
+        member, own = chain.member(number), scores.get(chain.keys[number])
+        if member is None or own is None or not member.generation.teachers:
             continue
-        taught = _taught_classes(study, outcomes, member.generation.teachers)
-        if taught is not None and len(taught) == len(mine.predicted):
-            found.append(float(100 * np.mean(taught == mine.predicted)))
-    return found
+        taught = _taught_classes(study, scores, member.generation.teachers)
+        if taught is not None and len(taught) == len(own.predicted):
+            shares.append(float(100 * np.mean(taught == own.predicted)))
+    return shares
 
 
-def _taught_classes(study: Study, outcomes: ScoredPredictions, teachers: Sequence[str]) -> NDArray[np.integer] | None:
+def _taught_classes(study: Study, scores: ScoredPredictions, teachers: Sequence[str]) -> NDArray[np.integer] | None:
     """The class that the teachers' averaged probabilities favour on each test image."""
     if len(teachers) == 1:
-        teacher = outcomes.get(teachers[0])
+        teacher = scores.get(teachers[0])
         return teacher.predicted if teacher else None
     read = [study.read_predictions(key) for key in teachers if key in study.records]
-    stored = [one.test for one in read if one is not None]
+    stored = [predictions.test for predictions in read if predictions is not None]
     return predicted(combine(stored)) if len(stored) == len(teachers) else None
 
 

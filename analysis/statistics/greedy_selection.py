@@ -34,21 +34,21 @@ def greedy(study: Study, task: Task, *, size: int = 5, candidates: int = 50) -> 
         One row a step, with the columns `COLUMNS`; empty where nothing was held out.
     """
     metric = metric_of(task)
-    able = [member for member in study.records.values() if member.generation.task == task and _held_out(member)]
-    able.sort(key=lambda member: (metric.value_of(member, "held_out"), member.key))
-    read = {member.key: study.read_predictions(member.key) for member in able[:candidates]}
-    stored: dict[str, Predictions] = {key: one for key, one in read.items() if one is not None}
+    eligible = [member for member in study.records.values() if member.generation.task == task and _held_out(member)]
+    eligible.sort(key=lambda member: (metric.value_of(member, "held_out"), member.key))
+    read = {member.key: study.read_predictions(member.key) for member in eligible[:candidates]}
+    stored: dict[str, Predictions] = {key: predictions for key, predictions in read.items() if predictions is not None}
     chosen: list[str] = []
     rows = []
     best = (float("inf"), float("inf"))
     while len(chosen) < size:
         scores = {key: _score(stored, [*chosen, key], metric) for key in stored if key not in chosen}
-        key = min(scores, key=lambda one: (scores[one], one), default=None)
+        key = min(scores, key=lambda key: (scores[key], key), default=None)
         if key is None or scores[key] >= best:
             break
         best = scores[key]
         chosen.append(key)
-        ensemble = combine([stored[one].test for one in chosen])
+        ensemble = combine([stored[key].test for key in chosen])
         labels = stored[key].test_labels
         rows.append(
             {

@@ -1,4 +1,4 @@
-"""Which chains are independent of each other, so that none counts twice."""
+"""Independent chains: those that share members are reduced so that none counts twice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,20 +31,22 @@ def independent_rows(
     Chains of several roots are left to `crossed_interval`, which averages each root's. Chains of one root are
     averaged by the branches in which they first part: what they share before is what the interval is conditional on.
     """
-    one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    baselines, students = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     roots = tuple(chain.root for chain in chains)
     if len(set(roots)) > 1 or len(chains) < 2:
-        return IndependentRows(one, other, roots)
+        return IndependentRows(baselines, students, roots)
     length = min(len(chain.keys) for chain in chains)
-    parting = next((place for place in range(length) if len({chain.keys[place] for chain in chains}) > 1), None)
+    parting = next(
+        (position for position in range(length) if len({chain.keys[position] for chain in chains}) > 1), None
+    )
     if parting is None:
-        return IndependentRows(one, other, roots)
+        return IndependentRows(baselines, students, roots)
     branches: dict[str, list[int]] = {}
-    for place, chain in enumerate(chains):
-        branches.setdefault(chain.keys[parting], []).append(place)
+    for position, chain in enumerate(chains):
+        branches.setdefault(chain.keys[parting], []).append(position)
     groups = list(branches.values())
     return IndependentRows(
-        np.stack([one[places].mean(0) for places in groups]),
-        np.stack([other[places].mean(0) for places in groups]),
+        np.stack([baselines[positions].mean(0) for positions in groups]),
+        np.stack([students[positions].mean(0) for positions in groups]),
         roots[: len(groups)],
     )

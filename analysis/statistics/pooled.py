@@ -20,16 +20,20 @@ def pooled(parts: Sequence[Comparison]) -> Comparison | None:
     for part in parts:
         different.setdefault(tuple(chain.keys for chain in part.chains), part)
     parts = list(different.values())
-    by_seed = [{chain.seed: place for place, chain in enumerate(part.chains)} for part in parts]
-    seeds = [chain.seed for chain in parts[0].chains if all(chain.seed in one for one in by_seed)] if parts else []
+    by_seed = [{chain.seed: position for position, chain in enumerate(part.chains)} for part in parts]
+    seeds = (
+        [chain.seed for chain in parts[0].chains if all(chain.seed in seeds_of for seeds_of in by_seed)]
+        if parts
+        else []
+    )
     images = {part.first.shape[1] for part in parts if part.first is not None}
     if len(parts) < 2 or not seeds or len(images) > 1:
         return None
     firsts, seconds = [], []
-    for part, places in zip(parts, by_seed, strict=True):
+    for part, positions in zip(parts, by_seed, strict=True):
         if part.first is None or part.second is None:
             return None
-        chosen = [places[seed] for seed in seeds]
+        chosen = [positions[seed] for seed in seeds]
         firsts.append(part.first[chosen])
         seconds.append(part.second[chosen])
     lead = parts[0]

@@ -1,4 +1,4 @@
-"""What a member got right on the test images, in a form that many members fit into memory."""
+"""Scores of members on the test images, small enough for many members to fit into memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,8 +55,8 @@ def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool
 
     Naeini, Cooper and Hauskrecht 2015; 15 bins as in Guo et al. 2017.
     """
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=confidence - correct.astype(np.float64), minlength=bins)
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_of, weights=confidence - correct.astype(np.float64), minlength=bins)
     return float(100 * np.abs(gaps).sum() / len(confidence))
 
 
@@ -85,8 +85,8 @@ class ScoredPredictions:
 
     def for_generation(self, chains: Sequence[RecordedChain], generation: int) -> list[MemberScores]:
         """The outcomes of a generation of usable chains, in their order."""
-        found = [self.get(chain.keys[generation]) for chain in chains]
-        return [one for one in found if one is not None]
+        scores = [self.get(chain.keys[generation]) for chain in chains]
+        return [score for score in scores if score is not None]
 
     def _load(self, key: str) -> MemberScores | None:
         if key not in self._study.records:
@@ -102,19 +102,19 @@ class ScoredPredictions:
         return score_member(stored.test, self._labels, self._metric)
 
 
-def losses(outcomes: Sequence[MemberScores]) -> Losses:
+def losses(scores: Sequence[MemberScores]) -> Losses:
     """(seeds, images)."""
-    return np.stack([one.losses for one in outcomes])
+    return np.stack([score.losses for score in scores])
 
 
-def log_likelihoods(outcomes: Sequence[MemberScores]) -> NDArray[np.float32]:
+def log_likelihoods(scores: Sequence[MemberScores]) -> NDArray[np.float32]:
     """(seeds, images), nats."""
-    return np.stack([one.log_likelihoods for one in outcomes])
+    return np.stack([score.log_likelihoods for score in scores])
 
 
-def agreement(one: MemberScores, other: MemberScores) -> float:
+def agreement(first: MemberScores, second: MemberScores) -> float:
     """Share of the test images on which two predict the same class, percent."""
-    return float(100 * np.mean(one.predicted == other.predicted))
+    return float(100 * np.mean(first.predicted == second.predicted))
 
 
 def disagreement(predicted: Sequence[NDArray[np.integer]]) -> float:

@@ -8,7 +8,7 @@ and residual variance; from 5 seeds on it covers 94-98 %."""
 
 
 def sentence(interval: CrossedInterval, name: str, against: str = "baseline", unit: str = "points") -> str:
-    """What was found, how sure it is, and what it rests on.
+    """The result, its uncertainty, and what it rests on.
 
     Args:
         name, against: what is compared with what, e.g. ``"BAN-3"`` and ``"baseline"``.
@@ -19,10 +19,10 @@ def sentence(interval: CrossedInterval, name: str, against: str = "baseline", un
         distinguishable at this size: -0.3 points [-1.1, 0.5], 3 seeds``.
     """
     if interval.distinguishable:
-        found = "" if interval.estimate < 0 else "worse, "
+        verdict = "" if interval.estimate < 0 else "worse, "
     else:
-        found = "no gain distinguishable at this size: "
-    return f"{name} against {against}: {found}{interval_text(interval, unit)}, {basis(interval)}"
+        verdict = "no gain distinguishable at this size: "
+    return f"{name} against {against}: {verdict}{interval_text(interval, unit)}, {basis(interval)}"
 
 
 def interval_text(interval: CrossedInterval, unit: str = "points") -> str:

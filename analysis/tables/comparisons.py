@@ -18,7 +18,7 @@ UNSEEN = ", chosen without a look at results"
 def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     """Every comparison: difference, 95 % interval, p-value, smallest detectable difference, log-likelihood.
 
-    Units stand in the headings, or, where tasks of several metrics are compared, in the cells.
+    Units are in the headings, or, where tasks of several metrics are compared, in the cells.
     """
     metrics = list(dict.fromkeys(c.group.metric for c in comparisons))
     several = len(metrics) > 1
@@ -49,7 +49,7 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         notes.append(
             f"One comparison is primary{'' if any(c.group.left_out for c in comparisons) else UNSEEN}: the last "
             "generation against its network on labels, in the group with the most seeds, then the most generations, "
-            "then the first; in a search it is averaged over the networks that stand in the same place. Holm's "
+            "then the first; in a search it is averaged over the networks of one design. Holm's "
             f"p-values are corrected over the other {len([c for c in comparisons if not c.primary])}, those with "
             "one root apart. Intervals are not corrected."
         )

@@ -1,4 +1,4 @@
-"""What else changes with the generations, and for which classes."""
+"""Measures beside the error by generation, and gains by class."""
 
 from collections.abc import Sequence
 

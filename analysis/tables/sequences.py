@@ -1,4 +1,4 @@
-"""Workshop Table 1's form: a row a network, its generations and its ensembles, ours beside theirs."""
+"""The form of workshop Table 1: a row for each network, its generations and its ensembles, and the papers' rows."""
 
 from collections.abc import Sequence
 from math import isnan
@@ -28,7 +28,7 @@ def sequence_table(
 
     Args:
         ensembles: results of these groups; those named Ens*k are shown.
-        paper: the papers' rows; each stands below ours of the same name, the others at the end.
+        paper: the papers' rows; each is below ours of the same name, the others at the end.
         source: of the papers' figures.
         name: of the table's files.
     """
@@ -55,7 +55,7 @@ def sequence_table(
 def _papers(paper: Sequence[PaperRow], columns: Sequence[str]) -> tuple[list[TableRow], list[str]]:
     """The papers' rows under our columns, and the columns with those that only theirs need.
 
-    Their baseline stands under ours, or under the teacher where there is no such column; their further figures, in
+    Their baseline is under ours, or under the teacher where there is no such column; their further figures, in
     their order, under our students in ours.
     """
     ensembles = [column for column in columns if column.startswith("Ens*")]

@@ -34,7 +34,7 @@ class Table:
     Attributes:
         name: of its files.
         caption: what is shown, with units.
-        rows: cells as they are read, as many in each row as there are headings.
+        rows: cells of text, as many in each row as there are headings.
         data: the same figures unrounded, for CSV.
         notes: what differs, what is marked, what must be said beside the figures.
     """
@@ -71,7 +71,7 @@ class Table:
         return "\n".join([*lines, r"\end{table}"]) + "\n"
 
     def csv(self) -> str:
-        """The unrounded data with a header line; notes have no place in it, so their facts are columns."""
+        """The unrounded data with a header line; it has no notes, so their facts are columns."""
         return str(self.data.to_csv(index=False, lineterminator="\n"))
 
 

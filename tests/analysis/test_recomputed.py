@@ -109,11 +109,11 @@ def test_measures(study: Study, stored: list[list[Predictions]]) -> None:
 def test_single_networks_and_classes(study: Study, stored: list[list[Predictions]]) -> None:
     (group,) = study.groups()
     outcomes = ScoredPredictions(study, group.metric)
-    for one, chain in zip(pairs(group, outcomes), stored, strict=True):
+    for (_, row), chain in zip(pairs(group, outcomes).iterrows(), stored, strict=True):
         first, last = wrong(chain[0]), wrong(chain[GENERATIONS])
-        assert (one.against_error, one.error) == (100 * first.mean(), 100 * last.mean())
-        assert (one.test.gained, one.test.lost) == ((first > last).sum(), (first < last).sum())
-        assert one.low <= one.error - one.against_error <= one.high
+        assert (row["baseline_error"], row["error"]) == (100 * first.mean(), 100 * last.mean())
+        assert (row["gained"], row["lost"]) == ((first > last).sum(), (first < last).sum())
+        assert row["low"] <= row["error"] - row["baseline_error"] <= row["high"]
     classes = by_class(group, outcomes).set_index("label")
     for label in range(10):
         here = stored[0][0].test_labels == label

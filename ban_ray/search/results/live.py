@@ -26,7 +26,7 @@ STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "f
 
 @dataclass
 class _ChainProgress:
-    """What a chain has told so far; `errors` by generation, held-out or, without held-out data, on test."""
+    """The progress of a chain; `errors` by generation, held-out or, without held-out data, on test."""
 
     planned: PlannedChain
     epoch: EpochEnded | None = None
@@ -146,7 +146,7 @@ def generation_error(planned: PlannedChain, event: Published | Reused) -> tuple[
 
 
 def _shortened(text: str, width: int) -> str:
-    """The end of a text tells chains apart, so the middle goes."""
+    """A text without its middle: chains differ at the end."""
     width = max(width, 12)
     return text if len(text) <= width else f"{text[: width // 2 - 1]}…{text[-(width - width // 2) :]}"
 

@@ -1,4 +1,4 @@
-"""Calm lines: one for each generation that is published, and one now and then between."""
+"""Plain progress lines: one for each published generation, and one from time to time in between."""
 
 import time
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from ban_ray.search.schedule.controller import ChainListener
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 QUIET_PERIOD_S = 30.0
-"""A chain that says nothing for so long is told of."""
+"""After so long without a line, the next epoch of a chain gets one."""
 
 
 class PlainProgress(ChainListener):

@@ -103,7 +103,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
 
 
 def _parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
-    """Those of the members whose errors are in a row, if they are of the network that it shows."""
+    """The parameters of the row's members, if any is of the network that the row shows, else of that network."""
     network = chains[0].position.network or row.name
     members = [member for group in row.groups for member in group.representatives.values()]
     recorded = (member.parameters for member in members if member.generation.network == network)
