@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 import matplotlib
 import pandas as pd
@@ -43,6 +43,7 @@ class FigureData:
 
 
 Draw = Callable[[FigureData], Figure | None]
+D = TypeVar("D", bound=Draw)
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,14 @@ class RegisteredFigure:
 _figures: dict[str, RegisteredFigure] = {}
 
 
-def figure(*, order: int, caption: Callable[[FigureData], str], needs: tuple[Need, ...] = ()) -> Callable[[Draw], Draw]:
+def figure(*, order: int, caption: Callable[[FigureData], str], needs: tuple[Need, ...] = ()) -> Callable[[D], D]:
     """Register a function that draws a figure, under the name of its file.
 
     The function is called where every field of `FigureData` that it needs has something in it, with the look of all
     figures, and returns None where it has nothing to draw.
     """
 
-    def register(draw: Draw) -> Draw:
+    def register(draw: D) -> D:
         name = draw.__module__.rpartition(".")[2]
         _figures[name] = RegisteredFigure(name, order, needs, caption, draw)
         return draw

@@ -1,6 +1,7 @@
 """Ens*k, its marks, and the label-only networks that gains and ensembles are measured against."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.data.study import Study
 from analysis.statistics import ensembles
@@ -9,8 +10,9 @@ from analysis.statistics.control_pool import IndependentControls
 from analysis.statistics.controls import control_groups, independent_networks, paired_chains
 from analysis.statistics.greedy_selection import greedy
 from analysis.tables import ensemble_table, sequence_table
+from ban_ray.population import Member
 from ban_ray.specs import Objective
-from tests.helpers.fabricated_population import DIGITS, Fabricator
+from tests.helpers.fabricated_population import DIGITS, Fabricator, distributions
 
 
 def test_ens_k_leaves_the_baseline_out_unless_it_fills_in() -> None:
@@ -88,10 +90,10 @@ def test_the_control_of_an_ensemble_is_recomputed(fabricator: Fabricator, study:
     one = next(one for one in ensembles.of_group(study, group) if one.name == "Ens*2")
     read = fabricator.population.predictions
 
-    def wrong(*members: object) -> np.ndarray:
-        stored = [read(member) for member in members]  # type: ignore[arg-type]
-        mean = sum(np.exp(part.test.astype(float)) for part in stored)
-        return np.asarray(mean).argmax(1) != stored[0].test_labels
+    def wrong(*members: Member) -> NDArray[np.bool_]:
+        stored = [read(member) for member in members]
+        mean = np.mean([np.exp(distributions(part.test)) for part in stored], axis=0)
+        return np.asarray(mean.argmax(1) != stored[0].test_labels)
 
     assert one.same_size is not None and one.same_cost is not None
     pool = [chains[0][0], chains[1][0], *extra]
@@ -145,8 +147,8 @@ def test_greedy_selection_never_looks_at_test(fabricator: Fabricator, study: Stu
     assert found["held_out_error"].iloc[0] == best.metrics.held_out_error
     assert list(found["held_out_error"]) == sorted(found["held_out_error"], reverse=True)
     stored = [fabricator.population.predictions(study.records[key]) for key in found["key"]]
-    mean = sum(np.exp(one.test.astype(float)) for one in stored)
-    wrong = np.asarray(mean).argmax(1) != stored[0].test_labels
+    mean = np.mean([np.exp(distributions(predictions.test)) for predictions in stored], axis=0)
+    wrong = mean.argmax(1) != stored[0].test_labels
     assert found["test_error"].iloc[-1] == 100 * wrong.mean()
     assert greedy(study, paper).empty
 
@@ -172,7 +174,7 @@ def test_a_member_that_several_chains_share_counts_once(fabricator: Fabricator, 
     second = [fabricator.member(20 + k, objective=ban, teachers=[first[k > 1]], number=2) for k in range(3)]
     found = {one.generation: one for one in comparisons(study, study.groups())}
     wrong = {
-        member.key: (stored.test.argmax(1) != stored.test_labels).astype(float)
+        member.key: (distributions(stored.test).argmax(1) != stored.test_labels).astype(float)
         for member in [root, *first, *second]
         for stored in [fabricator.population.predictions(member)]
     }

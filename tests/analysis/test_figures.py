@@ -1,5 +1,7 @@
 """Figures: without links, in the page's own text colour, with the data they are given."""
 
+import numpy as np
+
 from analysis.data.study import Study
 from analysis.plots import FigureData, registered
 from analysis.plots.cost import gain_against_cost
@@ -40,9 +42,9 @@ def test_the_front_passes_what_nothing_beats(fabricator: Fabricator, study: Stud
     groups = study.groups()
     front = error_against_parameters(FigureData(groups[0], groups)).axes[0].lines[0]
     assert front.get_label() == "Pareto front"
-    assert list(front.get_xdata()) == [10_000, 20_000]
+    assert np.asarray(front.get_xdata()).tolist() == [10_000, 20_000]
     errors = {group.parameters: group.metric.value_of(group.last_member) for group in groups}
-    assert list(front.get_ydata()) == [errors[10_000], errors[20_000]]
+    assert np.asarray(front.get_ydata()).tolist() == [errors[10_000], errors[20_000]]
 
 
 def test_without_times_there_is_no_cost_figure(fabricator: Fabricator, study: Study) -> None:

@@ -153,7 +153,7 @@ def test_controls_are_not_called_baselines(fabricator: Fabricator, study: Study)
         fabricator.member(100 + seed, objective=LABEL.model_copy(update={"label_smoothing": 0.1}), chain_seed=seed)
     groups = from_links(analysis.data.chains.linked(study.records))
     figure = error_against_parameters(FigureData(groups[0], groups))
-    points = {line.get_label(): len(line.get_xdata()) for line in figure.axes[0].lines}
+    points = {line.get_label(): np.size(line.get_xdata()) for line in figure.axes[0].lines}
     assert points["baseline"] == 1
     assert points["on labels alone"] == 1
     assert points["BAN-1"] == 1

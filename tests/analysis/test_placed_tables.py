@@ -14,7 +14,7 @@ from analysis.tables import sequence_table
 from ban_ray.population import Member, Storage
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.specs import Objective, PaperRow, derive_seed
-from tests.helpers.fabricated_population import BAN, DIGITS, LABEL, Fabricator
+from tests.helpers.fabricated_population import BAN, DIGITS, LABEL, Fabricator, distributions
 
 STUDENT = "match-wide-resnet-1-1"
 
@@ -123,7 +123,7 @@ def test_one_design_is_averaged_over_its_networks(fabricator: Fabricator, storag
     wrong = {}
     for which, members in chains.items():
         stored = [fabricator.population.predictions(member) for member in members]
-        wrong[which] = [(one.test.argmax(1) != one.test_labels).astype(float) for one in (stored[0], stored[2])]
+        wrong[which] = [(distributions(p.test).argmax(1) != p.test_labels).astype(float) for p in stored[::2]]
     mean = np.array(
         [[last - first for first, last in (wrong[network, seed] for seed in range(3))] for network in networks]
     )

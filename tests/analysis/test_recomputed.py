@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from analysis.data.study import Study
 from analysis.statistics import ensembles
@@ -13,7 +14,7 @@ from analysis.statistics.generation_metrics import by_class, by_generation
 from analysis.statistics.scored_predictions import ScoredPredictions
 from analysis.statistics.within_chain import pairs
 from ban_ray.population import Member, Predictions
-from tests.helpers.fabricated_population import Fabricator
+from tests.helpers.fabricated_population import Fabricator, distributions
 
 SEEDS, GENERATIONS = 4, 3
 
@@ -28,8 +29,8 @@ def stored(fabricator: Fabricator, members: list[list[Member]]) -> list[list[Pre
     return [[fabricator.population.predictions(member) for member in chain] for chain in members]
 
 
-def wrong(stored: Predictions) -> np.ndarray:
-    return (stored.test.argmax(axis=1) != stored.test_labels).astype(float)
+def wrong(stored: Predictions) -> NDArray[np.float64]:
+    return np.asarray(distributions(stored.test).argmax(axis=1) != stored.test_labels, dtype=np.float64)
 
 
 def test_gains(study: Study, stored: list[list[Predictions]]) -> None:
@@ -45,7 +46,7 @@ def test_gains(study: Study, stored: list[list[Predictions]]) -> None:
         assert row["error"] == pytest.approx(100 * np.mean([wrong(chain[number]) for chain in stored]), rel=1e-12)
         assert row["against_error"] == 100 * np.mean([wrong(chain[0]) for chain in stored])
         logs = [
-            [p.test[np.arange(n), p.test_labels].astype(float).mean() for p in (chain[0], chain[number])]
+            [distributions(p.test)[np.arange(n), p.test_labels].mean() for p in (chain[0], chain[number])]
             for chain in stored
         ]
         assert row["log_likelihood_difference"] == pytest.approx(np.mean([b - a for a, b in logs]), rel=1e-9)
@@ -66,9 +67,9 @@ def test_every_subset_of_a_chain(study: Study, stored: list[list[Predictions]]) 
     for subset, one in found.items():
         errors, helds = [], []
         for chain in stored:
-            mean = sum(np.exp(chain[number].test.astype(float)) for number in subset) / len(subset)
+            mean = np.mean([np.exp(distributions(chain[number].test)) for number in subset], axis=0)
             errors.append(100 * np.mean(mean.argmax(1) != chain[0].test_labels))
-            held = sum(np.exp(chain[number].held_out.astype(float)) for number in subset) / len(subset)
+            held = np.mean([np.exp(distributions(chain[number].held_out)) for number in subset], axis=0)
             helds.append(100 * np.mean(held.argmax(1) != chain[0].held_out_labels))
         assert one.error == np.mean(errors)
         assert one.spread == np.std(errors, ddof=1)
@@ -80,7 +81,7 @@ def test_measures(study: Study, stored: list[list[Predictions]]) -> None:
     found = by_generation(study, group, ScoredPredictions(study, group.metric)).set_index("generation")
     for number in range(GENERATIONS + 1):
         row = found.loc[number]
-        probabilities = [np.exp(chain[number].test.astype(float)) for chain in stored]
+        probabilities = [np.exp(distributions(chain[number].test)) for chain in stored]
         assert row["confidence"] == pytest.approx(np.mean([p.max(1).mean() for p in probabilities]))
         assert row["entropy"] == pytest.approx(
             np.mean([-(p * np.log(p)).sum(1).mean() for p in probabilities]), rel=1e-6
@@ -91,7 +92,7 @@ def test_measures(study: Study, stored: list[list[Predictions]]) -> None:
             edges = [(top > k / 15) & (top <= (k + 1) / 15) for k in range(15)]
             gaps.append(100 * sum(abs(right[at].sum() - top[at].sum()) for at in edges) / len(top))
         assert row["calibration_error"] == pytest.approx(np.mean(gaps))
-        classes = [[p.test.argmax(1) for p in chain] for chain in stored]
+        classes = [[distributions(p.test).argmax(1) for p in chain] for chain in stored]
         over_seeds = [100 * np.mean(a[number] != b[number]) for a, b in combinations(classes, 2)]
         assert row["diversity_over_seeds"] == pytest.approx(np.mean(over_seeds))
         in_chain = [

@@ -240,7 +240,7 @@ def test_an_unknown_search_is_one_sentence(fabricator: Fabricator, storage: Stor
     search_of(fabricator, storage, "grid")
     found = run(storage.url, "--search", "gird")
     assert found.exit_code == 2
-    assert "no search 'gird'" in found.stderr and "there are grid" in found.stderr
+    assert "no search 'gird'" in found.stderr and "it has grid" in found.stderr
     with pytest.raises(UserError):
         write_report(storage, "gird")
 

@@ -185,12 +185,12 @@ def test_a_search_has_its_own_chains_and_the_longest_record_wins(
 
 
 def test_a_search_that_cannot_be_read_is_told(storage: Storage, study: Study) -> None:
-    with pytest.raises(UserError, match=r"no search 'x'.*there is none"):
+    with pytest.raises(UserError, match=r"no search 'x'.*it has none"):
         study.search("x")
     write_search(storage, "grid", [{"seed": 0, "keys": ["../../etc"]}, {"seed": 0}, []])  # type: ignore[list-item]
     assert study.search("grid").unreadable == ("0.json", "1.json", "2.json")
     assert study.groups("grid") == []
-    with pytest.raises(UserError, match="there are grid"):
+    with pytest.raises(UserError, match="it has grid"):
         study.search("../grid")
     for text in (b"not JSON", b"{}", b'{"format_version": 2, "space": "x"}', b"[" * 100_000):
         storage.write("searches/grid/search.json", text)

@@ -7,12 +7,19 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ban_ray.evaluation.predictions import Outputs
 from ban_ray.population import Member, Population, Predictions, publish
 from ban_ray.specs import Generation, Objective, Recipe, Task, derive_seed
 
 DIGITS = Task(name="digits", fingerprint="0" * 64, label_noise=0.3)
 LABEL = Objective(name="label")
 BAN = Objective(name="ban")
+
+
+def distributions(outputs: Outputs) -> NDArray[np.float64]:
+    """The log-probabilities (n, C) of images, which are kept whole."""
+    assert isinstance(outputs, np.ndarray)
+    return outputs.astype(np.float64)
 
 
 @dataclass

@@ -25,7 +25,7 @@ def fabricator(tmp_path: Path) -> Fabricator:
 
 
 def spec_of(space: str, **options: object) -> SearchSpec:
-    return resolve(SearchOptions(space=space, **{"seeds": (0, 1, 2), **options}))  # type: ignore[arg-type]
+    return resolve(SearchOptions(space=space, **{"seeds": (0, 1, 2), **options}))
 
 
 def publish(fabricator: Fabricator, spec: SearchSpec, chains: slice = slice(None)) -> dict[str, Member]:
