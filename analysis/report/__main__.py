@@ -1,14 +1,14 @@
 """The command ``python -m analysis.report STORAGE``, which writes the page and prints the answer."""
 
-import sys
 import webbrowser
 from pathlib import Path
 
 import click
 
-from ban_ray.errors import UserError
+from ban_ray.cli.entry import reports_errors, run
 
 
+@reports_errors()
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("storage")
 @click.option("--search", metavar="NAME", help="Report on the chains of one search instead of the whole population.")
@@ -25,14 +25,7 @@ def main(storage: str, search: str | None, folder: Path | None, show: bool) -> N
 
     The page is written to STORAGE/report/index.html, with --search to STORAGE/searches/NAME/report/index.html.
     """
-    try:
-        page = _report(storage, search, folder)
-    except UserError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
-    except OSError as error:
-        click.echo(f"Error: {error.filename or storage}: {error.strerror or error}", err=True)
-        sys.exit(2)
+    page = _report(storage, search, folder)
     click.echo(f"Report: {page}")
     if show:
         webbrowser.open(page if "://" in page else Path(page).as_uri())
@@ -63,4 +56,4 @@ def _report(storage: str, search: str | None, folder: Path | None) -> str:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m analysis.report")
+    run(main, "analysis.report")

@@ -2,11 +2,12 @@
 
 import json
 import sys
+from dataclasses import asdict
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from ban_ray.cli.console import Console
+from ban_ray.cli.entry import reports_errors, run
 from ban_ray.cluster.connection import Cluster
 from ban_ray.cluster.nodes import NodeStatus
 from ban_ray.cluster.worker_group import WorkerGroup
@@ -14,6 +15,7 @@ from ban_ray.errors import ClusterLost, UserError
 from ban_ray.specs import Recipe
 
 
+@reports_errors()
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Look after the cluster that searches run on."""
@@ -35,39 +37,39 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
     from ban_ray.storage.opening import absolute
 
     console = Console(stderr=as_json)
+    url = absolute(storage)
     try:
-        url = absolute(storage)
         connected = cluster.connect(address, namespace="ban_ray")
-    except (UserError, ClusterLost) as error:
+    except ClusterLost as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(1 if isinstance(error, ClusterLost) else 2)
+        sys.exit(1)
     try:
-        answers = nodes.probe_nodes(url)
+        statuses = nodes.probe_nodes(url)
         ports = _metrics_ports()
-    except UserError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(2)
     finally:
         cluster.disconnect()
-    findings = _of_nodes(answers) + _of_cluster(connected)
-    table = Table("node", "CPUs", "GPUs", "metrics", "versions", "storage", box=None)
-    for node in answers:
-        versions = ", ".join(f"{name} {version}" for name, version in node.versions.items())
-        table.add_row(
-            node.address,
-            f"{node.cpus:g}",
-            f"{node.gpus:g}",
-            ports.get(node.id, ""),
-            versions,
-            node.storage or "seen",
-        )
-    console.print(table)
-    console.print(f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)", highlight=False)
+    findings = _of_nodes(statuses) + _of_cluster(connected)
+    console.table(
+        ("node", "CPUs", "GPUs", "metrics", "versions", "storage"),
+        [
+            (
+                node.address,
+                f"{node.cpus:g}",
+                f"{node.gpus:g}",
+                ports.get(node.id, ""),
+                ", ".join(f"{name} {version}" for name, version in node.versions.items()),
+                node.storage or "seen",
+            )
+            for node in statuses
+        ],
+        text=("node", "metrics", "versions", "storage"),
+    )
+    console.say(f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)")
     for finding in findings or ["nothing stands in a search's way"]:
-        console.print(finding, highlight=False, markup=False, soft_wrap=True)
+        console.say(finding)
     if as_json:
-        told = {"nodes": [nodes.as_json(node) for node in answers], "findings": findings}
-        click.echo(json.dumps({**told, "dashboard": connected.dashboard, "metrics": ports}))
+        result = {"nodes": [asdict(node) for node in statuses], "findings": findings}
+        click.echo(json.dumps({**result, "dashboard": connected.dashboard, "metrics": ports}))
     sys.exit(1 if findings else 0)
 
 
@@ -103,4 +105,4 @@ def _metrics_ports() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m ban_ray.cluster")
+    run(main, "ban_ray.cluster")

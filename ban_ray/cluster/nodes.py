@@ -3,7 +3,7 @@
 import importlib.metadata
 import platform
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,3 @@ def require_shared(url: str) -> None:
                 f"--storage {url} is not the same place on every node: {node.address} finds {node.storage}; a path "
                 "that all nodes mount, or a bucket such as s3://bucket/folder, is needed"
             )
-
-
-def as_json(node: NodeStatus) -> dict[str, object]:
-    return asdict(node)

@@ -1,15 +1,13 @@
 """``python -m ban_ray.networks [NAME ...]``: the cost of networks, beside the counts that the papers print."""
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
+from ban_ray.cli.console import Console
+from ban_ray.cli.entry import reports_errors, run
 from ban_ray.cli.params import json_object
 from ban_ray.errors import UserError
 from ban_ray.networks.paper_counts import PAPER_COUNTS, PTB_CHARACTERS, PTB_WORDS
@@ -19,7 +17,6 @@ _IMAGES, _TEXT = (100, 3), (PTB_WORDS, PTB_CHARACTERS)
 """Classes and channels of the papers; words and characters."""
 _SIDE = 32
 """Pixels, of CIFAR's images."""
-_PIPED_WIDTH = 1000
 
 
 @dataclass(frozen=True)
@@ -76,28 +73,28 @@ def _short(number: float) -> str:
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Print the table, whole in 80 columns for names of up to 28 characters; plain text if piped."""
-    terminal = sys.stdout.isatty()
-    console = Console(width=None if terminal else _PIPED_WIDTH, highlight=False, markup=False, emoji=False)
-    table = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False)
-    table.add_column("network", overflow="fold")
-    for heading in ("paper, M", "ours, M", "deviation", "GMAC"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for row in rows:
-        deviation = "" if row.deviation_percent is None else f"{row.deviation_percent:+.2f} %"
-        table.add_row(
-            row.name,
-            "" if row.paper_millions is None else f"{row.paper_millions:g}",
-            _short(row.parameters / 1e6),
-            deviation + ("*" if row.note else ""),
-            _short(row.multiply_accumulates / 1e9),
-        )
-    console.print(table)
+    """Print the table, whole in 80 columns for names of up to 28 characters."""
+    console = Console()
+    console.table(
+        ("network", "paper, M", "ours, M", "deviation", "GMAC"),
+        [
+            (
+                row.name,
+                "" if row.paper_millions is None else f"{row.paper_millions:g}",
+                _short(row.parameters / 1e6),
+                ("" if row.deviation_percent is None else f"{row.deviation_percent:+.2f} %")
+                + ("*" if row.note else ""),
+                _short(row.multiply_accumulates / 1e9),
+            )
+            for row in rows
+        ],
+    )
     for row in rows:
         if row.note:
-            console.print(f"* {row.name}: {row.note}", soft_wrap=not terminal)
+            console.say(f"* {row.name}: {row.note}")
 
 
+@reports_errors()
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--classes", type=click.IntRange(1, 10**7), help="100 unless given; of language models words, 10000.")
@@ -107,7 +104,7 @@ def show(rows: Sequence[Row]) -> None:
     "--network-args", metavar="JSON", help="Arguments of the given package.module:function or torchvision:MODEL."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-def command(
+def main(
     names: tuple[str, ...],
     classes: int | None,
     channels: int | None,
@@ -127,18 +124,5 @@ def command(
         show(rows)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """The exit status: 2, after one sentence on stderr, for what cannot be used."""
-    try:
-        command(arguments, prog_name="python -m ban_ray.networks", standalone_mode=False)
-    except (UserError, click.ClickException) as error:
-        sentence = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        click.echo(f"Error: {sentence}", err=True)
-        return 2
-    except click.Abort:
-        return 130
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main, "ban_ray.networks")

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rich.console import Console
-
+from ban_ray.cli.console import Console
 from ban_ray.cli.prompt import confirm
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
@@ -26,8 +24,6 @@ from ban_ray.search.study import best as front
 from ban_ray.search.study import records
 from ban_ray.storage.opening import absolute, find_storage, is_url
 from ban_ray.tasks.cache import cache_root
-
-WIDE = 160
 
 
 @dataclass(frozen=True)
@@ -51,7 +47,7 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
         UserError: a choice cannot be used; nothing was started.
         KeyboardInterrupt: interrupted; claims are released, what was published stays.
     """
-    console = _console(options.as_json)
+    console = Console(stderr=options.as_json)
     records.check_name(options.name)
     spec = resolve(options)
     url = absolute(options.storage)
@@ -59,8 +55,8 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
         raise UserError(f"--working-dir {options.working_dir!r} is no folder")
     if options.keep_unfinished and not spec.strategy.stopping:
         raise UserError("--keep-unfinished has no effect without --stopping: no chain would be stopped")
-    console.print(f"{spec.space.title}, scale {options.scale}", style="bold", highlight=False)
-    console.print(spec.setting_description, highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    console.say(f"{spec.space.title}, scale {options.scale}", style="bold")
+    console.say(spec.setting_description)
     if options.plan_only:
         _print_plan(options, spec, url, console)
         return None
@@ -93,13 +89,13 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
         render.print_best(best, console, always=spec.is_sampled)
     if equal and spec.is_sampled:
         # Of a grid its plan has said so.
-        console.print(equal, style="yellow", highlight=False, markup=False, soft_wrap=not console.is_terminal)
+        console.say(equal, style="yellow")
     render.print_ended_early(early, executed.skipped, console)
     from analysis.report import write_report
 
     report = write_report(result.study, name)
-    console.print(f"report {report}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"search {name} in {url}", highlight=False, markup=False, soft_wrap=True)
+    console.say(f"report {report}", wrap=False)
+    console.say(f"search {name} in {url}", wrap=False)
     if options.as_json:
         _print_json(
             {
@@ -119,14 +115,8 @@ def _with_teachers(
     spec: SearchSpec, population: Population, name: str, console: Console, *, note: bool = True
 ) -> SearchSpec:
     chosen = select_teachers(population, name, spec.teacher, spec.context.task, write=note)
-    console.print(f"Teacher: {chosen.description}", highlight=False, markup=False, soft_wrap=not console.is_terminal)
+    console.say(f"Teacher: {chosen.description}")
     return spec.with_teachers(chosen)
-
-
-def _console(stderr: bool) -> Console:
-    """As wide as the terminal; where the output goes to a file, wide enough for every table."""
-    console = Console(stderr=stderr)
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(stderr=stderr, width=WIDE)
 
 
 def _local_folder(url: str) -> Path:
@@ -160,16 +150,12 @@ def _print_cost(
     """Print and return the cost of what is missing, and members that nearly serve."""
     misses = near_misses(plan.missing, population) if population is not None else []
     for phrase in misses:
-        console.print(phrase, highlight=False)
+        console.say(phrase)
     cost = plans.estimate_cost(plan, population)
     if cost is not None:
         plans.print_cost(cost, plan, concurrent, console)
     if plan.spec.is_sampled:
-        console.print(
-            "What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it",
-            highlight=False,
-            soft_wrap=not console.is_terminal,
-        )
+        console.say("What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it")
     return cost, misses
 
 

@@ -37,7 +37,8 @@ def run(module: str, *arguments: str, status: int | None = 0) -> Run:
     Args:
         status: that it has to end with; None for any.
     """
-    out, err, terminated = io.StringIO(), io.StringIO(), signal.getsignal(signal.SIGTERM)
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     ended: object = 0
     with (
         patch.object(sys, "argv", [module, *arguments]),
@@ -53,7 +54,8 @@ def run(module: str, *arguments: str, status: int | None = 0) -> Run:
         except SystemExit as error:
             ended = error.code or 0
         finally:
-            signal.signal(signal.SIGTERM, terminated)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
     assert isinstance(ended, int), ended
     assert status is None or ended == status, err.getvalue()
     return Run(ended, out.getvalue(), err.getvalue())

@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from ban_ray.networks.__main__ import main
+from ban_ray.networks import __main__ as command
 from ban_ray.networks.paper_counts import PAPER_COUNTS
 from tests.helpers.networks import PAPERS
 
 FEW = ["densenet-bc-90-60", "match-densenet-14-1-3", "wide-resnet-28-10", "densenet-bc-16-8"]
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status of the command."""
+    with pytest.raises(SystemExit) as ended:
+        command.main.main(arguments)
+    return int(ended.value.code or 0)
 
 
 def test_table(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,9 +46,10 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 
     def run(*arguments: object) -> Run:
         capsys.readouterr()
-        status = main([str(argument) for argument in arguments])
+        with pytest.raises(SystemExit) as ended:
+            main.main([str(argument) for argument in arguments])
         done = capsys.readouterr()
-        return Run(status, done.out, done.err)
+        return Run(int(ended.value.code or 0), done.out, done.err)
 
     return run
 

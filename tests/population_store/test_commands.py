@@ -51,7 +51,7 @@ def test_ls_tells_of_damaged_records(command: Command, population: Population, m
     path(population, members[0]).write_bytes(b"{}")
     done = command("ls", "--storage", url)
     assert done.status == 0
-    assert "1 members have damaged records" in done.err
+    assert "1 damaged record" in done.err
 
 
 def test_a_terminal_is_not_told_what_to_do(command: Command, population: Population, url: str) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
+from ban_ray.cli.console import Console
 from ban_ray.population import Population, open_storage
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.search.config.choices import Options

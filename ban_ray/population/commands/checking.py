@@ -6,14 +6,9 @@ from dataclasses import asdict
 import click
 from rich.progress import Progress
 
-from ban_ray.population.commands.common import (
-    console,
-    format_bytes,
-    open_population,
-    printable,
-    resolve_key,
-    storage_option,
-)
+from ban_ray.cli.console import Console
+from ban_ray.cli.text import format_bytes, pluralised
+from ban_ray.population.commands.common import open_population, resolve_key, storage_option
 from ban_ray.population.maintenance.quarantine import quarantine
 from ban_ray.population.maintenance.verify import verify
 
@@ -31,7 +26,7 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
     """
     population = open_population(storage)
     chosen = [resolve_key(population, key) for key in keys] or None
-    err = console(stderr=True)
+    err = Console(stderr=True)
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("reading", total=None)
         report = verify(
@@ -48,13 +43,13 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
         result = {"members": report.members, "bytes": report.bytes_read, "findings": findings, "set_aside": moved}
         click.echo(json.dumps(result))
     else:
-        out = console()
+        console = Console()
         for finding in report.findings:
-            out.print(f"{finding.what}: {printable(finding.sentence)}", markup=False, soft_wrap=True)
+            console.say(f"{finding.what}: {finding.sentence}", wrap=False)
         for target in moved.values():
-            out.print(f"set aside as {target}; it is trained again when a search needs it", soft_wrap=True)
-        out.print(
-            f"{report.members} members read, {format_bytes(report.bytes_read)}, {len(report.findings)} findings",
-            soft_wrap=True,
+            console.say(f"set aside as {target}; it is trained again when a search needs it", wrap=False)
+        console.say(
+            f"{pluralised(report.members, 'member')} read, {format_bytes(report.bytes_read)}, "
+            f"{pluralised(len(report.findings), 'finding')}"
         )
     context.exit(1 if left else 0)

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import click
 
+from ban_ray.cli.console import Console
 from ban_ray.errors import UserError
 from ban_ray.evaluation.predictions import Outputs, classes_of
 from ban_ray.population.card import CARD, LOADER, RECORD_COPY, WEIGHTS, card, loader
-from ban_ray.population.commands.common import console, open_population, resolve_key, storage_option
+from ban_ray.population.commands.common import open_population, resolve_key, storage_option
 from ban_ray.population.lineage import lineage
 from ban_ray.population.member import Member
 from ban_ray.population.population import Population
@@ -31,7 +32,7 @@ def export(key: str, folder: Path, storage: str) -> None:
     except OSError as error:
         raise UserError(f"{folder} cannot be made: {error.strerror or error}") from error
     export_member(population, member, folder)
-    console().print(f"exported {member.key} to {folder}; {folder / LOADER} loads it", markup=False, soft_wrap=True)
+    Console().say(f"exported {member.key} to {folder}; {folder / LOADER} loads it", wrap=False)
 
 
 def export_member(population: Population, member: Member, folder: Path) -> None:

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import click
 
+from ban_ray.cli.console import Console
 from ban_ray.cli.params import json_object
 from ban_ray.errors import UserError
-from ban_ray.population.commands.common import console, printable, storage_option
+from ban_ray.population.commands.common import storage_option
 from ban_ray.population.population import Population
 from ban_ray.storage.opening import absolute, open_storage
 from ban_ray.tasks.catalog import metric_of
@@ -68,11 +69,8 @@ def import_command(
         protocol=protocol,
         split_seed=split_seed or 0,
     )
-    out = console()
+    console = Console()
     metric = metric_of(member.generation.task)
-    held_out = f", held-out {metric.name} {told}" if (told := metric.format_member(member, "held_out")) else ""
-    out.print(f"{'imported' if is_new else 'is in the population already:'} {member.key}", soft_wrap=True)
-    out.print(
-        f"{printable(network)} on {task_name}: test {metric.name} {metric.format_member(member)}{held_out}",
-        soft_wrap=True,
-    )
+    held_out = f", held-out {metric.name} {error}" if (error := metric.format_member(member, "held_out")) else ""
+    console.say(f"{'imported' if is_new else 'is in the population already:'} {member.key}", wrap=False)
+    console.say(f"{network} on {task_name}: test {metric.name} {metric.format_member(member)}{held_out}")

@@ -5,14 +5,16 @@ from fnmatch import fnmatchcase
 
 import click
 
-from ban_ray.population.commands.common import SHORT, console, moment, open_population, storage_option, table
+from ban_ray.cli.console import Console
+from ban_ray.cli.text import pluralised
+from ban_ray.population.commands.common import SHORT, moment, open_population, storage_option
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.index import catalogue
 from ban_ray.population.member import Member
 from ban_ray.tasks.catalog import metric_of
 
 _COLUMNS = ("key", "task", "network", "objective", "generation", "parameters", "held-out", "test", "finished")
-_NUMBERS = ("generation", "parameters", "held-out", "test")
+_TEXT = ("key", "task", "network", "objective", "finished")
 
 
 @click.command("ls")
@@ -33,13 +35,10 @@ def ls(storage: str, network: str | None, task: str | None, as_json: bool) -> No
     if as_json:
         click.echo(json.dumps([_record(member) for member in members]))
     else:
-        out = console()
-        out.print(table(_COLUMNS, [_row(member) for member in members], _NUMBERS))
-        console(stderr=True).print(f"{len(members)} members in {population.storage.url}", markup=False, soft_wrap=True)
+        Console().table(_COLUMNS, [_row(member) for member in members], _TEXT)
+        Console(stderr=True).say(f"{pluralised(len(members), 'member')} in {population.storage.url}", wrap=False)
     if everything.damaged:
-        console(stderr=True).print(
-            f"{len(everything.damaged)} members have damaged records; verify names them", soft_wrap=True
-        )
+        Console(stderr=True).say(f"{pluralised(len(everything.damaged), 'damaged record')}; verify names them")
 
 
 def _row(member: Member) -> tuple[str, ...]:

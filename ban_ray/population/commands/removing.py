@@ -5,18 +5,12 @@ from dataclasses import asdict
 
 import click
 
+from ban_ray.cli.console import Console
 from ban_ray.cli.prompt import confirm
+from ban_ray.cli.text import format_bytes, pluralised, printable
 from ban_ray.errors import UserError
 from ban_ray.population.checkpoints import clear
-from ban_ray.population.commands.common import (
-    SHORT,
-    console,
-    format_bytes,
-    open_population,
-    printable,
-    resolve_key,
-    storage_option,
-)
+from ban_ray.population.commands.common import SHORT, open_population, resolve_key, storage_option
 from ban_ray.population.layout import member_folder
 from ban_ray.population.lineage import taught_by
 from ban_ray.population.maintenance.garbage import ABANDONED_S, find_garbage
@@ -45,7 +39,7 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
                 )
     if not yes:
         confirm(
-            printable(f"Remove {len(chosen)} members from {population.storage.url}?"),
+            printable(f"Remove {pluralised(len(chosen), 'member')} from {population.storage.url}?"),
             without_terminal="rm asks before it removes; without a terminal to ask on, --yes is needed",
             declined="not confirmed; nothing was removed",
         )
@@ -55,7 +49,7 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
         population.storage.delete(member_folder(key))
         clear(population.storage, key)
         population.storage.delete(kept_outputs(key))
-    console().print(f"removed {len(chosen)} members", soft_wrap=True)
+    Console().say(f"removed {pluralised(len(chosen), 'member')}")
 
 
 @click.command(short_help="Delete what nothing needs.")
@@ -74,15 +68,15 @@ def gc(storage: str, dry_run: bool, older_than: float, as_json: bool) -> None:
     """Delete abandoned checkpoints, old claims, old outputs of teachers, and files that no record names."""
     population = open_population(storage)
     garbage = []
-    for one in find_garbage(population, abandoned_s=older_than * _DAY_S):
+    for item in find_garbage(population, abandoned_s=older_than * _DAY_S):
         if not dry_run:
-            population.storage.delete(one.path)
-        garbage.append(one)
-    total = sum(one.size for one in garbage)
+            population.storage.delete(item.path)
+        garbage.append(item)
+    total = sum(item.size for item in garbage)
     if as_json:
-        click.echo(json.dumps({"deleted": not dry_run, "bytes": total, "garbage": [asdict(one) for one in garbage]}))
+        click.echo(json.dumps({"deleted": not dry_run, "bytes": total, "garbage": [asdict(item) for item in garbage]}))
         return
-    out = console()
-    for one in garbage:
-        out.print(f"{one.path} {one.why}, {format_bytes(one.size)}", markup=False, soft_wrap=True)
-    out.print(f"{len(garbage)} {'to delete' if dry_run else 'deleted'}, {format_bytes(total)}", soft_wrap=True)
+    console = Console()
+    for item in garbage:
+        console.say(f"{item.path} {item.why}, {format_bytes(item.size)}", wrap=False)
+    console.say(f"{len(garbage)} {'to delete' if dry_run else 'deleted'}, {format_bytes(total)}")

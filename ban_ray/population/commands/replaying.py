@@ -4,12 +4,12 @@ import json
 
 import click
 from pydantic import ValidationError
-from rich.console import Console
 
+from ban_ray.cli.console import Console
 from ban_ray.errors import UserError
 from ban_ray.networks.registry import architecture_of
 from ban_ray.networks.source_version import require_version
-from ban_ray.population.commands.common import SHORT, console, open_population, resolve_key, storage_option
+from ban_ray.population.commands.common import SHORT, open_population, resolve_key, storage_option
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.member import Member
 from ban_ray.population.population import Population
@@ -33,7 +33,7 @@ def replay(context: click.Context, key: str, storage: str, data: str | None, as_
     _check(population, member)
     from ban_ray.population.commands.retraining import compare, train_again
 
-    err = console(stderr=True)
+    err = Console(stderr=True)
 
     def tell(epoch: int, epochs: int) -> None:
         err.print(f"epoch {epoch} of {epochs}", end="\r" if err.is_terminal else "\n")
@@ -43,15 +43,15 @@ def replay(context: click.Context, key: str, storage: str, data: str | None, as_
     if as_json:
         click.echo(json.dumps({"key": member.key, "same_bits": result.same, "differences": result.lines}))
     else:
-        _tell(console(), member, result.same, result.lines)
+        _print(Console(), member, result.same, result.lines)
     context.exit(0 if result.same else 1)
 
 
-def _tell(out: Console, member: Member, same: bool, lines: list[str]) -> None:
-    verdict = "the same bits" if same else "other bits"
-    out.print(f"member {member.key[:SHORT]} trained again: {verdict} of weights and predictions", soft_wrap=True)
+def _print(console: Console, member: Member, same: bool, lines: list[str]) -> None:
+    bits = "the same bits" if same else "other bits"
+    console.say(f"member {member.key[:SHORT]} trained again: {bits} of weights and predictions")
     for line in lines:
-        out.print(f"  {line}", markup=False, soft_wrap=True)
+        console.say(f"  {line}", wrap=False)
 
 
 def _source(member: Member, data: str | None) -> Source:

@@ -4,16 +4,9 @@ import json
 
 import click
 
-from ban_ray.population.commands.common import (
-    SHORT,
-    console,
-    format_bytes,
-    key_value_table,
-    open_population,
-    resolve_key,
-    storage_option,
-    table,
-)
+from ban_ray.cli.console import Console
+from ban_ray.cli.text import format_bytes
+from ban_ray.population.commands.common import SHORT, open_population, resolve_key, storage_option
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor, lineage
 from ban_ray.population.member import Member
@@ -36,17 +29,17 @@ def show(key: str, storage: str, as_json: bool) -> None:
         ancestors = [{"key": one.key, "note": one.note} for one in line]
         click.echo(json.dumps({"record": record, "lineage": ancestors}))
         return
-    out = console()
+    console = Console()
     for heading, lines in (
         ("spec", _spec(member)),
         ("metrics", _metrics(member)),
         ("files", [(file.kind, f"{file.name}, {format_bytes(file.size)}") for file in member.files]),
         ("provenance", _flat(member.provenance)),
     ):
-        out.print(heading, style="bold")
-        out.print(key_value_table(lines))
-    out.print("lineage, from the root", style="bold")
-    out.print(table(_LINEAGE, [_ancestor(one) for one in line], ("test",)))
+        console.say(heading, "bold")
+        console.key_values(lines)
+    console.say("lineage, from the root", "bold")
+    console.table(_LINEAGE, [_ancestor(ancestor) for ancestor in line], text=[c for c in _LINEAGE if c != "test"])
 
 
 def _ancestor(one: Ancestor) -> tuple[str, ...]:

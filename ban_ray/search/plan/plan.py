@@ -4,16 +4,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from rich.console import Console
-
-from ban_ray.cli.console import new_table
+from ban_ray.cli.console import Console
+from ban_ray.cli.text import format_count, format_duration, pluralised
 from ban_ray.networks import registry
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan.cost import Cost, estimate
 from ban_ray.search.plan.stored_shapes import check_stored_shapes
-from ban_ray.search.results.live import format_duration
 from ban_ray.specs import Choice, FloatRange, Generation
 from ban_ray.specs.parameters import Parameter, parameters_as_json
 
@@ -61,33 +59,30 @@ def print_plan(plan: Plan, console: Console) -> None:
     if spec.is_sampled:
         _print_parameters(spec, console)
         return
-    table = new_table("network", "parameters", "seeds", "to train", "there")
-    for row, group in group_by_row(spec.chains).items():
-        keys = {key for planned in group for key in planned.chain.keys}
-        seeds = dict.fromkeys(planned.seed for planned in group)
-        table.add_row(
-            row,
-            format_count(row_parameters(spec, group)),
-            ",".join(map(str, seeds)),
-            str(len(keys - plan.published)),
-            str(len(keys & plan.published)),
-        )
-    console.print(table)
-    console.print(
+    console.table(
+        ("network", "parameters", "seeds", "to train", "there"),
+        [_table_row(plan, row, group) for row, group in group_by_row(spec.chains).items()],
+    )
+    console.say(
         f"{pluralised(len(spec.chains), 'chain')}, {plan.distinct} distinct generations: "
-        f"{len(plan.missing)} to train, {len(plan.published)} already there",
-        highlight=False,
+        f"{len(plan.missing)} to train, {len(plan.published)} already there"
     )
     if equal := equal_chains.equal_chains_sentence(spec.chains):
-        console.print(equal, style="yellow", highlight=False, markup=False, soft_wrap=not console.is_terminal)
+        console.say(equal, style="yellow")
     if reused := reused_teachers(plan):
         networks = ", ".join(f"{network} ({pluralised(number, 'member')})" for network, number in reused.items())
-        console.print(
-            f"Teachers taken from the population: {networks}",
-            highlight=False,
-            markup=False,
-            soft_wrap=not console.is_terminal,
-        )
+        console.say(f"Teachers taken from the population: {networks}")
+
+
+def _table_row(plan: Plan, name: str, group: Sequence[PlannedChain]) -> tuple[str, ...]:
+    keys = {key for planned in group for key in planned.chain.keys}
+    return (
+        name,
+        format_count(row_parameters(plan.spec, group)),
+        ",".join(map(str, dict.fromkeys(planned.seed for planned in group))),
+        str(len(keys - plan.published)),
+        str(len(keys & plan.published)),
+    )
 
 
 def reused_teachers(plan: Plan) -> dict[str, int]:
@@ -98,21 +93,19 @@ def reused_teachers(plan: Plan) -> dict[str, int]:
 
 
 def _print_parameters(spec: SearchSpec, console: Console) -> None:
-    table = new_table("parameter", "values", "where")
+    rows = []
     for name, parameter in spec.scale.parameters.items():
         where = " and ".join(f"{other} is {' or '.join(map(str, values))}" for other, values in parameter.when.items())
-        table.add_row(name, values_text(parameter), where)
-    console.print(table)
+        rows.append((name, values_text(parameter), where))
+    console.table(("parameter", "values", "where"), rows, text=("parameter", "values", "where"))
     strategy = spec.strategy
     samples = strategy.samples or 0
     limit = f", networks up to {strategy.max_parameters:,} parameters" if strategy.max_parameters else ""
-    console.print(
+    console.say(
         f"{samples} configurations by {strategy.sampler}, seeds {','.join(map(str, spec.seeds))}, up to "
         f"{samples * len(spec.seeds) * (spec.generations + 1)} generations{limit}; "
         f"minimised: {', '.join(strategy.targets)} ({spec.error_description}); "
-        f"stopping {'on' if strategy.stopping else 'off'}",
-        highlight=False,
-        soft_wrap=not console.is_terminal,
+        f"stopping {'on' if strategy.stopping else 'off'}"
     )
 
 
@@ -139,21 +132,17 @@ def print_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console)
     """Print the expected cost, and a warning if the memory here is too small."""
     workers = plan.spec.context.recipe.workers
     groups = max(1, min(len(plan.open_chains), concurrent or cost.devices, cost.devices // workers))
-    console.print(
+    console.say(
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
         f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind "
         f"takes; {format_duration(cost.wall_time(groups * workers))} with {pluralised(groups, 'chain')} at once, and "
-        "10 s or more to start each chain",
-        highlight=False,
-        soft_wrap=not console.is_terminal,
+        "10 s or more to start each chain"
     )
     if not cost.fits(groups * workers):
-        console.print(
+        console.say(
             f"There are {cost.memory_bytes / 2**30:.1f} GiB here, less than that takes: fewer --concurrent chains, a "
             "smaller --batch-size or --recompute take less",
             style="yellow",
-            highlight=False,
-            soft_wrap=not console.is_terminal,
         )
 
 
@@ -173,18 +162,6 @@ def row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
         if generation.network == network:
             return registry.architecture_of(generation).parameters(dataset.num_classes, dataset.in_channels)
     return registry.parse(network).parameters(dataset.num_classes, dataset.in_channels)
-
-
-def pluralised(number: int, noun: str) -> str:
-    """1 chain, 2 chains."""
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
-def format_count(number: int) -> str:
-    """7.494 M, 20.4 k or 202."""
-    if number >= 100_000:
-        return f"{number / 1e6:.3f} M"
-    return f"{number / 1e3:.1f} k" if number >= 1000 else str(number)
 
 
 def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, object]:

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ban_ray.cli.console import new_table
+from ban_ray.cli.console import Console, new_table
+from ban_ray.cli.text import format_duration
 from ban_ray.evaluation.metrics import ERROR
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, Waiting
 from ban_ray.search.config.spec import PlannedChain
@@ -100,9 +102,9 @@ class LiveProgress(ChainListener):
         chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
         chain.state = outcome.status
         if outcome.status == "failed":
-            self._console.print(f"FAILED {planned.title}: {outcome.message}", highlight=False, markup=False)
+            self._console.say(f"FAILED {planned.title}: {outcome.message}")
 
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+    def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         states = [chain.state for chain in self._chains.values()]
         counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
         yield Text(f"{self._published} of {self._generations} generations published; chains: {counts}")
@@ -110,7 +112,7 @@ class LiveProgress(ChainListener):
 
     def _table(self, width: int) -> Table:
         wide = width >= 110
-        table = new_table("chain", "training", "epoch", self._held_out, "gain", self._rate, "left")
+        rows: list[tuple[str, ...]] = []
         for chain in self._chains.values():
             if chain.state != "running":
                 continue
@@ -120,18 +122,20 @@ class LiveProgress(ChainListener):
             left = chain.seconds_left()
             title = chain.planned.title if wide else _shortened(chain.planned.title, width - 58)
             if chain.note:
-                table.add_row(title, chain.note if wide else chain.brief)
+                rows.append((title, chain.note if wide else chain.brief))
                 continue
-            table.add_row(
-                title,
-                columns[chain.number],
-                "0/?" if epoch is None else f"{epoch.epoch}/{epoch.epochs}",
-                "" if error is None else f"{error:.2f}",
-                chain.gain(),
-                f"{values.get('images_per_second', 0):.0f}",
-                "" if left is None else format_duration(left),
+            rows.append(
+                (
+                    title,
+                    columns[chain.number],
+                    "0/?" if epoch is None else f"{epoch.epoch}/{epoch.epochs}",
+                    "" if error is None else f"{error:.2f}",
+                    chain.gain(),
+                    f"{values.get('images_per_second', 0):.0f}",
+                    "" if left is None else format_duration(left),
+                )
             )
-        return table
+        return new_table(("chain", "training", "epoch", self._held_out, "gain", self._rate, "left"), rows)
 
 
 def waiting_text(event: Waiting) -> str:
@@ -149,11 +153,3 @@ def _shortened(text: str, width: int) -> str:
     """A text without its middle: chains differ at the end."""
     width = max(width, 12)
     return text if len(text) <= width else f"{text[: width // 2 - 1]}…{text[-(width - width // 2) :]}"
-
-
-def format_duration(seconds: float) -> str:
-    """42 s, 7 min, 3.2 h or 5.1 d."""
-    for size, unit in ((86400, "d"), (3600, "h")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds / 60:.0f} min" if seconds >= 60 else f"{seconds:.0f} s"

@@ -4,8 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Self
 
-from rich.console import Console
-
+from ban_ray.cli.console import Console
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, Waiting
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.results.live import LiveProgress, generation_error, waiting_text
@@ -41,7 +40,7 @@ class PlainProgress(ChainListener):
 
     def on_event(self, planned: PlannedChain, event: Event) -> None:
         if isinstance(event, Waiting):
-            self._console.print(f"  {planned.title}  {waiting_text(event)}", highlight=False, markup=False, emoji=False)
+            self._console.say(f"  {planned.title}  {waiting_text(event)}")
         elif isinstance(event, Published | Reused):
             part, error = generation_error(planned, event)
             if error is not None:
@@ -61,12 +60,7 @@ class PlainProgress(ChainListener):
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         if outcome.status != "done":
             kind = "FAILED" if outcome.status == "failed" else outcome.status
-            self._console.print(
-                f"  {planned.title:<{self._width}}  {kind}: {outcome.message}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+            self._console.say(f"  {planned.title:<{self._width}}  {kind}: {outcome.message}", wrap=False)
 
     def _error_and_gain(self, planned: PlannedChain, number: int, part: str) -> str:
         error = self._errors[planned.title, number]
@@ -78,7 +72,7 @@ class PlainProgress(ChainListener):
         self._last[planned.title] = time.monotonic()
         count = f"{self._published:>{len(str(self._total))}}/{self._total}"
         line = f"  {count}  {planned.title:<{self._width}}  {planned.position.columns[number]:<{self._columns}}  {text}"
-        self._console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._console.say(line, wrap=False)
 
 
 def progress_view(console: Console, chains: Sequence[PlannedChain], generations: int) -> LiveProgress | PlainProgress:

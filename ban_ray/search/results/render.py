@@ -5,15 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
-from ban_ray.cli.console import new_table
+from ban_ray.cli.console import Console
+from ban_ray.cli.text import format_count, pluralised
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR
-from ban_ray.search.plan.plan import format_count, group_by_row, pluralised, row_parameters
+from ban_ray.search.plan.plan import group_by_row, row_parameters
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.study.best import BestConfigurations
 from ban_ray.search.study.records import chain_record
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
     from analysis.tables.rows import Cell, Part, TableRow
 
 PARTS: "Sequence[tuple[Part, str]]" = (("test", "Test"), ("held_out", "Held-out"))
+WIDE = 160
+"""Characters of a table's longest line, however wide the console is."""
 MOST_ENDED_EARLY = 5
 """Chains that ended early and are named; the others are counted."""
 
@@ -136,15 +136,15 @@ def print_summary(summary: Summary, console: Console) -> None:
         if not seeds:
             continue
         spread = f", mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""
-        _say(console, f"{title} {summary.spec.metric.heading}{spread}; students by {summary.objective}")
-        console.print(_table(summary, part, console.width))
+        console.say(f"{title} {summary.spec.metric.heading}{spread}; students by {summary.objective}")
+        console.table(*_table(summary, part, min(console.width, WIDE)))
     if any(cell.filled for row in summary.rows for cell in row.cells["test"].values()):
-        _say(console, "* with the baseline as a member, since that generation was not trained")
+        console.say("* with the baseline as a member, since that generation was not trained")
     for row in summary.rows:
         for failure in row.failures:
-            _say(console, f"FAILED {failure}")
-    _say(console, summary.spec.setting_description)
-    _say(console, summary.sentence, "bold")
+            console.say(f"FAILED {failure}")
+    console.say(summary.spec.setting_description)
+    console.say(summary.sentence, "bold")
 
 
 def print_best(best: BestConfigurations, console: Console, *, always: bool) -> None:
@@ -154,20 +154,19 @@ def print_best(best: BestConfigurations, console: Console, *, always: bool) -> N
         return
     finished = pluralised(best.num_finished, "finished configuration")
     if not best.best:
-        _say(console, f"None of {finished} is the best: all of them make the same chain")
+        console.say(f"None of {finished} is the best: all of them make the same chain")
         return
     chains = f", which make {pluralised(best.different, 'different chain')}" * (best.different < best.num_finished)
     stopped = f", {best.num_stopped} stopped before" if best.num_stopped else ""
     what = f"Pareto front of {' and '.join(best.targets)}" if len(best.targets) > 1 else "Best"
-    _say(
-        console,
+    console.say(
         f"{what} of {finished}{chains}{stopped}; error is the {best.error_description}; "
         "the lowest of several is below what new data would show",
     )
-    table = new_table("configuration", *best.targets)
-    for row, _, values in best.best:
-        table.add_row(row, f"{values[0]:.2f}", *(format_count(int(value)) for value in values[1:]))
-    console.print(table)
+    console.table(
+        ("configuration", *best.targets),
+        [(row, f"{values[0]:.2f}", *(format_count(int(v)) for v in values[1:])) for row, _, values in best.best],
+    )
 
 
 def print_ended_early(
@@ -175,11 +174,11 @@ def print_ended_early(
 ) -> None:
     """Print which chains ended before their last generation, and what was left out."""
     for planned, outcome in ended[:MOST_ENDED_EARLY]:
-        _say(console, f"{outcome.status} {planned.title}: {outcome.message}")
+        console.say(f"{outcome.status} {planned.title}: {outcome.message}")
     if len(ended) > MOST_ENDED_EARLY:
-        _say(console, f"and {len(ended) - MOST_ENDED_EARLY} more chains ended early")
+        console.say(f"and {len(ended) - MOST_ENDED_EARLY} more chains ended early")
     for sentence in skipped:
-        _say(console, f"left out: {sentence}")
+        console.say(f"left out: {sentence}")
 
 
 def summary_as_json(summary: Summary) -> dict[str, object]:
@@ -228,22 +227,15 @@ def best_as_json(
     }
 
 
-def _say(console: Console, text: str, style: str | None = None) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=not console.is_terminal, style=style)
-
-
-def _table(summary: Summary, part: "Part", width: int) -> Table:
-    """A row for each network; a column for each network where rows would be too wide."""
+def _table(summary: Summary, part: "Part", width: int) -> tuple[list[str], list[list[str]]]:
+    """Heading and lines: one for each network, or a column for each where lines would be wider than `width`."""
     lines = [["network", "parameters", *summary.columns]]
     for row in summary.rows:
         cells = [_text(row.cells[part].get(column)) for column in summary.columns]
         lines.append([row.name, format_count(row.parameters), *cells])
     if sum(max(len(line[k]) for line in lines) + 3 for k in range(len(lines[0]))) > width:
         lines = [list(line) for line in zip(*lines, strict=True)]
-    table = new_table(*lines[0])
-    for line in lines[1:]:
-        table.add_row(*line)
-    return table
+    return lines[0], lines[1:]
 
 
 def _text(cell: "Cell | None") -> str:

@@ -8,8 +8,8 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
+from ban_ray.cli.console import Console
+from ban_ray.cli.text import pluralised
 from ban_ray.cluster import WorkerGroup, connect, disconnect
 from ban_ray.cluster.nodes import require_shared
 from ban_ray.population import Population, claims, failures
@@ -17,7 +17,7 @@ from ban_ray.runtime.messages import RunContext, TrialSpec
 from ban_ray.runtime.trial import TrainFunction
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan.disk_space import check_disk_space
-from ban_ray.search.plan.plan import Plan, pluralised
+from ban_ray.search.plan.plan import Plan
 from ban_ray.search.results.progress import progress_view
 from ban_ray.search.run.cleanup import StoppedChainCleanup
 from ban_ray.search.schedule.controller import ChainListener, SearchController
@@ -90,12 +90,11 @@ def execute(
         # What is finished is known without a cluster.
         state = SearchState.open(spec, population, paths.folder, paths.name)
         if state.proposals.num_from_population:
-            console.print(
-                f"{state.proposals.num_from_population} finished configurations of the population enter the study",
-                highlight=False,
+            console.say(
+                f"{state.proposals.num_from_population} finished configurations of the population enter the study"
             )
         if not state.queue.refill():
-            console.print("Nothing to train: every generation is in the population.", highlight=False)
+            console.say("Nothing to train: every generation is in the population.")
             return _result(spec, state)
     execution = f"{paths.name}-{secrets.token_hex(4)}"
     missing = _MissingGenerations(population, spec.options.retry_failed)
@@ -132,11 +131,9 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
             concurrent = min(concurrent, len(plan.open_chains))
             check_disk_space(paths.url, plan, concurrent)
         require_shared(paths.url)
-        console.print(
+        console.say(
             f"Ray: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; {pluralised(concurrent, 'chain')} at once; "
-            f"dashboard {cluster.dashboard or 'off'} (token: ray get-auth-token)",
-            highlight=False,
-            soft_wrap=not console.is_terminal,
+            f"dashboard {cluster.dashboard or 'off'} (token: ray get-auth-token)"
         )
         yield group, concurrent
     finally:

@@ -1,7 +1,6 @@
 """Progress in a terminal and as plain lines."""
 
-from rich.console import Console
-
+from ban_ray.cli.console import Console
 from ban_ray.runtime.events import EpochEnded, Published, Reused, Waiting
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve

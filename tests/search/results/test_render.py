@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from analysis.data.study import Study
 from analysis.report.content import gather
+from ban_ray.cli.console import Console
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, open_storage
 from ban_ray.search.config.options import SearchOptions
