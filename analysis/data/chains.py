@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
-from analysis.data.searches import ChainRecord
 from ban_ray.population import Member
+from ban_ray.population.search_records import ChainRecord
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,52 +2,19 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ValidationError
 
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
-from ban_ray.specs import PaperRow, canonical_json
+from ban_ray.population.layout import SEARCHES, chain_folder, search_file
+from ban_ray.population.search_records import ChainRecord, SearchRecord
+from ban_ray.specs import canonical_json
 from ban_ray.storage.base import NotAFile, TooLarge
 
-FOLDER = "searches"
 MAX_BYTES = 1 << 24
 """Of a record that is read; anyone may have written it."""
-Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-
-
-class Identity(BaseModel):
-    """``search.json``; unknown fields are passed over."""
-
-    model_config = ConfigDict(frozen=True)
-
-    format_version: Literal[1]
-    space: str
-    scale: str = ""
-    title: str = ""
-    source: str = ""
-    identity: dict[str, JsonValue] = Field(default_factory=dict)
-    paper: tuple[PaperRow, ...] = ()
-
-
-class ChainRecord(BaseModel):
-    """``chains/<digest>.json``: the keys of a chain's generations, those not trained yet included.
-
-    Attributes:
-        label: the objective of its last generation, or another role.
-        row, columns: the position of its generations in the search's table; empty where that was not recorded.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    configuration: dict[str, JsonValue] = Field(default_factory=dict)
-    seed: int
-    keys: Annotated[tuple[Key, ...], Field(min_length=1)]
-    network: str = ""
-    label: str = ""
-    row: str = ""
-    columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -61,14 +28,14 @@ class Search:
     """
 
     name: str
-    about: Identity
+    about: SearchRecord
     chains: tuple[ChainRecord, ...]
     unreadable: tuple[str, ...]
 
 
 def names(storage: Storage) -> list[str]:
     """Sorted names of the searches of a storage."""
-    return [name for name in storage.list(FOLDER) if storage.exists(f"{FOLDER}/{name}/search.json")]
+    return [name for name in storage.list(SEARCHES) if storage.exists(search_file(name))]
 
 
 def read(storage: Storage, name: str) -> Search:
@@ -80,16 +47,15 @@ def read(storage: Storage, name: str) -> Search:
     known = names(storage)
     if name not in known:
         raise UserError(f"no search {name!r} in {storage.url}; it has {', '.join(known) or 'none'}")
-    folder = f"{FOLDER}/{name}"
     try:
-        about = Identity.model_validate(_json(storage, f"{folder}/search.json"))
+        about = SearchRecord.model_validate(_json(storage, search_file(name)))
     except ValueError as error:
         raise UserError(f"search {name!r}: search.json cannot be read: {_first(error)}") from error
     chains: dict[bytes, ChainRecord] = {}
     unreadable = []
-    for file in storage.list(f"{folder}/chains"):
+    for file in storage.list(chain_folder(name)):
         try:
-            chain = ChainRecord.model_validate(_json(storage, f"{folder}/chains/{file}"))
+            chain = ChainRecord.model_validate(_json(storage, f"{chain_folder(name)}/{file}"))
             which = canonical_json([chain.configuration, chain.label, chain.seed])
         except ValueError:
             unreadable.append(file)
@@ -102,7 +68,7 @@ def read(storage: Storage, name: str) -> Search:
 class _Order:
     """Sorts chains by configuration and seed."""
 
-    def __init__(self, about: Identity) -> None:
+    def __init__(self, about: SearchRecord) -> None:
         listed = about.identity.get("configurations")
         texts = [canonical_json(configuration) for configuration in listed] if isinstance(listed, list) else []
         self._places = {text: position for position, text in enumerate(texts)}

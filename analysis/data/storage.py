@@ -4,6 +4,7 @@ from os import PathLike, fspath
 
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
+from ban_ray.population.layout import MEMBERS, SEARCHES
 from ban_ray.storage.opening import find_storage
 
 
@@ -16,6 +17,6 @@ def open_existing(storage: str | PathLike[str] | Storage) -> Storage:
     if not isinstance(storage, str | PathLike):
         return storage
     opened = find_storage(fspath(storage))
-    if not opened.exists("population") and not opened.exists("searches"):
+    if not opened.exists(MEMBERS) and not opened.exists(SEARCHES):
         raise UserError(f"{opened.url!r} holds neither a population nor a search; give what --storage named")
     return opened

@@ -28,13 +28,9 @@ def write_report(storage: "str | PathLike[str] | Storage | Study", search: str |
     from analysis.data.study import Study
     from analysis.report.content import gather
     from analysis.report.page import render
+    from ban_ray.population.layout import report_file
 
     study = storage if isinstance(storage, Study) else Study.open(storage)
-    path = page_path(search)
+    path = report_file(search)
     study.storage.write(path, render(gather(study, search)).encode())
     return f"{study.storage.url}/{path}"
-
-
-def page_path(search: str | None) -> str:
-    """The path of the page in the storage."""
-    return "report/index.html" if search is None else f"searches/{search}/report/index.html"

@@ -37,12 +37,12 @@ def _report(storage: str, search: str | None, folder: Path | None) -> str:
 
     opened = open_existing(storage)
     from analysis.data.study import Study
-    from analysis.report import page_path
     from analysis.report.content import gather
     from analysis.report.page import render, without_controls
+    from ban_ray.population.layout import report_file
 
     content = gather(Study(opened), search)
-    path = page_path(search)
+    path = report_file(search)
     opened.write(path, render(content).encode())
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -3,13 +3,13 @@
 import click
 
 from ban_ray.cli.entry import reports_errors, run
-from ban_ray.population.commands.checking import verify_command
-from ban_ray.population.commands.exporting import export
-from ban_ray.population.commands.importing import import_command
-from ban_ray.population.commands.listing import ls
-from ban_ray.population.commands.removing import gc, rm
-from ban_ray.population.commands.replaying import replay
-from ban_ray.population.commands.showing import show
+from ban_ray.population.commands.export import export
+from ban_ray.population.commands.import_ import import_command
+from ban_ray.population.commands.ls import ls
+from ban_ray.population.commands.replay import replay
+from ban_ray.population.commands.rm_gc import gc, rm
+from ban_ray.population.commands.show import show
+from ban_ray.population.commands.verify import verify_command
 
 
 @reports_errors()

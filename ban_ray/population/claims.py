@@ -15,17 +15,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ban_ray.population.layout import member_folder
+from ban_ray.population.layout import claim_folder
 from ban_ray.storage.base import Storage
 
 _NAME = re.compile(r"[0-9]{6,18}\.json")
 
 RENEW_S = 5.0
 STALE_S = 45.0
-
-
-def _claims_folder(key: str) -> str:
-    return f"claims/{member_folder(key).removeprefix('population/')}"
 
 
 def process_identity() -> dict[str, str | int]:
@@ -76,7 +72,7 @@ class Claim:
 
     @property
     def path(self) -> str:
-        return f"{_claims_folder(self._key)}/{self._number:06d}.json"
+        return f"{claim_folder(self._key)}/{self._number:06d}.json"
 
     def create(self) -> bool:
         """False where someone else was faster."""
@@ -94,7 +90,7 @@ class Claim:
     def end(self) -> None:
         """The generation is published: forget every claim of its key."""
         self._stop()
-        self._storage.delete(_claims_folder(self._key))
+        self._storage.delete(claim_folder(self._key))
 
     def _stop(self) -> None:
         self._ended.set()
@@ -121,11 +117,11 @@ class Claim:
 
 def current(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:
     """The highest claim's number and record; (0, None) where there is none."""
-    names = [name for name in storage.list(_claims_folder(key)) if _NAME.fullmatch(name)]
+    names = [name for name in storage.list(claim_folder(key)) if _NAME.fullmatch(name)]
     if not names:
         return 0, None
     try:
-        record = json.loads(storage.read(f"{_claims_folder(key)}/{names[-1]}"))
+        record = json.loads(storage.read(f"{claim_folder(key)}/{names[-1]}"))
     except FileNotFoundError:
         return 0, None
     except (ValueError, RecursionError):
@@ -185,7 +181,7 @@ def release_runs(storage: Storage, keys: list[str], belongs: Callable[[str], boo
     for key in keys:
         number, record = current(storage, key)
         if record and record.get("released") is not True and belongs(str(record.get("run"))):
-            path = f"{_claims_folder(key)}/{number:06d}.json"
+            path = f"{claim_folder(key)}/{number:06d}.json"
             storage.write(path, json.dumps({**record, "released": True}).encode())
             count += 1
     return count

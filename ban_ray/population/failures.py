@@ -4,7 +4,7 @@ import json
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ban_ray.population.layout import member_folder
+from ban_ray.population.layout import failure_file
 from ban_ray.storage.base import Storage
 
 
@@ -23,20 +23,16 @@ class Failure(BaseModel):
     search: str | None
 
 
-def _path(key: str) -> str:
-    return f"failures/{member_folder(key).removeprefix('population/')}.json"
-
-
 def record(storage: Storage, key: str, reason: str, sentence: str, search: str) -> None:
     """Write down that a key failed; a non-finite loss is the same for every search."""
     failure = Failure(reason=reason, sentence=sentence, search=None if reason == "non-finite" else search)
-    storage.write(_path(key), json.dumps(failure.model_dump()).encode())
+    storage.write(failure_file(key), json.dumps(failure.model_dump()).encode())
 
 
 def lookup(storage: Storage, key: str, search: str) -> Failure | None:
     """The failure that holds for a search, None where there is none."""
     try:
-        failure = Failure.model_validate_json(storage.read(_path(key)))
+        failure = Failure.model_validate_json(storage.read(failure_file(key)))
     except (FileNotFoundError, ValidationError):
         return None
     return failure if failure.search in (None, search) else None
@@ -44,4 +40,4 @@ def lookup(storage: Storage, key: str, search: str) -> Failure | None:
 
 def forget(storage: Storage, key: str) -> None:
     """Let the key be tried again."""
-    storage.delete(_path(key))
+    storage.delete(failure_file(key))

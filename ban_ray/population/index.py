@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ban_ray.errors import DamagedMember
-from ban_ray.population.layout import is_key
-from ban_ray.population.member import RECORD, Member
+from ban_ray.population.layout import INDEX, MEMBERS, RECORD, is_key
+from ban_ray.population.member import Member
 
 if TYPE_CHECKING:
     from ban_ray.population.population import Population
 
-FILE = "index/members.json"
 WORTH_WRITING = 32
 """Changes after which the index is written again."""
 _READERS = 16
@@ -54,7 +53,7 @@ class _Fresh:
 def catalogue(population: "Population") -> Catalogue:
     """The members of a storage; only records that the index does not know yet are read one by one."""
     with _no_collection():
-        marks = {key: mark for key, mark in population.storage.versions("population", RECORD).items() if is_key(key)}
+        marks = {key: mark for key, mark in population.storage.versions(MEMBERS, RECORD).items() if is_key(key)}
         known = _load(population)
         kept = {
             member.key: member
@@ -90,7 +89,7 @@ def _read(population: "Population", keys: list[str]) -> _Fresh:
 
 def _load(population: "Population") -> _Index:
     try:
-        head, _, body = population.storage.read(FILE, at_most=_MAX_BYTES).partition(b"\n")
+        head, _, body = population.storage.read(INDEX, at_most=_MAX_BYTES).partition(b"\n")
         if head != _head(body):
             return _Index()
         return _Index.model_validate_json(body, strict=True)
@@ -101,7 +100,7 @@ def _load(population: "Population") -> _Index:
 def _save(population: "Population", index: _Index) -> None:
     body = index.model_dump_json(exclude_defaults=True).encode()
     try:
-        population.storage.write(FILE, _head(body) + b"\n" + body)
+        population.storage.write(INDEX, _head(body) + b"\n" + body)
     except OSError:
         # A storage that may only be read, or is full, has no index.
         return

@@ -1,6 +1,18 @@
-"""Where things of a key are kept."""
+"""Every path below a storage."""
 
 import re
+
+MEMBERS = "population"
+UNFINISHED = "unfinished"
+CLAIMS = "claims"
+FAILURES = "failures"
+OUTPUTS = "outputs"
+QUARANTINE = "damaged"
+SEARCHES = "searches"
+
+RECORD = "member.json"
+"""The file whose existence publishes a member."""
+INDEX = "index/members.json"
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 
@@ -11,11 +23,60 @@ def is_key(name: str) -> bool:
 
 
 def member_folder(key: str) -> str:
-    """The folder of a key.
+    """The folder of a member.
 
     Raises:
-        ValueError: it is no key, so that nothing read from a file can name another place.
+        ValueError: in this and the functions below, the text is no key; no text read from a file names another path.
     """
+    return f"{MEMBERS}/{_checked(key)}"
+
+
+def record_file(key: str) -> str:
+    """The record of a member."""
+    return f"{MEMBERS}/{_checked(key)}/{RECORD}"
+
+
+def checkpoint_folder(key: str) -> str:
+    """The folder of an unfinished generation's checkpoints, with a folder for each claim."""
+    return f"{UNFINISHED}/{_checked(key)}"
+
+
+def claim_folder(key: str) -> str:
+    """The folder of the claims on a generation."""
+    return f"{CLAIMS}/{_checked(key)}"
+
+
+def failure_file(key: str) -> str:
+    """The record of a generation that could not be trained."""
+    return f"{FAILURES}/{_checked(key)}.json"
+
+
+def output_folder(key: str) -> str:
+    """The folder of a teacher's cached outputs."""
+    return f"{OUTPUTS}/{_checked(key)}"
+
+
+def search_file(search: str) -> str:
+    """The record of a search."""
+    return f"{SEARCHES}/{search}/search.json"
+
+
+def chain_folder(search: str) -> str:
+    """The folder of the records of a search's chains, each named by its digest."""
+    return f"{SEARCHES}/{search}/chains"
+
+
+def teacher_file(search: str) -> str:
+    """The members that a search chose as teachers."""
+    return f"{SEARCHES}/{search}/teachers.json"
+
+
+def report_file(search: str | None) -> str:
+    """The page about a search, or about the whole population."""
+    return "report/index.html" if search is None else f"{SEARCHES}/{search}/report/index.html"
+
+
+def _checked(key: str) -> str:
     if not is_key(key):
         raise ValueError(f"{key!r} is no key; a key is 64 hexadecimal digits")
-    return f"population/{key}"
+    return key

@@ -6,14 +6,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny, ValidationError, model_validator
 
 from ban_ray.errors import DamagedMember
-from ban_ray.population.checksummed_json import FORMAT_VERSION, MAX_BYTES, ChecksumMismatch, open_sealed, seal
+from ban_ray.population.checksummed_json import MAX_BYTES, ChecksumMismatch, open_sealed, seal
 from ban_ray.population.imported import ImportedGeneration
+from ban_ray.population.layout import RECORD
 from ban_ray.specs import SEMANTICS_VERSION, Generation, digest
 
-__all__ = ["FORMAT_VERSION", "MAX_RECORD_BYTES", "RECORD", "File", "History", "Member", "MemberMetrics"]
-
-RECORD = "member.json"
-"""The file whose existence publishes a member."""
 MAX_RECORD_BYTES = MAX_BYTES
 
 _FILE_NAME = r"^((weights|predictions)-[0-9a-f]{64}\.safetensors|history-[0-9a-f]{64}\.parquet)$"
@@ -103,6 +100,19 @@ class Member(BaseModel):
     def objective(self) -> str:
         """What taught it, as it is typed; ``imported`` where that is not known."""
         return "imported" if isinstance(self.generation, ImportedGeneration) else str(self.generation.objective)
+
+    @property
+    def protocol(self) -> str:
+        """The protocol that it was trained under; ``unknown`` of an imported network whose split was not declared."""
+        spec = self.generation
+        declared = not isinstance(spec, ImportedGeneration) or spec.imported.split_declared
+        return spec.task.protocol if declared else "unknown"
+
+    @property
+    def split(self) -> str:
+        """The protocol and, where it is known, the seed of the split, such as ``protocol search, split seed 0``."""
+        seed = "" if self.protocol == "unknown" else f", split seed {self.generation.task.split_seed}"
+        return f"protocol {self.protocol}{seed}"
 
     def to_bytes(self) -> bytes:
         """Canonical JSON with the SHA-256 of the same JSON without the field ``sha256``."""

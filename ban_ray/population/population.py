@@ -1,31 +1,22 @@
-"""Looking members up and reading what they hold; every byte is checked against its digest."""
+"""The published generations of a storage, looked up by key; every byte is checked against its digest."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 
 from numpy import generic
 from numpy.typing import NDArray
 
-from ban_ray.errors import DamagedMember
+from ban_ray.errors import DamagedMember, UserError
 from ban_ray.population import index
-from ban_ray.population.decoding import (
-    Labels,
-    LogProbabilities,
-    Predictions,
-    arrays_of,
-    header_size,
-    history_of,
-    predictions_of,
-    shapes_of,
-)
-from ban_ray.population.layout import is_key, member_folder
-from ban_ray.population.member import MAX_RECORD_BYTES, RECORD, File, History, Member
+from ban_ray.population.decoding import Predictions, arrays_of, header_size, history_of, predictions_of, shapes_of
+from ban_ray.population.layout import MEMBERS, RECORD, is_key, member_folder, record_file
+from ban_ray.population.member import MAX_RECORD_BYTES, File, History, Member
 from ban_ray.storage.base import NotAFile, Storage, TooLarge
-
-__all__ = ["Labels", "LogProbabilities", "Population", "Predictions", "member_folder"]
 
 _HEAD_BYTES = 64 * 2**10
 """Of a file of tensors; the names and shapes of most networks are within it."""
+_PREFIX = re.compile(r"[0-9a-f]{4,64}")
 
 
 class Population:
@@ -35,7 +26,7 @@ class Population:
         self.storage = storage
 
     def __contains__(self, key: str) -> bool:
-        return self.storage.exists(f"{member_folder(key)}/{RECORD}")
+        return self.storage.exists(record_file(key))
 
     def get(self, key: str) -> Member | None:
         """The member of a key, None where there is none.
@@ -44,7 +35,7 @@ class Population:
             DamagedMember: its record is not what was published.
         """
         try:
-            data = self.storage.read(f"{member_folder(key)}/{RECORD}", at_most=MAX_RECORD_BYTES)
+            data = self.storage.read(record_file(key), at_most=MAX_RECORD_BYTES)
         except FileNotFoundError:
             return None
         except (TooLarge, NotAFile) as error:
@@ -59,10 +50,29 @@ class Population:
 
     def keys(self) -> list[str]:
         """Keys of all published members, sorted."""
-        return sorted(name for name in self.storage.versions("population", RECORD) if is_key(name))
+        return sorted(name for name in self.storage.versions(MEMBERS, RECORD) if is_key(name))
+
+    def find_key(self, prefix: str) -> str:
+        """The key that begins with the given digits, of which there must be at least 4.
+
+        Raises:
+            UserError: no member's key does, or those of several.
+        """
+        if not _PREFIX.fullmatch(prefix):
+            raise UserError(f"{prefix[:80]!r} is no key; 4 to 64 hexadecimal digits are needed")
+        if is_key(prefix):
+            keys = [prefix] if prefix in self else []
+        else:
+            keys = [key for key in self.keys() if key.startswith(prefix)]
+        if len(keys) == 1:
+            return keys[0]
+        if not keys:
+            raise UserError(f"no member of {self.storage.url} has a key that begins with {prefix}")
+        shown = ", ".join(key[: len(prefix) + 6] for key in keys[:5])
+        raise UserError(f"{len(keys)} members have keys that begin with {prefix}: {shown}{', ...' if keys[5:] else ''}")
 
     def __iter__(self) -> Iterator[Member]:
-        """All members whose records can be read, by key; `verify` tells of the others."""
+        """All members whose records can be read, by key; `verify` reports the others."""
         for key in self.keys():
             try:
                 yield self[key]
@@ -111,15 +121,15 @@ class Population:
         Raises:
             DamagedMember: it is missing or not what was published.
         """
-        wrong = f"member {member.key}: {file.name}"
+        subject = f"member {member.key}: {file.name}"
         try:
             data = self.storage.read(f"{member_folder(member.key)}/{file.name}", at_most=file.size)
         except FileNotFoundError as error:
-            raise DamagedMember(f"{wrong} is missing") from error
+            raise DamagedMember(f"{subject} is missing") from error
         except NotAFile as error:
-            raise DamagedMember(f"{wrong} {error.strerror}") from error
+            raise DamagedMember(f"{subject} {error.strerror}") from error
         except TooLarge as error:
-            raise DamagedMember(f"{wrong} does not match its digest: it {error.strerror}") from error
+            raise DamagedMember(f"{subject} does not match its digest: it {error.strerror}") from error
         if len(data) != file.size or hashlib.sha256(data).hexdigest() != file.sha256:
-            raise DamagedMember(f"{wrong} does not match its digest")
+            raise DamagedMember(f"{subject} does not match its digest")
         return data

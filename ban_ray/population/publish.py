@@ -9,9 +9,11 @@ from pydantic import JsonValue
 
 from ban_ray.errors import DamagedMember
 from ban_ray.evaluation.metrics import error_percent, mean_log_likelihood
-from ban_ray.population.layout import member_folder
-from ban_ray.population.member import FORMAT_VERSION, RECORD, File, History, Member, MemberMetrics
-from ban_ray.population.population import Population, Predictions
+from ban_ray.population.checksummed_json import FORMAT_VERSION
+from ban_ray.population.decoding import Predictions
+from ban_ray.population.layout import member_folder, record_file
+from ban_ray.population.member import File, History, Member, MemberMetrics
+from ban_ray.population.population import Population
 from ban_ray.specs import SEMANTICS_VERSION, Generation
 
 
@@ -58,16 +60,15 @@ def publish(
         **files,
     )
     record = _readable(member)
-    place = member_folder(generation.key)
+    folder = member_folder(generation.key)
     for kind, data in blobs.items():
-        population.storage.write(f"{place}/{files[kind].name}", data)
-    if population.storage.create(f"{place}/{RECORD}", record):
+        population.storage.write(f"{folder}/{files[kind].name}", data)
+    if population.storage.create(record_file(generation.key), record):
         return member
     first = population[generation.key]
-    kept = {first.weights.name, first.predictions.name, first.history.name}
     for file in files.values():
-        if file.name not in kept:
-            population.storage.delete(f"{place}/{file.name}")
+        if file not in first.files:
+            population.storage.delete(f"{folder}/{file.name}")
     return first
 
 

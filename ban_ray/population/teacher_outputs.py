@@ -7,17 +7,12 @@ import numpy as np
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.decoding import arrays_of
-from ban_ray.population.layout import member_folder
+from ban_ray.population.layout import output_folder
 from ban_ray.storage.base import Storage
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
 
 FREE_SPACE_FACTOR = 4
 """Outputs are saved if so many times their size is free, since members and checkpoints go first."""
-
-
-def kept_outputs(key: str) -> str:
-    """The folder of a teacher's saved outputs."""
-    return f"outputs/{member_folder(key).removeprefix('population/')}"
 
 
 def save(storage: Storage, key: str, identity: str, table: SharedMemoryTable) -> None:
@@ -37,7 +32,7 @@ def save(storage: Storage, key: str, identity: str, table: SharedMemoryTable) ->
     numbers, rows = table.items()
     data = to_bytes({"numbers": numbers, "rows": rows})
     name = f"{identity}-{len(numbers):010d}-{hashlib.sha256(data).hexdigest()}.safetensors"
-    storage.write(f"{kept_outputs(key)}/{name}", data)
+    storage.write(f"{output_folder(key)}/{name}", data)
     for _, path, _ in smaller:
         storage.delete(path)
 
@@ -72,6 +67,6 @@ def _add(data: bytes, key: str, table: SharedMemoryTable) -> bool:
 
 def _files(storage: Storage, key: str, identity: str) -> list[tuple[int, str, str]]:
     """Number of rows, path and SHA-256 of each file of an identity, the most rows first."""
-    folder, name = kept_outputs(key), re.compile(rf"{identity}-([0-9]{{10,}})-([0-9a-f]{{64}})\.safetensors")
+    folder, name = output_folder(key), re.compile(rf"{identity}-([0-9]{{10,}})-([0-9a-f]{{64}})\.safetensors")
     matches = (name.fullmatch(file) for file in storage.list(folder))
     return sorted(((int(match[1]), f"{folder}/{match[0]}", match[2]) for match in matches if match), reverse=True)

@@ -9,6 +9,7 @@ from ban_ray.cli.console import Console
 from ban_ray.cli.prompt import confirm
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
+from ban_ray.population.layout import SEARCHES
 from ban_ray.runtime.trial import TrainFunction
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
@@ -123,8 +124,8 @@ def _local_folder(url: str) -> Path:
     """Where a search keeps what must be files: its lock, its study and Ray's own; beside the population, or, where
     that is in an object store, in this machine's cache. All of it can be made again from the population."""
     if is_url(url):
-        return cache_root() / "searches" / hashlib.sha256(url.encode()).hexdigest()[:16]
-    return Path(url) / "searches"
+        return cache_root() / SEARCHES / hashlib.sha256(url.encode()).hexdigest()[:16]
+    return Path(url) / SEARCHES
 
 
 def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Console) -> None:

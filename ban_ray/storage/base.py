@@ -12,12 +12,14 @@ class Entry:
     Attributes:
         size: in bytes; 0 for a folder.
         modified: seconds since 1970 by the storage's clock; None for a folder of an object store, which has no time.
+        is_link: whether it is a symbolic link, whose size and time are its own.
     """
 
     name: str
     is_folder: bool
     size: int
     modified: float | None
+    is_link: bool = False
 
 
 class TooLarge(OSError):

@@ -83,8 +83,8 @@ class LocalStorage:
         for name in sorted(self._names(path)):
             with suppress(FileNotFoundError):
                 status = (self._at(path) / name).lstat()
-                is_folder = stat.S_ISDIR(status.st_mode)
-                entries.append(Entry(name, is_folder, 0 if is_folder else status.st_size, status.st_mtime))
+                folder, link = stat.S_ISDIR(status.st_mode), stat.S_ISLNK(status.st_mode)
+                entries.append(Entry(name, folder, 0 if folder else status.st_size, status.st_mtime, link))
         return tuple(entries)
 
     def versions(self, path: str, file: str) -> dict[str, str]:

@@ -156,7 +156,7 @@ def test_greedy_selection_never_looks_at_test(fabricator: Fabricator, study: Stu
 def test_a_label_only_chain_is_no_born_again_one(fabricator: Fabricator, study: Study) -> None:
     from analysis.data.chain_groups import from_search, primary
     from analysis.data.chains import recorded
-    from analysis.data.searches import ChainRecord
+    from ban_ray.population.search_records import ChainRecord
 
     chains = [[fabricator.member(10 * seed + k, chain_seed=seed).key for k in range(3)] for seed in range(2)]
     records = [ChainRecord(seed=seed, keys=tuple(keys)) for seed, keys in enumerate(chains)]

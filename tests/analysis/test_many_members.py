@@ -10,7 +10,8 @@ from safetensors.numpy import save
 from analysis.data.study import Study
 from analysis.report import content, write_report
 from ban_ray.population import Population
-from ban_ray.population.member import FORMAT_VERSION, File, Member
+from ban_ray.population.checksummed_json import FORMAT_VERSION
+from ban_ray.population.member import File, Member
 from ban_ray.population.publish import measure
 from ban_ray.specs import SEMANTICS_VERSION, Generation, Recipe
 from ban_ray.storage.local import LocalStorage

@@ -241,7 +241,7 @@ from ban_ray.population import claims
 from ban_ray.storage.local import LocalStorage
 
 claims.RENEW_S = 1000
-claim = claims.take(LocalStorage(Path(sys.argv[1])), sys.argv[2], "theirs")
+claim = claims.acquire(LocalStorage(Path(sys.argv[1])), sys.argv[2], "theirs")
 print(claim is not None, flush=True)
 time.sleep(1000)
 """

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ban_ray.population import Member, Population, Predictions, publish
-from ban_ray.population.checksummed_json import seal
-from ban_ray.population.member import FORMAT_VERSION, RECORD, File, MemberMetrics
+from ban_ray.population.checksummed_json import FORMAT_VERSION, seal
+from ban_ray.population.layout import RECORD
+from ban_ray.population.member import File, MemberMetrics
 from ban_ray.specs import SEMANTICS_VERSION, Generation, Objective, Recipe, Task
 
 TASK = Task(name="digits", fingerprint="0" * 64)

@@ -65,6 +65,14 @@ def test_a_terminal_is_not_told_what_to_do(command: Command, population: Populat
     assert "[red]name" in command("ls", "--storage", url).out
 
 
+def test_names_of_emoji_and_markup_are_printed_as_they_are(command: Command, population: Population, url: str) -> None:
+    name = "mod:factory: [red]x"
+    member = add(population, 1, network=name)
+    Path(url, "population", name).mkdir()
+    for arguments in (["ls"], ["show", member.key], ["verify"]):
+        assert name in command(*arguments, "--storage", url).out
+
+
 def test_show(command: Command, members: list[Member], url: str) -> None:
     done = command("show", members[2].key[:8], "--storage", url)
     assert done.status == 0

@@ -9,7 +9,8 @@ import pytest
 
 from ban_ray.population import LocalStorage, Member, Population, Storage
 from ban_ray.population.imported import Imported, ImportedGeneration
-from ban_ray.population.index import FILE, WORTH_WRITING, catalogue
+from ban_ray.population.index import WORTH_WRITING, catalogue
+from ban_ray.population.layout import INDEX
 from ban_ray.population.publish import publish, weights_file
 from tests.population_store.fabricate import TASK, add, many, path, predictions
 
@@ -24,9 +25,9 @@ def population(tmp_path: Path) -> Population:
 def test_the_index_says_what_the_records_say(population: Population) -> None:
     records = list(population)
     assert len(records) == WORTH_WRITING
-    assert not population.storage.exists(FILE)
+    assert not population.storage.exists(INDEX)
     assert population.records() == records, "cold"
-    assert population.storage.exists(FILE)
+    assert population.storage.exists(INDEX)
     assert population.records() == records, "warm"
     assert all(isinstance(member, Member) for member in population.records())
 
@@ -41,15 +42,15 @@ def test_what_is_indexed_is_not_read_again(population: Population, monkeypatch: 
 
 def test_it_is_written_again_when_that_is_worth_it(population: Population) -> None:
     population.records()
-    before = population.storage.read(FILE)
+    before = population.storage.read(INDEX)
     add(population, 1000)
     population.records()
-    assert population.storage.read(FILE) == before
+    assert population.storage.read(INDEX) == before
     many(Path(population.storage.url) / "more", 2 * WORTH_WRITING)
     for folder in (Path(population.storage.url) / "more" / "population").iterdir():
         shutil.copytree(folder, Path(population.storage.url) / "population" / folder.name, dirs_exist_ok=True)
     assert len(population.records()) == 2 * WORTH_WRITING + 1
-    assert population.storage.read(FILE) != before
+    assert population.storage.read(INDEX) != before
 
 
 def test_members_that_went_are_gone(population: Population) -> None:
@@ -70,7 +71,7 @@ def test_a_record_that_was_replaced_is_read_again(population: Population) -> Non
 @pytest.mark.parametrize("position", [0, 20, 40, 100, 5000, -1])
 def test_a_damaged_index_is_built_again(population: Population, position: int) -> None:
     records = population.records()
-    place = Path(population.storage.url) / FILE
+    place = Path(population.storage.url) / INDEX
     good = place.read_bytes()
     bad = bytearray(good)
     bad[position] ^= 4
@@ -82,7 +83,7 @@ def test_a_damaged_index_is_built_again(population: Population, position: int) -
 @pytest.mark.parametrize("data", [b"", b"\n", b"\xff", b"[" * 100_000, b"ban_ray index 1 x\n[]"])
 def test_an_index_of_nonsense(population: Population, data: bytes) -> None:
     records = population.records()
-    (Path(population.storage.url) / FILE).write_bytes(data)
+    (Path(population.storage.url) / INDEX).write_bytes(data)
     assert population.records() == records
 
 
@@ -124,7 +125,7 @@ def test_in_every_kind_of_storage(storage: Storage) -> None:
     made = sorted((add(population, seed) for seed in range(WORTH_WRITING)), key=lambda member: member.key)
     for _ in range(2):
         assert population.records() == made
-    assert storage.exists(FILE)
+    assert storage.exists(INDEX)
 
 
 def test_ten_thousand_members(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

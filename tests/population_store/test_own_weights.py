@@ -96,6 +96,10 @@ def test_without_a_split_it_never_teaches_where_held_out_samples_count(
     assert (member.generation.task.protocol, member.generation.imported.split_declared) == (protocol, declared)
     assert member.metrics.held_out_error is None
     assert "may have seen" in train(population, (student(task, member),))
+    name = protocol if declared else "unknown"
+    assert member.protocol == name
+    shown = command("show", member.key, "--storage", population.storage.url).out
+    assert ["task.protocol", name] in [line.split() for line in shown.splitlines()]
     everything = task.model_copy(update={"protocol": "paper"})
     assert train(population, (student(everything, member),)) == "done"
 
@@ -231,6 +235,7 @@ def test_export_of_an_imported_member_without_its_data(
     assert command("export", member.key, tmp_path / "out", "--storage", population.storage.url).status == 0
     card = (tmp_path / "out" / "README.md").read_text()
     assert "its samples are not known" in card
+    assert "protocol unknown, label noise 0" in card
     assert "the numbers are not given" in card
     assert f"build('{NETWORK}', 10, 1, None)" in (tmp_path / "out" / "load.py").read_text()
 

@@ -146,6 +146,24 @@ def test_strangers_and_leftover_checkpoints(population: Population, members: lis
     assert found(population) == [("stranger", ""), ("stranger", ""), ("unfinished", members[0].key)]
 
 
+@pytest.mark.parametrize("kind", ["folder", "record", "weights"])
+def test_symbolic_links_are_reported_and_not_followed(
+    population: Population, members: list[Member], tmp_path: Path, kind: str
+) -> None:
+    """A storage that a stranger made would otherwise have any file of this machine read."""
+    member, root = members[0], Path(population.storage.url)
+    file = {"folder": "", "record": "/member.json", "weights": f"/{member.weights.name}"}[kind]
+    link = f"population/{member.key}{file}"
+    (root / link).rename(tmp_path / "outside")
+    (root / link).symlink_to(tmp_path / "outside")
+    report = verify(population)
+    findings = {finding.sentence: finding.what for finding in report.findings}
+    assert findings.pop(f"{link} is a symbolic link, which is not followed") == "stranger"
+    assert set(findings.values()) == ({"teacher missing"} if kind != "weights" else set())
+    assert report.members == 3 - (kind != "weights")
+    assert quarantine(population, member.key) is None
+
+
 def test_a_damaged_member_is_set_aside_and_trained_again(population: Population, members: list[Member]) -> None:
     key, storage = members[1].key, Path(population.storage.url)
     weights = path(population, members[1], members[1].weights.name)

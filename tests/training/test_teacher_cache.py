@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ban_ray.errors import UserError
 from ban_ray.networks import build
 from ban_ray.population import LocalStorage, Population, open_storage, teacher_outputs
+from ban_ray.population.layout import output_folder
 from ban_ray.runtime.worker import teacher_cache
 from ban_ray.specs import Generation, Objective, Task
 from ban_ray.specs.recipe import Recipe
@@ -194,13 +195,13 @@ def test_a_worker_keeps_them_beside_the_teacher(task: Task, tmp_path: Path, monk
     other = student.model_copy(update={"objective": Objective(name="ban+l")})
     population = Population(open_storage(str(tmp_path / "runs")))
     assert run_job(population, *chain.generations, teacher_cache=10**7).status == "done"
-    files = population.storage.list(teacher_outputs.kept_outputs(baseline.key))
+    files = population.storage.list(output_folder(baseline.key))
     assert len(files) == 1
     asked = watch_teachers(monkeypatch)
     assert run_job(population, other, teacher_cache=10**7).status == "done"
     assert not asked
     assert [record["teacher_outputs_found"] for record in population.history(population[other.key])] == [1.0, 1.0]
-    assert population.storage.list(teacher_outputs.kept_outputs(baseline.key)) == files
+    assert population.storage.list(output_folder(baseline.key)) == files
 
     alone = Population(open_storage(str(tmp_path / "alone")))
     assert run_job(alone, *chain.generations, other).status == "done"
@@ -216,7 +217,7 @@ def test_kept_outputs_that_are_damaged_are_computed_again(task: Task, tmp_path: 
     other = chain.generations[1].model_copy(update={"objective": Objective(name="ban+l")})
     population = Population(open_storage(str(tmp_path / "runs")))
     assert run_job(population, *chain.generations, teacher_cache=10**7).status == "done"
-    place = teacher_outputs.kept_outputs(chain.keys[0])
+    place = output_folder(chain.keys[0])
     (name,) = population.storage.list(place)
     data = population.storage.read(f"{place}/{name}")
     if damage == "gone":
@@ -254,11 +255,11 @@ def test_saved_numbers_that_are_no_views_are_not_read(tmp_path: Path, numbers: l
     storage, key, identity = open_storage(str(tmp_path / "storage")), "a" * 64, "b" * 64
     data = to_bytes({"numbers": np.array(numbers, np.int64), "rows": np.zeros((rows, 10), np.float16)})
     name = f"{identity}-{len(numbers):010d}-{hashlib.sha256(data).hexdigest()}.safetensors"
-    storage.write(f"{teacher_outputs.kept_outputs(key)}/{name}", data)
+    storage.write(f"{output_folder(key)}/{name}", data)
     with table_of(tmp_path, [], views=50) as table:
         teacher_outputs.load(storage, key, identity, table)
         assert len(table) == 0
-    assert not storage.list(teacher_outputs.kept_outputs(key)), "another file can replace it"
+    assert not storage.list(output_folder(key)), "another file can replace it"
 
 
 def test_saved_rows_come_back_into_a_table_of_the_same_shape(tmp_path: Path) -> None:
@@ -290,7 +291,7 @@ def test_more_rows_take_the_place_of_fewer(tmp_path: Path) -> None:
     for rows, expected in ((3, 3), (7, 7), (5, 7)):
         with table_of(tmp_path, list(range(rows))) as table:
             teacher_outputs.save(storage, key, identity, table)
-        assert len(storage.list(teacher_outputs.kept_outputs(key))) == 1
+        assert len(storage.list(output_folder(key))) == 1
         with table_of(tmp_path, []) as table:
             teacher_outputs.load(storage, key, identity, table)
             assert len(table) == expected

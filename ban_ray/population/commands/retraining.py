@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch.multiprocessing.spawn import ProcessException, spawn
 
 from ban_ray.errors import UserError
-from ban_ray.population.layout import member_folder
-from ban_ray.population.member import RECORD, Member
+from ban_ray.population.layout import member_folder, record_file
+from ban_ray.population.member import Member
 from ban_ray.population.population import Population
 from ban_ray.runtime.events import EpochEnded, Event
 from ban_ray.runtime.messages import JobResult, RunContext, TrainingJob
@@ -123,7 +123,7 @@ def _work_in_group(rank: int, workers: int, on_gpu: bool, job: str, place: str) 
 def _copy(population: Population, target: Population, member: Member) -> None:
     for file in member.files:
         target.storage.write(f"{member_folder(member.key)}/{file.name}", population.file(member, file))
-    target.storage.create(f"{member_folder(member.key)}/{RECORD}", member.to_bytes())
+    target.storage.create(record_file(member.key), member.to_bytes())
 
 
 def _different(old: Mapping[str, NDArray[Any]], new: Mapping[str, NDArray[Any]]) -> str:

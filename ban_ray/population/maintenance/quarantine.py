@@ -1,13 +1,13 @@
-"""Damaged members are moved out of the way, never deleted, so that they are trained again on demand."""
+"""The folder of damaged members, which are moved there, never deleted, and trained again on demand."""
 
 import errno
 from itertools import count
 
-from ban_ray.population.layout import member_folder
+from ban_ray.population.layout import QUARANTINE, member_folder
 from ban_ray.population.maintenance.verify import check
 from ban_ray.population.population import Population
 
-_TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
+_EXISTS = (errno.EEXIST, errno.ENOTEMPTY)
 
 
 def quarantine(population: Population, key: str) -> str | None:
@@ -22,13 +22,13 @@ def quarantine(population: Population, key: str) -> str | None:
     if not damage:
         return None
     for number in count(1):
-        target = f"damaged/{key}-{number}"
+        target = f"{QUARANTINE}/{key}-{number}"
         try:
             storage.move(member_folder(key), target)
         except FileNotFoundError:
             return None
         except OSError as error:
-            if error.errno not in _TAKEN:
+            if error.errno not in _EXISTS:
                 raise
             continue
         storage.write(f"{target}/why.txt", "".join(f"{sentence}\n" for sentence in damage).encode())

@@ -1,37 +1,45 @@
-"""Whether a population is what was published: every byte, every teacher, and what lies about."""
+"""The check that a population is what was published: every byte, every teacher, and every unexpected file."""
 
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from math import isclose
 from typing import Literal
 
 from ban_ray.errors import DamagedMember
-from ban_ray.population.checkpoints import unfinished
 from ban_ray.population.decoding import arrays_of, history_of, predictions_of
-from ban_ray.population.layout import is_key, member_folder
-from ban_ray.population.maintenance.orphans import GRACE_S, orphans_of
-from ban_ray.population.member import RECORD, Member
+from ban_ray.population.layout import (
+    MEMBERS,
+    RECORD,
+    UNFINISHED,
+    checkpoint_folder,
+    is_key,
+    member_folder,
+    record_file,
+)
+from ban_ray.population.maintenance.garbage import GRACE_S, orphans_of
+from ban_ray.population.member import File, Member
 from ban_ray.population.population import Population
 from ban_ray.population.publish import measure
 
-_CLOSE = 1e-6
-"""Relative; another NumPy sums in another order."""
+_TOLERANCE = 1e-6
+"""Another NumPy sums in another order."""
 
-What = Literal["damaged", "inconsistent", "teacher missing", "teacher differs", "orphan", "unfinished", "stranger"]
+Kind = Literal["damaged", "inconsistent", "teacher missing", "teacher differs", "orphan", "unfinished", "stranger"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
+    """Something that is not as it was published.
 
     Attributes:
         what: ``damaged`` bytes or files; an ``inconsistent`` record; a teacher that is missing, or ``differs`` from
             the one that taught; an ``orphan``, that is a file that no record names; ``unfinished`` checkpoints of a
-            published member; a ``stranger``, whose name is no key.
-        key: of the member, empty for a stranger.
+            published member; a ``stranger``, that is an entry whose name is no key, or a symbolic link.
+        key: of the member, empty where there is none.
     """
 
-    what: What
+    what: Kind
     key: str
     path: str
     sentence: str
@@ -39,7 +47,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class VerificationReport:
-    """What `verify` has looked at and found; `bytes_read` are those of the members' files."""
+    """The result of `verify`; `bytes_read` are those of the members' files."""
 
     members: int
     bytes_read: int
@@ -53,103 +61,129 @@ def verify(
     grace_s: float = GRACE_S,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> VerificationReport:
-    """Read every file of every member, or of those with the given keys.
+    """Read every file of every member, or of those with the given keys; symbolic links are not followed.
 
     Args:
-        grace_s: age in seconds below which files without a record may be a publication under way.
+        grace_s: age in seconds below which files without a record may belong to a publication under way.
         progress: called with the number of members done and the number of all.
     """
     storage, now = population.storage, time.time()
-    entries = [entry for entry in storage.entries("population") if keys is None or entry.name in keys]
+    entries = storage.entries(MEMBERS)
+    folders = {entry.name for entry in entries if entry.is_folder and is_key(entry.name)}
     findings = [
-        Finding("stranger", "", f"population/{entry.name}", f"population/{entry.name} is no member's folder")
+        _stranger("", f"{MEMBERS}/{entry.name}", is_link=entry.is_link)
         for entry in entries
-        if not (entry.is_folder and is_key(entry.name))
+        if entry.name not in folders and (keys is None or entry.name in keys)
     ]
-    found = sorted(entry.name for entry in entries if entry.is_folder and is_key(entry.name))
-    weights: dict[str, str | None] = {}
-    members, read = 0, 0
-    for done, key in enumerate(found):
-        progress(done, len(found))
+    chosen = sorted(folders if keys is None else folders.intersection(keys))
+    teachers = _TeacherWeights(population, folders)
+    members, bytes_read = 0, 0
+    for done, key in enumerate(chosen):
+        progress(done, len(chosen))
         member, wrong = check(population, key)
         findings += wrong
         if member is not None:
             members += 1
-            read += sum(file.size for file in member.files)
-            findings += _teachers(population, member, weights)
+            bytes_read += sum(file.size for file in member.files)
+            findings += _check_teachers(member, teachers)
         for path, why in orphans_of(population, key, now - grace_s):
             findings.append(Finding("orphan", key, path, f"{path} {why}"))
-    progress(len(found), len(found))
+    progress(len(chosen), len(chosen))
     published = set(population.keys())
-    for key in storage.list("unfinished"):
+    for key in storage.list(UNFINISHED):
         if key in published and (keys is None or key in keys):
             sentence = f"member {key} is published and still has checkpoints"
-            findings.append(Finding("unfinished", key, unfinished(key), sentence))
-    return VerificationReport(members, read, tuple(findings))
+            findings.append(Finding("unfinished", key, checkpoint_folder(key), sentence))
+    return VerificationReport(members, bytes_read, tuple(findings))
 
 
 def check(population: Population, key: str) -> tuple[Member | None, list[Finding]]:
-    """One member's record and files; the record is None where it is missing or damaged."""
-    place = member_folder(key)
+    """One member's record, None where it is missing or damaged, and the findings on its files."""
+    folder = member_folder(key)
+    links = [entry.name for entry in population.storage.entries(folder) if entry.is_link]
+    findings = [_stranger(key, f"{folder}/{name}", is_link=True) for name in links]
+    if RECORD in links:
+        return None, findings
     try:
         member = population.get(key)
     except DamagedMember as error:
-        return None, [Finding("damaged", key, f"{place}/{RECORD}", str(error))]
+        return None, [*findings, Finding("damaged", key, record_file(key), str(error))]
     if member is None:
-        return None, []
-    findings = []
+        return None, findings
     for file in member.files:
+        if file.name in links:
+            continue
+        path = f"{folder}/{file.name}"
         try:
-            data = population.file(member, file)
-            if file is member.weights:
-                arrays_of(data, key)
-            elif file is member.history:
-                history_of(data, key)
-            else:
-                measured = measure(predictions_of(data, key)).model_dump()
-                if not _agree(measured, member.metrics.model_dump()):
-                    sentence = f"member {key}: its metrics are not those of its predictions"
-                    findings.append(Finding("inconsistent", key, f"{place}/{file.name}", sentence))
+            if not _is_consistent(population, member, file):
+                sentence = f"member {key}: its metrics are not those of its predictions"
+                findings.append(Finding("inconsistent", key, path, sentence))
         except DamagedMember as error:
-            findings.append(Finding("damaged", key, f"{place}/{file.name}", str(error)))
+            findings.append(Finding("damaged", key, path, str(error)))
     return member, findings
 
 
-def _teachers(population: Population, member: Member, weights: dict[str, str | None]) -> list[Finding]:
-    """Findings on a member's teachers; `weights` keeps the digests of those that were looked up."""
-    key, path, findings = member.key, f"{member_folder(member.key)}/{RECORD}", []
+def _stranger(key: str, path: str, *, is_link: bool) -> Finding:
+    reason = "is a symbolic link, which is not followed" if is_link else "is no member's folder"
+    return Finding("stranger", key, path, f"{path} {reason}")
+
+
+def _is_consistent(population: Population, member: Member, file: File) -> bool:
+    """Read a file; whether the recorded metrics are those of its predictions, if it holds them."""
+    data = population.file(member, file)
+    if file is member.weights:
+        arrays_of(data, member.key)
+    elif file is member.history:
+        history_of(data, member.key)
+    else:
+        measured = measure(predictions_of(data, member.key)).model_dump()
+        return all(_near(measured[name], value) for name, value in member.metrics.model_dump().items())
+    return True
+
+
+def _near(value: float | None, other: float | None) -> bool:
+    if value is None or other is None:
+        return value is other
+    return isclose(value, other, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+
+
+class _TeacherWeights:
+    """Digests of the weights of members in real folders, each looked up once; None where there is no record."""
+
+    def __init__(self, population: Population, folders: Collection[str]) -> None:
+        self._population, self._folders = population, folders
+        self._digests: dict[str, str | None] = {}
+
+    def __getitem__(self, key: str) -> str | None:
+        if key not in self._digests:
+            self._digests[key] = self._look_up(key)
+        return self._digests[key]
+
+    def _look_up(self, key: str) -> str | None:
+        entries = self._population.storage.entries(member_folder(key)) if key in self._folders else ()
+        if not any(entry.name == RECORD and not entry.is_link for entry in entries):
+            return None
+        try:
+            member = self._population.get(key)
+        except DamagedMember:
+            return None
+        return member.weights.sha256 if member else None
+
+
+def _check_teachers(member: Member, weights: _TeacherWeights) -> list[Finding]:
+    key, path, findings = member.key, record_file(member.key), []
     if set(member.teachers) != set(member.generation.teachers):
         sentence = f"member {key}: its record names other teachers than its generation"
         findings.append(Finding("inconsistent", key, path, sentence))
-    for teacher, taught in member.teachers.items():
-        if teacher not in weights:
-            weights[teacher] = _weights(population, teacher)
+    for teacher, recorded in member.teachers.items():
         present = weights[teacher]
         if present is None:
             sentence = f"member {key}: its teacher {teacher} is not in the population, or its record is damaged"
             findings.append(Finding("teacher missing", key, path, sentence))
-        elif present != taught:
+        elif present != recorded:
             sentence = (
-                f"member {key} was taught by weights {taught[:12]} of {teacher}, which has weights {present[:12]} now: "
-                "its teacher was trained again with other bits"
+                f"member {key} was taught by weights {recorded[:12]} of {teacher}, which has weights {present[:12]} "
+                "now: its teacher was trained again with other bits"
             )
             findings.append(Finding("teacher differs", key, path, sentence))
     return findings
-
-
-def _weights(population: Population, key: str) -> str | None:
-    try:
-        member = population.get(key)
-    except DamagedMember:
-        return None
-    return member.weights.sha256 if member else None
-
-
-def _agree(measured: dict[str, float | None], recorded: dict[str, float | None]) -> bool:
-    return all(_near(measured[name], recorded[name]) for name in measured)
-
-
-def _near(one: float | None, other: float | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return abs(one - other) <= _CLOSE * max(1.0, abs(one))

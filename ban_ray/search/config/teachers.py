@@ -7,6 +7,7 @@ from ban_ray.errors import UserError
 from ban_ray.networks import registry
 from ban_ray.networks.source_version import require_version
 from ban_ray.population import Member, Population
+from ban_ray.population.layout import teacher_file
 from ban_ray.population.lineage import lineage
 from ban_ray.specs import Task, canonical_json
 from ban_ray.specs.teacher_choice import TeacherChoice
@@ -32,7 +33,7 @@ def select_teachers(
     Raises:
         UserError: nothing fits, or what fits may have seen the held-out samples or is built by other code today.
     """
-    file = f"searches/{search}/teachers.json"
+    file = teacher_file(search)
     try:
         recorded = json.loads(population.storage.read(file))
         return SelectedTeachers(tuple(recorded["keys"]), str(recorded["how"]))
@@ -97,14 +98,10 @@ def _best(population: Population, choice: TeacherChoice, task: Task) -> Selected
 
 
 def _member_by_key(population: Population, key: str, task: Task) -> Member:
-    keys = population.keys()
-    matches = [full for full in keys if full.startswith(key)]
-    if len(matches) != 1:
-        raise UserError(
-            f"--teacher {key!r} begins the keys of {len(matches)} members of {population.storage.url}; "
-            "exactly one is needed"
-        )
-    member = population[matches[0]]
+    try:
+        member = population[population.find_key(key)]
+    except UserError as error:
+        raise UserError(f"--teacher {key}: {error}") from error
     _require_same_data(member, task)
     _require_same_code(member)
     return member
@@ -119,9 +116,8 @@ def _require_same_data(member: Member, task: Task) -> None:
     theirs = member.generation.task
     if task.leaks_from(theirs):
         raise UserError(
-            f"--teacher {member.key[:12]} trained on {theirs.name} under protocol {theirs.protocol}, split seed "
-            f"{theirs.split_seed}, and may have seen this search's held-out samples; only members of the same data "
-            "and split are allowed"
+            f"--teacher {member.key[:12]} trained on {theirs.name} under {member.split}, and may have seen this "
+            "search's held-out samples; only members of the same data and split are allowed"
         )
 
 

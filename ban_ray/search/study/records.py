@@ -9,8 +9,10 @@ from filelock import FileLock, Timeout
 
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
+from ban_ray.population.layout import SEARCHES, chain_folder, search_file
+from ban_ray.population.search_records import ChainRecord, SearchRecord
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
-from ban_ray.specs import Recipe, canonical_json, digest
+from ban_ray.specs import Recipe, digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
 
 FORMAT_VERSION = 1
@@ -70,55 +72,45 @@ def resolve_name(storage: Storage, spec: SearchSpec, name: str | None) -> str:
 
 def _recorded_identity(storage: Storage, name: str) -> dict[str, object] | None:
     try:
-        plan = json.loads(storage.read(f"searches/{name}/search.json"))
+        plan = json.loads(storage.read(search_file(name)))
     except FileNotFoundError:
         return None
     except ValueError:
         plan = None
     identity = plan.get("identity", {}) if isinstance(plan, dict) else None
     if not isinstance(identity, dict):
-        raise UserError(f"searches/{name}/search.json in {storage.url} is damaged; choose another --name")
+        raise UserError(f"{search_file(name)} in {storage.url} is damaged; choose another --name")
     return identity
 
 
 def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
-    """Write the search's identity and the papers' figures, unless they are written already."""
+    """Write the record of a search, unless it is written already."""
     space = spec.space
-    plan = {
-        "format_version": FORMAT_VERSION,
-        "space": space.name,
-        "scale": spec.context.scale,
-        "title": space.title,
-        "source": space.source,
-        "identity": search_identity(spec),
-        "paper": [
-            {
-                "network": row.network,
-                "parameters_millions": row.parameters_millions,
-                "baseline": row.baseline,
-                "generations": row.generations,
-                "ensembles": row.ensembles,
-                "note": row.note,
-            }
-            for row in space.paper
-        ],
-    }
-    storage.create(f"searches/{name}/search.json", canonical_json(plan))
+    record = SearchRecord(
+        format_version=FORMAT_VERSION,
+        space=space.name,
+        scale=spec.context.scale,
+        title=space.title,
+        source=space.source,
+        identity=search_identity(spec),
+        paper=space.paper,
+    )
+    storage.create(search_file(name), record.to_bytes())
 
 
 def write_chain(storage: Storage, planned: PlannedChain, name: str) -> None:
     """Write the record of a chain, unless it is written already."""
     chain = chain_record(planned)
-    storage.create(f"searches/{name}/chains/{digest(chain)}.json", canonical_json(chain))
+    storage.create(f"{chain_folder(name)}/{digest(chain.model_dump())}.json", chain.to_bytes())
 
 
 def recorded_configurations(storage: Storage, parameters: Parameters) -> list[Configuration]:
     """Configurations of these parameters in all searches of a storage; unreadable files are skipped."""
     recorded: dict[str, Configuration] = {}
-    for name in storage.list("searches"):
-        for file in storage.list(f"searches/{name}/chains"):
+    for name in storage.list(SEARCHES):
+        for file in storage.list(chain_folder(name)):
             try:
-                configuration = json.loads(storage.read(f"searches/{name}/chains/{file}"))["configuration"]
+                configuration = json.loads(storage.read(f"{chain_folder(name)}/{file}"))["configuration"]
                 if contains(parameters, configuration):
                     recorded[digest(configuration)] = configuration
             except (ValueError, KeyError, TypeError, AttributeError, OSError):
@@ -126,17 +118,17 @@ def recorded_configurations(storage: Storage, parameters: Parameters) -> list[Co
     return list(recorded.values())
 
 
-def chain_record(planned: PlannedChain) -> dict[str, object]:
+def chain_record(planned: PlannedChain) -> ChainRecord:
     """The record of a chain, which the analysis reads."""
-    return {
-        "configuration": dict(planned.configuration),
-        "seed": planned.seed,
-        "keys": list(planned.chain.keys),
-        "network": planned.chain.network,
-        "label": str(planned.chain.generations[-1].objective),
-        "row": planned.position.row,
-        "columns": list(planned.position.columns),
-    }
+    return ChainRecord(
+        configuration=dict(planned.configuration),
+        seed=planned.seed,
+        keys=planned.chain.keys,
+        network=planned.chain.network,
+        label=str(planned.chain.generations[-1].objective),
+        row=planned.position.row,
+        columns=planned.position.columns,
+    )
 
 
 @contextmanager

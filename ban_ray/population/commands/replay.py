@@ -9,7 +9,7 @@ from ban_ray.cli.console import Console
 from ban_ray.errors import UserError
 from ban_ray.networks.registry import architecture_of
 from ban_ray.networks.source_version import require_version
-from ban_ray.population.commands.common import SHORT, open_population, resolve_key, storage_option
+from ban_ray.population.commands.common import SHORT, open_population, storage_option
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.member import Member
 from ban_ray.population.population import Population
@@ -28,7 +28,7 @@ def replay(context: click.Context, key: str, storage: str, data: str | None, as_
     The exit status is 1 where weights or predictions differ.
     """
     population = open_population(storage)
-    member = population[resolve_key(population, key)]
+    member = population[population.find_key(key)]
     source = _source(member, data)
     _check(population, member)
     from ban_ray.population.commands.retraining import compare, train_again

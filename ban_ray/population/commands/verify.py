@@ -1,4 +1,4 @@
-"""``verify``: whether everything is what was published."""
+"""``verify``: check that every file is what was published."""
 
 import json
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from rich.progress import Progress
 
 from ban_ray.cli.console import Console
 from ban_ray.cli.text import format_bytes, pluralised
-from ban_ray.population.commands.common import open_population, resolve_key, storage_option
+from ban_ray.population.commands.common import open_population, storage_option
 from ban_ray.population.maintenance.quarantine import quarantine
 from ban_ray.population.maintenance.verify import verify
 
@@ -20,12 +20,12 @@ from ban_ray.population.maintenance.verify import verify
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.pass_context
 def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, move: bool, as_json: bool) -> None:
-    """Read every file of all members, or of those with the given KEYs, and tell what is not as it was published.
+    """Read every file of all members, or of those with the given KEYs, and report what is not as it was published.
 
     The exit status is 1 where something was found that was not set aside.
     """
     population = open_population(storage)
-    chosen = [resolve_key(population, key) for key in keys] or None
+    chosen = [population.find_key(key) for key in keys] or None
     err = Console(stderr=True)
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("reading", total=None)
@@ -37,7 +37,7 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
         for key in dict.fromkeys(finding.key for finding in report.findings if finding.what == "damaged"):
             if (target := quarantine(population, key)) is not None:
                 moved[key] = target
-    left = [finding for finding in report.findings if not (finding.what == "damaged" and finding.key in moved)]
+    remaining = [finding for finding in report.findings if not (finding.what == "damaged" and finding.key in moved)]
     if as_json:
         findings = [asdict(finding) for finding in report.findings]
         result = {"members": report.members, "bytes": report.bytes_read, "findings": findings, "set_aside": moved}
@@ -52,4 +52,4 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
             f"{pluralised(report.members, 'member')} read, {format_bytes(report.bytes_read)}, "
             f"{pluralised(len(report.findings), 'finding')}"
         )
-    context.exit(1 if left else 0)
+    context.exit(1 if remaining else 0)

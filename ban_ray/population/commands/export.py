@@ -1,4 +1,4 @@
-"""``export``: a member as a folder that can be given away."""
+"""``export``: write a member into a folder that can be given away."""
 
 from pathlib import Path
 
@@ -7,8 +7,8 @@ import click
 from ban_ray.cli.console import Console
 from ban_ray.errors import UserError
 from ban_ray.evaluation.predictions import Outputs, classes_of
-from ban_ray.population.card import CARD, LOADER, RECORD_COPY, WEIGHTS, card, loader
-from ban_ray.population.commands.common import open_population, resolve_key, storage_option
+from ban_ray.population.commands.common import open_population, storage_option
+from ban_ray.population.commands.export_card import CARD, LOADER, RECORD_COPY, WEIGHTS, card, loader
 from ban_ray.population.lineage import lineage
 from ban_ray.population.member import Member
 from ban_ray.population.population import Population
@@ -24,7 +24,7 @@ from ban_ray.tasks.source import Source
 def export(key: str, folder: Path, storage: str) -> None:
     """Write a member's weights, a card and a loader into DIR, which must be new or empty."""
     population = open_population(storage)
-    member = population[resolve_key(population, key)]
+    member = population[population.find_key(key)]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if any(folder.iterdir()):
@@ -52,7 +52,7 @@ def export_member(population: Population, member: Member, folder: Path) -> None:
 
 
 def _inputs(member: Member, outputs: Outputs) -> InputDescription:
-    """What the network takes: read off its data where they are at hand, else off its record."""
+    """A description of the network's inputs, from its data where they can be read, else from its record."""
     from ban_ray.tasks.opening import open_source
 
     task, recorded = member.generation.task, member.provenance
@@ -66,8 +66,8 @@ def _inputs(member: Member, outputs: Outputs) -> InputDescription:
     except (UserError, OSError, ValueError):
         # The data may be on another machine; the card says what is not known for that.
         pass
-    known = recorded.get("num_classes")
-    classes = classes_of(outputs) or (known if isinstance(known, int) else 0)
+    num_classes = recorded.get("num_classes")
+    classes = classes_of(outputs) or (num_classes if isinstance(num_classes, int) else 0)
     if not classes:
         raise UserError(f"member {member.key}: the size of its vocabulary is not known")
     return kind.describe_inputs(task, None, classes, _channels(member, classes))

@@ -1,4 +1,4 @@
-"""``rm`` and ``gc``: what deletes."""
+"""``rm`` and ``gc``: delete members, and files that nothing needs."""
 
 import json
 from dataclasses import asdict
@@ -10,12 +10,10 @@ from ban_ray.cli.prompt import confirm
 from ban_ray.cli.text import format_bytes, pluralised, printable
 from ban_ray.errors import UserError
 from ban_ray.population.checkpoints import clear
-from ban_ray.population.commands.common import SHORT, open_population, resolve_key, storage_option
-from ban_ray.population.layout import member_folder
+from ban_ray.population.commands.common import SHORT, open_population, storage_option
+from ban_ray.population.layout import member_folder, output_folder, record_file
 from ban_ray.population.lineage import taught_by
 from ban_ray.population.maintenance.garbage import ABANDONED_S, find_garbage
-from ban_ray.population.member import RECORD
-from ban_ray.population.teacher_outputs import kept_outputs
 
 _DAY_S = 86_400.0
 
@@ -28,7 +26,7 @@ _DAY_S = 86_400.0
 def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
     """Remove members for good."""
     population = open_population(storage)
-    chosen = list(dict.fromkeys(resolve_key(population, key) for key in keys))
+    chosen = list(dict.fromkeys(population.find_key(key) for key in keys))
     if not force:
         for teacher, students in taught_by(population, chosen).items():
             others = [student for student in students if student not in chosen]
@@ -45,10 +43,10 @@ def rm(keys: tuple[str, ...], storage: str, force: bool, yes: bool) -> None:
         )
     for key in chosen:
         # Without its record it is no member, whatever happens to the rest.
-        population.storage.delete(f"{member_folder(key)}/{RECORD}")
+        population.storage.delete(record_file(key))
         population.storage.delete(member_folder(key))
         clear(population.storage, key)
-        population.storage.delete(kept_outputs(key))
+        population.storage.delete(output_folder(key))
     Console().say(f"removed {pluralised(len(chosen), 'member')}")
 
 

@@ -1,4 +1,4 @@
-"""``show``: all that is recorded of one member."""
+"""``show``: print the record and the lineage of one member."""
 
 import json
 
@@ -6,7 +6,7 @@ import click
 
 from ban_ray.cli.console import Console
 from ban_ray.cli.text import format_bytes
-from ban_ray.population.commands.common import SHORT, open_population, resolve_key, storage_option
+from ban_ray.population.commands.common import SHORT, open_population, storage_option
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor, lineage
 from ban_ray.population.member import Member
@@ -22,11 +22,11 @@ _LINEAGE = ("key", "network", "objective", "taught by", "test", "")
 def show(key: str, storage: str, as_json: bool) -> None:
     """Show a member's spec, lineage, metrics and provenance; KEY may be the first digits of a key."""
     population = open_population(storage)
-    member = population[resolve_key(population, key)]
+    member = population[population.find_key(key)]
     line = lineage(population, member)
     if as_json:
         record = json.loads(member.to_bytes())
-        ancestors = [{"key": one.key, "note": one.note} for one in line]
+        ancestors = [{"key": ancestor.key, "note": ancestor.note} for ancestor in line]
         click.echo(json.dumps({"record": record, "lineage": ancestors}))
         return
     console = Console()
@@ -42,24 +42,26 @@ def show(key: str, storage: str, as_json: bool) -> None:
     console.table(_LINEAGE, [_ancestor(ancestor) for ancestor in line], text=[c for c in _LINEAGE if c != "test"])
 
 
-def _ancestor(one: Ancestor) -> tuple[str, ...]:
-    if one.member is None:
-        return one.key[:SHORT], "", "", "", "", one.note
-    spec = one.member.generation
+def _ancestor(ancestor: Ancestor) -> tuple[str, ...]:
+    member = ancestor.member
+    if member is None:
+        return ancestor.key[:SHORT], "", "", "", "", ancestor.note
     return (
-        one.key[:SHORT],
-        spec.network,
-        one.member.objective,
-        ", ".join(teacher[:SHORT] for teacher in spec.teachers),
-        metric_of(spec.task).format_member(one.member),
-        one.note,
+        member.key[:SHORT],
+        member.generation.network,
+        member.objective,
+        ", ".join(teacher[:SHORT] for teacher in member.generation.teachers),
+        metric_of(member.generation.task).format_member(member),
+        ancestor.note,
     )
 
 
 def _spec(member: Member) -> list[tuple[str, str]]:
     spec = member.generation
-    known = spec.model_dump(mode="json", exclude={"recipe", "objective", "teachers"}, exclude_defaults=True)
-    lines = [("key", member.key), *_flat(known)]
+    fields = spec.model_dump(mode="json", exclude={"recipe", "objective", "teachers"}, exclude_defaults=True)
+    if member.protocol == "unknown":
+        fields["task"]["protocol"] = member.protocol
+    lines = [("key", member.key), *_flat(fields)]
     if not isinstance(spec, ImportedGeneration):
         lines += [("objective", str(spec.objective)), *_flat(spec.recipe.model_dump(mode="json"), "recipe.")]
     return [*lines, ("parameters", f"{member.parameters:,}")]
@@ -83,9 +85,5 @@ def _metrics(member: Member) -> list[tuple[str, str]]:
 def _flat(values: object, prefix: str = "") -> list[tuple[str, str]]:
     """Nested records as lines of ``a.b`` and a value."""
     if isinstance(values, dict):
-        return [
-            line
-            for name, value in values.items()
-            for line in _flat(value, f"{prefix}{name}." if prefix else f"{name}.")
-        ]
+        return [line for name, value in values.items() for line in _flat(value, f"{prefix}{name}.")]
     return [(prefix.rstrip("."), str(values))]

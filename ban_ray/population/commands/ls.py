@@ -1,13 +1,14 @@
-"""``ls``: the members of a population, a line each."""
+"""``ls``: list the members of a population."""
 
 import json
+from datetime import datetime
 from fnmatch import fnmatchcase
 
 import click
 
 from ban_ray.cli.console import Console
 from ban_ray.cli.text import pluralised
-from ban_ray.population.commands.common import SHORT, moment, open_population, storage_option
+from ban_ray.population.commands.common import SHORT, open_population, storage_option
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.index import catalogue
 from ban_ray.population.member import Member
@@ -25,10 +26,10 @@ _TEXT = ("key", "task", "network", "objective", "finished")
 def ls(storage: str, network: str | None, task: str | None, as_json: bool) -> None:
     """List the members."""
     population = open_population(storage)
-    everything = catalogue(population)
+    listed = catalogue(population)
     members = [
         member
-        for member in everything.members
+        for member in listed.members
         if (network is None or fnmatchcase(member.generation.network, network))
         and (task is None or member.generation.task.name == task)
     ]
@@ -37,8 +38,8 @@ def ls(storage: str, network: str | None, task: str | None, as_json: bool) -> No
     else:
         Console().table(_COLUMNS, [_row(member) for member in members], _TEXT)
         Console(stderr=True).say(f"{pluralised(len(members), 'member')} in {population.storage.url}", wrap=False)
-    if everything.damaged:
-        Console(stderr=True).say(f"{pluralised(len(everything.damaged), 'damaged record')}; verify names them")
+    if listed.damaged:
+        Console(stderr=True).say(f"{pluralised(len(listed.damaged), 'damaged record')}; verify names them")
 
 
 def _row(member: Member) -> tuple[str, ...]:
@@ -53,8 +54,16 @@ def _row(member: Member) -> tuple[str, ...]:
         f"{member.parameters:,}",
         metric.format_member(member, "held_out"),
         metric.format_member(member),
-        moment(member.provenance.get("finished_at")),
+        _minute(member.provenance.get("finished_at")),
     )
+
+
+def _minute(value: object) -> str:
+    """A recorded time as ``2026-01-31 12:00``, empty where it is none."""
+    try:
+        return datetime.fromisoformat(str(value)).strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return ""
 
 
 def _record(member: Member) -> dict[str, object]:

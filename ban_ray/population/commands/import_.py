@@ -56,7 +56,7 @@ def import_command(
         )
     source = Source.of(task_name, data, label_column, image_size, tokens=tokens)
     # Here, so that help and misspelt options do not wait for torch.
-    from ban_ray.population.commands.imported_network import import_network
+    from ban_ray.population.commands.import_network import import_network
 
     population = Population(open_storage(absolute(storage)))
     member, is_new = import_network(

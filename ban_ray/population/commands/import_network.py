@@ -18,9 +18,10 @@ from ban_ray.networks.loading import load_into
 from ban_ray.networks.registry import parse
 from ban_ray.networks.source_version import chosen_version
 from ban_ray.population.commands.weights import read_weights
+from ban_ray.population.decoding import Predictions
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.member import Member
-from ban_ray.population.population import Population, Predictions
+from ban_ray.population.population import Population
 from ban_ray.population.publish import publish, weights_file
 from ban_ray.specs import Task
 from ban_ray.tasks.catalog import TASK_TYPES

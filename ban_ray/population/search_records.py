@@ -1,0 +1,54 @@
+"""The records that a search writes down, and that the analysis and later searches read."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+
+from ban_ray.specs import PaperRow, canonical_json
+from ban_ray.specs.canonical import normalise
+
+Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+JsonObject = Annotated[dict[str, JsonValue], BeforeValidator(normalise)]
+
+
+class _Record(BaseModel):
+    """Canonical JSON; fields that this version does not know are passed over."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def to_bytes(self) -> bytes:
+        return canonical_json(self.model_dump())
+
+
+class SearchRecord(_Record):
+    """``search.json``.
+
+    Attributes:
+        identity: what changes the values of the search; more generations or seeds only add to it.
+        paper: the rows of the papers' tables that the search repeats.
+    """
+
+    format_version: Literal[1]
+    space: str
+    scale: str = ""
+    title: str = ""
+    source: str = ""
+    identity: JsonObject = Field(default_factory=dict)
+    paper: tuple[PaperRow, ...] = ()
+
+
+class ChainRecord(_Record):
+    """``chains/<digest>.json``: the keys of a chain's generations, those not trained yet included.
+
+    Attributes:
+        label: the objective of its last generation, or another role.
+        row, columns: the position of its generations in the search's table; empty where it was not recorded.
+    """
+
+    configuration: JsonObject = Field(default_factory=dict)
+    seed: int
+    keys: Annotated[tuple[Key, ...], Field(min_length=1)]
+    network: str = ""
+    label: str = ""
+    row: str = ""
+    columns: tuple[str, ...] = ()
