@@ -1,20 +1,22 @@
-"""Connect to Ray or start it, calmly."""
+"""The connection to a Ray cluster, or to one that is started on this machine."""
 
 import logging
 import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ban_ray.cluster.capacity import NodeShape, capacity
+from ban_ray.cluster.ray_internals import loopback_only
 from ban_ray.errors import ClusterLost, UserError
 
-ANSWER_S = 10
-STARTS = 2
+CONNECT_TIMEOUT_S = 10
+START_ATTEMPTS = 2
 
 WORKER_ENVIRONMENT = {
     # A worker group then starts in half the time, and reports do not wait for the next poll.
@@ -27,7 +29,7 @@ WORKER_ENVIRONMENT = {
 }
 
 QUIET_ENVIRONMENT = {
-    # Trials report to our own progress lines; files a trial are not read by anyone.
+    # Trials report to our own progress lines; Tune's files for each trial are not read by anyone.
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     # Tune's newer output prints a table of its settings and a path even where it is told to be silent.
     "RAY_AIR_NEW_OUTPUT": "0",
@@ -64,8 +66,11 @@ class Cluster:
 def connect(address: str | None, namespace: str, working_dir: str | None = None) -> Cluster:
     """Connect to a running cluster, or start Ray on this machine, also where a cluster runs that was not asked for.
 
+    A cluster that is started here listens on the loopback interface alone and asks for a token, unless
+    ``RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER`` and ``RAY_AUTH_MODE`` say otherwise.
+
     Args:
-        address: ``auto`` or ``HOST:PORT``; by default what RAY_ADDRESS says, as for every program of Ray.
+        address: ``auto`` or ``HOST:PORT``; by default what ``RAY_ADDRESS`` says, as for every program of Ray.
         working_dir: a folder that every node gets a copy of, on Python's path of the processes there.
 
     Raises:
@@ -77,30 +82,31 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
     if address is None:
         # Only for a Ray of our own: with a user's cluster it raises where no token exists.
         os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.update({name: os.environ.get(name, value) for name, value in WORKER_ENVIRONMENT.items()})
-    os.environ.update({name: os.environ.get(name, value) for name, value in QUIET_ENVIRONMENT.items()})
-    if address is not None:
+    else:
         _require_answer(address)
+    for name, value in (WORKER_ENVIRONMENT | QUIET_ENVIRONMENT).items():
+        os.environ.setdefault(name, value)
     import ray
     from ray.exceptions import AuthenticationError, RuntimeEnvSetupError
 
     logging.getLogger("ray").setLevel(logging.ERROR)
-    # What a trial failed of is in its row; that Tune could not write its own files, which nobody reads, is no news.
+    # The reason of a trial's failure is in its row; that Tune could not write its own files, which nobody reads, is no
+    # news.
     for name in ("ray.tune", "ray.train", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    terminated = signal.getsignal(signal.SIGTERM)
     environment = {"working_dir": str(Path(working_dir).absolute())} if working_dir is not None else None
 
     def init() -> Any:
-        return ray.init(
-            address=address or "local",
-            namespace=namespace,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            include_dashboard=None if address else True,
-            configure_logging=True,
-            runtime_env=environment,
-        )
+        with nullcontext() if address else loopback_only(), _signals_preserved():
+            return ray.init(
+                address=address or "local",
+                namespace=namespace,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                include_dashboard=None if address else True,
+                configure_logging=True,
+                runtime_env=environment,
+            )
 
     try:
         context = init() if address else _started(init)
@@ -110,51 +116,14 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
             "`ray get-auth-token` on the cluster's head prints it; here RAY_AUTH_TOKEN or ~/.ray/auth_token takes it"
         ) from error
     except (ConnectionError, RuntimeError, ValueError, RuntimeEnvSetupError) as error:
-        told = " ".join(str(error).split())[:300]
-        if working_dir is not None and (isinstance(error, RuntimeEnvSetupError) or "runtime env" in told):
-            raise UserError(f"--working-dir {working_dir!r} was not sent to the nodes: {told}") from error
+        reason = " ".join(str(error).split())[:300]
+        if working_dir is not None and (isinstance(error, RuntimeEnvSetupError) or "runtime env" in reason):
+            raise UserError(f"--working-dir {working_dir!r} was not sent to the nodes: {reason}") from error
         if address is None:
             raise
-        raise UserError(f"--address {address!r}: no Ray cluster answers ({told})") from error
-    if threading.current_thread() is threading.main_thread() and terminated is not None:
-        # Ray has put a handler of its own there, which prints a C++ trace and ends the process.
-        signal.signal(signal.SIGTERM, terminated)
+        raise UserError(f"--address {address!r}: no Ray cluster answers ({reason})") from error
     url = context.dashboard_url
     return Cluster(nodes=capacity(), dashboard=f"http://{url}" if url else "", started=address is None)
-
-
-def _started(init: Callable[[], Any]) -> Any:
-    """Start Ray here; on a machine that is busy it may miss its own deadline, so twice.
-
-    Raises:
-        ClusterLost: it did not start.
-    """
-    for attempt in range(STARTS):
-        try:
-            return init()
-        except Exception as error:
-            # Ray has no class for it.
-            if "timed out during startup" not in str(error):
-                raise
-            if attempt == STARTS - 1:
-                raise ClusterLost(
-                    f"Ray did not start on this machine in {STARTS} attempts of 30 s, which happens where other "
-                    "programs leave it no processor time; nothing is lost, and the same command tries again"
-                ) from error
-    raise AssertionError(STARTS)
-
-
-def _require_answer(address: str) -> None:
-    """Ray itself tries for minutes where nothing answers."""
-    host, colon, port = address.rpartition(":")
-    if "://" in address or address in ("auto", "local"):
-        return
-    if not colon or not port.isdigit():
-        raise UserError(f"--address {address!r}: auto or HOST:PORT is needed")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER_S).close()
-    except (OSError, OverflowError) as error:
-        raise UserError(f"--address {address!r}: nothing answers there ({error})") from error
 
 
 def disconnect() -> None:
@@ -162,3 +131,54 @@ def disconnect() -> None:
     import ray
 
     ray.shutdown()
+
+
+@contextmanager
+def _signals_preserved() -> Iterator[None]:
+    """Keep this process's SIGTERM handler, and have the processes that Ray starts outlive a terminal that closes.
+
+    Ray replaces the handler by one that prints a C++ trace and ends the process. Its processes inherit the mask: they
+    end with the search, which closes in order first.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if threading.current_thread() is threading.main_thread() and handler is not None:
+            signal.signal(signal.SIGTERM, handler)
+
+
+def _started(init: Callable[[], Any]) -> Any:
+    """Start Ray here; on a machine that is busy it may miss its own deadline, so it gets `START_ATTEMPTS`.
+
+    Raises:
+        ClusterLost: it did not start.
+    """
+    for attempt in range(START_ATTEMPTS):
+        try:
+            return init()
+        except Exception as error:
+            # Ray has no class for it.
+            if "timed out during startup" not in str(error):
+                raise
+            if attempt == START_ATTEMPTS - 1:
+                raise ClusterLost(
+                    f"Ray did not start on this machine in {START_ATTEMPTS} attempts of 30 s, which happens where "
+                    "other programs leave it no processor time; nothing is lost, and the same command tries again"
+                ) from error
+    raise AssertionError(START_ATTEMPTS)
+
+
+def _require_answer(address: str) -> None:
+    """Raises UserError: nothing answers at the address, where Ray itself would try for minutes."""
+    host, colon, port = address.rpartition(":")
+    if "://" in address or address in ("auto", "local"):
+        return
+    if not colon or not port.isdigit():
+        raise UserError(f"--address {address!r}: auto or HOST:PORT is needed")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_TIMEOUT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"--address {address!r}: nothing answers there ({error})") from error

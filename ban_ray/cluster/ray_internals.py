@@ -3,7 +3,9 @@
 Ray reads its environment when it is imported, so each function imports what it needs.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -103,3 +105,24 @@ def autoscaler_config() -> Any:
 def is_of_job(placement_group_id: str, job_id: str) -> bool:
     """Whether a placement group belongs to a job, both in hexadecimal digits: its id ends in the job's."""
     return placement_group_id.endswith(job_id)
+
+
+@contextmanager
+def loopback_only() -> Iterator[None]:
+    """Have a cluster that is started meanwhile listen on the loopback interface alone, unless the environment decides.
+
+    Ray does so by itself on Windows and macOS. Its own option for a node's address turns 127.0.0.1 into one that other
+    machines reach, and what it then serves there is in part without a token.
+    """
+    from ray._private import ray_constants as constants
+
+    if constants.ENABLE_RAY_CLUSTERS_ENV_VAR in os.environ:
+        yield
+        return
+    enabled = constants.ENABLE_RAY_CLUSTER
+    os.environ[constants.ENABLE_RAY_CLUSTERS_ENV_VAR], constants.ENABLE_RAY_CLUSTER = "0", False
+    try:
+        yield
+    finally:
+        del os.environ[constants.ENABLE_RAY_CLUSTERS_ENV_VAR]
+        constants.ENABLE_RAY_CLUSTER = enabled

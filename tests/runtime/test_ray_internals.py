@@ -6,6 +6,7 @@ is started.
 
 import ast
 import inspect
+import os
 import re
 import textwrap
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import pytest
 import ray
 from optuna.trial import TrialState, create_trial
 from ray import train, tune
+from ray._private import ray_constants
 from ray.train import UserCallback
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal import constants
@@ -26,6 +28,8 @@ from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.trainable import wrap_function
 from ray.tune.utils.object_cache import _ObjectCache
+
+from ban_ray.cluster.ray_internals import loopback_only
 
 OURS = Path(__file__).parents[2] / "ban_ray"
 RAYS = Path(ray.__file__).parent
@@ -160,6 +164,18 @@ def test_variables_that_are_set_are_read() -> None:
     library = Path(ray._raylet.__file__).read_bytes()
     unknown = [name for name in wanted if not re.search(f"[\"']{name}[\"']", source) and name.encode() not in library]
     assert not unknown
+
+
+def test_where_ray_has_no_clusters_it_is_on_the_loopback_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, raising=False)
+    before = ray.util.get_node_ip_address()
+    with loopback_only():
+        assert ray.util.get_node_ip_address() == "127.0.0.1"
+        assert os.environ[ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR] == "0"
+    assert ray.util.get_node_ip_address() == before
+    monkeypatch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "1")
+    with loopback_only():
+        assert ray.util.get_node_ip_address() == before, "the user has decided"
 
 
 class TestOptuna:

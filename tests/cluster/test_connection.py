@@ -2,7 +2,7 @@
 
 import pytest
 
-from ban_ray.cluster.connection import STARTS, _started
+from ban_ray.cluster.connection import START_ATTEMPTS, _started
 from ban_ray.errors import ClusterLost
 
 LATE = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
@@ -30,7 +30,7 @@ def test_one_sentence_where_it_never_starts() -> None:
     calls, init = failing(99)
     with pytest.raises(ClusterLost, match="did not start on this machine"):
         _started(init)  # type: ignore[arg-type]
-    assert len(calls) == STARTS
+    assert len(calls) == START_ATTEMPTS
 
 
 def test_other_errors_are_not_hidden() -> None:
