@@ -1,4 +1,4 @@
-"""Ray as a cluster: the connection, what a worker group takes, what every node can reach, what is to be seen."""
+"""The Ray cluster: its connection, its capacity, its nodes, and the resources of worker groups."""
 
 from ban_ray.cluster.connection import WORKER_ENVIRONMENT, Cluster, connect, disconnect
 from ban_ray.cluster.worker_group import WorkerGroup

@@ -1,4 +1,4 @@
-"""``python -m ban_ray.cluster doctor``: is this cluster ready for a search?"""
+"""``python -m ban_ray.cluster doctor``: check that a cluster is ready for a search."""
 
 import json
 import sys
@@ -73,12 +73,12 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
     sys.exit(1 if findings else 0)
 
 
-def _of_nodes(answers: list[NodeStatus]) -> list[str]:
-    findings = [f"{node.address} does not see the storage: {node.storage}" for node in answers if node.storage]
-    for name in sorted({name for node in answers for name in node.versions}):
-        found = {node.versions.get(name, "unknown") for node in answers}
-        if len(found) > 1 or "missing" in found:
-            findings.append(f"{name} differs between nodes: {', '.join(sorted(found))}")
+def _of_nodes(nodes: list[NodeStatus]) -> list[str]:
+    findings = [f"{node.address} does not see the storage: {node.storage}" for node in nodes if node.storage]
+    for name in sorted({name for node in nodes for name in node.versions}):
+        versions = {node.versions.get(name, "unknown") for node in nodes}
+        if len(versions) > 1 or "missing" in versions:
+            findings.append(f"{name} differs between nodes: {', '.join(sorted(versions))}")
     return findings
 
 

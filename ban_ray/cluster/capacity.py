@@ -9,7 +9,7 @@ from ban_ray.cluster.ray_internals import autoscaler_config
 UNIT = 10_000
 """Ray counts resources in parts of this size."""
 UNLIMITED = 1_000
-"""Nodes that stand for an autoscaler's "any number"."""
+"""The number of nodes that an autoscaler without a limit is taken to add."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class NodeShape:
     count: int = 1
 
     def workers_that_fit(self, cpus: float, gpus: float) -> int:
-        """How many workers of so many CPUs and GPUs fit, each within one node."""
+        """Number of workers of so many CPUs and GPUs that fit, each within one node."""
         asked = ((self.cpus, cpus), (self.gpus, gpus))
         return self.count * min(units(has) // units(each) for has, each in asked if each)
 
@@ -31,12 +31,12 @@ class NodeShape:
 
 
 def units(amount: float) -> int:
-    """In Ray's own unit, where five times 0.2 is 1."""
+    """An amount in Ray's own unit, where five times 0.2 is 1."""
     return round(amount * UNIT)
 
 
 def capacity() -> tuple[NodeShape, ...]:
-    """Of the connected cluster, one entry a shape: the nodes alive, or as many as its autoscaler may bring it to."""
+    """The nodes of the connected cluster by shape: those alive, or as many as its autoscaler may add."""
     import ray
 
     alive = Counter(_shape(node["Resources"]) for node in ray.nodes() if node["Alive"])

@@ -1,4 +1,4 @@
-"""Ends a search whose own Ray node has died, which would wait for ever for nodes to come."""
+"""The end of a search whose own Ray node has died; it would wait for ever for new nodes."""
 
 import signal
 import threading
@@ -8,16 +8,16 @@ from types import FrameType
 
 from ban_ray.errors import ClusterLost
 
-LOOK_EVERY_S = 2.0
+CHECK_INTERVAL_S = 2.0
 SIGNAL = signal.SIGUSR2
 """Wakes the main thread; Ray itself uses the other one."""
 
 
 @contextmanager
-def raise_if_node_dies(every_s: float = LOOK_EVERY_S) -> Iterator[None]:
-    """Look every `every_s` seconds whether the node that this process is attached to lives.
+def raise_if_node_dies(interval_s: float = CHECK_INTERVAL_S) -> Iterator[None]:
+    """Check every `interval_s` seconds that the node that this process is attached to lives.
 
-    Only in the main thread, the one that a signal can wake; elsewhere nothing is watched.
+    Only in the main thread, which a signal can wake; in other threads nothing is watched.
 
     Raises:
         ClusterLost: it has died.
@@ -29,17 +29,17 @@ def raise_if_node_dies(every_s: float = LOOK_EVERY_S) -> Iterator[None]:
     import ray
 
     node = ray.get_runtime_context().get_node_id()
-    over, lost = threading.Event(), threading.Event()
+    ended, lost = threading.Event(), threading.Event()
 
-    def look() -> None:
-        while not over.wait(every_s):
-            if not any(each["NodeID"] == node and each["Alive"] for each in ray.nodes()):
+    def watch() -> None:
+        while not ended.wait(interval_s):
+            if not any(other["NodeID"] == node and other["Alive"] for other in ray.nodes()):
                 lost.set()
                 signal.pthread_kill(main, SIGNAL)
                 return
 
-    before = signal.signal(SIGNAL, _interrupt)
-    watcher = threading.Thread(target=look, name="own node", daemon=True)
+    handler = signal.signal(SIGNAL, _interrupt)
+    watcher = threading.Thread(target=watch, name="own node", daemon=True)
     watcher.start()
     try:
         yield
@@ -51,9 +51,9 @@ def raise_if_node_dies(every_s: float = LOOK_EVERY_S) -> Iterator[None]:
             ) from None
         raise
     finally:
-        over.set()
-        watcher.join(every_s)
-        signal.signal(SIGNAL, before)
+        ended.set()
+        watcher.join(interval_s)
+        signal.signal(SIGNAL, handler)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What every node of a cluster says of itself: versions, and whether it sees the same storage."""
+"""The status of every node of a cluster: its versions, and its view of the storage."""
 
 import importlib.metadata
 import platform
@@ -10,16 +10,16 @@ from typing import Any
 from ban_ray.errors import UserError
 from ban_ray.storage.opening import find_storage, is_url, open_storage
 
-ANSWER_S = 120
+ANSWER_TIMEOUT_S = 120
 PACKAGES = ("ray", "torch", "ban-ray")
 
 
 @dataclass(frozen=True)
 class NodeStatus:
-    """One node's answer.
+    """The status of a node.
 
     Attributes:
-        id: Ray's.
+        id: that of Ray.
         address: its IP address, which nodes may share.
         versions: of Python and of packages, "missing" where one is not installed.
         storage: empty where the node sees the storage, else what is wrong.
@@ -34,35 +34,35 @@ class NodeStatus:
 
 
 def probe_nodes(url: str) -> list[NodeStatus]:
-    """Have each node that is alive look at the storage through a probe file, written here."""
+    """Ask each node that is alive for its versions, and whether it sees a file that is written here."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     storage = open_storage(url)
     name, token = f".probe-{secrets.token_hex(6)}", secrets.token_bytes(16)
     storage.write(name, token)
-    look = ray.remote(num_cpus=0, max_retries=0)(_look)
+    probe = ray.remote(num_cpus=0, max_retries=0)(_probe)
     alive = [node for node in ray.nodes() if node["Alive"]]
     try:
-        asked = [
-            look.options(
+        answers = [
+            probe.options(
                 name=f"look at the storage from {node['NodeManagerAddress']}",
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False),
             ).remote(url, name, token)
             for node in alive
         ]
-        return [_node(node, answer) for node, answer in zip(alive, asked, strict=True)]
+        return [_status(node, answer) for node, answer in zip(alive, answers, strict=True)]
     finally:
         storage.delete(name)
 
 
-def _node(node: dict[str, Any], answer: Any) -> NodeStatus:
+def _status(node: dict[str, Any], answer: Any) -> NodeStatus:
     import ray
 
     try:
-        versions, wrong = ray.get(answer, timeout=ANSWER_S)
+        versions, problem = ray.get(answer, timeout=ANSWER_TIMEOUT_S)
     except ray.exceptions.RayError as error:
-        versions, wrong = {}, f"no answer: {' '.join(str(error).split())[:200]}"
+        versions, problem = {}, f"no answer: {' '.join(str(error).split())[:200]}"
     resources = node["Resources"]
     return NodeStatus(
         id=node["NodeID"],
@@ -70,12 +70,12 @@ def _node(node: dict[str, Any], answer: Any) -> NodeStatus:
         cpus=float(resources.get("CPU", 0)),
         gpus=float(resources.get("GPU", 0)),
         versions=versions,
-        storage=wrong,
+        storage=problem,
     )
 
 
-def _look(url: str, name: str, token: bytes) -> tuple[dict[str, str], str]:
-    """Versions, and what is wrong with the storage as this node sees it."""
+def _probe(url: str, name: str, token: bytes) -> tuple[dict[str, str], str]:
+    """Versions, and what is wrong with the storage as this node sees it, empty where nothing is."""
     versions = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -105,6 +105,6 @@ def require_shared(url: str) -> None:
     for node in probe_nodes(url):
         if node.storage:
             raise UserError(
-                f"--storage {url} is not the same place on every node: {node.address} finds {node.storage}; a path "
+                f"--storage {url} is not the same folder on every node: {node.address} finds {node.storage}; a path "
                 "that all nodes mount, or a bucket such as s3://bucket/folder, is needed"
             )

@@ -1,4 +1,4 @@
-"""Frees the resources of worker groups that nobody owns any more.
+"""The release of resources that worker groups hold whose owner has ended.
 
 Ray removes a placement group with the job that made it, not with the actor, and Train's own cleaner knows only groups
 that were started to the end: a controller that is killed while it starts workers, or that starts them anew in its last
@@ -13,29 +13,29 @@ from contextlib import contextmanager
 
 from ban_ray.cluster.ray_internals import is_of_job
 
-_ALL = 10_000
-"""The most that Ray's dashboard tells at once."""
+_LIMIT = 10_000
+"""The most entries that Ray's dashboard lists at once."""
 _ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 
 DRIVER = "ChainDriver"
-"""The class of a trial's process, by which a job is known for a search."""
+"""The class of a trial's process, which shows that a job is a search."""
 
-LOOK_EVERY_S = 5.0
-AFTER_S = 10.0
-"""Longer than a controller needs between a placement group and the actors in it; a group that is taken away in error is
-asked for again by its controller."""
+CHECK_INTERVAL_S = 5.0
+ORPHANED_AFTER_S = 10.0
+"""Longer than a controller takes from a placement group to the actors in it; of a group that is removed in error a
+controller asks for another."""
 
 
 class OrphanedPlacementGroups:
     """Placement groups of this job and of ended searches that hold CPUs or GPUs and in which no actor lives."""
 
-    def __init__(self, after_s: float = AFTER_S) -> None:
+    def __init__(self, after_s: float = ORPHANED_AFTER_S) -> None:
         """`after_s`: seconds without an actor before a group is removed."""
         self._after_s = after_s
         self._since: dict[str, float] = {}
 
     def remove(self) -> list[str]:
-        """Look once; returns the ids of the groups that were removed."""
+        """Remove the groups that are due, and return their ids."""
         import ray
         from ray.util.placement_group import PlacementGroup, remove_placement_group
 
@@ -49,7 +49,7 @@ class OrphanedPlacementGroups:
 
 
 def _without_actors() -> set[str]:
-    """Of this job and of searches that have ended."""
+    """Groups of this job and of searches that have ended, with CPUs or GPUs and without an actor."""
     import ray
 
     taken = {
@@ -66,15 +66,15 @@ def _without_actors() -> set[str]:
 
 
 def _of_ended_jobs(groups: set[str]) -> set[str]:
-    """Those of the groups whose job was a search, and is over."""
+    """Those of the groups whose job was a search that has ended."""
     import ray
     from ray.util.state import list_actors, list_jobs
 
     if not groups:
         return set()
     address = ray.get_runtime_context().gcs_address
-    ended = {job.job_id for job in list_jobs(address=address, limit=_ALL) if job.status in _ENDED}
-    drivers = list_actors(address=address, filters=[("class_name", "=", DRIVER)], limit=_ALL)
+    ended = {job.job_id for job in list_jobs(address=address, limit=_LIMIT) if job.status in _ENDED}
+    drivers = list_actors(address=address, filters=[("class_name", "=", DRIVER)], limit=_LIMIT)
     # Others may have made theirs to stay: Ray cannot be asked by whom a group is still wanted.
     jobs = {driver.job_id for driver in drivers} & ended
     return {group for group in groups if any(is_of_job(group, job) for job in jobs)}
@@ -86,29 +86,29 @@ def _occupied() -> set[str]:
     from ray.util.state import list_actors
 
     address = ray.get_runtime_context().gcs_address
-    actors = list_actors(address=address, detail=True, filters=[("state", "!=", "DEAD")], limit=_ALL)
+    actors = list_actors(address=address, detail=True, filters=[("state", "!=", "DEAD")], limit=_LIMIT)
     return {actor.placement_group_id for actor in actors}
 
 
 @contextmanager
-def reap_orphans(every_s: float = LOOK_EVERY_S, after_s: float = AFTER_S) -> Iterator[None]:
-    """Look every `every_s` seconds, in a thread, for as long as the block runs."""
-    over, abandoned = threading.Event(), OrphanedPlacementGroups(after_s)
+def reap_orphans(interval_s: float = CHECK_INTERVAL_S, after_s: float = ORPHANED_AFTER_S) -> Iterator[None]:
+    """Remove orphaned groups every `interval_s` seconds, in a thread, while the block runs."""
+    ended, orphans = threading.Event(), OrphanedPlacementGroups(after_s)
 
-    def look() -> None:
+    def watch() -> None:
         from ray.util.state.exception import RayStateApiException
 
-        while not over.wait(every_s):
+        while not ended.wait(interval_s):
             try:
-                abandoned.remove()
+                orphans.remove()
             except (RayStateApiException, OSError, ConnectionError):
-                # The dashboard answers for actors; it may be busy or gone, and then nothing is known.
+                # The dashboard lists actors; while it is busy or gone nothing is known.
                 continue
 
-    watcher = threading.Thread(target=look, name="abandoned worker groups", daemon=True)
+    watcher = threading.Thread(target=watch, name="orphaned worker groups", daemon=True)
     watcher.start()
     try:
         yield
     finally:
-        over.set()
-        watcher.join(every_s)
+        ended.set()
+        watcher.join(interval_s)

@@ -75,7 +75,7 @@ def test_it_is_done_while_a_block_runs() -> None:
     left = ray.get(dead.make.remote(occupied=False))
     ray.kill(dead)
     deadline = time.monotonic() + 60
-    with reap_orphans(every_s=0.2, after_s=0.5):
+    with reap_orphans(interval_s=0.2, after_s=0.5):
         while not removed(left):
             assert time.monotonic() < deadline
             time.sleep(0.1)

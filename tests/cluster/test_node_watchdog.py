@@ -22,12 +22,12 @@ def connected() -> Iterator[cluster.Cluster]:
 
 
 def test_it_ends_the_block() -> None:
-    with raise_if_node_dies(every_s=0.2):
+    with raise_if_node_dies(interval_s=0.2):
         time.sleep(1)
-    with pytest.raises(KeyboardInterrupt), raise_if_node_dies(every_s=0.2):
+    with pytest.raises(KeyboardInterrupt), raise_if_node_dies(interval_s=0.2):
         raise KeyboardInterrupt
     (raylet,) = [pid for pid, line in descendants(os.getpid()) if "raylet/raylet" in line]
-    with pytest.raises(ClusterLost, match="its raylet ended"), raise_if_node_dies(every_s=0.2):
+    with pytest.raises(ClusterLost, match="its raylet ended"), raise_if_node_dies(interval_s=0.2):
         os.kill(raylet, signal.SIGKILL)
         time.sleep(90)
     assert signal.getsignal(signal.SIGUSR2) is signal.SIG_DFL
