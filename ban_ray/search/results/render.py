@@ -72,7 +72,6 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
         DamagedMember: a member of these chains cannot be read.
     """
     # pandas is loaded when there is a result, not when a plan is printed.
-    from analysis.data.searches import ChainRecord
     from analysis.data.study import Study
     from analysis.report.search_summary import summarise_search
 
@@ -81,7 +80,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
     planned_of = {planned.chain.keys: planned for planned in complete}
     summary = summarise_search(
         study,
-        [ChainRecord.model_validate(chain_record(planned)) for planned in complete],
+        [chain_record(planned) for planned in complete],
         seeds=spec.seeds,
         # Where members of the population taught generation 0, there is no baseline to compare with.
         reference=lambda columns: STUDENT if STUDENT in columns else spec.space.against,
