@@ -73,7 +73,7 @@ class ImageTask(TaskType["ImageDataset"]):
         if dataset is None:
             note = (
                 "Images were brought to mean 0 and standard deviation 1 in each channel over the training part; the "
-                "numbers are not known here, since the data could not be read when this was exported."
+                "data could not be read when this was exported, so the numbers are not given."
             )
             return InputDescription(classes, channels, shapes, note)
         import torch

@@ -62,7 +62,7 @@ class TextTask(TaskType["TextDataset"]):
         shapes = f"tokens (steps, n) to logits (steps * n, {classes}), step by step, continuing the last call"
         note = f"Tokens are numbers of a vocabulary, with {END} after every line and {UNKNOWN} for other words; "
         if dataset is None:
-            note += "it is not given, since the data could not be read when this was exported."
+            note += "the data could not be read when this was exported, so it is not given."
             return InputDescription(classes, channels, shapes, note)
         note += f"`{VOCABULARY}` lists it in the order of the numbers."
         files = {VOCABULARY: json.dumps(dataset.vocabulary, ensure_ascii=False)}

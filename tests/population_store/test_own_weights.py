@@ -142,7 +142,7 @@ def test_the_file_does_not_matter_and_the_weights_do(
     [
         (["--network", "frob", "--task", "digits"], "unknown network 'frob'"),
         (["--network", NETWORK, "--task", "frob"], "unknown task 'frob'"),
-        (["--network", NETWORK, "--task", "digits", "--data", "/"], "of no use"),
+        (["--network", NETWORK, "--task", "digits", "--data", "/"], "has no effect"),
         (["--network", NETWORK, "--task", "digits", "--protocol", "search"], "--split-seed N are needed together"),
         (["--network", NETWORK, "--task", "digits", "--split-seed", "1"], "--split-seed N are needed together"),
         (["--network", NETWORK, "--task", "digits", "--protocol", "paper", "--split-seed", "1"], "needed together"),

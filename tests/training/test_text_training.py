@@ -134,7 +134,7 @@ def test_every_epoch_begins_without_a_past(
 
     def spy(self: LSTMStack, x: Tensor) -> Tensor:
         if self.training:
-            given.append(self._carried[0] is not None)
+            given.append(self._state[0] is not None)
         return real(self, x)
 
     monkeypatch.setattr(LSTMStack, "forward", spy)
