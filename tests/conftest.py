@@ -1,12 +1,16 @@
 """What all tests share: one thread, a cache of their own, the embedded task."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import chdir
 from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
+from click.testing import CliRunner
 
 from ban_ray.population import Population, open_storage
 from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
@@ -15,6 +19,7 @@ from ban_ray.tasks.image_data import ImageData, load_images
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
+from tests.helpers.command import Command, Run
 from tests.helpers.texts import make_text, text_data, text_folder  # noqa: F401
 
 torch.set_num_threads(1)
@@ -110,3 +115,44 @@ def make_generation(task: Task) -> MakeGeneration:
 def population(tmp_path: Path) -> Population:
     """An empty population in a storage of its own."""
     return Population(open_storage(str(tmp_path / "storage")))
+
+
+@pytest.fixture(scope="session")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of commands: a cache of their own, so that no earlier run is read."""
+    return {**os.environ, "BAN_RAY_CACHE": str(tmp_path_factory.mktemp("cache")), "COLUMNS": "200"}
+
+
+@pytest.fixture
+def search(tmp_path: Path, environment: dict[str, str]) -> Command:
+    """Run ``python -m ban_ray.search`` with arguments as a user does: a process of its own, from an empty folder."""
+
+    def run(*arguments: str, timeout_s: float = 240) -> Run:
+        done = subprocess.run(
+            [sys.executable, "-m", "ban_ray.search", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def search_here(tmp_path: Path) -> Command:
+    """The same within this process, for what ends before Ray is started; an error that leaves the command is raised."""
+
+    def run(*arguments: str) -> Run:
+        from ban_ray.search.__main__ import main
+
+        with chdir(tmp_path):
+            result = CliRunner(env={"COLUMNS": "200"}).invoke(main, arguments)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Run(result.exit_code, result.stdout, result.stderr)
+
+    return run

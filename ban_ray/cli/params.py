@@ -116,9 +116,11 @@ def parse_seeds(value: object) -> object:
 
 
 def parse_bytes(option: str) -> Callable[[object], object]:
-    """A validator for sizes such as ``500MB`` and ``2GiB``, in bytes."""
+    """A validator for sizes such as ``500MB`` and ``2GiB``, in bytes; None stays None."""
 
     def parse(value: object) -> object:
+        if value is None:
+            return None
         try:
             return int(TypeAdapter(ByteSize).validate_python(value))
         except ValidationError:

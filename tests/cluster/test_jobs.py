@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.conftest import Command, contents, environment, search, write_space  # noqa: F401
+from tests.helpers.command import Command, contents, write_space
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -47,7 +47,7 @@ class Head:
 
 
 @pytest.fixture
-def head(environment: dict[str, str]) -> Iterator[Head]:  # noqa: F811
+def head(environment: dict[str, str]) -> Iterator[Head]:
     port, dashboard = free_port(), free_port()
     env = {**environment, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with subprocess.Popen(
@@ -71,7 +71,7 @@ def head(environment: dict[str, str]) -> Iterator[Head]:  # noqa: F811
 @pytest.mark.timeout(900)
 def test_submitted_followed_stopped_and_submitted_again(
     head: Head,
-    search: Command,  # noqa: F811
+    search: Command,
     tmp_path: Path,
 ) -> None:
     space = write_space(tmp_path, epochs=60)

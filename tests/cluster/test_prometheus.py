@@ -20,7 +20,7 @@ import pytest
 from ban_ray import cluster
 from ban_ray.population import Population, open_storage
 from tests.cluster.test_jobs import free_port
-from tests.search.conftest import environment, write_space  # noqa: F401
+from tests.helpers.command import write_space
 
 PROMETHEUS = shutil.which("prometheus")
 
@@ -78,7 +78,7 @@ def ask(port: int, query: str) -> dict[tuple[str, ...], float]:
 
 
 @pytest.mark.timeout(600)
-def test_its_values_are_the_populations(tmp_path: Path, environment: dict[str, str]) -> None:  # noqa: F811
+def test_its_values_are_the_populations(tmp_path: Path, environment: dict[str, str]) -> None:
     # Paths of Ray's sockets must be short.
     with tempfile.TemporaryDirectory(prefix="r") as short:
         space = write_space(tmp_path, epochs=500)

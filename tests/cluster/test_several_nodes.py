@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ban_ray.population import Population, open_storage
-from tests.search.conftest import Command, contents, environment, search, write_space  # noqa: F401
+from tests.helpers.command import Command, contents, write_space
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -42,7 +42,7 @@ cluster.shutdown()
 
 
 @pytest.fixture
-def cluster(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:  # noqa: F811
+def cluster(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER],
         env={**environment, "RAY_AUTH_MODE": "token"},
@@ -97,9 +97,9 @@ def trains(raylet: int) -> bool:
 
 @pytest.mark.timeout(900)
 def test_a_node_is_lost_and_another_joins_on_the_way(
-    search: Command,  # noqa: F811
+    search: Command,
     tmp_path: Path,
-    environment: dict[str, str],  # noqa: F811
+    environment: dict[str, str],
     cluster: "subprocess.Popen[str]",
 ) -> None:
     address, newest = line(cluster), int(line(cluster))

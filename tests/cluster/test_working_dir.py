@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.search.conftest import Command, environment, search  # noqa: F401
+from tests.helpers.command import Command
 
 MODULE = """
 from pathlib import Path
@@ -18,7 +18,7 @@ def build(num_classes, in_channels):
 
 
 @pytest.mark.ray
-def test_workers_import_the_copy(search: Command, tmp_path: Path) -> None:  # noqa: F811
+def test_workers_import_the_copy(search: Command, tmp_path: Path) -> None:
     witness = tmp_path / "witness"
     (tmp_path / "mine.py").write_text(MODULE.format(witness=str(witness)))
     done = search(
@@ -31,7 +31,7 @@ def test_workers_import_the_copy(search: Command, tmp_path: Path) -> None:  # no
     assert any("working_dir_files" in place for place in places - {str(tmp_path)})
 
 
-def test_no_folder(search: Command, tmp_path: Path) -> None:  # noqa: F811
+def test_no_folder(search: Command, tmp_path: Path) -> None:
     done = search("--space", "densenet_grid", "--working-dir", "nowhere", "--storage", "runs")
     assert done.status == 2
     assert done.err.splitlines()[-1] == "Error: --working-dir 'nowhere' is no folder"

@@ -1,13 +1,19 @@
 """Training jobs and trials without a search, for workers and drivers in this process."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import torch
+
+from ban_ray.population import Population
 from ban_ray.runtime.events import Event
 from ban_ray.runtime.messages import RunContext, TrainingJob, TrialSpec
+from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation
 from ban_ray.tasks.source import Source
 
 DIGITS = Source(name="digits")
+CPU = torch.device("cpu")
 
 
 def make_job(storage: str, *generations: Generation, run: str = "run", **fields: Any) -> TrainingJob:
@@ -30,6 +36,12 @@ def make_trial(chain: Chain, storage: str, *, ray_folder: str = "", number: int 
 
 def make_context(storage: str, **fields: Any) -> RunContext:
     return RunContext.model_validate({"storage": storage, "source": DIGITS, "execution": "search", **fields})
+
+
+def train_job(population: Population, generations: Sequence[Generation], **fields: Any) -> None:
+    """Train generations by a worker in this process; `fields` as in `make_job`."""
+    result = train_generations(make_job(population.storage.url, *generations, **fields), CPU, ignore_event)
+    assert result.status == "done", result.message
 
 
 def ignore_event(_: Event | None) -> None:

@@ -1,5 +1,6 @@
 """A chain as a call: a table of generations, of images and of text."""
 
+import inspect
 import json
 import math
 import subprocess
@@ -9,13 +10,14 @@ from typing import Any
 
 import pytest
 
+from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
 from ban_ray.search import api
+from ban_ray.search.api import NOT_FOR_CALLS, train_chain
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.search import SearchResult
 from tests.helpers.fabricated_population import Fabricator
-from tests.search.conftest import environment  # noqa: F401
 
 CALLS = """
 import json
@@ -28,24 +30,20 @@ print(json.dumps([images.to_dict("records"), text.to_dict("records")]))
 """
 
 
-def call(folder: Path, environment: dict[str, str], code: str) -> "subprocess.CompletedProcess[str]":  # noqa: F811
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=folder,
+@pytest.mark.ray
+def test_rows_are_the_members(tmp_path: Path, environment: dict[str, str]) -> None:
+    (tmp_path / "words").mkdir()
+    for part, lines in (("train", 60), ("valid", 20), ("test", 20)):
+        (tmp_path / "words" / f"{part}.txt").write_text("to be or not to be\n" * lines)
+    done = subprocess.run(
+        [sys.executable, "-c", CALLS],
+        cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-
-
-@pytest.mark.ray
-def test_rows_are_the_members(tmp_path: Path, environment: dict[str, str]) -> None:  # noqa: F811
-    (tmp_path / "words").mkdir()
-    for part, lines in (("train", 60), ("valid", 20), ("test", 20)):
-        (tmp_path / "words" / f"{part}.txt").write_text("to be or not to be\n" * lines)
-    done = call(tmp_path, environment, CALLS)
     assert done.returncode == 0, done.stderr
     images, text = json.loads(done.stdout.splitlines()[-1])
     population = Population(open_storage(str(tmp_path / "runs")))
@@ -67,29 +65,32 @@ def test_rows_are_the_members(tmp_path: Path, environment: dict[str, str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("options", "reason"),
     [
-        ("'resnet'", "resnet"),
-        ("'densenet-bc-10-4', epochs=0", "epochs"),
-        ("'densenet-bc-10-4', objective='kd'", "kd"),
-        ("'densenet-bc-10-4', task='folder'", "--data"),
-        ("'densenet-bc-10-4', cpus_per_worker=0", "--cpus-per-worker 0: at least 1"),
-        ("'densenet-bc-10-4', concurrent=-1", "--concurrent -1: at least 1"),
-        ("'densenet-bc-10-4', gpus_per_worker=-0.5", "--gpus-per-worker -0.5: 0, a part of one"),
-        ("'densenet-bc-10-4', generations=-1", "--generations -1 is negative"),
-        ("'densenet-bc-10-4', workers=0", "--workers 0"),
-        ("'densenet-bc-10-4', seeds=[]", "--seeds"),
+        ({"network": "resnet"}, "resnet"),
+        ({"epochs": 0}, "--epochs 0: input should be greater than or equal to 1"),
+        ({"objective": "kd"}, "--objective 'kd'"),
+        ({"task": "folder"}, "--data"),
+        ({"cpus_per_worker": 0}, "--cpus-per-worker 0: input should be greater than or equal to 1"),
+        ({"concurrent": -1}, "--concurrent -1: input should be greater than or equal to 1"),
+        ({"gpus_per_worker": -0.5}, "--gpus-per-worker -0.5: input should be greater than or equal to 0"),
+        ({"gpus_per_worker": math.inf}, "--gpus-per-worker inf: input should be a finite number"),
+        ({"generations": -1}, "--generations -1: input should be greater than or equal to 0"),
+        ({"workers": 0}, "--workers 0: input should be greater than or equal to 1"),
+        ({"seeds": []}, "--seeds"),
+        ({"learning_rate": 0.1}, "unknown option 'learning_rate'; allowed are "),
+        ({"space": "chain"}, "train_chain takes no space"),
+        ({"plan_only": True}, "train_chain takes no plan_only"),
     ],
 )
-def test_what_cannot_be_used_raises(tmp_path: Path, environment: dict[str, str], arguments: str, told: str) -> None:  # noqa: F811
-    code = (
-        "from ban_ray.errors import UserError\nfrom ban_ray.search.api import train_chain\n"
-        f"try:\n    train_chain({arguments})\nexcept UserError as error:\n    print(error)\n"
-    )
-    done = call(tmp_path, environment, code)
-    assert done.returncode == 0, done.stderr
-    assert told in done.stdout
-    assert not (tmp_path / "ban_runs" / "searches").exists()
+def test_what_cannot_be_used_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], reason: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError) as raised:
+        train_chain(**{"network": "densenet-bc-10-4", **options})
+    assert reason in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_call_without_any_generation_raises_the_first_reason(tmp_path: Path) -> None:
@@ -116,12 +117,9 @@ def test_a_gain_is_below_zero(tmp_path: Path) -> None:
     assert orphan["generation"] == 1 and math.isnan(orphan["test_gain"])
 
 
-def arguments_of(function: Any) -> set[str]:
-    return set(function.__annotations__) - {"return"}
-
-
-def test_every_argument_is_an_option() -> None:
-    from ban_ray.search.api import train_chain
-    from ban_ray.search.config.options import SearchOptions
-
-    assert arguments_of(train_chain) <= set(SearchOptions.__dataclass_fields__)
+def test_every_option_of_a_chain_is_an_argument() -> None:
+    parameters = inspect.signature(train_chain).parameters
+    assert next(iter(parameters)) == "network"
+    assert parameters.keys() == SearchOptions.model_fields.keys() - NOT_FOR_CALLS
+    assert parameters["storage"].default == "./ban_runs"
+    assert parameters["epochs"].default is None

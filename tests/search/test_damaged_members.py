@@ -7,7 +7,7 @@ import pytest
 from ban_ray.population import Population, open_storage
 from ban_ray.search.config.choices import Options
 from ban_ray.search.config.resolve import resolve
-from tests.search.conftest import Command, write_space
+from tests.helpers.command import Command, write_space
 from tests.search.test_sampling import train
 
 pytestmark = pytest.mark.ray

@@ -12,7 +12,7 @@ import pytest
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from tests.search.conftest import Command, contents, write_space
+from tests.helpers.command import Command, contents, write_space
 
 pytestmark = pytest.mark.ray
 

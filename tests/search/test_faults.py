@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ban_ray.population import Population, open_storage
-from tests.search.conftest import Command, contents, write_space
+from tests.helpers.command import Command, contents, write_space
 
 pytestmark = pytest.mark.ray
 

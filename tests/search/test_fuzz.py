@@ -13,7 +13,6 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from ban_ray.search.__main__ import main
-from ban_ray.search.plan import plan as plans
 
 SPACES = [
     *("densenet_grid", "match_resnet", "match_densenet", "objectives", "cifar10", "wide_resnet_teachers", "chain"),
@@ -54,6 +53,7 @@ VALUES: dict[str, list[str]] = {
     "--sampler": ["grid", "random", "tpe", "nsga2", "gp", "cma", ""],
     "--samples": ["1", "3", "0", "-1", "many", "100000000"],
     "--minimise": ["error", "error,parameters", "parameters", "error,error", "loss", ""],
+    "--minimize": ["error", "loss"],
     "--target": ["last", "best", "ensemble", "first"],
     "--patience": ["2", "1", "0", "-1", "x"],
     "--min-gain": ["0", "0.5", "-1", "nan", "inf"],
@@ -143,12 +143,6 @@ def plan_with(chosen: dict[str, str], flags: list[str], folder: Path) -> None:
         assert error is None or isinstance(error, SystemExit), f"{arguments}: {error!r}"
         check(arguments, result.exit_code, result.stdout, result.stderr)
         assert [path.name for path in Path.cwd().iterdir()] == ["file.txt"], f"{arguments} wrote something"
-
-
-@pytest.fixture
-def without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plan's cost takes a measured step of each network: seconds each, and tested elsewhere."""
-    monkeypatch.setattr(plans, "estimated", lambda plan, population: None)
 
 
 suppressed = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -11,9 +11,9 @@ import pytest
 
 from ban_ray.population import Population, open_storage
 from ban_ray.population.maintenance.verify import verify
+from tests.helpers.command import Command, contents, write_space
 from tests.helpers.s3_server import make_bucket, serve
 from tests.helpers.small_disk import fill, mounted
-from tests.search.conftest import Command, contents, write_space
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population, open_storage
-from tests.search.conftest import write_space
+from tests.helpers.command import write_space
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

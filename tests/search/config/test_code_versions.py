@@ -12,14 +12,14 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.population import Member, Population
 from ban_ray.population.maintenance.verify import verify
-from ban_ray.search.config.choices import Options
+from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.near_misses import near_misses
 from ban_ray.search.results.render import summarise
-from ban_ray.search.schedule.state import open_search_state
+from ban_ray.search.schedule.state import SearchState
 from ban_ray.search.study.records import resolve_name
 from ban_ray.specs.teacher_choice import TeacherChoice
 from tests.helpers.local_jobs import run_job
@@ -75,11 +75,11 @@ def edit(module: str, tmp_path: Path) -> Edit:
 
 def chain(module: str, **options: object) -> SearchSpec:
     fields = {"seeds": (0,), "epochs": 1, "generations": 1, "network": f"{module}:build", **options}
-    return resolve(Options("chain", **fields))  # type: ignore[arg-type]
+    return resolve(SearchOptions.model_validate({"space": "chain", **fields}))
 
 
-def train(population: Population, request: SearchSpec) -> list[Member]:
-    generations = request.chains[0].chain.generations
+def train(population: Population, spec: SearchSpec) -> list[Member]:
+    generations = spec.chains[0].chain.generations
     assert run_job(population, *generations).status == "done"
     return [population[generation.key] for generation in generations]
 
@@ -101,8 +101,8 @@ def test_edited_code_is_another_network(module: str, edit: Edit, population: Pop
 def test_the_search_is_another_one_too(module: str, edit: Edit, population: Population) -> None:
     from ban_ray.search.study import records
 
-    request = chain(module)
-    records.write_search(population.storage, request, resolve_name(population.storage, request, None))
+    spec = chain(module)
+    records.write_search(population.storage, spec, resolve_name(population.storage, spec, None))
     assert resolve_name(population.storage, chain(module), None) == "chain"
     edit(("nn.ReLU", "nn.Tanh"))
     assert resolve_name(population.storage, chain(module), None) != "chain"
@@ -115,10 +115,10 @@ def test_a_version_that_is_given_stands_for_the_code(
     module: str, edit: Edit, population: Population, version: str
 ) -> None:
     """An empty one is that of members from before the code counted."""
-    request = chain(module, network_version=version)
-    plain = request.chains[0].chain.generations[0].model_dump(exclude_defaults=True)
+    spec = chain(module, network_version=version)
+    plain = spec.chains[0].chain.generations[0].model_dump(exclude_defaults=True)
     assert plain.get("network_version", "") == version
-    members = train(population, request)
+    members = train(population, spec)
     edit(("nn.ReLU", "nn.Tanh"))
     assert plans.make_plan(chain(module, network_version=version), population).published == {
         member.key for member in members
@@ -148,42 +148,42 @@ def test_the_version_of_other_code_cannot_be_asked_for(module: str, edit: Edit) 
 
 
 def test_a_row_shows_its_members_parameters(module: str, edit: Edit, population: Population) -> None:
-    request = chain(module, network_version="2")
-    members = train(population, request)
+    spec = chain(module, network_version="2")
+    members = train(population, spec)
     edit(*WIDER)
-    assert summarise(request, population, []).rows[0].parameters == members[0].parameters
+    assert summarise(spec, population, []).rows[0].parameters == members[0].parameters
 
 
 def test_code_that_is_edited_while_a_search_runs_is_not_trained(
     module: str, edit: Edit, population: Population
 ) -> None:
-    request = chain(module)
-    baseline, student = request.chains[0].chain.generations
+    spec = chain(module)
+    baseline, student = spec.chains[0].chain.generations
     assert run_job(population, baseline).status == "done"
     edit(("nn.ReLU", "nn.Tanh"))
-    outcome = run_job(population, student)
-    assert (outcome.status, outcome.key) == ("failed", student.key)
-    assert f"network {module}:build: its code, or a file that it reads, is source:" in outcome.message
-    assert "\n" not in outcome.message
-    assert request.chains[0].chain.keys == request.chains_of({})[0].chain.keys
+    result = run_job(population, student)
+    assert (result.status, result.key) == ("failed", student.key)
+    assert f"network {module}:build: its code, or a file that it reads, is source:" in result.message
+    assert "\n" not in result.message
+    assert spec.chains[0].chain.keys == spec.chains_of({})[0].chain.keys
 
 
 def test_a_teacher_of_other_code_teaches_nobody(module: str, edit: Edit, population: Population) -> None:
-    request = chain(module, generations=0)
-    (mine,) = train(population, request)
+    spec = chain(module, generations=0)
+    (member,) = train(population, spec)
     (other,) = train(population, chain("", network="densenet-bc-10-4", generations=0))
-    task = request.context.task
+    task = spec.context.task
 
     def taught(choice: str) -> str:
         return select_teachers(population, "a", TeacherChoice.parse(choice), task, write=False).description
 
-    best = min((mine, other), key=lambda member: member.metrics.held_out_error or 0)
+    best = min((member, other), key=lambda each: each.metrics.held_out_error or 0)
     assert f"({best.key[:12]})" in taught("best")
     edit(("nn.ReLU", "nn.Tanh"))
     with pytest.raises(UserError, match=r"was source:[0-9a-f]+ where the search began or the member was trained"):
-        taught(mine.key)
+        taught(member.key)
     assert f"({other.key[:12]})" in taught("best")
-    assert ("1 passed over" in taught("best")) == (best == mine)
+    assert ("1 passed over" in taught("best")) == (best == member)
     population.storage.delete(f"population/{other.key}")
     with pytest.raises(UserError, match="none of the 1 members can teach here: network"):
         taught("best")
@@ -192,19 +192,19 @@ def test_a_teacher_of_other_code_teaches_nobody(module: str, edit: Edit, populat
 def test_a_teacher_whose_weights_do_not_fit_is_told_in_a_sentence(
     module: str, edit: Edit, population: Population
 ) -> None:
-    request = chain(module, network_version="2")
-    baseline, student = request.chains[0].chain.generations
+    spec = chain(module, network_version="2")
+    baseline, student = spec.chains[0].chain.generations
     assert run_job(population, baseline).status == "done"
     edit(*WIDER)
-    outcome = run_job(population, student)
-    assert outcome.message == (
+    result = run_job(population, student)
+    assert result.message == (
         f"teacher {baseline.key[:12]} does not fit {module}:build: it has another shape for 1.weight and 2 more"
     )
 
 
 def own_space(folder: Path, module: str, version: str = "") -> SearchSpec:
     (folder / "mine.py").write_text(SPACE.replace("MODULE", module).replace("VERSION", version))
-    return resolve(Options(str(folder / "mine.py")))
+    return resolve(SearchOptions(space=str(folder / "mine.py")))
 
 
 def test_networks_that_a_space_names_itself_have_versions_too(module: str, edit: Edit, tmp_path: Path) -> None:
@@ -223,24 +223,24 @@ def test_networks_that_a_space_names_itself_have_versions_too(module: str, edit:
 def test_the_study_of_such_a_space_is_another_one(
     module: str, edit: Edit, tmp_path: Path, population: Population
 ) -> None:
-    request = own_space(tmp_path, module)
-    open_search_state(request, population, tmp_path / "books", resolve_name(population.storage, request, None))
+    spec = own_space(tmp_path, module)
+    SearchState.open(spec, population, tmp_path / "first", resolve_name(population.storage, spec, None))
     edit(("nn.ReLU", "nn.Tanh"))
     assert resolve_name(population.storage, own_space(tmp_path, module), None) != "mine"
-    assert resolve_name(population.storage, request, None) == "mine"
+    assert resolve_name(population.storage, spec, None) == "mine"
 
 
 def test_members_that_do_not_fit_end_a_sampled_search_before_it_begins(
     module: str, edit: Edit, tmp_path: Path, population: Population
 ) -> None:
     """Whether the study has their values or not."""
-    request = own_space(tmp_path, module, "1")
-    train(population, replace(request, chains=request.chains_of({"width": 5})))
-    open_search_state(request, population, tmp_path / "books", "mine")
+    spec = own_space(tmp_path, module, "1")
+    train(population, replace(spec, chains=spec.chains_of({"width": 5})))
+    SearchState.open(spec, population, tmp_path / "first", "mine")
     edit(*WIDER)
-    for folder in ("books", "new books"):
+    for folder in ("first", "second"):
         with pytest.raises(UserError, match="needs another --network-version"):
-            open_search_state(own_space(tmp_path, module, "1"), population, tmp_path / folder, "mine")
+            SearchState.open(own_space(tmp_path, module, "1"), population, tmp_path / folder, "mine")
 
 
 def test_the_running_program_is_no_module_of_workers() -> None:

@@ -1,42 +1,42 @@
-"""Two commands that want one name at once."""
+"""The records of a search: its identity, its name and the lock on it."""
 
 from pathlib import Path
 
 import pytest
 
 from ban_ray.errors import UserError
-from ban_ray.population import open_storage
-from ban_ray.search.config.choices import Options
+from ban_ray.population import Population, open_storage
+from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.study import records
 
 
 def test_another_search_with_the_default_name_takes_a_suffix(tmp_path: Path) -> None:
     storage, folder = open_storage(str(tmp_path)), tmp_path / "searches"
-    one = resolve(Options(space="densenet_grid", epochs=1))
-    other = resolve(Options(space="densenet_grid", epochs=2))
+    first = resolve(SearchOptions(space="densenet_grid", epochs=1))
+    other = resolve(SearchOptions(space="densenet_grid", epochs=2))
     with (
-        records.locked_name(storage, folder, one, None) as name,
+        records.locked_name(storage, folder, first, None) as name,
         records.locked_name(storage, folder, other, None) as second,
     ):
         assert name == "densenet_grid"
         assert second.startswith("densenet_grid-")
         with (
             pytest.raises(UserError, match="is being run by another process"),
-            records.locked_name(storage, folder, one, None),
+            records.locked_name(storage, folder, first, None),
         ):
             pass
         with pytest.raises(UserError, match="is being run by another process"):
             records.locked_name(storage, folder, other, "densenet_grid").__enter__()
-    with records.locked_name(storage, folder, one, None) as name:
+    with records.locked_name(storage, folder, first, None) as name:
         assert name == "densenet_grid", "free again"
 
 
 def test_a_field_younger_than_a_search_does_not_make_it_another() -> None:
     """The same command goes on after an upgrade."""
     online, cached = (
-        records.search_identity(resolve(Options(space="densenet_grid", teacher_cache=size)))["recipe"]
-        for size in (None, "1GiB")
+        records.search_identity(resolve(SearchOptions(space="densenet_grid", teacher_cache=size)))["recipe"]
+        for size in (None, 2**30)
     )
     assert isinstance(online, dict)
     assert isinstance(cached, dict)
@@ -46,3 +46,10 @@ def test_a_field_younger_than_a_search_does_not_make_it_another() -> None:
         *("plateau", "precision", "unroll", "weight_decay", "workers"),
     ]
     assert cached == {**online, "teacher_outputs": "cached"}
+
+
+@pytest.mark.parametrize("text", ["[]", "null", '{"identity": 3}', "{"])
+def test_a_search_json_that_is_none_is_one_sentence(population: Population, text: str) -> None:
+    population.storage.write("searches/mine/search.json", text.encode())
+    with pytest.raises(UserError, match=r"searches/mine/search.json .* is damaged"):
+        records.resolve_name(population.storage, resolve(SearchOptions(space="densenet_grid", seeds=(0,))), "mine")

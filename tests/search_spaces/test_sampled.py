@@ -21,31 +21,31 @@ def test_there_are_three() -> None:
 def test_10000_samples_make_chains(name: str) -> None:
     space = spaces.load(name)
     scale = space.scales["laptop"]
-    setting = SpaceContext("laptop", Task(name="digits", fingerprint="0" * 64), scale.recipe, scale.objective, 1)
-    chance = random.Random(0)
-    seen: dict[str, str] = {}
+    context = SpaceContext("laptop", Task(name="digits", fingerprint="0" * 64), scale.recipe, scale.objective, 1)
+    rng = random.Random(0)
+    configurations: dict[str, str] = {}
     rows: set[str] = set()
     for number in range(10_000):
-        configuration = sample(scale.parameters, chance)
+        configuration = sample(scale.parameters, rng)
         assert contains(scale.parameters, configuration)
         if number < 1000:
-            chain = space.chain(configuration, replace(setting, generations=1), 0)
+            chain = space.chain(configuration, replace(context, generations=1), 0)
             assert len(chain.generations) == 2
-            place = space.place(configuration, chain)
-            assert len(place.columns) == 2
-            rows.add(place.row)
-            seen.setdefault(chain.network, str(dict(configuration)))
+            position = space.place(configuration, chain)
+            assert len(position.columns) == 2
+            rows.add(position.row)
+            configurations.setdefault(chain.network, str(dict(configuration)))
     assert len(rows) > 100
-    for network, configuration in seen.items():
-        assert registry.parse(network).name == network, configuration
+    for network, first in configurations.items():
+        assert registry.parse(network).name == network, first
         assert registry.parse(network).parameters(10, 1) > 0
 
 
 def test_widths_are_conditional_on_the_family() -> None:
     parameters = spaces.load("match_resnet_widths").scales["laptop"].parameters
-    chance = random.Random(1)
+    rng = random.Random(1)
     for _ in range(10_000):
-        configuration = sample(parameters, chance)
+        configuration = sample(parameters, rng)
         wide = configuration["family"] == "match-wide-resnet"
         assert ("wide_units" in configuration, "pre_units" in configuration) == (wide, not wide)
         assert 0.25 <= float(configuration["width_ratio"]) <= 2
@@ -60,6 +60,6 @@ def test_densenet_search_finds_the_chains_of_densenet_grid() -> None:
     ):
         space = spaces.load(name)
         scale = space.scales["laptop"]
-        setting = SpaceContext("laptop", task, scale.recipe, scale.objective, scale.generations)
-        keys.append(space.chain(configuration, setting, 0).keys)
+        context = SpaceContext("laptop", task, scale.recipe, scale.objective, scale.generations)
+        keys.append(space.chain(configuration, context, 0).keys)
     assert keys[0] == keys[1]
