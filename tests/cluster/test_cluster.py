@@ -14,8 +14,14 @@ import pytest
 
 from ban_ray import cluster
 from ban_ray.cluster import nodes
-from ban_ray.evaluation.metrics import ERROR
+from ban_ray.population import Population
+from ban_ray.runtime.events import ChainEnded, EpochEnded, Published, Reused, Waiting
+from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.run.prometheus import GAUGES, GENERATIONS, PREFIX, SearchMetrics
+from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.specs import Chain, sequence
+from tests.helpers.chains import plan_chain
+from tests.helpers.simulated import simulated_search, train
 
 pytestmark = pytest.mark.ray
 
@@ -37,25 +43,35 @@ def exported() -> str:
         return str(page.read().decode())
 
 
-def test_prometheus_reads_what_chains_report(connected: cluster.Cluster) -> None:
-    metrics = SearchMetrics("mine", taken=("x", "y", "z"))
-    networks = ("densenet-bc-16-8", "densenet-bc-16-8")
-    first, second = {"generation": 0, "key": "k0"}, {"generation": 1, "key": "k1"}
-    metrics.on_report(
-        "a seed 0", networks, {**first, "epoch": 5, "held_out_error": 12.5, "images_per_second": 9}, ERROR
-    )
-    metrics.on_report("a seed 0", networks, {**first, "published": True, "held_out_error": 12.0}, ERROR)
-    metrics.on_report("a seed 0", networks, {**second, "published": True, "held_out_error": 10.0}, ERROR)
-    for chain in ("b seed 0", "c seed 0"):
-        metrics.on_report(chain, networks, {**first, "taken": True, "held_out_error": 12.0}, ERROR)
-        metrics.on_report(chain, networks, {"generation": 1, "key": "another run's", "taken": True}, ERROR)
-        metrics.on_report(chain, networks, {"waiting_for": "0" * 64}, ERROR)
-    metrics.set_teacher_error("taught seed 0", 9.0)
-    taught = {"generation": 0, "key": "k0", "taken": True, "held_out_error": 12.0}
-    metrics.on_report("taught seed 0", networks, taught, ERROR)
-    for chain in ("d seed 0", "e seed 0"):
-        metrics.on_report(chain, networks, {"ended": "failed", "key": "f", "sentence": "its loss is not finite"}, ERROR)
-        metrics.on_chain_end(chain, "its loss is not finite")
+def chain_taught_by_a_member(population: Population) -> tuple[PlannedChain, float]:
+    """A chain whose first generation is a member's student, and that member's held-out error."""
+    teacher = simulated_search(samples=1).chains_of({"depth": 40, "growth": 12, "compression": 0.5})[0]
+    train(population, teacher, until=1)
+    key = teacher.chain.keys[0]
+    student = teacher.chain.generations[1].model_copy(update={"teachers": (key,), "seed": 9})
+    chain = Chain(seed=9, generations=(student,))
+    return PlannedChain({}, 9, chain, sequence(chain)), population[key].metrics.held_out_error or 0
+
+
+def test_prometheus_reads_what_chains_report(connected: cluster.Cluster, population: Population) -> None:
+    a, b, c, d, e = (plan_chain(number) for number in range(5))
+    metrics = SearchMetrics("mine", population, reused=("x", "y", "z"))
+    metrics.on_chain_start(a)
+    epoch = {"epoch": 5, "held_out_error": 12.5, "images_per_second": 9}
+    metrics.on_event(a, EpochEnded(generation=0, key="k0", epochs=10, values=epoch))
+    for number, error in enumerate((12.0, 10.0)):
+        metrics.on_event(a, Published(generation=number, key=f"k{number}", values={"held_out_error": error}))
+    for planned in (b, c):
+        metrics.on_event(planned, Reused(generation=0, key="k0", values={"held_out_error": 12.0}))
+        metrics.on_event(planned, Reused(generation=1, key="another run's"))
+        metrics.on_event(planned, Waiting(key="0" * 64))
+    taught, teacher_error = chain_taught_by_a_member(population)
+    metrics.on_chain_start(taught)
+    metrics.on_event(taught, Reused(generation=0, key="k0", values={"held_out_error": teacher_error + 3}))
+    failure = "its loss is not finite"
+    for planned in (d, e):
+        metrics.on_event(planned, ChainEnded(status="failed", key="f", message=failure))
+        metrics.on_chain_end(planned, ChainOutcome("failed", failure))
     wanted = {
         f'{EXPORTED}{GENERATIONS}{{state="published"}} 2',
         f'{EXPORTED}{GENERATIONS}{{state="taken"}} 4',

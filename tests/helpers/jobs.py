@@ -28,10 +28,12 @@ def make_job(storage: str, *generations: Generation, run: str = "run", **fields:
     return TrainingJob.model_validate({"context": make_context(storage, **fields), **values})
 
 
-def make_trial(chain: Chain, storage: str, *, ray_folder: str = "", number: int = 0, **fields: Any) -> TrialSpec:
+def make_trial(
+    chain: Chain, storage: str, *, name: str = "t", ray_folder: str = "", number: int = 0, **fields: Any
+) -> TrialSpec:
     """The trial of a chain on the embedded task; `fields` are those of `RunContext`."""
     context = make_context(storage, **{"execution": "s", **fields})
-    return TrialSpec(context=context, chain=chain, chain_number=number, name="t", ray_folder=ray_folder)
+    return TrialSpec(context=context, chain=chain, chain_number=number, name=name, ray_folder=ray_folder)
 
 
 def make_context(storage: str, **fields: Any) -> RunContext:

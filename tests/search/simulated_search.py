@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ban_ray.cluster import WorkerGroup
 from ban_ray.population import find_storage
+from ban_ray.runtime.events import EventHandler
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.search import search
@@ -16,23 +17,23 @@ SPACE = str(Path(simulator.__file__).with_name("simulated_space.py"))
 
 
 class Simulator(simulator.Simulator):
-    """Fails where the order does not say which storage the search was started with."""
+    """Fails where the job does not say which storage the search was started with."""
 
     def __call__(
-        self, order: TrainingJob, group: WorkerGroup, report: simulator.Report, *, name: str, folder: str
+        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
-        wrong = mismatch(find_storage(order.storage), order.storage_id)
-        assert not wrong, wrong
-        return super().__call__(order, group, report, name=name, folder=folder)
+        wrong_storage = mismatch(find_storage(job.context.storage), job.context.storage_id)
+        assert not wrong_storage, wrong_storage
+        return super().__call__(job, group, on_event, name=name, folder=folder)
 
 
 def main(storage: str, samples: int, epoch_s: float, concurrent: int | None = None) -> None:
     # Tune's workers find the simulator as this process did.
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path.cwd()), os.environ.get("PYTHONPATH")]))
-    choices = SearchOptions(
+    options = SearchOptions(
         space=SPACE, samples=samples, storage=storage, concurrent=concurrent, minimise="error,parameters", as_json=True
     )
-    search(choices, train=Simulator(noise=0.3, epoch_s=epoch_s))
+    search(options, train=Simulator(noise=0.3, epoch_s=epoch_s))
 
 
 if __name__ == "__main__":

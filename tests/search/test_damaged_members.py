@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Population, open_storage
-from ban_ray.search.config.choices import Options
+from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from tests.helpers.command import Command, write_space
-from tests.search.test_sampling import train
+from tests.helpers.simulated import train
 
 pytestmark = pytest.mark.ray
 
@@ -18,7 +18,7 @@ def test_a_repeated_search(search: Command, tmp_path: Path, file: str) -> None:
     """Records are read at the start, predictions at the end."""
     space = write_space(tmp_path)
     population = Population(open_storage(str(tmp_path / "runs")))
-    chains = resolve(Options(space, seeds=(0,))).chains
+    chains = resolve(SearchOptions(space=space, seeds=(0,))).chains
     for planned in chains:
         train(population, planned)
     key = chains[0].chain.keys[-1]

@@ -1,58 +1,41 @@
-"""A real chain stopped in training: its CPUs are free again within seconds, and nothing of it stays behind."""
+"""Chains through Tune: a stopped one frees its CPUs within seconds and leaves nothing, and drivers are reused."""
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ban_ray import cluster
 from ban_ray.cluster.orphaned_groups import reap_orphans
-from ban_ray.population import Population, checkpoints, claims, open_storage
+from ban_ray.population import Population, checkpoints, claims
+from ban_ray.runtime.events import EpochEnded, Event
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
-from ban_ray.runtime.trial import TrialSpec
-from ban_ray.search.config.choices import Options
+from ban_ray.runtime.messages import TrialSpec
+from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
-from ban_ray.search.config.spec import PlannedChain, SearchSpec
+from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.run.cleanup import StoppedChainCleanup
-from ban_ray.search.schedule.controller import SearchController
-from ban_ray.search.schedule.early_stopping import EarlyStopping
+from ban_ray.search.schedule.controller import ChainListener, SearchController
+from ban_ray.search.schedule.early_stopping import NeverStop
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
-from tests.benchmarks import simulator
 from tests.benchmarks.simulator import Simulator
-from tests.search.conftest import write_space
+from tests.helpers.command import write_space
+from tests.helpers.jobs import make_trial
+from tests.helpers.simulated import simulated_search
 
 pytestmark = pytest.mark.ray
 
-SIMULATED = str(Path(simulator.__file__).with_name("simulated_space.py"))
 EPOCHS = 2000
 """Minutes of training, so that the chain cannot end by itself."""
-
-
-class StopsInTraining(EarlyStopping):
-    """Stops the first chain at its third epoch that is told of."""
-
-    def __init__(self) -> None:
-        super().__init__(patience=2, min_gain=0, sizes=lambda _: (), history=lambda _: [])
-        self.heard = 0
-        self.stopped_at = 0.0
-        self.shown: dict[str, Shown] = {}
-
-    def hear(self, planned: PlannedChain, record: Mapping[str, Any]) -> ChainOutcome | None:
-        self.heard += "epoch" in record
-        if self.heard < 3:
-            return None
-        self.shown = shown()
-        self.stopped_at = time.monotonic()
-        return ChainOutcome("stopped", "by the test")
+STOPPED = ChainOutcome("stopped", "by the test")
 
 
 @dataclass(frozen=True)
-class Shown:
+class Actor:
     """An actor: its name on the dashboard's page, its process's environment, and whether that has PyTorch."""
 
     name: str
@@ -60,32 +43,58 @@ class Shown:
     has_torch: bool
 
 
-def shown() -> dict[str, Shown]:
-    """By class, what is on the dashboard's page of actors."""
+def living_actors() -> dict[str, Actor]:
+    """What is on the dashboard's page of actors, by class."""
     import ray
     from ray.util.state import list_actors
 
     actors = list_actors(address=ray.get_runtime_context().gcs_address, detail=True, filters=[("state", "=", "ALIVE")])
-    found = {}
+    by_class = {}
     for actor in actors:
         process = Path(f"/proc/{actor.pid}")
-        found[actor.class_name] = Shown(
+        by_class[actor.class_name] = Actor(
             actor.repr_name, (process / "environ").read_text(), "libtorch" in (process / "maps").read_text()
         )
-    return found
+    return by_class
 
 
-class StopsTheSecond(EarlyStopping):
-    """Stops the second chain that it hears of at its first report."""
+class StopInTraining(NeverStop):
+    """Stops the first chain at its third reported epoch."""
 
     def __init__(self) -> None:
-        super().__init__(patience=2, min_gain=0, sizes=lambda _: (), history=lambda _: [])
-        self.heard: list[str] = []
+        self.num_epochs = 0
+        self.stopped_at = 0.0
+        self.actors: dict[str, Actor] = {}
 
-    def hear(self, planned: PlannedChain, record: Mapping[str, Any]) -> ChainOutcome | None:
-        if planned.slug not in self.heard:
-            self.heard.append(planned.slug)
-        return ChainOutcome("stopped", "by the test") if [planned.slug] == self.heard[1:2] else None
+    def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
+        self.num_epochs += isinstance(event, EpochEnded)
+        if self.num_epochs < 3:
+            return None
+        self.actors = living_actors()
+        self.stopped_at = time.monotonic()
+        return STOPPED
+
+
+class StopTheSecond(NeverStop):
+    """Stops the second chain of which there is an event, at its first event."""
+
+    def __init__(self) -> None:
+        self.chains: list[str] = []
+
+    def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
+        if planned.slug not in self.chains:
+            self.chains.append(planned.slug)
+        return STOPPED if [planned.slug] == self.chains[1:2] else None
+
+
+class Outcomes(ChainListener):
+    """How each chain has ended, by its name."""
+
+    def __init__(self) -> None:
+        self.status: dict[str, str] = {}
+
+    def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
+        self.status[planned.slug] = outcome.status
 
 
 @pytest.fixture(scope="module")
@@ -96,79 +105,80 @@ def ray_cluster() -> Iterator[cluster.Cluster]:
     cluster.disconnect()
 
 
-def trials_of(asked: SearchSpec, folder: Path) -> Callable[[PlannedChain, int], TrialSpec]:
-    def make(one: PlannedChain, number: int) -> TrialSpec:
-        return TrialSpec(
-            chain=one.chain,
-            source=asked.source,
-            storage=str(folder / "runs"),
-            folder=str(folder / "ray"),
-            execution="s",
-            chain_number=number,
-            title=one.slug,
+def make_controller(
+    chains: Sequence[PlannedChain],
+    stopping: NeverStop,
+    population: Population,
+    folder: Path,
+    listeners: Sequence[ChainListener],
+    on_trial: Callable[[PlannedChain, TrialSpec], None] = lambda planned, trial: None,
+) -> SearchController:
+    def trial_of(planned: PlannedChain, number: int) -> TrialSpec:
+        trial = make_trial(
+            planned.chain,
+            population.storage.url,
+            name=planned.slug,
+            ray_folder=str(folder / "ray"),
+            number=number,
         )
+        on_trial(planned, trial)
+        return trial
 
-    return make
+    queue = ChainQueue(chains, missing=lambda planned: len(planned.chain.keys))
+    return SearchController(queue, stopping, trial_of, listeners)
 
 
-def test_its_cpus_are_free_and_it_leaves_nothing(ray_cluster: cluster.Cluster, tmp_path: Path) -> None:
+def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
+    ray_cluster: cluster.Cluster, tmp_path: Path, population: Population
+) -> None:
     import ray
 
     from ban_ray.search.run.tune_run import run_trials
 
-    asked = resolve(Options(write_space(tmp_path, epochs=EPOCHS), seeds=(0,)))
-    planned = asked.chains[0]
-    population = Population(open_storage(str(tmp_path / "runs")))
-    judge, ended = StopsInTraining(), []
-    leftovers = StoppedChainCleanup(population)
-
-    def end(one: PlannedChain, ending: ChainOutcome) -> None:
-        ended.append(ending)
-        leftovers.add(one, "s-1-")
-
-    agenda = ChainQueue([planned], missing=lambda _: 2)
-    desk = SearchController(agenda, judge, trials_of(asked, tmp_path), lambda *_: None, end)
-    run_trials(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s")
-    assert [ending.kind for ending in ended] == ["stopped"]
-    driver, worker = judge.shown["ChainDriver"], judge.shown["RayTrainWorker"]
+    spec = resolve(SearchOptions(space=write_space(tmp_path, epochs=EPOCHS), seeds=(0,)))
+    planned = spec.chains[0]
+    stopping, outcomes, cleanup = StopInTraining(), Outcomes(), StoppedChainCleanup(population)
+    controller = make_controller([planned], stopping, population, tmp_path, [outcomes, cleanup], cleanup.add_trial)
+    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name="s")
+    assert outcomes.status == {planned.slug: "stopped"}
+    driver, worker = stopping.actors["ChainDriver"], stopping.actors["RayTrainWorker"]
     assert driver.name == "s"
     assert worker.name.startswith(f"s {planned.slug}-")
     # Only the worker pays for PyTorch, and it keeps the memory that it freed.
-    assert [what for what, one in judge.shown.items() if one.has_torch] == ["RayTrainWorker"]
+    assert [kind for kind, actor in stopping.actors.items() if actor.has_torch] == ["RayTrainWorker"]
     for name, value in MALLOC_ENVIRONMENT.items():
         assert f"{name}={value}\0" in worker.environment
         assert name not in driver.environment
     with reap_orphans():
         while ray.available_resources().get("CPU", 0) < ray_cluster.cpus:
-            assert time.monotonic() - judge.stopped_at < 10, "its workers hold their CPUs"
+            assert time.monotonic() - stopping.stopped_at < 10, "its workers hold their CPUs"
             time.sleep(0.05)
-    freed_s = time.monotonic() - judge.stopped_at
+    freed_s = time.monotonic() - stopping.stopped_at
     print(f"CPUs free after {freed_s:.2f} s")
     key = planned.chain.keys[0]
     assert list(checkpoints.newest_first(population.storage, key)), "it was in training"
+    # Workers of a stopped chain live on for about a second.
     time.sleep(2)
-    leftovers.sweep(min_age_s=0)
+    cleanup.sweep(min_age_s=0)
     assert not list(checkpoints.newest_first(population.storage, key))
     _, record = claims.current(population.storage, key)
     assert record is None or record["released"] is True or claims.acquire(population.storage, key, "other") is not None
 
 
-def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(ray_cluster: cluster.Cluster, tmp_path: Path) -> None:
+def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(
+    ray_cluster: cluster.Cluster, tmp_path: Path, population: Population
+) -> None:
     from ban_ray.search.run.tune_run import run_trials
 
-    asked = resolve(Options(SIMULATED, seeds=(0,), samples=5))
+    spec = simulated_search(generations=3, samples=5)
     sizes = ({"depth": 40, "growth": growth, "compression": 0.5} for growth in (12, 14, 16, 18, 20))
-    chains = [asked.chains_of(configuration)[0] for configuration in sizes]
-    endings: dict[str, str] = {}
-
-    def end(one: PlannedChain, ending: ChainOutcome) -> None:
-        endings[one.slug] = ending.status
-
-    population = Population(open_storage(str(tmp_path / "runs")))
-    agenda = ChainQueue(chains, missing=lambda _: 4)
-    desk = SearchController(agenda, StopsTheSecond(), trials_of(asked, tmp_path), lambda *_: None, end)
-    run_trials(desk, concurrent=1, folder=str(tmp_path / "tune"), name="s", train=Simulator(noise=0.3))
-    assert [endings[one.slug] for one in chains] == ["done", "stopped", "done", "done", "done"]
-    drivers = [{population[key].provenance["process"] for key in one.chain.keys if key in population} for one in chains]
+    chains = [spec.chains_of(configuration)[0] for configuration in sizes]
+    outcomes = Outcomes()
+    controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
+    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name="s", train=Simulator(noise=0.3))
+    assert [outcomes.status[planned.slug] for planned in chains] == ["done", "stopped", "done", "done", "done"]
+    drivers = [
+        {population[key].provenance["process"] for key in planned.chain.keys if key in population} for planned in chains
+    ]
     assert len(drivers[0]) == 1
     assert drivers[2] == drivers[3] == drivers[4] != drivers[0], "and nobody takes over that of a stopped one"
