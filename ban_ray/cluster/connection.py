@@ -6,7 +6,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -97,7 +97,7 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
     environment = {"working_dir": str(Path(working_dir).absolute())} if working_dir is not None else None
 
     def init() -> Any:
-        with nullcontext() if address else loopback_only(), _signals_preserved():
+        with loopback_only(), _signals_preserved():
             return ray.init(
                 address=address or "local",
                 namespace=namespace,

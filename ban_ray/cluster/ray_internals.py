@@ -111,8 +111,8 @@ def is_of_job(placement_group_id: str, job_id: str) -> bool:
 def loopback_only() -> Iterator[None]:
     """Have a cluster that is started meanwhile listen on the loopback interface alone, unless the environment decides.
 
-    Ray does so by itself on Windows and macOS. Its own option for a node's address turns 127.0.0.1 into one that other
-    machines reach, and what it then serves there is in part without a token.
+    Ray does so by itself on Windows and macOS. Elsewhere it turns 127.0.0.1 into an address that other machines reach,
+    also where it is told to use it for a node or to connect to it, and serves in part without a token.
     """
     from ray._private import ray_constants as constants
 

@@ -62,3 +62,5 @@ def test_the_dashboard_shows_every_gauge_and_says_what_it_is_of_text() -> None:
     assert shown.keys() == {*GAUGES, GENERATIONS}
     for gauge, meaning in GAUGES.items():
         assert ("text" in shown[gauge]) is ("text" in meaning or "bits" in meaning), gauge
+    text = json.dumps(panels)
+    assert all(f'state=\\"{state}\\"' in text for state in ("published", "taken", "waiting", "failed"))

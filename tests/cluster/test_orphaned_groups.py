@@ -24,12 +24,12 @@ def owner() -> Any:
     """An actor that makes a placement group of one CPU, as Train's controller does."""
     import ray
 
-    @ray.remote(num_cpus=0)
     class Worker:
         def here(self) -> bool:
             return True
 
-    @ray.remote(num_cpus=0)
+    worker: Any = ray.remote(num_cpus=0)(Worker)
+
     class Owner:
         def make(self, occupied: bool) -> str:
             from ray.util.placement_group import placement_group
@@ -39,11 +39,12 @@ def owner() -> Any:
             ray.get(self.group.ready())
             if occupied:
                 strategy = PlacementGroupSchedulingStrategy(placement_group=self.group)
-                self.worker = Worker.options(scheduling_strategy=strategy).remote()
+                self.worker = worker.options(scheduling_strategy=strategy).remote()
                 ray.get(self.worker.here.remote())
             return str(self.group.id.hex())
 
-    return Owner.remote()
+    owner_class: Any = ray.remote(num_cpus=0)(Owner)
+    return owner_class.remote()
 
 
 def removed(group: str) -> bool:
@@ -56,15 +57,15 @@ def test_only_a_group_without_actors_is_removed_and_not_at_first_sight() -> None
     import ray
 
     dead, living = owner(), owner()
-    left = ray.get(dead.make.remote(occupied=False))
+    group = ray.get(dead.make.remote(occupied=False))
     used = ray.get(living.make.remote(occupied=True))
     ray.kill(dead)
-    abandoned = OrphanedPlacementGroups(after_s=1.0)
-    assert abandoned.remove() == []
-    assert not removed(left), "Ray itself has removed it: this module is not needed any more"
+    orphans = OrphanedPlacementGroups(after_s=1.0)
+    assert orphans.remove() == []
+    assert not removed(group), "Ray itself has removed it: this module is not needed any more"
     time.sleep(1.1)
-    assert abandoned.remove() == [left]
-    assert removed(left) and not removed(used)
+    assert orphans.remove() == [group]
+    assert removed(group) and not removed(used)
     ray.kill(living)
 
 
@@ -72,16 +73,19 @@ def test_it_is_done_while_a_block_runs() -> None:
     import ray
 
     dead = owner()
-    left = ray.get(dead.make.remote(occupied=False))
+    group = ray.get(dead.make.remote(occupied=False))
     ray.kill(dead)
     deadline = time.monotonic() + 60
     with reap_orphans(interval_s=0.2, after_s=0.5):
-        while not removed(left):
+        while not removed(group):
             assert time.monotonic() < deadline
             time.sleep(0.1)
 
 
 MAKES_ITS_GROUP_LATER = """
+from ban_ray import cluster
+
+cluster.connect(ADDRESS, namespace="ban_ray")
 import ray
 from ray.util.placement_group import placement_group
 
@@ -92,7 +96,6 @@ class Owner:
         return self.group.id.hex()
 
 Owner.__name__ = Owner.__qualname__ = NAME
-ray.init(address=ADDRESS, namespace="ban_ray", logging_level="ERROR")
 owner = ray.remote(num_cpus=0)(Owner).options(name=NAME, lifetime="detached").remote()
 ray.get(owner.__ray_ready__.remote())
 """
@@ -107,13 +110,13 @@ def test_groups_that_outlive_their_search_are_removed(name: str) -> None:
     script = f"ADDRESS, NAME = {address!r}, {name!r}\n{MAKES_ITS_GROUP_LATER}"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120)
     owner = ray.get_actor(name)
-    left = ray.get(owner.make.remote())
-    assert not removed(left)
-    abandoned = OrphanedPlacementGroups(after_s=1.0)
+    group = ray.get(owner.make.remote())
+    assert not removed(group)
+    orphans = OrphanedPlacementGroups(after_s=1.0)
     # Of a job that has just ended the dashboard hears late.
     deadline = time.monotonic() + (30 if name == DRIVER else 5)
-    while time.monotonic() < deadline and not removed(left):
-        abandoned.remove()
+    while time.monotonic() < deadline and not removed(group):
+        orphans.remove()
         time.sleep(0.2)
-    assert removed(left) == (name == DRIVER)
+    assert removed(group) == (name == DRIVER)
     ray.kill(owner)

@@ -19,8 +19,8 @@ import pytest
 
 from ban_ray import cluster
 from ban_ray.population import Population, open_storage
-from tests.cluster.test_jobs import free_port
 from tests.helpers.command import write_space
+from tests.helpers.ports import free_port
 
 PROMETHEUS = shutil.which("prometheus")
 
@@ -70,10 +70,10 @@ def ask(port: int, query: str) -> dict[tuple[str, ...], float]:
     except URLError:
         return {}
     return {
-        tuple(one["metric"][tag] for tag in ("chain", "generation", "state") if tag in one["metric"]): float(
-            one["value"][1]
+        tuple(series["metric"][tag] for tag in ("chain", "generation", "state") if tag in series["metric"]): float(
+            series["value"][1]
         )
-        for one in answer["data"]["result"]
+        for series in answer["data"]["result"]
     }
 
 
