@@ -23,6 +23,8 @@ from tests.helpers.command import Command, Run
 from tests.helpers.texts import make_text, text_data, text_folder  # noqa: F401
 
 torch.set_num_threads(1)
+# Workers of pytest-xdist have the width of a terminal, and commands would break their lines at it.
+os.environ.pop("COLUMNS", None)
 
 # Ray's workers would give way to the tests that run beside them.
 os.environ.setdefault("RAY_worker_niceness", "0")
@@ -60,6 +62,8 @@ def one_thread() -> Iterator[None]:
     """Workers set the number of threads of their process, which here is the tests'."""
     yield
     torch.set_num_threads(1)
+# Workers of pytest-xdist have the width of a terminal, and commands would break their lines at it.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import plan as plans
 from ban_ray.specs.parameters import Configuration
 from ban_ray.specs.teacher_choice import TeacherChoice
-from tests.helpers.command import Trained
+from tests.search.conftest import Trained
 from tests.helpers.jobs import train_job
 
 

@@ -8,7 +8,7 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.search.plan import disk_space
 from ban_ray.search.plan import plan as plans
-from tests.helpers.command import Trained
+from tests.search.conftest import Trained
 
 
 def test_a_storage_without_room_is_refused(trained: Trained, monkeypatch: pytest.MonkeyPatch) -> None:

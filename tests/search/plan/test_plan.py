@@ -5,7 +5,7 @@ import json
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.plan import plan as plans
-from tests.helpers.command import Trained
+from tests.search.conftest import Trained
 
 
 def test_what_is_taken_is_told(trained: Trained) -> None:
