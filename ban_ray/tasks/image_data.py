@@ -14,51 +14,35 @@ from ban_ray.tasks.catalog import task_type
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.image_task import ImageTask, views_of_sample
 from ban_ray.tasks.splits import split
+from ban_ray.tasks.task_data import Part, TaskData
 
 EVALUATION_BATCH = 256
 
 
 @dataclass(frozen=True)
-class ImagePart:
-    """Images (n, height, width, channels) uint8 and labels (n,) int64 on one device."""
+class ImagePart(Part):
+    """Labelled images (n, height, width, channels) uint8."""
 
     images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
 
 
-@dataclass(frozen=True)
-class ImageData:
-    """A task on a device.
+@dataclass(frozen=True, kw_only=True)
+class ImageData(TaskData):
+    """Images on a device.
 
     Attributes:
-        train: with the labels to train on, noise included.
-        held_out: empty under the paper protocol.
+        pad, flip: of the augmentation, as in `ImageTask`.
         scale, shift: (channels, 1, 1); pixels times scale plus shift have the training set's mean 0 and
             standard deviation 1 in each channel.
-        task: the name.
     """
 
     train: ImagePart
     held_out: ImagePart
     test: ImagePart
-    num_classes: int
     pad: int
     flip: bool
     scale: Tensor
     shift: Tensor
-    task: str = "folder"
-
-    @property
-    def in_channels(self) -> int:
-        return int(self.train.images.shape[3])
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """(height, width, channels)"""
-        return tuple(self.train.images.shape[1:])
 
     def normalise(self, images: Tensor) -> Tensor:
         """(b, h, w, c) bytes to (b, c, h, w) floats whose memory is in channels-last order."""
@@ -70,14 +54,11 @@ class ImageData:
 
     @property
     def views(self) -> int:
-        """Of all training samples: crops, each mirrored or not."""
+        """Crops of all training samples, each mirrored or not."""
         return len(self.train) * views_of_sample(self.pad, self.flip)
 
     def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
-        """Augmented images (b, c, h, w), labels (b,) and views (b,) of each step, in an order of the epoch's own.
-
-        What does not fill a last batch is dropped.
-        """
+        """Augmented images (b, c, h, w), labels (b,) and views (b,) of each step, in an order of the epoch's own."""
         batch_size, seed, device = generation.recipe.batch_size, generation.seed, self.train.images.device
         augmentation_seed = seed if generation.augmentation_seed is None else generation.augmentation_seed
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
@@ -175,17 +156,19 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> Imag
     square = np.array([int((values**2 * count).sum()) / pixels for count in counts])
     deviation = np.sqrt(np.maximum(square - mean**2, 1e-12))
 
-    def to_set(images: np.ndarray, labels: np.ndarray) -> ImagePart:
-        return ImagePart(torch.from_numpy(np.array(images)).to(device), torch.from_numpy(np.array(labels)).to(device))
+    def part(images: np.ndarray, labels: np.ndarray) -> ImagePart:
+        return ImagePart(*(torch.from_numpy(np.array(array)).to(device) for array in (labels, images)))
 
     def per_channel(x: np.ndarray) -> Tensor:
         return torch.from_numpy(x.astype(np.float32)).view(-1, 1, 1).to(device)
 
     return ImageData(
-        train=to_set(train, parts.train_labels),
-        held_out=to_set(dataset.train.images[parts.held_out], dataset.train.labels[parts.held_out]),
-        test=to_set(dataset.test.images, dataset.test.labels),
+        train=part(train, parts.train_labels),
+        held_out=part(dataset.train.images[parts.held_out], dataset.train.labels[parts.held_out]),
+        test=part(dataset.test.images, dataset.test.labels),
         num_classes=dataset.num_classes,
+        in_channels=dataset.in_channels,
+        sample_shape=dataset.sample_shape,
         pad=kind.padding(*dataset.image_shape[:2]),
         flip=kind.flip,
         scale=per_channel(1 / deviation),

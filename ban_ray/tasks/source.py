@@ -42,7 +42,7 @@ class Source(Spec):
 
     @model_validator(mode="after")
     def _options_fit_the_task(self) -> Self:
-        _check(self.name, self.data, self.label_column, self.image_size, self.download, self.tokens)
+        _check(**dict(self))
         return self
 
     @classmethod
@@ -67,18 +67,16 @@ class Source(Spec):
         kind = TASK_TYPES.get(name)
         if kind and kind.default_data and data is None and not download and Path(kind.default_data).is_dir():
             data = kind.default_data
-        _check(name, data, label_column, image_size, download, tokens)
+        _check(name, data=data, label_column=label_column, image_size=image_size, download=download, tokens=tokens)
         if tokens not in (None, "word", "char"):
             raise UserError(f"--tokens {tokens!r} is unknown; word and char are allowed")
         for option, value in (("--data", data), ("--label-column", label_column)):
             # Sources travel to the workers as JSON; Python reads bytes that are no text as surrogates.
             if value is not None and any("\ud800" <= character <= "\udfff" for character in value):
                 raise UserError(f"{option} {value!r} is not in UTF-8, which is needed")
-        if data is None:
-            return cls(name=name, tokens=tokens)
         return cls(
             name=name,
-            data=_folder(data, name, download),
+            data=None if data is None else _folder(data, name, download),
             label_column=label_column,
             image_size=None if image_size is None else parse_size(image_size),
             download=download,
@@ -102,29 +100,23 @@ def parse_size(value: str | int | tuple[int, int]) -> tuple[int, int]:
     return size
 
 
-def _check(
-    name: str, data: str | None, label_column: object, image_size: object, download: bool, tokens: object
-) -> None:
-    """Raise `UserError` unless the options fit the task."""
+def _check(name: str, **values: object) -> None:
+    """Raise `UserError` unless the values of the other fields fit the task."""
     if name not in TASK_TYPES:
         raise UserError(f"unknown task {name!r}; allowed are {', '.join(TASK_TYPES)}")
     kind = TASK_TYPES[name]
-    given = {"label_column": label_column, "image_size": image_size, "download": download or None, "tokens": tokens}
-    typed: list[tuple[str, object]] = [("--data", data)] if not kind.needs_data else []
-    typed += [(_option(field), value) for field, value in given.items() if not kind.uses(field)]
-    for option, value in typed:
-        if value is not None:
-            shown = option if value is True else f"{option} {value!r}"
-            embedded = option == "--data" and not kind.needs_data
-            why = "is embedded and reads no files" if embedded else f"is {kind.description}"
+    for field, value in values.items():
+        if value is not None and value is not False and not kind.uses(field):
+            shown = _option(field) if value is True else f"{_option(field)} {value!r}"
+            why = "is embedded and reads no files" if field == "data" else f"is {kind.description}"
             raise UserError(f"{shown} has no effect: task {name} {why}")
-    if kind.needs_data and data is None:
-        if download:
+    if kind.needs_data and values["data"] is None:
+        if values["download"]:
             raise UserError(f"--download needs --data DIR, the folder for the files of task {name}")
         absent = f"; {kind.default_data} does not exist" if kind.default_data else ""
         raise UserError(f"task {name} needs --data DIR ({kind.description}){absent}")
     for field in sorted(kind.needs):
-        if given[field] is None:
+        if values[field] is None:
             raise UserError(f"task {name} needs {_option(field)} ({kind.description})")
 
 

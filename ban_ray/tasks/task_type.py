@@ -125,7 +125,8 @@ class TaskType(ABC, Generic[D]):
 
     def uses(self, option: str) -> bool:
         """Whether the task uses a field of `Source`."""
-        return option in self.options or (option == "download" and self.torchvision is not None)
+        always = {"data": self.needs_data, "download": self.torchvision is not None}
+        return always.get(option, option in self.options)
 
     @abstractmethod
     def metric(self, task: "Task") -> "Metric":

@@ -9,6 +9,7 @@ from torch import Tensor
 from ban_ray.evaluation.predictions import TokenOutputs
 from ban_ray.specs import Generation, Task
 from ban_ray.tasks.batches import Batch, steps_per_epoch
+from ban_ray.tasks.task_data import Part, TaskData
 from ban_ray.tasks.text_dataset import END, TextDataset, Tokens
 
 EVALUATION_STREAMS = 16
@@ -17,37 +18,16 @@ EVALUATION_STREAMS = 16
 EVALUATION_STEPS = 35
 
 
-@dataclass(frozen=True)
-class TextPart:
-    """Tokens (n,) int64 on one device, each of them a label: what has to be predicted from those before it."""
-
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class TextData:
-    """A task on a device; inputs are the token before each, the first one's being the end of a line.
+@dataclass(frozen=True, kw_only=True)
+class TextData(TaskData):
+    """A text on a device, each token of which is the label of the one before it; `end` is the input of the first.
 
     Attributes:
-        held_out: the validation text, under both protocols.
         end: number of the token that ends a line.
     """
 
-    task: str
-    train: TextPart
-    held_out: TextPart
-    test: TextPart
-    num_classes: int
-    in_channels: int
     end: int
     corpus: TextDataset
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        return self.corpus.sample_shape
 
     @property
     def views(self) -> int:
@@ -61,8 +41,7 @@ class TextData:
     def training_batches(self, generation: Generation, epoch: int, worker_slice: slice) -> Iterator[Batch]:
         """Tokens (unroll, b) and labels (unroll * b,), step by step, of a worker's part of the streams.
 
-        The text is cut into `batch_size` streams that are read in parallel, the same in every epoch; what does not fill
-        a last batch is dropped.
+        The text is cut into `batch_size` streams that are read in parallel, the same in every epoch.
         """
         recipe = generation.recipe
         length = len(self.train) // recipe.batch_size
@@ -74,7 +53,7 @@ class TextData:
             rows = slice(step * recipe.unroll, (step + 1) * recipe.unroll)
             yield Batch(inputs[rows], labels[rows].flatten())
 
-    def evaluation_batches(self, part: TextPart) -> Iterator[tuple[Tensor, Tensor]]:
+    def evaluation_batches(self, part: Part) -> Iterator[tuple[Tensor, Tensor]]:
         """Tokens (t, streams) and labels (t * streams,) of a whole part, for `concat_outputs`."""
         streams = min(EVALUATION_STREAMS, len(part))
         length = -(-len(part) // streams) if streams else 0
@@ -94,7 +73,7 @@ class TextData:
         of_label = log_probabilities.gather(1, labels[:, None])[:, 0]
         return torch.stack([of_label.double(), top.double(), predicted.double()], 1)
 
-    def concat_outputs(self, reduced: Sequence[Tensor], part: TextPart) -> Tensor:
+    def concat_outputs(self, reduced: Sequence[Tensor], part: Part) -> Tensor:
         """The reduced outputs in the text's order: (len(part), 3) on the CPU."""
         streams = min(EVALUATION_STREAMS, len(part))
         return torch.cat([*reduced]).view(-1, streams, 3).transpose(0, 1).reshape(-1, 3)[: len(part)].cpu()
@@ -104,15 +83,15 @@ class TextData:
         label, top, predicted = outputs.unbind(1)
         return TokenOutputs(label.float().numpy(), predicted.long().numpy(), top.float().numpy())
 
-    def _shifted(self, part: TextPart) -> Tensor:
+    def _shifted(self, part: Part) -> Tensor:
         return torch.cat([part.labels.new_tensor([self.end]), part.labels[:-1]])
 
 
 def load_text(task: Task, corpus: TextDataset, device: torch.device) -> TextData:
     """Put a corpus on a device."""
 
-    def part(tokens: Tokens) -> TextPart:
-        return TextPart(torch.from_numpy(tokens.astype("int64")).to(device))
+    def part(tokens: Tokens) -> Part:
+        return Part(torch.from_numpy(tokens.astype("int64")).to(device))
 
     return TextData(
         task=task.name,
@@ -121,6 +100,7 @@ def load_text(task: Task, corpus: TextDataset, device: torch.device) -> TextData
         test=part(corpus.test),
         num_classes=corpus.num_classes,
         in_channels=corpus.in_channels,
+        sample_shape=corpus.sample_shape,
         end=corpus.vocabulary.index(END),
         corpus=corpus,
     )

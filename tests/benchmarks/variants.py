@@ -154,8 +154,8 @@ class Bench:
 
     def _small(self) -> ImageData:
         count = self.steps * BATCH
-        part = ImagePart(self.data.train.images[:count], self.data.train.labels[:count])
-        nothing = ImagePart(self.data.test.images[:1], self.data.test.labels[:1])
+        part = ImagePart(self.data.train.labels[:count], self.data.train.images[:count])
+        nothing = ImagePart(self.data.test.labels[:1], self.data.test.images[:1])
         return replace(self.data, train=part, held_out=nothing, test=nothing)
 
     def _trained(self, precision: str, objective: str, rows: SharedMemoryTable | None = None) -> float:

@@ -1,4 +1,4 @@
-"""What may be asked for: each task's options, sizes, and folders in which nothing fits."""
+"""Sources: options that a task does not use, folders, and files that a folder lacks."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What a text's files say, and what is no text, in one sentence with the value."""
+"""Texts read from files; what is no text is one sentence with the value."""
 
 import itertools
 from pathlib import Path

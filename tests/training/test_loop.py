@@ -158,7 +158,7 @@ def test_no_held_out_sample_is_ever_trained_on(
 def test_test_data_decide_nothing(data: ImageData, make_generation: MakeGeneration) -> None:
     generation = make_generation(epochs=2)
     usual = train(generation, None, data, CPU)
-    spoilt = ImageData(**{**vars(data), "test": type(data.test)(255 - data.test.images[:50], data.test.labels[:50])})
+    spoilt = ImageData(**{**vars(data), "test": type(data.test)(data.test.labels[:50], 255 - data.test.images[:50])})
     other = train(generation, None, spoilt, CPU)
     assert same_bits(usual.weights, other.weights)
     assert without_times(usual.history) == without_times(other.history)

@@ -97,7 +97,7 @@ class TestKDLib:
             100 * (1 - right / 1397)
         )
         for cut in (1, 255, 256, 257):
-            part = ImagePart(data.test.images[:cut], data.test.labels[:cut])
+            part = ImagePart(data.test.labels[:cut], data.test.images[:cut])
             network = initial_network(generation, data)
             network.load_state_dict(made.weights)
             said = evaluate(network, data, part, generation.recipe)
@@ -168,7 +168,7 @@ class TestNocotan:
         """There, the teacher is the epoch with the best test accuracy; here, the last one, whatever the test says."""
         generation = make_generation(epochs=3)
         first, states = train_with_states(generation, data)
-        shuffled = ImagePart(data.test.images, data.test.labels.flip(0))
+        shuffled = ImagePart(data.test.labels.flip(0), data.test.images)
         other = train(generation, None, ImageData(**{**vars(data), "test": shuffled}), CPU)
         assert same_bits(first.weights, other.weights)
         assert without_times(first.history) == without_times(other.history)

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ban_ray.evaluation.metrics import BITS, PERPLEXITY, error_percent, mean_log_likelihood
 from ban_ray.specs import Recipe
-from ban_ray.tasks.text_data import EVALUATION_STREAMS, TextData, TextPart, load_text
+from ban_ray.tasks.task_data import Part
+from ban_ray.tasks.text_data import EVALUATION_STREAMS, TextData, load_text
 from ban_ray.training import train
 from ban_ray.training.evaluation import evaluate
 from tests.conftest import CPU
@@ -83,8 +84,23 @@ class Clock(nn.Module):
 
 
 def counting(period: int, tokens: int) -> TextData:
-    labels = TextPart(torch.arange(tokens) % period)
-    return TextData("text", labels, labels, labels, period, 3, 0, None)  # type: ignore[arg-type]
+    return text_of(torch.arange(tokens) % period, period, 0)
+
+
+def text_of(labels: Tensor, classes: int, end: int) -> TextData:
+    """The same tokens in each part, of no vocabulary."""
+    part = Part(labels)
+    return TextData(
+        task="text",
+        train=part,
+        held_out=part,
+        test=part,
+        corpus=None,  # type: ignore[arg-type]
+        num_classes=classes,
+        in_channels=3,
+        sample_shape=(),
+        end=end,
+    )
 
 
 def test_a_state_is_carried_through_an_evaluation() -> None:
@@ -108,9 +124,8 @@ def test_every_token_is_predicted_once_and_in_order(tokens: int) -> None:
             return nn.functional.one_hot(given.flatten(), 50).double() * 40
 
     chance = np.random.default_rng(tokens).integers(0, 50, tokens)
-    part = TextPart(torch.from_numpy(chance))
-    data = TextData("text", part, part, part, 50, 3, 7, None)  # type: ignore[arg-type]
-    outputs = data.to_stored(evaluate(Echo(), data, part, Recipe()))
+    data = text_of(torch.from_numpy(chance), 50, 7)
+    outputs = data.to_stored(evaluate(Echo(), data, data.test, Recipe()))
     assert outputs.predicted.tolist() == [7, *chance[:-1].tolist()]
     assert np.array_equal(outputs.label > -1, outputs.predicted == chance)
     assert outputs.label.shape == outputs.top.shape == (tokens,)
