@@ -62,6 +62,8 @@ def one_thread() -> Iterator[None]:
     """Workers set the number of threads of their process, which here is the tests'."""
     yield
     torch.set_num_threads(1)
+
+
 # Workers of pytest-xdist have the width of a terminal, and commands would break their lines at it.
 os.environ.pop("COLUMNS", None)
 

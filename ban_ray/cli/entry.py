@@ -68,9 +68,8 @@ def _status(main: Callable[[], Any], storage_status: int, resume: str) -> int:
     except ClusterLost as error:
         return _fail(str(error), EXIT_CLUSTER)
     except OSError as error:
-        return _fail(
-            storage_sentence(error) if resume else f"{error.filename}: {error.strerror or error}", storage_status
-        )
+        file = error.filename or "the storage"
+        return _fail(storage_sentence(error) if resume else f"{file}: {error.strerror or error}", storage_status)
     except (click.Abort, KeyboardInterrupt):
         click.echo(f"Interrupted{ending}.", err=True)
         return EXIT_INTERRUPTED

@@ -72,7 +72,7 @@ def test_errors_are_a_sentence_and_a_status(error: BaseException, status: int, s
 @pytest.mark.parametrize(
     ("error", "status", "sentence"),
     [
-        (OSError(28, "No space left", "a/b"), EXIT_STORAGE, f"Error: a/b: No space left; {RESUME}"),
+        (OSError(28, "No space left", "a/b"), EXIT_STORAGE, "No space left: 'a/b'; what was published stays"),
         (DamagedMember("member a is damaged"), EXIT_STORAGE, "moves it out of the way; the same command then"),
         (KeyboardInterrupt(), 130, f"Interrupted; {RESUME}."),
     ],
@@ -130,7 +130,8 @@ def test_a_terminal_that_closes_ends_a_command_tidily(tmp_path: Path) -> None:
     controller, terminal = pty.openpty()
     process = started(tmp_path / "file", terminal)
     os.close(terminal)
-    assert os.read(controller, 100) == b"ready\r\n"
+    with os.fdopen(os.dup(controller), "rb") as lines:
+        assert lines.readline() == b"ready\r\n"
     os.close(controller)
     process.send_signal(signal.SIGHUP)
     assert process.wait(60) == 130

@@ -181,5 +181,5 @@ def test_what_a_killed_process_left_is_deleted(tmp_path: Path) -> None:
 
 
 def test_commands_that_size_a_table_import_no_torch() -> None:
-    code = "import sys, ban_ray.search.search, ban_ray.population.commands.removing; sys.exit('torch' in sys.modules)"
+    code = "import sys, ban_ray.search.search, ban_ray.population.commands.rm_gc; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0

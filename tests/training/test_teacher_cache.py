@@ -27,6 +27,9 @@ from tests.conftest import CPU, MakeGeneration
 from tests.helpers.local_jobs import make_chain, run_job, stored_bytes
 from tests.helpers.training_spies import a_teacher, same_bits, train_with_states, watch_teachers
 
+# Tables of one teacher are shared by the processes of a node.
+pytestmark = pytest.mark.xdist_group("teacher_cache")
+
 CACHED = {"teacher_outputs": "cached", "batch_size": 50}
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
+from ban_ray.cli.console import Console
 from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.population import Population, open_storage
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
