@@ -1,4 +1,4 @@
-"""What all tests share: one thread, a cache of their own, the embedded task."""
+"""Fixtures of all tests: one thread, a cache of their own, the embedded task."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""What the documents for developers name exists, and the examples in them run."""
+"""Names and examples in the documents for developers exist and run."""
 
 import importlib.util
 import re

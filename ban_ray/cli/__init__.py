@@ -1,1 +1,1 @@
-"""What all commands share: exit codes, parameter types, console output."""
+"""The shared parts of all commands: exit codes, parameter types, console output."""

@@ -1,4 +1,4 @@
-"""What a member's files hold, read from bytes that anyone may have written."""
+"""The contents of a member's files, read from bytes that anyone may have written."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Who taught whom."""
+"""The lineage of a member: its teachers and their teachers."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

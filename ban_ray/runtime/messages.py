@@ -1,4 +1,4 @@
-"""What a trial and its worker group are told to do, as JSON; torch-free, for the drivers."""
+"""The specification of a trial and of its worker group's job, as JSON; torch-free, for the drivers."""
 
 from typing import Literal
 

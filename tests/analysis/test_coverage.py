@@ -1,4 +1,4 @@
-"""What the intervals cover and how often the tests reject, by simulation of crossed, paired errors."""
+"""Coverage of the intervals and sizes of the tests, by simulation of crossed, paired errors."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What a page says beside its figures: whom they rest on, what they are of, and what differs from the papers."""
+"""Statements beside the figures of a page: their basis, their scope and the differences from the papers."""
 
 from dataclasses import dataclass
 

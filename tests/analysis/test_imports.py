@@ -1,4 +1,4 @@
-"""What the room may import, and how fast its doors open."""
+"""Imports that the room may have, and the time that they take."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Whether bf16 trains to other errors than fp32: the same chains by both, paired by seed.
+"""Errors of bf16 beside those of fp32: the same chains by both, paired by seed.
 
     python -m tests.benchmarks.precision DIR STORAGE [--network densenet-bc-16-12] [--seeds 0,1,2,3,4] [--epochs 8]
 

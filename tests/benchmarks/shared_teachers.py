@@ -1,4 +1,4 @@
-"""What the population saves: the rows of `match_densenet`, searched one after another, teachers shared or not.
+"""Time that the population saves: the rows of `match_densenet`, searched one after another, teachers shared or not.
 
     python -m tests.benchmarks.shared_teachers [--seeds 0,1,2,3,4]
 

@@ -1,4 +1,4 @@
-"""What `tests/benchmarks/loop.py` measures: one generation's training in several ways, images per second of each."""
+"""Variants that `tests/benchmarks/loop.py` measures: a generation's training in several ways, in images per second."""
 
 import subprocess
 import tempfile

@@ -1,4 +1,4 @@
-"""What an autoscaler may add is counted, as Ray's own Train counts it."""
+"""Nodes that an autoscaler may add are counted, as Ray's own Train counts them."""
 
 from collections.abc import Iterator
 

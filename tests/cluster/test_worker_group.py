@@ -1,4 +1,4 @@
-"""What a worker group asks of a cluster."""
+"""The resources that a worker group asks of a cluster."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What holds for every registered sampler, and for an example that one more file adds."""
+"""The contract of every registered sampler, and of an example that one more file adds."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Where the recorded commands are typed."""
+"""The folder in which the recorded commands are typed."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What is recorded, as it is today: the tests compare it with what `tests.golden.record` has written down."""
+"""The values that are recorded, as they are today, for comparison with the recorded ones."""
 
 import hashlib
 import json

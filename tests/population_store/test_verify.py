@@ -1,4 +1,4 @@
-"""What `verify` finds, and how a damaged member is set aside."""
+"""Findings of `verify`, and the quarantine of damaged members."""
 
 import shutil
 from collections.abc import Callable

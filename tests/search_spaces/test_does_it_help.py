@@ -1,4 +1,4 @@
-"""What `does_it_help` trains beside its chains: controls of the same compute, from the same baseline."""
+"""Controls of `does_it_help`: the same compute as its chains, from the same baseline."""
 
 from ban_ray.search.config import spaces
 from ban_ray.search.config.options import SearchOptions

@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 
+from ban_ray.cli.params import option_name
 from ban_ray.errors import UserError
 from ban_ray.search.config import spaces
 from ban_ray.search.config.checks import check_teacher_cache, reject_ineffective_options
@@ -41,7 +42,9 @@ def resolve(options: SearchOptions) -> SearchSpec:
     scale = space.scales[options.scale]
     for option in sorted(space.chooses):
         if getattr(options, option) is not None:
-            raise UserError(f"--{option} {getattr(options, option)!r} has no effect: space {space.name} chooses it")
+            raise UserError(
+                f"{option_name(option)} {getattr(options, option)!r} has no effect: space {space.name} chooses it"
+            )
     source = Source.of(
         resolve_task_name(options, scale, space),
         options.data,

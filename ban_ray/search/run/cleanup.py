@@ -1,4 +1,4 @@
-"""What chains leave behind that were stopped in training: claims, and checkpoints that would fill the disk."""
+"""Cleanup after chains that were stopped in training: their claims, and checkpoints that would fill the disk."""
 
 import time
 

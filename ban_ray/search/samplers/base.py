@@ -1,4 +1,4 @@
-"""What a search asks of a sampler; Optuna is imported where one is made."""
+"""The interface of a sampler; Optuna is imported only where one is made."""
 
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 

@@ -1,4 +1,4 @@
-"""What a further start of a sampled search runs again, and what it leaves as it is."""
+"""A further start of a sampled search: what runs again, and what stays as it is."""
 
 import shutil
 from dataclasses import replace
