@@ -10,7 +10,7 @@ import pytest
 from ban_ray import cluster
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.errors import ClusterLost
-from tests.search.test_faults import descendants
+from tests.helpers.processes import descendants
 
 pytestmark = pytest.mark.ray
 

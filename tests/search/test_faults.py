@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,59 +15,35 @@ import pytest
 
 from ban_ray.population import Population, open_storage
 from tests.helpers.command import Command, contents, write_space
+from tests.helpers.processes import MARK, await_none, descendants, kill_all
 
 pytestmark = pytest.mark.ray
-
-MARK = "BAN_RAY_TEST_RUN"
 
 KINDS = {"worker": "ray::RayTrainWorker", "driver": "ray::ChainDriver", "raylet": "raylet/raylet", "script": ""}
 
 
-def descendants(root: int) -> Iterator[tuple[int, str]]:
-    """Process ids and command lines below a process, so that no other cluster on the machine is touched."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(entry.name))
-    left = [root]
-    while left:
-        for child in children.get(left.pop(), []):
-            left.append(child)
-            try:
-                yield child, Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            except OSError:
-                continue
-
-
-def kill(process: "subprocess.Popen[bytes]", kind: str, chance: random.Random) -> bool:
+def kill(process: "subprocess.Popen[bytes]", kind: str, rng: random.Random) -> bool:
     """Kill one process of a kind with SIGKILL; False where there is none at the moment."""
-    found = (
+    candidates = (
         [process.pid] if kind == "script" else [pid for pid, line in descendants(process.pid) if KINDS[kind] in line]
     )
-    if not found:
+    if not candidates:
         return False
     try:
-        os.kill(chance.choice(found), signal.SIGKILL)
+        os.kill(rng.choice(candidates), signal.SIGKILL)
     except ProcessLookupError:
         return False
     return True
 
 
-Left = dict[str, int]
-"""Newest complete epoch of each unfinished generation, by key."""
-
-
-def unfinished(folder: Path) -> Left:
-    found: Left = {}
+def unfinished(folder: Path) -> dict[str, int]:
+    """Newest complete epoch of each unfinished generation, by key."""
+    newest: dict[str, int] = {}
     for file in (folder / "fire" / "unfinished").glob("*/*/epoch-*"):
-        if made := re.fullmatch(r"epoch-(\d+)-[0-9a-f]+\.\w+", file.name):
+        if match := re.fullmatch(r"epoch-(\d+)-[0-9a-f]+\.\w+", file.name):
             key = file.parts[-3]
-            found[key] = max(found.get(key, 0), int(made[1]))
-    return found
+            newest[key] = max(newest.get(key, 0), int(match[1]))
+    return newest
 
 
 def finish_under_fire(
@@ -79,7 +53,7 @@ def finish_under_fire(
 
     Returns the epochs from which generations had to go on, by key, as they stood when no process was left.
     """
-    chance, left = random.Random(seed), list(kinds)
+    rng, waiting = random.Random(seed), list(kinds)
     deadline = time.monotonic() + 240 * (1 + len(kinds))
     owed: dict[str, set[int]] = {}
     while time.monotonic() < deadline:
@@ -94,61 +68,29 @@ def finish_under_fire(
         )
         try:
             while process.poll() is None and time.monotonic() < deadline:
-                if left and unfinished(folder):
-                    time.sleep(chance.uniform(0, 2))
-                    if kill(process, left[0], chance):
-                        left.pop(0)
+                if waiting and unfinished(folder):
+                    time.sleep(rng.uniform(0, 2))
+                    if kill(process, waiting[0], rng):
+                        waiting.pop(0)
                 time.sleep(0.1)
         finally:
             if process.poll() is None:
                 kill_all(token)
         if process.wait() == 0:
-            assert not left, f"ended before {left} could be killed"
+            assert not waiting, f"ended before {waiting} could be killed"
             await_none(token)
             return owed
         kill_all(token)
-        there = set(Population(open_storage(str(folder / "fire"))).keys())
+        published = set(Population(open_storage(str(folder / "fire"))).keys())
         for key, epoch in unfinished(folder).items():
-            if key not in there:
+            if key not in published:
                 owed.setdefault(key, set()).add(epoch)
-    pytest.fail(f"did not finish; left to kill: {left}")
-
-
-def started_by(token: str) -> list[int]:
-    """Living processes that have inherited a mark in their environment, whatever became of their parents."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                marked = f"{MARK}={token}".encode() in (entry / "environ").read_bytes().split(b"\0")
-                dead = (entry / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
-            except OSError:
-                continue
-            if marked and not dead:
-                found.append(int(entry.name))
-    return found
-
-
-def await_none(token: str) -> None:
-    """A command that has ended leaves no process, which a few seconds are allowed to show."""
-    deadline = time.monotonic() + 10
-    while alive := started_by(token):
-        assert time.monotonic() < deadline, f"processes are left: {alive}"
-        time.sleep(0.2)
-
-
-def kill_all(token: str) -> None:
-    """Orphans of a killed cluster go on for about a second."""
-    while alive := started_by(token):
-        for process in alive:
-            with suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-        time.sleep(0.1)
+    pytest.fail(f"did not finish; not killed: {waiting}")
 
 
 def check(storage: Path, undisturbed: Path, owed: dict[str, set[int]]) -> None:
     assert contents(storage) == contents(undisturbed)
-    population, quiet = (Population(open_storage(str(place))) for place in (storage, undisturbed))
+    population, quiet = (Population(open_storage(str(folder))) for folder in (storage, undisturbed))
     for name in ("unfinished", "claims"):
         assert population.storage.list(name) == []
     for member in population:
@@ -187,13 +129,13 @@ def test_three_kills(tmp_path: Path, space: str, quiet: Path, environment: dict[
 @pytest.mark.slow
 @pytest.mark.timeout(24 * 3600)
 def test_a_hundred_kills(tmp_path: Path, space: str, quiet: Path, environment: dict[str, str]) -> None:
-    chance = random.Random(1)
+    rng = random.Random(1)
     for round_ in range(25):
         kinds = [*KINDS]
-        chance.shuffle(kinds)
+        rng.shuffle(kinds)
         folder = tmp_path / str(round_)
         folder.mkdir()
         owed = finish_under_fire(folder, space, environment, kinds, seed=round_)
         check(folder / "fire", quiet, owed)
-        told = {key[:8]: sorted(epochs) for key, epochs in owed.items()}
-        print(f"round {round_ + 1}: killed {', '.join(kinds)}; went on from epochs {told}", flush=True)
+        resumed = {key[:8]: sorted(epochs) for key, epochs in owed.items()}
+        print(f"round {round_ + 1}: killed {', '.join(kinds)}; resumed from epochs {resumed}", flush=True)

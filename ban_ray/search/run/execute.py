@@ -167,7 +167,7 @@ class _Run:
         spec, state, ray_folder = self.plan.spec, self.state, self.paths.folder / "ray"
         # What Tune and Train keep is never read again: the population is the record of what is done.
         shutil.rmtree(ray_folder, ignore_errors=True)
-        context = self._context()
+        context = make_context(spec, self.paths.url, self.population, self.execution)
         view = progress_view(console, state.queue.chains, self._max_generations_to_train())
         metrics = SearchMetrics(self.paths.name, self.population, self.plan.published)
 
@@ -200,22 +200,6 @@ class _Run:
                 controller.finish()
         return controller
 
-    def _context(self) -> RunContext:
-        """What every worker shares: options of the same names, and what this run has found out."""
-        spec = self.plan.spec
-        shared = set(RunContext.model_fields) & set(type(spec.options).model_fields)
-        options = spec.options.model_dump(include=shared)
-        return RunContext(
-            **options
-            | {
-                "storage": self.paths.url,
-                "storage_id": storage_id(self.population.storage),
-                "source": spec.source,
-                "execution": self.execution,
-                "teacher_description": spec.teacher_description,
-            }
-        )
-
     def _max_generations_to_train(self) -> int:
         """Generations that may be trained; an upper bound for a sampled search."""
         spec, state = self.plan.spec, self.state
@@ -224,6 +208,19 @@ class _Run:
             return sum(key not in self.population for key in keys)
         num_chains = len(state.queue.chains) + state.proposals.remaining * len(spec.seeds)
         return num_chains * (spec.generations + 1)
+
+
+def make_context(spec: SearchSpec, url: str, population: Population, execution: str) -> RunContext:
+    """What every worker shares: the options that `RunContext` has too, and facts of this execution."""
+    shared = RunContext.model_fields.keys() & type(spec.options).model_fields.keys()
+    facts = {
+        "storage": url,
+        "storage_id": storage_id(population.storage),
+        "source": spec.source,
+        "execution": execution,
+        "teacher_description": spec.teacher_description,
+    }
+    return RunContext(**spec.options.model_dump(include=shared) | facts)
 
 
 def _result(

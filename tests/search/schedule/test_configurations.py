@@ -57,7 +57,7 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
 
 def test_a_failed_configuration_has_no_value(population: Population) -> None:
     state = open_state(population, simulated_search(seeds=(0, 1)))
-    first, second = state.proposals.propose() or ()
+    first, second = state.proposals.propose() or []
     for planned in (first, second):
         state.tracker.on_chain_start(planned)
     train(population, first)

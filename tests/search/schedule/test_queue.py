@@ -44,7 +44,7 @@ def test_no_chain_is_begun_beyond_the_generations() -> None:
     assert first is not None
     assert second is not None
     assert queue.next() is None
-    assert not queue.finished, "one of them may be stopped and give back what it did not train"
+    assert queue.finished is False, "one of them may be stopped and give back what it did not train"
     queue.on_generation_trained(first)
     queue.on_chain_end(first)
     third = queue.next()

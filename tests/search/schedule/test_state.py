@@ -89,7 +89,7 @@ def test_stopped_chains_are_compared_with_after_a_restart(population: Population
     """Of a generation that was stopped in training nothing is published: only the study has its error."""
     spec = simulated_search(stopping=True, samples=1)
     state = open_state(population, spec)
-    (planned,) = state.proposals.propose() or ()
+    (planned,) = state.proposals.propose() or []
     rung = planned.chain.generations[0].recipe.rung_epoch
     assert rung is not None
     state.tracker.on_chain_start(planned)

@@ -15,22 +15,22 @@ def data(tmp_path: Path) -> Path:
     return write(tmp_path / "text", babble(3000, 0), babble(300, 1), babble(300, 2))
 
 
-def asked(data: Path, batch_size: int | None = None) -> SearchSpec:
+def paper_search(data: Path, batch_size: int | None = None) -> SearchSpec:
     return resolve(
         SearchOptions(space="language_models", scale="paper", task="text", data=str(data), batch_size=batch_size)
     )
 
 
-def batch_sizes(request: SearchSpec) -> dict[str, int]:
-    return {planned.position.row: planned.chain.generations[0].recipe.batch_size for planned in request.chains}
+def batch_sizes(spec: SearchSpec) -> dict[str, int]:
+    return {planned.position.row: planned.chain.generations[0].recipe.batch_size for planned in spec.chains}
 
 
 def test_a_typed_batch_size_holds_for_every_network(data: Path) -> None:
-    own = batch_sizes(asked(data))
+    own = batch_sizes(paper_search(data))
     assert len(set(own.values())) == 2, "the papers' recipes differ"
     for typed in own.values():
-        assert set(batch_sizes(asked(data, typed)).values()) == {typed}
+        assert set(batch_sizes(paper_search(data, typed)).values()) == {typed}
 
 
-def test_nobody_is_told_that_the_validation_text_is_trained_on(data: Path) -> None:
-    assert "paper protocol: last epoch on test" in asked(data).setting_description
+def test_the_validation_text_is_not_said_to_be_trained_on(data: Path) -> None:
+    assert "paper protocol: last epoch on test" in paper_search(data).setting_description

@@ -1,0 +1,68 @@
+"""Events on their way through Ray Train and Ray Tune: each comes back as it was."""
+
+import json
+import math
+
+import pytest
+from pydantic import ValidationError
+
+from ban_ray.runtime.events import (
+    ChainEnded,
+    EpochEnded,
+    Event,
+    GenerationEvent,
+    Published,
+    Reused,
+    Waiting,
+    from_record,
+    to_record,
+)
+
+KEY = "0" * 64
+EVENTS: list[Event] = [
+    EpochEnded(generation=1, key=KEY, epochs=10, rung=9, values={"epoch": 9, "held_out_error": 12.5, "loss": None}),
+    EpochEnded(generation=0, key=KEY, epochs=10, values={"epoch": 3, "loss": 0.1 + 0.2, "name": "é"}),
+    Published(generation=2, key=KEY, epochs=10, values={"held_out_error": None, "test_error": 3.25}),
+    Published(generation=2, key=KEY),
+    Reused(generation=0, key=KEY, values={"test_error": 3.25}),
+    Waiting(key=KEY),
+    ChainEnded(status="done"),
+    ChainEnded(status="failed", key=KEY, message="its loss is not finite"),
+]
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
+def test_an_event_comes_back_with_its_type(event: Event) -> None:
+    record = to_record(event)
+    assert from_record(json.loads(json.dumps(record))) == event
+    assert type(from_record(record)) is type(event)
+    # Tune flattens nested dictionaries and adds fields of its own.
+    assert all(isinstance(value, str) for value in record.values())
+    assert from_record({**record, "time_total_s": 1.5, "done": False}) == event
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite_come_back(value: float) -> None:
+    event = from_record(to_record(Published(generation=0, key=KEY, values={"loss": value, "held_out_error": None})))
+    assert isinstance(event, Published)
+    assert event.values["held_out_error"] is None
+    assert event.values["loss"] == value or (math.isnan(value) and math.isnan(event.values["loss"]))
+
+
+def test_a_record_without_an_event_has_none() -> None:
+    assert from_record({}) is None
+    assert from_record({"time_total_s": 1.5}) is None
+
+
+def test_an_unknown_event_or_field_is_refused() -> None:
+    for text in ('{"kind": "other"}', '{"kind": "waiting", "key": "k", "for": "k"}', '{"key": "k"}'):
+        with pytest.raises(ValidationError):
+            from_record({"event": text})
+
+
+def test_an_epoch_is_at_the_rung_or_not() -> None:
+    at_rung, elsewhere, *others = [event for event in EVENTS if isinstance(event, GenerationEvent)]
+    assert isinstance(at_rung, EpochEnded) and isinstance(elsewhere, EpochEnded)
+    assert (at_rung.epoch, at_rung.is_at_rung) == (9, True)
+    assert (elsewhere.epoch, elsewhere.is_at_rung) == (3, False), "a generation without a rung has none"
+    assert not any(isinstance(event, EpochEnded) for event in others)
