@@ -1,4 +1,4 @@
-"""The question before what costs much or cannot be undone."""
+"""The confirmation of what costs much or cannot be undone."""
 
 import sys
 
@@ -8,11 +8,11 @@ from ban_ray.errors import UserError
 
 
 def confirm(question: str, *, without_terminal: str, declined: str, stderr: bool = False) -> None:
-    """Ask on the terminal; only ``yes`` goes on.
+    """Ask on the terminal, and return if the answer is ``yes``.
 
     Args:
-        without_terminal, declined: what is told where nobody can be asked, and where the answer is another.
-        stderr: where the output proper is read by a program.
+        without_terminal, declined: error messages without a terminal, and for another answer.
+        stderr: ask on stderr, where a program reads stdout.
 
     Raises:
         UserError: the answer is not yes, or there is no terminal to ask on.

@@ -1,4 +1,4 @@
-"""``python -m ban_ray.population``: look into a population, check it, add to it, take from it."""
+"""``python -m ban_ray.population``: list, check, import, export and remove members."""
 
 import click
 

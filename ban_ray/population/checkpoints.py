@@ -1,4 +1,4 @@
-"""Unfinished generations: checkpoints at the ends of epochs, whole or not at all, named by what they hold."""
+"""Checkpoints of unfinished generations, written at the ends of epochs and named by their digests."""
 
 import hashlib
 import re
@@ -14,21 +14,21 @@ _NAME = re.compile(r"epoch-(\d{4,})-([0-9a-f]{64})\.pt")
 
 
 def save(storage: Storage, key: str, claim: str, epoch: int, data: bytes) -> None:
-    """Write the state after `epoch` epochs and drop this claim's older ones."""
-    place = f"{checkpoint_folder(key)}/{claim}"
-    storage.write(f"{place}/epoch-{epoch:04d}-{hashlib.sha256(data).hexdigest()}.pt", data)
-    for name in storage.list(place)[:-KEPT]:
-        storage.delete(f"{place}/{name}")
+    """Write the state after `epoch` epochs and delete this claim's older ones."""
+    folder = f"{checkpoint_folder(key)}/{claim}"
+    storage.write(f"{folder}/epoch-{epoch:04d}-{hashlib.sha256(data).hexdigest()}.pt", data)
+    for name in storage.list(folder)[:-KEPT]:
+        storage.delete(f"{folder}/{name}")
 
 
 def newest_first(storage: Storage, key: str) -> Iterator[tuple[int, bytes]]:
-    """Epochs done and states under any claim, the most advanced first; damaged ones are passed over."""
-    found = []
+    """Number of epochs and state of each checkpoint under any claim, the most epochs first, without damaged ones."""
+    checkpoints = []
     for claim in storage.list(checkpoint_folder(key)):
-        place = f"{checkpoint_folder(key)}/{claim}"
-        matches = [match for name in storage.list(place) if (match := _NAME.fullmatch(name))]
-        found += [(int(match[1]), match[2], f"{place}/{match[0]}") for match in matches]
-    for epoch, sha256, path in sorted(found, reverse=True):
+        folder = f"{checkpoint_folder(key)}/{claim}"
+        matches = [match for name in storage.list(folder) if (match := _NAME.fullmatch(name))]
+        checkpoints += [(int(match[1]), match[2], f"{folder}/{match[0]}") for match in matches]
+    for epoch, sha256, path in sorted(checkpoints, reverse=True):
         try:
             data = storage.read(path)
         except FileNotFoundError:
@@ -38,5 +38,5 @@ def newest_first(storage: Storage, key: str) -> Iterator[tuple[int, bytes]]:
 
 
 def clear(storage: Storage, key: str) -> None:
-    """Drop every checkpoint of a key."""
+    """Delete every checkpoint of a key."""
     storage.delete(checkpoint_folder(key))

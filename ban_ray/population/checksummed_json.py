@@ -13,7 +13,7 @@ MAX_DEPTH = 32
 
 
 class ChecksumMismatch(ValueError):
-    """The bytes are not what was signed; the message says what `member.json` is instead."""
+    """The bytes are not what was written; the message is a predicate, such as "is not canonical JSON"."""
 
 
 def seal(plain: Mapping[str, object]) -> bytes:
@@ -25,7 +25,7 @@ def open_sealed(data: bytes) -> bytes:
     """The canonical JSON without its digest.
 
     Raises:
-        NotSigned: it is too long or too deep, of another format version, not canonical, or its digest is another's.
+        ChecksumMismatch: it is too long or too deep, of another format version, not canonical, or its digest differs.
     """
     if len(data) > MAX_BYTES:
         raise ChecksumMismatch(f"has {len(data)} bytes; at most {MAX_BYTES} are read")
@@ -40,13 +40,13 @@ def open_sealed(data: bytes) -> bytes:
     if plain.get("format_version") != FORMAT_VERSION:
         version = repr(plain.get("format_version"))[:50]
         raise ChecksumMismatch(f"has format version {version}, which is not known; this version reads {FORMAT_VERSION}")
-    written = plain.pop("sha256", None)
+    recorded = plain.pop("sha256", None)
     try:
         body = canonical_json(plain)
-        signed = _with_digest(plain, body, written)
+        sealed = _with_digest(plain, body, recorded)
     except ValueError as error:
         raise ChecksumMismatch("is not canonical JSON") from error
-    if written != hashlib.sha256(body).hexdigest() or signed != data:
+    if recorded != hashlib.sha256(body).hexdigest() or sealed != data:
         raise ChecksumMismatch("does not match its digest")
     return body
 

@@ -1,8 +1,8 @@
-"""Claims: who is training a generation now. They save work; correctness never rests on them.
+"""Claims on generations that are being trained. They save work; correctness never rests on them.
 
-A key's claims are numbered files; the holder is the highest number. Taking over creates the next number
-exclusively, so of several takers one succeeds. A holder renews a counter in its file; whoever waits judges
-by its own monotonic clock how long the counter has stood still.
+A key's claims are numbered files, and the highest number holds the key. The next number is created exclusively, so that
+of several runs that take over one succeeds. A holder renews a counter in its file; a run that waits measures by its own
+monotonic clock how long the counter has not changed.
 """
 
 import json
@@ -25,7 +25,7 @@ STALE_S = 45.0
 
 
 def process_identity() -> dict[str, str | int]:
-    """This process, told apart from every other one on this boot of this host."""
+    """What distinguishes this process from every other one on this boot of this host."""
     return {
         "host": socket.gethostname(),
         "boot": _boot(),
@@ -56,8 +56,8 @@ def _owner_is_dead(record: dict[str, Any]) -> bool:
     owner = record.get("owner")
     if not isinstance(owner, dict):
         return False
-    here = process_identity()
-    same = bool(here["boot"]) and all(owner.get(field) == here[field] for field in ("host", "boot"))
+    own = process_identity()
+    same = bool(own["boot"]) and all(owner.get(field) == own[field] for field in ("host", "boot"))
     return same and (not isinstance(owner.get("pid"), int) or _started(owner["pid"]) != owner.get("started"))
 
 
@@ -75,20 +75,20 @@ class Claim:
         return f"{claim_folder(self._key)}/{self._number:06d}.json"
 
     def create(self) -> bool:
-        """False where someone else was faster."""
+        """Create the claim's file; False if another run was faster."""
         if not self._storage.create(self.path, json.dumps(self._record).encode()):
             return False
         self._thread.start()
         return True
 
     def release(self) -> None:
-        """Let the next one train at once."""
+        """Let another run train the generation at once."""
         self._stop()
         self._record["released"] = True
         self._storage.write(self.path, json.dumps(self._record).encode())
 
     def end(self) -> None:
-        """The generation is published: forget every claim of its key."""
+        """Delete every claim of the key, since the generation is published."""
         self._stop()
         self._storage.delete(claim_folder(self._key))
 
@@ -104,11 +104,11 @@ class Claim:
                     return
                 self._storage.write(self.path, json.dumps(self._record).encode())
             except OSError:
-                # The training's own writes tell of a storage that is gone.
+                # A storage that is gone makes the training's own writes fail.
                 continue
 
     def _released_by_the_search(self) -> bool:
-        """A search that ends releases the claims of its workers, the last of which may still be dying."""
+        """Whether the search has released this claim, as it does at its end, while workers may still run."""
         try:
             return json.loads(self._storage.read(self.path)).get("released") is True
         except (FileNotFoundError, ValueError, AttributeError):
@@ -130,11 +130,11 @@ def current(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:
 
 
 def acquire(storage: Storage, key: str, run: str, *, expired: int = 0) -> Claim | None:
-    """Claim a key, unless someone else holds it.
+    """Claim a key; None if another run holds it.
 
     Args:
-        run: names the Train run; its own earlier claim does not stand in its way.
-        stale: number of a claim that a waiter saw standing still for `STALE_S`.
+        run: name of the Train run, which may take over its own earlier claim.
+        expired: number of a claim that `wait` found not renewed for `STALE_S`.
     """
     number, record = current(storage, key)
     free = (
@@ -154,10 +154,10 @@ def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float 
     """Wait until `done()`, or until the claim on `key` is free.
 
     Returns:
-        The number of the claim that was found stale, 0 where it was released or has ended.
+        The number of the claim if its holder is dead or has not renewed it for `STALE_S`, else 0.
     """
-    seen: tuple[int, object] | None = None
-    since = looked = time.monotonic()
+    last_seen: tuple[int, object] | None = None
+    since = checked = time.monotonic()
     while not done():
         number, record = current(storage, key)
         if record is None or record.get("released") is True:
@@ -165,10 +165,10 @@ def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float 
         if _owner_is_dead(record):
             return number
         now = time.monotonic()
-        # While this process could not look, the storage may have been gone for the holder too.
-        could_look, looked = now - looked < STALE_S / 2, now
-        if (number, record.get("counter")) != seen or not could_look:
-            seen, since = (number, record.get("counter")), now
+        # While this process could not check, the storage may have been gone for the holder too.
+        could_check, checked = now - checked < STALE_S / 2, now
+        if (number, record.get("counter")) != last_seen or not could_check:
+            last_seen, since = (number, record.get("counter")), now
         elif now - since > STALE_S:
             return number
         time.sleep(poll_s)
@@ -176,7 +176,7 @@ def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float 
 
 
 def release_runs(storage: Storage, keys: list[str], belongs: Callable[[str], bool]) -> int:
-    """Release the claims of runs that were stopped; returns how many."""
+    """Release the claims of runs that were stopped, and return their number."""
     count = 0
     for key in keys:
         number, record = current(storage, key)

@@ -8,10 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray.errors import DamagedMember
-from ban_ray.evaluation.predictions import Labels, LogProbabilities, Outputs, array_names, from_arrays, to_arrays
+from ban_ray.evaluation.predictions import Labels, Outputs, array_names, from_arrays, to_arrays
 from ban_ray.population.member import History
-
-__all__ = ["Labels", "LogProbabilities", "Predictions", "arrays_of", "history_of", "predictions_of"]
 
 _PARTS = ("held_out", "test")
 
@@ -21,7 +19,7 @@ class Predictions:
     """Outputs and the true labels (n,), clean, of both evaluated parts.
 
     Attributes:
-        held_out, test: of images log-probabilities (n, classes), of text what is kept of each token.
+        held_out, test: log-probabilities (n, classes) of images, `TokenOutputs` of text.
     """
 
     held_out: Outputs
@@ -30,7 +28,7 @@ class Predictions:
     test_labels: Labels
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """By name, as they lie in a file."""
+        """Arrays by name, as a file holds them."""
         labels = {"held_out_labels": self.held_out_labels, "test_labels": self.test_labels}
         return {**to_arrays("held_out", self.held_out), **to_arrays("test", self.test), **labels}
 
@@ -39,7 +37,7 @@ def arrays_of(data: bytes, key: str) -> dict[str, NDArray[np.generic]]:
     """The arrays of a safetensors file.
 
     Raises:
-        DamagedMember: it is none, or holds numbers that NumPy does not know.
+        DamagedMember: the data are no such file, or hold numbers that NumPy does not know.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -59,7 +57,7 @@ def shapes_of(head: bytes, key: str) -> dict[str, tuple[int, ...]]:
     """Shapes by name, from the first bytes of a safetensors file.
 
     Raises:
-        DamagedMember: they are not the head of one.
+        DamagedMember: they are not the head of such a file.
     """
     try:
         header = json.loads(head[8 : header_size(head)])
@@ -69,7 +67,7 @@ def shapes_of(head: bytes, key: str) -> dict[str, tuple[int, ...]]:
 
 
 def predictions_of(data: bytes, key: str) -> Predictions:
-    """Raises DamagedMember: they are not log-probabilities with a label for each."""
+    """Raises DamagedMember: the data are not log-probabilities with a label for each."""
     arrays = arrays_of(data, key)
     labels = frozenset(f"{part}_labels" for part in _PARTS)
     if arrays.keys() not in [labels.union(*form) for form in zip(*map(array_names, _PARTS), strict=True)]:
@@ -82,7 +80,7 @@ def predictions_of(data: bytes, key: str) -> Predictions:
 
 
 def history_of(data: bytes, key: str) -> History:
-    """Raises DamagedMember: it is no Parquet table of numbers."""
+    """Raises DamagedMember: the data are no Parquet table of numbers."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

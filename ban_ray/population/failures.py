@@ -1,4 +1,4 @@
-"""Generations that could not be trained, by key, so that nobody trains them into the same wall."""
+"""Records of generations that could not be trained, so that no other run tries them in vain."""
 
 import json
 
@@ -9,11 +9,11 @@ from ban_ray.storage.base import Storage
 
 
 class Failure(BaseModel):
-    """Why a generation has no member.
+    """The reason why a generation has no member.
 
     Attributes:
-        reason: ``non-finite`` (holds for everyone) or one that only holds for the search that met it.
-        search: the search it holds for, None for every search.
+        reason: ``non-finite``, which holds for every search, or a reason that holds for one alone.
+        search: the search that it holds for, None for every search.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -24,7 +24,7 @@ class Failure(BaseModel):
 
 
 def record(storage: Storage, key: str, reason: str, sentence: str, search: str) -> None:
-    """Write down that a key failed; a non-finite loss is the same for every search."""
+    """Record the failure of a key; a loss that is not finite is the same for every search."""
     failure = Failure(reason=reason, sentence=sentence, search=None if reason == "non-finite" else search)
     storage.write(failure_file(key), json.dumps(failure.model_dump()).encode())
 
@@ -39,5 +39,5 @@ def lookup(storage: Storage, key: str, search: str) -> Failure | None:
 
 
 def forget(storage: Storage, key: str) -> None:
-    """Let the key be tried again."""
+    """Delete the record of a key, which may then be trained."""
     storage.delete(failure_file(key))

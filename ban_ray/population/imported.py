@@ -1,4 +1,4 @@
-"""Members whose weights were trained elsewhere, to be teachers here."""
+"""Generations whose weights were trained elsewhere, as teachers."""
 
 from typing import Annotated, Self
 
@@ -12,7 +12,7 @@ _OBJECTIVE = Objective(name="label")
 
 
 class Imported(Spec):
-    """Where a network comes from that was not trained here.
+    """The origin of a network that was trained elsewhere.
 
     Attributes:
         weights: SHA-256 of the member's weights file.
@@ -24,11 +24,11 @@ class Imported(Spec):
 
 
 class ImportedGeneration(Generation):
-    """A generation that is its weights; how they came about is not known.
+    """A generation that is defined by its weights, since its training is not known.
 
     Recipe, objective, seeds and teachers keep their defaults and mean nothing. Where the split was not declared the
     task's protocol is ``paper``: as a network that may have seen every training sample it is refused wherever
-    held-out samples count. It cannot be trained, so no `Order` takes it: students name its key.
+    held-out samples count. It cannot be trained; students name its key.
     """
 
     imported: Imported

@@ -1,7 +1,7 @@
 """The index: a copy of all records in one file, so that thousands are read at once.
 
-It is derived: each record stands with the mark of the file it was read from, one whose mark has changed is read
-again, and a missing, damaged or unwritable index only costs time. Writers replace it whole.
+It is derived: each record is stored with the version of the file that it was read from, a record whose version has
+changed is read from its file, and a missing, damaged or unwritable index only costs time. Writers replace it whole.
 """
 
 import gc
@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from ban_ray.population.population import Population
 
 WORTH_WRITING = 32
-"""Changes after which the index is written again."""
+"""Number of changes after which the index is written."""
 _READERS = 16
 _MAX_BYTES = 1 << 30
 
 
 class _Index(BaseModel):
-    """Marks of records by key, and the records."""
+    """Versions of records by key, and the records; the field's name is part of the file's format."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -44,31 +44,28 @@ class Catalogue:
     damaged: tuple[str, ...]
 
 
-@dataclass
-class _Fresh:
-    members: list[Member] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
-
-
 def catalogue(population: "Population") -> Catalogue:
-    """The members of a storage; only records that the index does not know yet are read one by one."""
+    """The members of a storage; only records that are not in the index, or have changed, are read one by one."""
     with _no_collection():
-        marks = {key: mark for key, mark in population.storage.versions(MEMBERS, RECORD).items() if is_key(key)}
-        known = _load(population)
-        kept = {
-            member.key: member
-            for member in known.members
-            if member.key in marks and known.marks.get(member.key) == marks[member.key]
+        versions = {
+            key: version for key, version in population.storage.versions(MEMBERS, RECORD).items() if is_key(key)
         }
-        fresh = _read(population, sorted(marks.keys() - kept.keys()))
-        members = sorted([*kept.values(), *fresh.members], key=lambda member: member.key)
-        if len(known.members) - len(kept) + len(fresh.members) >= WORTH_WRITING:
-            _save(population, _Index(marks={member.key: marks[member.key] for member in members}, members=members))
-        return Catalogue(tuple(members), tuple(fresh.damaged))
+        index = _load(population)
+        current = {
+            member.key: member
+            for member in index.members
+            if member.key in versions and index.marks.get(member.key) == versions[member.key]
+        }
+        members, damaged = _read(population, sorted(versions.keys() - current.keys()))
+        changes = len(index.members) - len(current) + len(members)
+        members = sorted([*current.values(), *members], key=lambda member: member.key)
+        if changes >= WORTH_WRITING:
+            _save(population, _Index(marks={member.key: versions[member.key] for member in members}, members=members))
+        return Catalogue(tuple(members), tuple(damaged))
 
 
-def _read(population: "Population", keys: list[str]) -> _Fresh:
-    """The records of keys; one that was removed since is left out."""
+def _read(population: "Population", keys: list[str]) -> tuple[list[Member], list[str]]:
+    """The members of keys, and the keys of damaged records; a record that was removed meanwhile is left out."""
 
     def read(key: str) -> Member | DamagedMember | None:
         try:
@@ -76,15 +73,11 @@ def _read(population: "Population", keys: list[str]) -> _Fresh:
         except DamagedMember as error:
             return error
 
-    fresh = _Fresh()
     # Each read waits for a disk or a server.
     with ThreadPoolExecutor(_READERS) as readers:
-        for key, found in zip(keys, readers.map(read, keys), strict=True):
-            if isinstance(found, Member):
-                fresh.members.append(found)
-            elif found is not None:
-                fresh.damaged.append(key)
-    return fresh
+        results = dict(zip(keys, readers.map(read, keys), strict=True))
+    members = [result for result in results.values() if isinstance(result, Member)]
+    return members, [key for key, result in results.items() if isinstance(result, DamagedMember)]
 
 
 def _load(population: "Population") -> _Index:
@@ -112,7 +105,7 @@ def _head(body: bytes) -> bytes:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """While thousands of records are made, the collector would walk them again and again: most of the time."""
+    """No garbage collection, which would take most of the time while thousands of records are made."""
     enabled = gc.isenabled()
     gc.disable()
     try:

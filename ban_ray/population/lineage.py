@@ -1,7 +1,7 @@
-"""The lineage of a member: its teachers and their teachers."""
+"""The ancestors and the students of members."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.member import Member
@@ -24,22 +24,21 @@ class Ancestor:
 
 def lineage(population: Population, member: Member) -> tuple[Ancestor, ...]:
     """A member and all that it descends from, each once and after its teachers, the member itself last."""
-    found: dict[str, Ancestor] = {}
-    waiting = [(member.key, False)]
+    ordered: dict[str, Ancestor] = {}
     seen: dict[str, Ancestor] = {member.key: Ancestor(member.key, member, "")}
+    waiting = [(member.key, False)]
     while waiting:
         key, teachers_done = waiting.pop()
-        if key in found:
+        if key in ordered:
             continue
-        one = seen.get(key) or _look_up(population, key)
-        seen[key] = one
-        teachers = one.member.generation.teachers if one.member else ()
+        ancestor = seen[key] = seen.get(key) or _look_up(population, key)
+        teachers = ancestor.member.generation.teachers if ancestor.member else ()
         if teachers_done or not teachers:
-            found[key] = one
+            ordered[key] = ancestor
         else:
             waiting.append((key, True))
             waiting += [(teacher, False) for teacher in reversed(teachers) if teacher not in seen]
-    return tuple(_with_note(one, found) for one in found.values())
+    return tuple(_with_note(ancestor, ordered.values()) for ancestor in ordered.values())
 
 
 def taught_by(population: Population, keys: Collection[str]) -> dict[str, list[str]]:
@@ -60,13 +59,15 @@ def _look_up(population: Population, key: str) -> Ancestor:
     return Ancestor(key, member, "" if member else "is not in the population")
 
 
-def _with_note(one: Ancestor, found: dict[str, Ancestor]) -> Ancestor:
-    if one.member is None:
-        return one
+def _with_note(ancestor: Ancestor, others: Collection[Ancestor]) -> Ancestor:
+    """The ancestor, with a note if its weights are not those that taught its students."""
+    if ancestor.member is None:
+        return ancestor
+    weights = ancestor.member.weights.sha256
     students = [
         other.key[:12]
-        for other in found.values()
-        if other.member and other.member.teachers.get(one.key, one.member.weights.sha256) != one.member.weights.sha256
+        for other in others
+        if other.member and other.member.teachers.get(ancestor.key, weights) != weights
     ]
     note = f"has other weights than those that taught {', '.join(students)}" if students else ""
-    return Ancestor(one.key, one.member, note)
+    return replace(ancestor, note=note)

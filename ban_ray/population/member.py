@@ -1,4 +1,4 @@
-"""The record of a published generation, and the reading of it from bytes that anyone may have written."""
+"""The record of a published generation, written and read as checksummed JSON."""
 
 import hashlib
 from typing import Annotated, Self
@@ -20,7 +20,7 @@ History = list[dict[str, float | int | None]]
 means over the training views, unweighted parts); ``train_error``, ``teacher_error`` (percent, on training views);
 ``teacher_confidence`` (mean maximum probability), ``teacher_entropy`` (nats); ``held_out_error`` (percent),
 ``held_out_log_likelihood`` (nats); ``images_per_second`` of training (of text tokens); ``seconds`` with
-evaluation; under cached teacher outputs ``teacher_outputs_found``, the share of rank 0's that was there already."""
+evaluation; with cached teacher outputs ``teacher_outputs_found``, the hit rate of rank 0's cache."""
 
 
 class File(BaseModel):
@@ -45,7 +45,7 @@ class File(BaseModel):
 
 
 class MemberMetrics(BaseModel):
-    """Computed from the stored predictions; held-out ones are None under the paper protocol.
+    """Metrics of the stored predictions; held-out ones are None under the paper protocol.
 
     Attributes:
         held_out_error, test_error: percent.
@@ -98,7 +98,7 @@ class Member(BaseModel):
 
     @property
     def objective(self) -> str:
-        """What taught it, as it is typed; ``imported`` where that is not known."""
+        """The objective of its training, as it is typed; ``imported`` where that is not known."""
         return "imported" if isinstance(self.generation, ImportedGeneration) else str(self.generation.objective)
 
     @property
@@ -132,8 +132,8 @@ class Member(BaseModel):
             member = cls.model_validate_json(open_sealed(data), strict=True)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))[:100]
-            raise DamagedMember(f"member {key}: {RECORD} has a bad field {place}: {first['msg'][:300]}") from error
+            field = ".".join(map(str, first["loc"]))[:100]
+            raise DamagedMember(f"member {key}: {RECORD} has a bad field {field}: {first['msg'][:300]}") from error
         except ChecksumMismatch as error:
             raise DamagedMember(f"member {key}: {RECORD} {error}") from error
         if member.key != key or member._computed_key() != key:

@@ -35,7 +35,7 @@ def publish(
         teachers: digests of the weights that taught it, by key.
 
     Returns:
-        The published member: this one, or that of whoever was first.
+        The published member: this one, or the one of another run that was first.
 
     Raises:
         ValueError: the record could not be read back; nothing is written.
@@ -73,7 +73,7 @@ def publish(
 
 
 def _readable(member: Member) -> bytes:
-    """The record as bytes; one that nobody can read would take its key for good."""
+    """The record as bytes, checked first, since an unreadable record would block its key for good."""
     record = member.to_bytes()
     try:
         Member.from_bytes(record, member.key)

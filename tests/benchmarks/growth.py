@@ -31,7 +31,7 @@ from ban_ray.training import Teacher
 from ban_ray.training.optimizer import SGD
 from tests.benchmarks.samplers import chains
 from tests.benchmarks.variants import CLASSES, CPU, distilled, network
-from tests.population.members import a_generation, add
+from tests.helpers.plain_members import a_generation, add
 
 STEPS, ROUNDS = 3, 5
 GROWTHS, DEPTHS, BATCHES = (6, 12, 24, 36), (10, 22, 40, 70), (16, 32, 64, 128)

@@ -20,7 +20,9 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, open_storage
 from ban_ray.population.member import MAX_RECORD_BYTES, File
 from ban_ray.specs import SEMANTICS_VERSION
-from tests.population.members import a_generation, add, files, overwrite, plain, predictions, sealed
+from tests.helpers.members import record as record_of
+from tests.helpers.members import signed
+from tests.helpers.plain_members import a_generation, add, files, overwrite, predictions
 
 KEY = a_generation().key
 FLIPS = 200
@@ -35,7 +37,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Population:
 
 @pytest.fixture(scope="module")
 def record(published: Population) -> dict[str, Any]:
-    return plain(published[KEY])
+    return record_of(published[KEY])
 
 
 def read_everything(population: Population) -> None:
@@ -104,9 +106,9 @@ def read(data: bytes) -> Member | None:
 
 
 def test_the_record_itself_is_accepted(record: dict[str, Any]) -> None:
-    member = read(sealed(record))
+    member = read(signed(record))
     assert member is not None
-    assert plain(member) == record
+    assert record_of(member) == record
 
 
 def deep(depth: int) -> object:
@@ -151,24 +153,24 @@ CHANGES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_hostile_records(record: dict[str, Any], change: str) -> None:
     """With a digest that is right, so that nothing but the check itself refuses them."""
-    assert read(sealed({**record, **CHANGES[change]})) is None
+    assert read(signed({**record, **CHANGES[change]})) is None
 
 
 @pytest.mark.parametrize(
     "field", ["format_version", "key", "generation", "teachers", "metrics", "weights", "provenance"]
 )
 def test_a_missing_field(record: dict[str, Any], field: str) -> None:
-    assert read(sealed({name: value for name, value in record.items() if name != field})) is None
+    assert read(signed({name: value for name, value in record.items() if name != field})) is None
 
 
 def test_another_generation_under_this_key(record: dict[str, Any]) -> None:
-    assert read(sealed({**record, "generation": {**record["generation"], "seed": 2}})) is None
+    assert read(signed({**record, "generation": {**record["generation"], "seed": 2}})) is None
 
 
 def test_another_semantics_version_is_no_way_around_the_key(record: dict[str, Any]) -> None:
     """The key hashes the version too, so that a record of another version belongs under another key."""
     other = {**record, "semantics_version": SEMANTICS_VERSION + 1, "generation": {**record["generation"], "seed": 2}}
-    assert read(sealed(other)) is None
+    assert read(signed(other)) is None
 
 
 @pytest.mark.parametrize(
@@ -222,7 +224,7 @@ def test_a_record_that_is_too_large_is_refused_unread(population: Population) ->
 
 def test_the_sentence_stays_short(record: dict[str, Any]) -> None:
     with pytest.raises(DamagedMember) as caught:
-        Member.from_bytes(sealed({**record, "format_version": "x" * 100_000}), KEY)
+        Member.from_bytes(signed({**record, "format_version": "x" * 100_000}), KEY)
     assert len(str(caught.value)) < 1000
 
 
@@ -238,7 +240,7 @@ def test_another_spelling_of_the_same_record_is_refused(
     record: dict[str, Any], spelling: Callable[[dict[str, Any]], bytes]
 ) -> None:
     """A digest is of bytes: there must be one text for one record."""
-    assert read(spelling(json.loads(sealed(record)))) is None
+    assert read(spelling(json.loads(signed(record)))) is None
 
 
 anything = st.recursive(
@@ -265,7 +267,7 @@ def test_any_bytes(data: bytes) -> None:
 def test_any_json(value: object) -> None:
     assert read(json.dumps(value).encode()) is None
     if isinstance(value, dict):
-        assert read(sealed({"format_version": 1, **value})) is None
+        assert read(signed({"format_version": 1, **value})) is None
 
 
 @settings(max_examples=300)
@@ -281,7 +283,7 @@ def test_any_value_at_any_place_of_a_record(record: dict[str, Any], data: st.Dat
             continue
         break
     place[field] = data.draw(anything)
-    member = read(sealed(changed))
+    member = read(signed(changed))
     if member is not None:
         assert member.key == KEY
         for file in (member.weights, member.predictions, member.history):
@@ -328,7 +330,7 @@ def test_a_strangers_tensor_file(population: Population, kind: str, name: str) -
 
 
 def arrays(**changes: np.ndarray) -> bytes:
-    return save({**vars(predictions()), **changes})
+    return bytes(save({**vars(predictions()), **changes}))
 
 
 @pytest.mark.parametrize("data", [save({"other": np.zeros(3)}), save({}), arrays(extra=np.zeros(2))])

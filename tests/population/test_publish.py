@@ -11,7 +11,7 @@ import pytest
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population, open_storage
 from ban_ray.storage.local import LocalStorage
-from tests.population.members import a_generation, add, contents, files, overwrite
+from tests.helpers.plain_members import a_generation, add, contents, files, overwrite
 
 GENERATION = a_generation()
 KEY = GENERATION.key

@@ -8,7 +8,7 @@ import pytest
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population
-from tests.population.members import add
+from tests.helpers.plain_members import add
 
 
 def weights_file(population: Population, member: Member) -> Path:

@@ -12,7 +12,7 @@ from ban_ray.runtime.events import EpochEnded, Event
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from tests.helpers.jobs import make_job
-from tests.population_store.fabricate import add
+from tests.helpers.members import add
 
 KEY = "0" * 64
 

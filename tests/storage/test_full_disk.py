@@ -11,8 +11,8 @@ import pytest
 
 from ban_ray.population import Population, checkpoints, open_storage, publish
 from ban_ray.population.maintenance.verify import verify
+from tests.helpers.members import generation, predictions
 from tests.helpers.small_disk import mounted
-from tests.population_store.fabricate import generation, predictions
 
 DISK_BYTES = 1 << 20
 PAGE = os.sysconf("SC_PAGE_SIZE")

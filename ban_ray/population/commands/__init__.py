@@ -1,4 +1,1 @@
-"""The commands of ``python -m ban_ray.population``, one or two a file.
-
-They are leaves like the `__main__` that gathers them: they may import any room, and nothing else imports them.
-"""
+"""The commands of ``python -m ban_ray.population``, which may import any room and are imported by no other."""

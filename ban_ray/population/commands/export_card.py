@@ -1,4 +1,4 @@
-"""An exported member told in words, and the code that loads it."""
+"""The card of an exported member, in Markdown, and the code that loads it."""
 
 from collections.abc import Sequence
 
@@ -96,16 +96,16 @@ def _training(member: Member) -> str:
 
 def _lineage(line: Sequence[Ancestor]) -> str:
     rows = ["| member | network | taught by | test | |", "|---|---|---|---|---|"]
-    for one in line:
+    for ancestor in line:
         network = teachers = error = ""
-        if one.member is not None:
-            network = f"`{_plain(one.member.generation.network)}`"
-            teachers = ", ".join(f"`{key[:12]}`" for key in one.member.generation.teachers)
-            error = metric_of(one.member.generation.task).format_member(one.member)
-        rows.append(f"| `{one.key[:12]}` | {network} | {teachers} | {error} | {_plain(one.note)} |")
+        if (member := ancestor.member) is not None:
+            network = f"`{_plain(member.generation.network)}`"
+            teachers = ", ".join(f"`{key[:12]}`" for key in member.generation.teachers)
+            error = metric_of(member.generation.task).format_member(member)
+        rows.append(f"| `{ancestor.key[:12]}` | {network} | {teachers} | {error} | {_plain(ancestor.note)} |")
     return "\n".join(rows)
 
 
 def _plain(text: str) -> str:
-    """A text that cannot break out of its place in a table."""
+    """A text that cannot end its cell of a table."""
     return "".join(character if character.isprintable() and character not in "`|<>" else "?" for character in text)

@@ -1,4 +1,4 @@
-"""``import``: a network that was trained elsewhere becomes a member that can teach."""
+"""``import``: publish a network that was trained elsewhere as a member that can teach."""
 
 from pathlib import Path
 

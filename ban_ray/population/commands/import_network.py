@@ -1,15 +1,13 @@
-"""A network's weights, trained elsewhere, published with what it predicts."""
+"""The publication of a network that was trained elsewhere, with its predictions."""
 
 import platform
 import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 from pydantic import JsonValue
-from torch import Tensor
 
 from ban_ray import __version__
 from ban_ray.errors import UserError
@@ -41,47 +39,47 @@ def import_network(
     protocol: str | None,
     split_seed: int,
 ) -> tuple[Member, bool]:
-    """Publish a network's weights with its predictions; and whether they were new.
+    """Publish a network's weights with its predictions, and return the member and whether it is new.
 
     Args:
         network_version: None for the one of the builder's code.
-        protocol: None where it is not known what the network was trained on.
+        protocol: None where the samples that the network was trained on are not known.
 
     Raises:
-        UserError: the file holds no weights of this network, they predict no numbers, or the version is of no use.
+        UserError: the file holds no weights of this network, they predict numbers that are not finite, or the version
+            has no effect.
     """
     architecture = parse(network, arguments or None)
     name = architecture.name
     version = chosen_version(architecture, network_version)
-    given = read_weights(path)
     dataset = open_source(source)
     task = Task(
         name=source.name,
         fingerprint=dataset.fingerprint,
         split_seed=split_seed,
-        protocol=_protocol(protocol),
+        protocol="search" if protocol == "search" else "paper",
         tokens=source.tokens or "word",
     )
     TASK_TYPES[task.name].sizes(task, dataset)
     data = TASK_TYPES[task.name].to_device(task, dataset, torch.device("cpu"))
     module = build_for(data, network, arguments or None)
-    load_into(module, given, str(path), name)
-    kept = {key: _array(tensor) for key, tensor in module.state_dict().items()}
+    load_into(module, read_weights(path), str(path), name)
+    weights = {key: tensor.detach().contiguous().numpy() for key, tensor in module.state_dict().items()}
     generation = ImportedGeneration(
         task=task,
         network=name,
         network_arguments=arguments,
         network_version=version,
-        imported=Imported(weights=weights_file(kept).sha256, split_declared=protocol is not None),
+        imported=Imported(weights=weights_file(weights).sha256, split_declared=protocol is not None),
     )
     outputs = [evaluate(module, data, part, generation.recipe) for part in (data.held_out, data.test)]
     if not all(bool(torch.isfinite(output).all()) for output in outputs):
-        raise UserError(f"{path} makes {name} predict what are no finite numbers")
+        raise UserError(f"{path} makes {name} predict numbers that are not finite")
     is_new = generation.key not in population
     member = publish(
         population,
         generation,
-        weights=kept,
+        weights=weights,
         predictions=Predictions(
             held_out=data.to_stored(outputs[0]),
             held_out_labels=data.held_out.labels.numpy(),
@@ -104,11 +102,3 @@ def import_network(
         },
     )
     return member, is_new
-
-
-def _protocol(protocol: str | None) -> Any:
-    return "search" if protocol == "search" else "paper"
-
-
-def _array(tensor: Tensor) -> Any:
-    return tensor.detach().contiguous().numpy()

@@ -1,4 +1,4 @@
-"""``replay``: train a member again and compare bits."""
+"""``replay``: repeat the training of a member and compare the bits."""
 
 import json
 
@@ -35,11 +35,11 @@ def replay(context: click.Context, key: str, storage: str, data: str | None, as_
 
     err = Console(stderr=True)
 
-    def tell(epoch: int, epochs: int) -> None:
+    def progress(epoch: int, epochs: int) -> None:
         err.print(f"epoch {epoch} of {epochs}", end="\r" if err.is_terminal else "\n")
 
-    with train_again(population, member, source, tell) as again:
-        result = compare(population, member, *again)
+    with train_again(population, member, source, progress) as repeated:
+        result = compare(population, member, *repeated)
     if as_json:
         click.echo(json.dumps({"key": member.key, "same_bits": result.same, "differences": result.lines}))
     else:
@@ -55,7 +55,7 @@ def _print(console: Console, member: Member, same: bool, lines: list[str]) -> No
 
 
 def _source(member: Member, data: str | None) -> Source:
-    """Where the member's data are: as recorded, or in the folder that was typed."""
+    """The source of the member's data: as recorded, or the folder that was given."""
     recorded = member.provenance.get("source")
     try:
         source = Source.model_validate(recorded if recorded is not None else {"name": member.generation.task.name})
@@ -75,7 +75,7 @@ def _source(member: Member, data: str | None) -> Source:
 
 
 def _check(population: Population, member: Member) -> None:
-    """Raises UserError: the member cannot be trained again as it was."""
+    """Raises UserError: the training cannot be repeated."""
     if isinstance(member.generation, ImportedGeneration):
         raise UserError(
             f"member {member.key[:SHORT]} was imported; only members that were trained here can be replayed"

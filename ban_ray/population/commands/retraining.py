@@ -1,4 +1,4 @@
-"""A member trained again in processes of this machine, without Ray, into a storage that is thrown away."""
+"""The repetition of a member's training in processes of this machine, without Ray, in a temporary storage."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -28,7 +28,7 @@ _COMPARED = ("versions", "hardware", "threads")
 
 @dataclass(frozen=True)
 class BitComparison:
-    """Whether weights and predictions have the same bits, and what differs, a sentence each."""
+    """Whether weights and predictions have the same bits, and a line for each difference."""
 
     same: bool
     lines: list[str]
@@ -36,24 +36,24 @@ class BitComparison:
 
 @contextmanager
 def train_again(
-    population: Population, member: Member, source: Source, tell: Callable[[int, int], None]
+    population: Population, member: Member, source: Source, progress: Callable[[int, int], None]
 ) -> Iterator[tuple[Population, Member]]:
-    """The member trained again, in a population that exists as long as the context.
+    """The population of the repetition, which exists as long as the context, and its member.
 
     Args:
-        tell: called with the epoch, from 1, and the number of epochs.
+        progress: called with the epoch, from 1, and the number of epochs.
 
     Raises:
         UserError: the training failed.
     """
     threads = member.provenance.get("threads")
     with tempfile.TemporaryDirectory(prefix="ban_ray-replay-") as folder:
-        again = Population(LocalStorage(Path(folder)))
+        repeated = Population(LocalStorage(Path(folder)))
         for teacher in member.generation.teachers:
-            _copy(population, again, population[teacher])
+            _copy(population, repeated, population[teacher])
         job = TrainingJob(
             context=RunContext(
-                storage=again.storage.url,
+                storage=repeated.storage.url,
                 source=source,
                 execution="replay",
                 cpus_per_worker=threads if isinstance(threads, int) and threads > 0 else 1,
@@ -63,32 +63,32 @@ def train_again(
             chain_seed=0,
             run="replay",
         )
-        outcome = _train(job, member, Path(folder), tell)
-        if outcome.status != "done":
-            raise UserError(f"the replay failed: {outcome.message}")
-        yield again, again[member.key]
+        result = _train(job, member, Path(folder), progress)
+        if result.status != "done":
+            raise UserError(f"the replay failed: {result.message}")
+        yield repeated, repeated[member.key]
 
 
-def compare(population: Population, member: Member, again: Population, trained: Member) -> BitComparison:
-    """Compare a member with the same generation trained again."""
+def compare(population: Population, member: Member, repeated: Population, trained: Member) -> BitComparison:
+    """Compare a member with the repetition of its training."""
     lines: list[str] = []
     same = True
     for kind, old, new in (
-        ("weights", population.weights(member), again.weights(trained)),
-        ("predictions", population.predictions(member).arrays(), again.predictions(trained).arrays()),
+        ("weights", population.weights(member), repeated.weights(trained)),
+        ("predictions", population.predictions(member).arrays(), repeated.predictions(trained).arrays()),
     ):
         different = _different(old, new)
         if different:
             same = False
             lines.append(f"{kind}: {different}")
-    if _without_times(population, member) != _without_times(again, trained):
+    if _without_times(population, member) != _without_times(repeated, trained):
         lines.append("history: other numbers in columns that do not measure time")
     for name in _COMPARED:
         lines += _changes(name, member.provenance.get(name), trained.provenance.get(name))
     return BitComparison(same, lines)
 
 
-def _train(job: TrainingJob, member: Member, place: Path, tell: Callable[[int, int], None]) -> JobResult:
+def _train(job: TrainingJob, member: Member, folder: Path, progress: Callable[[int, int], None]) -> JobResult:
     hardware = member.provenance.get("hardware")
     on_gpu = isinstance(hardware, dict) and hardware.get("device") == "cuda" and torch.cuda.is_available()
     workers = member.generation.recipe.workers
@@ -96,27 +96,27 @@ def _train(job: TrainingJob, member: Member, place: Path, tell: Callable[[int, i
 
         def report(event: Event | None) -> None:
             if isinstance(event, EpochEnded):
-                tell(event.epoch, event.epochs)
+                progress(event.epoch, event.epochs)
 
         return train_generations(job, torch.device("cuda" if on_gpu else "cpu"), report)
     text = job.model_dump_json(exclude_defaults=True)
     try:
-        spawn(_work_in_group, args=(workers, on_gpu, text, str(place)), nprocs=workers)  # type: ignore[no-untyped-call]
+        spawn(_work_in_group, args=(workers, on_gpu, text, str(folder)), nprocs=workers)  # type: ignore[no-untyped-call]
     except ProcessException as error:
         lines = str(error).strip().splitlines() or ["no reason is known"]
         raise UserError(f"the replay failed in a worker: {lines[-1]}") from error
-    return JobResult.model_validate_json((place / "outcome.json").read_bytes())
+    return JobResult.model_validate_json((folder / "result.json").read_bytes())
 
 
-def _work_in_group(rank: int, workers: int, on_gpu: bool, job: str, place: str) -> None:
-    """A worker of a group that meets in a file; rank 0 leaves the outcome beside it."""
+def _work_in_group(rank: int, workers: int, on_gpu: bool, job: str, folder: str) -> None:
+    """A worker of a group that meets at a file; rank 0 writes the result beside it."""
     torch.distributed.init_process_group(
-        "nccl" if on_gpu else "gloo", init_method=f"file://{place}/meeting", rank=rank, world_size=workers
+        "nccl" if on_gpu else "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=workers
     )
     device = torch.device("cuda", rank % torch.cuda.device_count()) if on_gpu else torch.device("cpu")
-    outcome = train_generations(TrainingJob.model_validate_json(job), device, lambda _: None)
+    result = train_generations(TrainingJob.model_validate_json(job), device, lambda _: None)
     if rank == 0:
-        (Path(place) / "outcome.json").write_text(outcome.model_dump_json())
+        (Path(folder) / "result.json").write_text(result.model_dump_json())
     torch.distributed.destroy_process_group()
 
 

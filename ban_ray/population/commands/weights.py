@@ -1,4 +1,4 @@
-"""A user's file of weights, read without running anything that is in it."""
+"""The reading of a user's file of weights, which runs no code of the file."""
 
 import pickle
 import struct
@@ -15,7 +15,7 @@ from ban_ray.errors import UserError
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
 """Names under which training scripts save a state dict beside other things."""
 
-# Torch's reader follows the opcodes that it finds in a file, and trips over nonsense in as many ways.
+# Torch's reader follows the opcodes of a file, and fails in as many ways at those that make no sense.
 _UNREADABLE = (
     OSError,
     EOFError,
@@ -41,19 +41,19 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         if _is_safetensors(path):
             return dict(load_safetensors(path.read_bytes()))
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        contents = torch.load(path, map_location="cpu", weights_only=True)
     except _UNREADABLE as error:
         reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise UserError(
             f"{path} cannot be read as weights: {reason}; a safetensors file, or torch.save of a state dict is needed"
         ) from error
     for name in _WRAPPERS:
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
+        if isinstance(contents, Mapping) and isinstance(contents.get(name), Mapping):
+            contents = contents[name]
             break
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+    if not isinstance(contents, Mapping) or not all(isinstance(value, Tensor) for value in contents.values()):
         raise UserError(f"{path} holds no state dict, that is tensors by name")
-    tensors = {str(name): value for name, value in found.items()}
+    tensors = {str(name): value for name, value in contents.items()}
     for name, value in tensors.items():
         if value.layout != torch.strided or value.is_quantized or value.is_meta or value.is_complex():
             raise UserError(

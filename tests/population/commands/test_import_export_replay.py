@@ -17,17 +17,13 @@ from torch import Tensor
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import publish
-from ban_ray.runtime.worker import train_generations
 from ban_ray.search.config.teachers import select_teachers
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.image_data import ImageData
 from ban_ray.tasks.source import Source
-from tests.helpers.jobs import make_job
-from tests.population_store.conftest import NETWORK, Command
-
-REPOSITORY = Path(__file__).parents[2]
-SEARCH = ("--protocol", "search", "--split-seed", "0")
+from tests.helpers.local_jobs import images_predictions
+from tests.helpers.population_command import NETWORK, REPOSITORY, SEARCH, Command, train
 
 
 @pytest.fixture
@@ -42,13 +38,6 @@ def imported(command: Command, population: Population, file: Path, *options: str
     )
     assert (done.status, done.err) == (0, "")
     return population[done.out.splitlines()[0].split()[-1]]
-
-
-def train(population: Population, generations: tuple[Generation, ...]) -> str:
-    """The status, or the sentence of a failure."""
-    order = make_job(population.storage.url, *generations)
-    outcome = train_generations(order, torch.device("cpu"), lambda _: None)
-    return outcome.message or outcome.status
 
 
 def student(task: Task, teacher: Member) -> Generation:
@@ -208,7 +197,7 @@ def test_export_and_the_code_that_loads_it(
         timeout=120,
     )
     outputs = torch.load(tmp_path / "outputs.pt", weights_only=True).numpy()
-    assert np.allclose(outputs, population.predictions(population[key]).test, atol=1e-5)
+    assert np.allclose(outputs, images_predictions(population, population[key])[1], atol=1e-5)
     card = (tmp_path / "out" / "README.md").read_text()
     for text in (key, root[:12], NETWORK, f"{population[key].metrics.test_error:.2f} %", "## Licence", "ban+l"):
         assert text in card
@@ -236,7 +225,7 @@ def test_export_of_an_imported_member_without_its_data(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "its samples are not known" in card
     assert "protocol unknown, label noise 0" in card
-    assert "the numbers are not given" in card
+    assert "numbers are not known here" in card
     assert f"build('{NETWORK}', 10, 1, None)" in (tmp_path / "out" / "load.py").read_text()
 
 

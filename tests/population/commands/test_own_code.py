@@ -11,8 +11,7 @@ from safetensors.torch import save_file
 
 from ban_ray.population import Population
 from ban_ray.specs import Generation, Objective, Recipe, Task
-from tests.population_store.conftest import Command
-from tests.population_store.test_own_weights import REPOSITORY, SEARCH, train
+from tests.helpers.population_command import REPOSITORY, SEARCH, Command, train
 
 BUILDER = """\
 from torch import nn

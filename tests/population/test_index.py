@@ -6,13 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from obstore.store import MemoryStore
 
-from ban_ray.population import LocalStorage, Member, Population, Storage
+from ban_ray.population import LocalStorage, Member, Population, open_storage
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.index import WORTH_WRITING, catalogue
 from ban_ray.population.layout import INDEX
 from ban_ray.population.publish import publish, weights_file
-from tests.population_store.fabricate import TASK, add, many, path, predictions
+from ban_ray.storage.object_store import ObjectStorage
+from tests.helpers.members import TASK, add, many, path, predictions
 
 
 @pytest.fixture
@@ -120,12 +122,15 @@ def test_imported_members_keep_what_they_are(population: Population) -> None:
         assert found[generation.key] == population[generation.key]
 
 
-def test_in_every_kind_of_storage(storage: Storage) -> None:
-    population = Population(storage)
+@pytest.mark.parametrize("kind", ["local", "memory", "s3"])
+def test_in_every_kind_of_storage(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    memory = ObjectStorage(MemoryStore(), "memory://")
+    url = request.getfixturevalue("s3") if kind == "s3" else str(tmp_path)
+    population = Population(memory if kind == "memory" else open_storage(url))
     made = sorted((add(population, seed) for seed in range(WORTH_WRITING)), key=lambda member: member.key)
     for _ in range(2):
         assert population.records() == made
-    assert storage.exists(INDEX)
+    assert population.storage.exists(INDEX)
 
 
 def test_ten_thousand_members(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

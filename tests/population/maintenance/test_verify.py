@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, checkpoints
 from ban_ray.population.maintenance.quarantine import quarantine
 from ban_ray.population.maintenance.verify import VerificationReport, verify
-from tests.population_store.fabricate import add, age, chain, path, predictions, record, signed
+from ban_ray.population.member import File
+from tests.helpers.members import add, age, chain, path, predictions, record, signed
 
 
 @pytest.fixture
@@ -189,13 +191,10 @@ def test_a_whole_member_stays(population: Population, members: list[Member]) -> 
 
 def test_predictions_that_are_no_numbers(population: Population) -> None:
     """Written by a stranger with digests that are right."""
-    outputs = predictions()
-    outputs.test[0, 0] = np.nan
-    from ban_ray.population.member import File
-    from ban_ray.population.publish import _safetensors
-
+    arrays = predictions().arrays()
+    arrays["test"][0, 0] = np.nan
     member = add(population)
-    data = _safetensors(vars(outputs))
+    data = save(arrays)
     file = File.of("predictions", "safetensors", data)
     path(population, member, file.name).write_bytes(data)
     plain = {**record(member), "predictions": file.model_dump()}

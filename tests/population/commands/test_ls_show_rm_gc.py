@@ -10,8 +10,8 @@ import pytest
 
 from ban_ray.population import Member, Population, checkpoints, claims, failures
 from ban_ray.population.maintenance.quarantine import quarantine
-from tests.population_store.conftest import Command
-from tests.population_store.fabricate import add, age, chain, path, record, signed
+from tests.helpers.members import add, age, chain, path, record, signed
+from tests.helpers.population_command import Command
 
 ABSENT = "f" * 64
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ban_ray.population import Population
-from tests.population_store.conftest import NETWORK, Command
+from tests.helpers.population_command import NETWORK, Command
 
 
 class Bomb:

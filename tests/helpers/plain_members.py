@@ -1,12 +1,12 @@
-"""Members made without training."""
+"""Members without lineage that are made without training, every file another from seed to seed."""
 
-import json
 from typing import Any
 
 import numpy as np
 
+from ban_ray.evaluation.predictions import LogProbabilities
 from ban_ray.population import Member, Population, Predictions, publish
-from ban_ray.specs import Generation, Objective, Recipe, Task, canonical_json, digest
+from ban_ray.specs import Generation, Objective, Recipe, Task
 from ban_ray.storage.base import Storage
 
 TASK = Task(name="digits", fingerprint="0" * 64)
@@ -21,9 +21,10 @@ def a_generation(seed: int = 0) -> Generation:
 def predictions(seed: int = 0, held_out: int = 10, test: int = 20) -> Predictions:
     chance = np.random.default_rng(seed)
 
-    def part(count: int) -> np.ndarray:
+    def part(count: int) -> LogProbabilities:
         logits = chance.normal(size=(count, 10)) * 3
-        return (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype(np.float32)
+        outputs: LogProbabilities = (logits - np.log(np.exp(logits).sum(1, keepdims=True))).astype(np.float32)
+        return outputs
 
     return Predictions(
         held_out=part(held_out),
@@ -58,18 +59,6 @@ def add(population: Population, generation: Generation | None = None, seed: int 
 
 def files(population: Population, key: str) -> list[str]:
     return population.storage.list(f"population/{key}")
-
-
-def plain(member: Member) -> dict[str, Any]:
-    """The record without its own digest."""
-    record: dict[str, Any] = json.loads(member.to_bytes())
-    del record["sha256"]
-    return record
-
-
-def sealed(record: dict[str, Any]) -> bytes:
-    """As a stranger would write it: a valid digest of whatever is in it."""
-    return canonical_json({**record, "sha256": digest(record)})
 
 
 def overwrite(storage: Storage, key: str, name: str, data: bytes) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ban_ray.errors import DamagedMember
 from ban_ray.population import LocalStorage, Member, Population
 from ban_ray.population.member import MAX_RECORD_BYTES
-from tests.population_store.fabricate import add, chain, path, record, signed
+from tests.helpers.members import add, chain, path, record, signed
 
 PER_EXAMPLE = 25
 Edit = Callable[[random.Random, Any], Any]
@@ -96,7 +96,7 @@ def edited(chance: random.Random, plain: Any, way: tuple[Any, ...]) -> Any:
             "wrap": [old],
             "text": str(old),
             "number": len(str(old)),
-            "stretch": old + old if isinstance(old, str | list) else {"a": old},
+            "stretch": 2 * old if isinstance(old, str | list) else {"a": old},
         }.get(edit, chance.choice(VALUES))
     return copy
 
@@ -200,11 +200,16 @@ def test_another_format_is_refused_with_a_sentence(member: Member, version: obje
         assert re.search("format version .* which is not known; this version reads 1", text)
 
 
+def _sparse(file: Path, size: int) -> None:
+    file.touch()
+    os.truncate(file, size)
+
+
 @pytest.mark.parametrize(
     "make",
     [
         lambda place: place.write_bytes(b" " * (MAX_RECORD_BYTES + 1)),
-        lambda place: (place.touch(), os.truncate(place, 1 << 40)),
+        lambda place: _sparse(place, 1 << 40),
         lambda place: place.mkdir(),
         lambda place: os.mkfifo(place),
         lambda place: place.symlink_to("/dev/zero"),
