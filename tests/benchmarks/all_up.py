@@ -23,11 +23,11 @@ PATIENCE_S = 120.0
 def wait_for_others(search: str, processes: int) -> None:
     """In a process's first trial, until as many processes of this machine are in theirs; else nothing."""
     folder = Path(tempfile.gettempdir()) / f"ban-ray-benchmark-{search}"
-    mine = folder / str(os.getpid())
-    if mine.exists():
+    marker = folder / str(os.getpid())
+    if marker.exists():
         return
     folder.mkdir(exist_ok=True)
-    mine.touch()
+    marker.touch()
     end = time.monotonic() + PATIENCE_S
     while sum(1 for _ in folder.iterdir()) < processes and time.monotonic() < end:
         time.sleep(0.05)

@@ -85,8 +85,8 @@ def searches(numbers: list[int]) -> dict[str, Points]:
 
 
 def look_ups(numbers: list[int]) -> dict[str, Points]:
-    """A population that grows; `one` is the median of many look-ups."""
-    found: dict[str, Points] = {"one member": [], "list after one more": [], "first list": []}
+    """A population that grows; ``one member`` is the median of many look-ups."""
+    points_by_kind: dict[str, Points] = {"one member": [], "list after one more": [], "first list": []}
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         population = Population(open_storage(folder))
         keys: list[str] = []
@@ -94,13 +94,13 @@ def look_ups(numbers: list[int]) -> dict[str, Points]:
             while len(keys) < number:
                 keys.append(add(population, a_generation(len(keys)), len(keys)).key)
             population.storage.delete("index")
-            found["first list"].append((number, _timed(population.records)))
+            points_by_kind["first list"].append((number, _timed(population.records)))
             keys.append(add(population, a_generation(len(keys)), len(keys)).key)
-            found["list after one more"].append((number, _timed(population.records)))
+            points_by_kind["list after one more"].append((number, _timed(population.records)))
             chosen = keys[:: max(1, number // 50)]
             single = [_timed(lambda key=key: population[key]) for key in chosen]  # type: ignore[misc]
-            found["one member"].append((number, statistics.median(single)))
-    return found
+            points_by_kind["one member"].append((number, statistics.median(single)))
+    return points_by_kind
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -145,8 +145,8 @@ def main() -> None:
         parts["simulated chains"] = searches([int(number) for number in given.chains.split(",")])
     for x_label, series in parts.items():
         for name, points in series.items():
-            told = ", ".join(f"{x:.4g}: {y:.3g} s" for x, y in points)
-            print(f"{name} against {x_label}: {told}; exponent {exponent(points):.2f}")
+            listed = ", ".join(f"{x:.4g}: {y:.3g} s" for x, y in points)
+            print(f"{name} against {x_label}: {listed}; exponent {exponent(points):.2f}")
     draw(parts, given.plot)
 
 

@@ -124,14 +124,14 @@ def main() -> None:
     for (name, precision), values in speeds.items():
         print(f"{precision}  {name:<15} {statistics.median(values):8.1f} images/s")
     for over, under, compared in RATIOS:
-        for one, other in compared:
-            if (over, one) in speeds and (under, other) in speeds:
-                pairs = [a / b for a, b in zip(speeds[over, one], speeds[under, other], strict=True)]
-                print(f"{over} {one} / {under} {other}: {spread(pairs)}")
+        for first, second in compared:
+            if (over, first) in speeds and (under, second) in speeds:
+                pairs = [a / b for a, b in zip(speeds[over, first], speeds[under, second], strict=True)]
+                print(f"{over} {first} / {under} {second}: {spread(pairs)}")
     if choice.only:
         return
-    found = ", ".join(f"{100 * share:.0f} %" for share in sorted(set(bench.found)))
-    print(f"shares of the outputs that students found kept: {found}")
+    shares = ", ".join(f"{100 * share:.0f} %" for share in sorted(set(bench.found)))
+    print(f"shares of the outputs that students found kept: {shares}")
     print(f"input pipeline alone: {pipeline(data, 100):.0f} images/s", flush=True)
     if not choice.no_ray:
         chain, more = zip(*(under_ray.overheads() for _ in range(choice.rounds)), strict=True)
@@ -143,9 +143,9 @@ def main() -> None:
         rounds = [shared_teachers.seconds(seed) for seed in range(choice.rounds)]
         print(
             "match_densenet, seconds without the population over those with it: "
-            f"{spread([one.saved for one in rounds])}, "
-            f"of training alone {spread([one.training_saved for one in rounds])}; "
-            f"{statistics.median(one.shared for one in rounds):.0f} s with it"
+            f"{spread([seconds.saved for seconds in rounds])}, "
+            f"of training alone {spread([seconds.training_saved for seconds in rounds])}; "
+            f"{statistics.median(seconds.shared for seconds in rounds):.0f} s with it"
         )
 
 

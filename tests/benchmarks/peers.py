@@ -66,13 +66,13 @@ def kd_lib(batches: "DataLoader[Any]", name: str) -> float:
     optimiser = sgd(student)
     clock = Clock(optimiser, WARM)
     nothing: list[Any] = []
-    one = BANN(student, batches, nothing, optimiser, num_gen=1, temp=1.0)
-    one.gen = 1
+    single = BANN(student, batches, nothing, optimiser, num_gen=1, temp=1.0)
+    single.gen = 1
     ended: list[float] = []
     # What it does after the epoch's steps is not timed.
-    one._evaluate_model = lambda *_, **__: (ended.append(time.perf_counter()), 0.0)  # type: ignore[func-returns-value]
+    single._evaluate_model = lambda *_, **__: (ended.append(time.perf_counter()), 0.0)  # type: ignore[func-returns-value]
     with tempfile.TemporaryDirectory() as folder:
-        one.train_student(epochs=1, save_model=False, save_model_pth=f"{folder}/{{}}.pth")
+        single.train_student(epochs=1, save_model=False, save_model_pth=f"{folder}/{{}}.pth")
     return ended[0] - clock.began
 
 

@@ -60,10 +60,12 @@ def main() -> None:
         members[member.generation.recipe.precision, number, seed] = member
     for number in range(given.generations + 1):
         fp32, bf16 = ([members[precision, number, seed] for seed in seeds] for precision in PRECISIONS)
-        pairs = [(one.metrics.test_error, other.metrics.test_error) for one, other in zip(bf16, fp32, strict=True)]
+        pairs = [
+            (first.metrics.test_error, second.metrics.test_error) for first, second in zip(bf16, fp32, strict=True)
+        ]
         test = stats.ttest_rel(*zip(*pairs, strict=True))
         low, high = test.confidence_interval(0.95)
-        mean = statistics.fmean(one - other for one, other in pairs)
+        mean = statistics.fmean(a - b for a, b in pairs)
         speeds = [
             statistics.median(float(population.history(member)[-1]["images_per_second"] or 0) for member in group)
             for group in (fp32, bf16)

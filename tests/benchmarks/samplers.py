@@ -65,7 +65,7 @@ def quartiles(values: Sequence[float], form: str = "{:.2f}") -> str:
     return f"{form.format(middle)} [{form.format(low)}, {form.format(high)}]"
 
 
-def asked(sampler: str, samples: int, noise: float, seed: int) -> list[float]:
+def regrets_of(sampler: str, samples: int, noise: float, seed: int) -> list[float]:
     """The regret of what looks best after each sample."""
     ask, tell = _grid(seed) if sampler == "grid" else _sampled(sampler, samples, seed)
     shown, best, regrets = float("inf"), float("inf"), []
@@ -114,7 +114,9 @@ def quality(seeds: int, samples: int, samplers: Sequence[str]) -> None:
     print(f"regret in points after n samples, median [quartiles] over {seeds} seeds")
     for noise in NOISES:
         for sampler in samplers:
-            runs = [asked(sampler, min(samples, 27) if sampler == "grid" else samples, noise, s) for s in range(seeds)]
+            runs = [
+                regrets_of(sampler, min(samples, 27) if sampler == "grid" else samples, noise, s) for s in range(seeds)
+            ]
             cells = [f"n={n}: {quartiles([r[n - 1] for r in runs])}" for n in shown if n <= len(runs[0])]
             print(f"noise {noise:g}  {sampler:<7} {'   '.join(cells)}", flush=True)
 
@@ -128,18 +130,18 @@ def stopping(seeds: int, samples: int, more: int, concurrent: int) -> None:
     for noise in NOISES:
         parts, losses, regrets, early = [], [], [], []
         for seed in range(seeds):
-            found = []
+            results = []
             for stops in (False, True):
                 folder = Path(tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None))
                 options = SearchOptions(
                     space=SPACE, split_seed=seed, seeds=(seed,), samples=samples + more * stops, stopping=stops
                 )
-                found.append(virtual_time.search(resolve(options), folder, noise, concurrent))
+                results.append(virtual_time.search(resolve(options), folder, noise, concurrent))
                 shutil.rmtree(folder)
-            parts.append(100 * found[1].epochs / found[0].epochs)
-            losses.append(found[1].error - found[0].error)
-            regrets.append(found[1].error - FLOOR)
-            early.append(found[1].stopped)
+            parts.append(100 * results[1].epochs / results[0].epochs)
+            losses.append(results[1].error - results[0].error)
+            regrets.append(results[1].error - FLOOR)
+            early.append(results[1].stopped)
         print(
             f"noise {noise:g}  epochs {quartiles(parts, '{:.0f}')} % of those without; found error minus that without "
             f"{quartiles(losses)} points, mean {np.mean(losses):+.2f}; regret {quartiles(regrets)}; "
@@ -214,7 +216,7 @@ def overhead(count: int, rounds: int) -> None:
     for _ in range(rounds):
         ours.append(-(chains(small, stops=False) - chains(count, stops=False)) / more)
         theirs.append(-(plain(small, reports=REPORTS) - plain(count, reports=REPORTS)) / more)
-    differences = [mine - other for mine, other in zip(ours, theirs, strict=True)]
+    differences = [own - other for own, other in zip(ours, theirs, strict=True)]
     print(
         f"seconds per further trial, {rounds} rounds of {small} and {count} trials: ours {quartiles(ours, '{:.3f}')}, "
         f"plain Tune {quartiles(theirs, '{:.3f}')}, difference {quartiles(differences, '{:.3f}')}"

@@ -79,21 +79,23 @@ def seconds(seed: int) -> Seconds:
             space.write_text(ONE_ROW.format(row=row))
             alone += _searched(space, seed, row, own[row])
             shared += _searched(space, seed, row, folder / "shared")
-        one, other = _members(own), _members([folder / "shared"])
-        if _weights(one) != _weights(other):
-            raise RuntimeError(f"seed {seed}: the members differ: {_weights(one)} and {_weights(other)}")
-    return Seconds(alone, shared, _training(one), _training(other))
+        alone_members, shared_members = _members(own), _members([folder / "shared"])
+        if _weights(alone_members) != _weights(shared_members):
+            raise RuntimeError(
+                f"seed {seed}: the members differ: {_weights(alone_members)} and {_weights(shared_members)}"
+            )
+    return Seconds(alone, shared, _training(alone_members), _training(shared_members))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", default="0,1,2,3,4")
     for seed in parser.parse_args().seeds.split(","):
-        found = seconds(int(seed))
+        measured = seconds(int(seed))
         print(
-            f"seed {seed}: {found.alone:.0f} s without the population, {found.shared:.0f} s with it, "
-            f"{found.saved:.2f}; training alone {found.training_alone:.1f} s and {found.training_shared:.1f} s, "
-            f"{found.training_saved:.2f}",
+            f"seed {seed}: {measured.alone:.0f} s without the population, {measured.shared:.0f} s with it, "
+            f"{measured.saved:.2f}; training alone {measured.training_alone:.1f} s and "
+            f"{measured.training_shared:.1f} s, {measured.training_saved:.2f}",
             flush=True,
         )
 

@@ -69,5 +69,5 @@ def overheads() -> tuple[float, float]:
             members = Population(open_storage(storage))
             return whole - sum(float(str(member.provenance["seconds"])) for member in members)
 
-    one = beside_training("0", 1)
-    return (beside_training("0,1,2", 1) - one) / 2, (beside_training("0", 9) - one) / 8
+    first_s = beside_training("0", 1)
+    return (beside_training("0,1,2", 1) - first_s) / 2, (beside_training("0", 9) - first_s) / 8

@@ -1,4 +1,4 @@
-"""What workers report to Ray Train: each member and rung, and other epochs now and then."""
+"""Reports of workers to Ray Train: each member and rung, and other epochs now and then."""
 
 import time
 

@@ -102,10 +102,10 @@ def test_a_failed_chain_leaves_the_others_running(search: Command, tmp_path: Pat
     assert len(good["test_error"]["BAN-1"]["errors"]) == 1
     assert "not finite" in bad["failures"][0]
     began = time.monotonic()
-    again = search("--space", "failing.py", "--storage", "runs", "--json", "--seeds", "0")
-    assert again.status == 3
-    assert "not finite" in again.json["rows"][1]["failures"][0]
-    assert again.json["trained"] == 0
+    repeated = search("--space", "failing.py", "--storage", "runs", "--json", "--seeds", "0")
+    assert repeated.status == 3
+    assert "not finite" in repeated.json["rows"][1]["failures"][0]
+    assert repeated.json["trained"] == 0
     assert time.monotonic() - began < 60
 
 

@@ -122,15 +122,15 @@ def test_every_option_is_typed() -> None:
 
 
 def check(arguments: list[str], status: int, out: str, err: str) -> None:
-    told = f"{arguments}\n{out}\n{err}"
-    assert "Traceback" not in out + err, told
+    context = f"{arguments}\n{out}\n{err}"
+    assert "Traceback" not in out + err, context
     if status == 0:
-        assert "to train" in out + err or "configurations by" in out + err, told
+        assert "to train" in out + err or "configurations by" in out + err, context
         return
-    assert status == 2, told
+    assert status == 2, context
     sentences = [line for line in err.splitlines() if line.startswith("Error: ")]
-    assert len(sentences) == 1, told
-    assert len(sentences[0]) > 20, told
+    assert len(sentences) == 1, context
+    assert len(sentences[0]) > 20, context
 
 
 def plan_with(chosen: dict[str, str], flags: list[str], folder: Path) -> None:
@@ -170,14 +170,14 @@ def test_two_thousand_command_lines(
 @pytest.mark.ray
 @pytest.mark.timeout(3600)
 def test_fifty_tiny_runs(tmp_path: Path, environment: dict[str, str]) -> None:
-    chance = random.Random(0)
+    rng = random.Random(0)
     (tmp_path / "file.txt").write_text("not a folder")
     ended: list[int] = []
     while len(ended) < 50:
         chosen = dict(TINY[len(ended) % 5 == 0])
         values = USABLE if len(ended) % 2 else VALUES
-        for option in chance.sample([o for o in values if o not in ("--space", "--scale", "--storage")], 2):
-            chosen[option] = chance.choice(values[option])
+        for option in rng.sample([o for o in values if o not in ("--space", "--scale", "--storage")], 2):
+            chosen[option] = rng.choice(values[option])
         if chosen["--generations"] == "200" or chosen["--epochs"] == "1000000" or chosen.get("--samples") in MANY:
             continue
         arguments = [part for option, value in chosen.items() for part in (option, value)]

@@ -51,8 +51,8 @@ def test_a_disk_that_fills_on_the_way(disk: Path, search: Command, tmp_path: Pat
         assert json.loads(record.read_text())["key"] == record.parent.name, "no record is cut off"
 
     ballast.unlink()
-    again = search(*arguments)
-    assert again.status == 0, again.err
+    repeated = search(*arguments)
+    assert repeated.status == 0, repeated.err
     quiet = search("--space", space, "--storage", "quiet", "--seeds", "0")
     assert quiet.status == 0
     assert contents(disk / "runs") == contents(tmp_path / "quiet")
@@ -76,9 +76,9 @@ def test_a_search_in_a_bucket(search: Command, tmp_path: Path, environment: dict
             first = search("--space", space, "--storage", "s3://bucket/runs", "--seeds", "0", "--json")
             assert first.status == 0, first.err
             assert first.json["trained"] == 4
-            again = search("--space", space, "--storage", "s3://bucket/runs", "--seeds", "0", "--json")
-            assert again.json["trained"] == 0
-            assert again.json["rows"] == first.json["rows"]
+            repeated = search("--space", space, "--storage", "s3://bucket/runs", "--seeds", "0", "--json")
+            assert repeated.json["trained"] == 0
+            assert repeated.json["rows"] == first.json["rows"]
         finally:
             environment.clear()
             environment.update(before)

@@ -80,16 +80,16 @@ def test_killed_it_goes_on_without_running_or_repeated_trials(tmp_path: Path, en
     assert len(chains) == SAMPLES
     for trial in finished:
         (chain,) = [json.loads(data) for data in chains if json.loads(data)["configuration"] == trial.params]
-        there = [key in Population(find_storage(str(storage))) for key in chain["keys"]]
-        assert all(there) or trial.state.name == "PRUNED" or "saturated" in trial.user_attrs
+        are_members = [key in Population(find_storage(str(storage))) for key in chain["keys"]]
+        assert all(are_members) or trial.state.name == "PRUNED" or "saturated" in trial.user_attrs
     errors = [entry["error"] for entry in first["front"]]
     sizes = [entry["parameters"] for entry in first["front"]]
     assert errors == sorted(errors)
     assert sizes == sorted(sizes, reverse=True), "a front: less error costs parameters"
 
     began = time.monotonic()
-    again = finish(start(storage, environment))
-    assert again["trained"] == 0
-    assert again["front"] == first["front"]
+    repeated = finish(start(storage, environment))
+    assert repeated["trained"] == 0
+    assert repeated["front"] == first["front"]
     assert len(trials(storage)) == len(states)
     assert time.monotonic() - began < 60

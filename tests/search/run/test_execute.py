@@ -1,4 +1,4 @@
-"""What every worker of an execution shares: an option needs its declaration, a field of the same name, and its use."""
+"""The context that every worker of an execution shares: options reach it by their names."""
 
 from typing import Annotated
 

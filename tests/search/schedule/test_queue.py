@@ -44,7 +44,8 @@ def test_no_chain_is_begun_beyond_the_generations() -> None:
     assert first is not None
     assert second is not None
     assert queue.next() is None
-    assert queue.finished is False, "one of them may be stopped and give back what it did not train"
+    is_finished = queue.finished
+    assert not is_finished, "one of them may be stopped and give back what it did not train"
     queue.on_generation_trained(first)
     queue.on_chain_end(first)
     third = queue.next()
