@@ -225,7 +225,7 @@ def test_export_of_an_imported_member_without_its_data(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "its samples are not known" in card
     assert "protocol unknown, label noise 0" in card
-    assert "numbers are not known here" in card
+    assert "the numbers are not given" in card
     assert f"build('{NETWORK}', 10, 1, None)" in (tmp_path / "out" / "load.py").read_text()
 
 

@@ -51,7 +51,7 @@ def bad_files(state: dict[str, Tensor], folder: Path) -> dict[str, str]:
         "missing": f"lacks {first}",
         "extra": "holds what the network has not: more",
         "shape": f"another shape for {first}",
-        "infinite": "no finite numbers",
+        "infinite": "numbers that are not finite",
         "sparse": f"a sparse tensor for {first}",
         "complex": f"a complex tensor for {first}",
         "meta": f"an empty (meta) tensor for {first}",
