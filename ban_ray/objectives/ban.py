@@ -31,10 +31,12 @@ class BornAgain(Loss):
 
 def teacher_loss(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
     """Mean over samples of the loss of `BornAgain`, of logits and log-probabilities (b, C)."""
+    import torch
     import torch.nn.functional as F
 
     if temperature == 1.0:
         return -(teacher.exp() * F.log_softmax(logits, 1)).sum(1).mean()
-    softened = F.log_softmax(teacher / temperature, 1)
+    # A class to which the teacher gives nothing adds nothing: 0 * (-inf - x) would be NaN.
+    softened = F.log_softmax(teacher / temperature, 1).clamp_min(torch.finfo(teacher.dtype).min)
     student = F.log_softmax(logits / temperature, 1)
     return temperature**2 * F.kl_div(student, softened, reduction="batchmean", log_target=True)

@@ -1,10 +1,13 @@
 """Cross-entropy with labels or a teacher is a sum over classes."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from ban_ray.objectives import LossInputs
+from ban_ray.objectives.ban import teacher_loss
 from ban_ray.specs import Objective
 from tests.helpers.literal_losses import log_softmax
 
@@ -33,3 +36,15 @@ def test_smoothing_gives_each_class_its_share() -> None:
     wide = torch.cat([z, torch.full((BATCH, 1), -60.0)], 1)
     difference = loss(LossInputs(wide, labels)).total - loss(LossInputs(z, labels)).total
     assert difference.item() == pytest.approx(0.1 * 60 / (CLASSES + 1), rel=1e-5)
+
+
+def test_a_class_that_the_teacher_excludes_adds_nothing() -> None:
+    """A log-probability of minus infinity, at a temperature: neither loss nor gradient is NaN."""
+    teacher = torch.tensor([[math.log(0.5), math.log(0.5), -math.inf]])
+    logits = torch.tensor([[0.3, -0.2, 0.1]], requires_grad=True)
+    loss = teacher_loss(logits, teacher, 2.0)
+    loss.backward()  # type: ignore[no-untyped-call]
+    student = torch.log_softmax(logits.detach() / 2, 1)
+    expected = 4 * sum(0.5 * (math.log(0.5) - student[0, c].item()) for c in (0, 1))
+    assert loss.item() == pytest.approx(expected, rel=1e-5)
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
