@@ -78,7 +78,7 @@ class SearchSpec:
 
     @property
     def is_sampled(self) -> bool:
-        return self.strategy.sampler != "grid"
+        return self.strategy.is_sampled
 
     def with_teachers(self, teachers: SelectedTeachers) -> "SearchSpec":
         """The same search with first generations taught by members."""

@@ -45,6 +45,11 @@ class SearchStrategy:
     max_parameters: int | None = None
     max_generations_trained: int | None = None
 
+    @property
+    def is_sampled(self) -> bool:
+        """Whether configurations are sampled, not listed."""
+        return not SAMPLERS[self.sampler].is_listing
+
     def error_description(self, metric: Metric) -> str:
         """What the error target is, in words."""
         of = {
@@ -68,7 +73,8 @@ def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol:
     select_by = options.target or "last"
     if select_by not in SELECT_BY:
         raise UserError(f"--target {select_by!r} is unknown; allowed are {', '.join(SELECT_BY)}")
-    stopping = options.stopping if options.stopping is not None else sampler != "grid" and protocol != "paper"
+    is_sampled = not SAMPLERS[sampler].is_listing
+    stopping = options.stopping if options.stopping is not None else is_sampled and protocol != "paper"
     if protocol == "paper":
         _check_paper_protocol(sampler, stopping, select_by, targets)
     for option, value in (("--patience", options.patience), ("--min-gain", options.min_gain)):
@@ -132,10 +138,10 @@ def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:
 
 
 def _samples(options: SearchOptions, sampler: str, scale: Scale) -> int | None:
-    if sampler == "grid":
+    if SAMPLERS[sampler].is_listing:
         if options.samples is not None:
             raise UserError(
-                f"--samples {options.samples} has no effect with --sampler grid, which takes every configuration"
+                f"--samples {options.samples} has no effect with --sampler {sampler}, which takes every configuration"
             )
         return None
     return options.samples or scale.samples
@@ -154,7 +160,7 @@ def _targets(text: str | None) -> tuple[str, ...]:
 
 def _check_paper_protocol(sampler: str, stopping: bool, select_by: str, targets: tuple[str, ...]) -> None:
     """The paper protocol holds nothing out, so nothing may be selected by it."""
-    if sampler != "grid":
+    if not SAMPLERS[sampler].is_listing:
         raise UserError(
             f"--protocol 'paper' allows only --sampler grid, not {sampler}: it holds no data out to select on"
         )

@@ -10,6 +10,7 @@ from ban_ray.evaluation.metrics import ERROR
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import load
 from ban_ray.search.config.strategy import SearchStrategy, parse_duration, resolve_strategy
+from ban_ray.search.samplers import SAMPLERS, Sampler
 
 GRID, DENSE, WIDTHS, RECIPES = "densenet_grid", "densenet_search", "match_resnet_widths", "recipe_search"
 
@@ -87,3 +88,16 @@ def test_defaults() -> None:
 
 def test_durations() -> None:
     assert [parse_duration(text) for text in ("90", "90s", "30m", "1.5h", "1d")] == [90, 90, 1800, 5400, 86400]
+
+
+def test_a_further_sampler_that_lists_is_treated_as_a_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Reversed(Sampler):
+        name = "reversed"
+        is_listing = True
+
+    monkeypatch.setitem(SAMPLERS, Reversed.name, Reversed)
+    strategy = strategy_of(DENSE, sampler="reversed")
+    assert not strategy.is_sampled and not strategy.stopping and strategy.samples is None
+    assert not strategy_of(DENSE, "paper", sampler="reversed").stopping
+    with pytest.raises(UserError, match="--samples 3 has no effect with --sampler reversed"):
+        strategy_of(DENSE, sampler="reversed", samples=3)
