@@ -12,24 +12,14 @@ embedded digits 30 % of the training labels are replaced (not the papers' settin
 is given.
 """
 
-from ban_ray.specs import Chain, SearchSpace, SpaceContext, born_again, noisy_digits
+from ban_ray.specs import Chain, SearchSpace, SpaceContext, noisy_digits
 from ban_ray.specs.space import Configuration
 
 
 def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A baseline and its born-again generations."""
     assert context.network is not None
-    return born_again(
-        context.task,
-        context.network.name,
-        context.recipe,
-        context.objective,
-        seed=seed,
-        generations=context.generations_for(),
-        network_arguments=context.network.arguments,
-        network_version=context.network.version,
-        teachers=context.teachers,
-    )
+    return context.born_again(context.network, seed)
 
 
 SPACE = SearchSpace(
@@ -38,7 +28,5 @@ SPACE = SearchSpace(
     chain=chain,
     takes_network=True,
     takes_teacher=True,
-    scales={
-        "laptop": noisy_digits("ban+l", ({},), generations=2),
-    },
+    scales={"laptop": noisy_digits("ban+l", ({},), generations=2)},
 )

@@ -12,7 +12,7 @@ Scale `paper`: 16 distinct generations of 200 epochs, about 85 GPU-hours at a su
 project. Scale `laptop`: noisy digits (not the papers' setting).
 """
 
-from ban_ray.specs import Chain, PaperRow, SearchSpace, SpaceContext, born_again, noisy_digits, papers
+from ban_ray.specs import Chain, PaperRow, SearchSpace, SpaceContext, noisy_digits, papers
 from ban_ray.specs.space import Configuration
 
 PAPER = (
@@ -29,14 +29,7 @@ PAPER = (
 
 def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A teacher and students of its own shape."""
-    return born_again(
-        context.task,
-        str(configuration["network"]),
-        context.recipe,
-        context.objective,
-        seed=seed,
-        generations=context.generations_for(),
-    )
+    return context.born_again(str(configuration["network"]), seed)
 
 
 SPACE = SearchSpace(

@@ -17,21 +17,14 @@ setting: with clean labels the gain on digits is at the edge of noise.
 112-33 has 7.494 M parameters by the construction that reproduces the other three rows; the table prints 6.3.
 """
 
-from ban_ray.specs import Chain, PaperRow, SearchSpace, SpaceContext, born_again, noisy_digits, papers
+from ban_ray.specs import Chain, PaperRow, SearchSpace, SpaceContext, noisy_digits, papers
 from ban_ray.specs.space import Configuration
 
 PAPER = (
     PaperRow("densenet-bc-112-33", 6.3, 18.25, (17.61, 17.22, 16.59), {2: 15.77, 3: 15.68}),
     PaperRow("densenet-bc-90-60", 16.1, 17.69, (16.62, 16.44, 16.72), {2: 15.39, 3: 15.74}),
     PaperRow("densenet-bc-80-80", 22.4, 17.30, (16.26, 16.30, 15.50), {2: 15.46, 3: 15.14}, "ICML: baseline 17.16"),
-    PaperRow(
-        "densenet-bc-80-120",
-        50.4,
-        16.87,
-        (16.13, 16.13, None),
-        {2: 15.13, 3: 14.90},
-        "Ens*3 with the teacher",
-    ),
+    PaperRow("densenet-bc-80-120", 50.4, 16.87, (16.13, 16.13, None), {2: 15.13, 3: 14.90}, "Ens*3 with the teacher"),
 )
 
 
@@ -43,15 +36,7 @@ def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Cha
     """A baseline and its born-again sequence; the papers stopped 80-120 after BAN-2."""
     network = name(configuration)
     paper_stop = 2 if context.scale == "paper" and network == "densenet-bc-80-120" else None
-    return born_again(
-        context.task,
-        network,
-        context.recipe,
-        context.objective,
-        seed=seed,
-        generations=context.generations_for(paper_stop),
-        teachers=context.teachers,
-    )
+    return context.born_again(network, seed, at_most=paper_stop)
 
 
 SPACE = SearchSpace(
@@ -68,12 +53,7 @@ SPACE = SearchSpace(
         "paper": papers(
             "cifar100",
             "ban+l",
-            (
-                {"depth": 112, "growth": 33},
-                {"depth": 90, "growth": 60},
-                {"depth": 80, "growth": 80},
-                {"depth": 80, "growth": 120},
-            ),
+            [{"depth": depth, "growth": growth} for depth, growth in ((112, 33), (90, 60), (80, 80), (80, 120))],
             generations=3,
         ),
     },

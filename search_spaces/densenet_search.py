@@ -14,7 +14,7 @@ Scale `laptop`: noisy digits (not the papers' setting), one seed, 12 configurati
 There is no scale `paper`: nobody published such a search.
 """
 
-from ban_ray.specs import Chain, FloatRange, IntRange, SearchSpace, SpaceContext, born_again, noisy_digits_sampled
+from ban_ray.specs import Chain, FloatRange, IntRange, SearchSpace, SpaceContext, noisy_digits_sampled
 from ban_ray.specs.parameters import Configuration, Parameters
 
 PARAMETERS: Parameters = {
@@ -28,16 +28,9 @@ PARAMETERS: Parameters = {
 def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A baseline and its born-again sequence."""
     depth, growth, compression = (configuration[name] for name in PARAMETERS)
-    return born_again(
-        context.task,
-        # 0.5 is what a name without a compression means, and what the papers used.
-        f"densenet-bc-{depth}-{growth}" + (f"-c{compression:g}" if compression != 0.5 else ""),
-        context.recipe,
-        context.objective,
-        seed=seed,
-        generations=context.generations_for(),
-        teachers=context.teachers,
-    )
+    # 0.5 is what a name without a compression means, and what the papers used.
+    suffix = f"-c{compression:g}" if compression != 0.5 else ""
+    return context.born_again(f"densenet-bc-{depth}-{growth}{suffix}", seed)
 
 
 SPACE = SearchSpace(
@@ -45,7 +38,5 @@ SPACE = SearchSpace(
     title="Born-again DenseNet-BC sampled over depth, growth and compression below a size",
     chain=chain,
     takes_teacher=True,
-    scales={
-        "laptop": noisy_digits_sampled("ban+l", PARAMETERS, samples=12, generations=3, max_parameters=75_000),
-    },
+    scales={"laptop": noisy_digits_sampled("ban+l", PARAMETERS, samples=12, generations=3, max_parameters=75_000)},
 )

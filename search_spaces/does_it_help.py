@@ -22,7 +22,6 @@ from ban_ray.specs import (
     SearchSpace,
     SpaceContext,
     TablePosition,
-    born_again,
     control,
     independent,
     noisy_digits,
@@ -46,16 +45,7 @@ def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Cha
             network_arguments=network.arguments,
             network_version=network.version,
         )
-    return born_again(
-        context.task,
-        network.name,
-        context.recipe,
-        Objective.parse(learns),
-        seed=seed,
-        generations=context.generations_for(),
-        network_arguments=network.arguments,
-        network_version=network.version,
-    )
+    return context.born_again(network, seed, objective=Objective.parse(learns))
 
 
 def place(configuration: Configuration, chain: Chain) -> TablePosition:

@@ -27,7 +27,6 @@ from ban_ray.specs import (
     Scale,
     SearchSpace,
     SpaceContext,
-    born_again,
     papers_recipe,
 )
 from ban_ray.specs.space import Configuration
@@ -38,24 +37,12 @@ PAPER = (
 )
 
 
-def recipe_of(network: str, context: SpaceContext) -> Recipe:
-    """At scale `paper` that of the network's own paper, with what the command line changes."""
-    if context.scale != "paper":
-        return context.recipe
-    return Recipe.model_validate({**papers_recipe(network).model_dump(), **context.recipe_changes})
-
-
 def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
-    """A teacher and students of its own shape."""
-    network = str(configuration["network"])
-    return born_again(
-        context.task,
-        network,
-        recipe_of(network, context),
-        context.objective,
-        seed=seed,
-        generations=context.generations_for(),
-    )
+    """A teacher and students of its own shape; at scale `paper` by the recipe of the network's own paper."""
+    network, recipe = str(configuration["network"]), context.recipe
+    if context.scale == "paper":
+        recipe = Recipe.model_validate({**papers_recipe(network).model_dump(), **context.recipe_changes})
+    return context.born_again(network, seed, recipe=recipe)
 
 
 SPACE = SearchSpace(

@@ -24,7 +24,6 @@ from ban_ray.specs import (
     SearchSpace,
     SpaceContext,
     TablePosition,
-    born_again,
     noisy_digits,
     papers,
     sequence,
@@ -45,15 +44,7 @@ TEACHERS = {"laptop": "densenet-bc-16-8", "paper": "densenet-bc-90-60"}
 
 def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """The teacher and its students."""
-    generations = context.generations_for()
-    return born_again(
-        context.task,
-        [TEACHERS[context.scale], *[str(configuration["network"])] * generations],
-        context.recipe,
-        context.objective,
-        seed=seed,
-        generations=generations,
-    )
+    return context.born_again(TEACHERS[context.scale], seed, students=str(configuration["network"]))
 
 
 def place(configuration: Configuration, chain: Chain) -> TablePosition:

@@ -28,7 +28,6 @@ from ban_ray.specs import (
     SearchSpace,
     SpaceContext,
     TablePosition,
-    born_again,
     label_only,
     noisy_digits,
     papers,
@@ -58,14 +57,11 @@ def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Cha
     network, training = str(configuration["network"]), configuration["training"]
     if training == LABELS:
         return label_only(context.task, network, context.recipe, seed=seed)
-    generations = context.generations_for()
-    return born_again(
-        context.task,
-        [TEACHERS[context.scale], *[network] * generations],
-        context.recipe,
-        Objective(name="label") if training == FROZEN_LABELS else context.objective,
-        seed=seed,
-        generations=generations,
+    return context.born_again(
+        TEACHERS[context.scale],
+        seed,
+        students=network,
+        objective=Objective(name="label") if training == FROZEN_LABELS else None,
         shared_layers="none" if training == UNSHARED else "frozen",
     )
 
@@ -79,8 +75,8 @@ def place(configuration: Configuration, chain: Chain) -> TablePosition:
     return TablePosition(network, (TEACHER, name, *further)[: len(chain.generations)], ensembles=False)
 
 
-def _rows(networks: tuple[str, ...], trainings: tuple[str, ...]) -> tuple[Configuration, ...]:
-    return tuple({"network": network, "training": training} for network in networks for training in trainings)
+def _rows(network: str, *trainings: str) -> list[Configuration]:
+    return [{"network": network, "training": training} for training in trainings]
 
 
 SPACE = SearchSpace(
@@ -94,14 +90,9 @@ SPACE = SearchSpace(
         "laptop": noisy_digits(
             "ban+l",
             (
-                *_rows(
-                    ("match-pre-resnet-2-1@densenet-bc-16-8", "match-wide-resnet-1-0.5@densenet-bc-16-8"),
-                    (LABELS, TAUGHT),
-                ),
-                *_rows(
-                    ("match-wide-resnet-1-1@densenet-bc-16-8",),
-                    (LABELS, TAUGHT, FROZEN_LABELS, UNSHARED),
-                ),
+                *_rows("match-pre-resnet-2-1@densenet-bc-16-8", LABELS, TAUGHT),
+                *_rows("match-wide-resnet-1-0.5@densenet-bc-16-8", LABELS, TAUGHT),
+                *_rows("match-wide-resnet-1-1@densenet-bc-16-8", LABELS, TAUGHT, FROZEN_LABELS, UNSHARED),
             ),
         ),
         "paper": papers(
@@ -110,7 +101,7 @@ SPACE = SearchSpace(
             [
                 configuration
                 for row in PAPER
-                for configuration in _rows((row.network,), (LABELS, TAUGHT) if row.generations else (LABELS,))
+                for configuration in _rows(row.network, LABELS, *([TAUGHT] if row.generations else []))
             ],
         ),
     },

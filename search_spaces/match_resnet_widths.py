@@ -24,7 +24,6 @@ from ban_ray.specs import (
     SearchSpace,
     SpaceContext,
     TablePosition,
-    born_again,
     noisy_digits_sampled,
     sequence,
 )
@@ -42,18 +41,10 @@ PARAMETERS: Parameters = {
 
 def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """The teacher and its students."""
-    generations = context.generations_for()
     family, ratio = configuration["family"], configuration["width_ratio"]
     units = configuration["wide_units" if family == WIDE else "pre_units"]
-    return born_again(
-        context.task,
-        [TEACHER_NETWORK, *[f"{family}-{units}-{ratio:g}@{TEACHER_NETWORK}"] * generations],
-        context.recipe,
-        context.objective,
-        seed=seed,
-        generations=generations,
-        shared_layers="frozen",
-    )
+    student = f"{family}-{units}-{ratio:g}@{TEACHER_NETWORK}"
+    return context.born_again(TEACHER_NETWORK, seed, students=student, shared_layers="frozen")
 
 
 def place(configuration: Configuration, chain: Chain) -> TablePosition:

@@ -27,7 +27,6 @@ from ban_ray.specs import (
     SearchSpace,
     SpaceContext,
     TablePosition,
-    born_again,
     control,
     independent,
     noisy_digits,
@@ -52,10 +51,7 @@ def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Cha
     network, learns = str(configuration["network"]), str(configuration["objective"])
     if learns in CONTROLS:
         return control(learns, network, context, seed)
-    objective = Objective.parse(learns)
-    return born_again(
-        context.task, network, context.recipe, objective, seed=seed, generations=context.generations_for()
-    )
+    return context.born_again(network, seed, objective=Objective.parse(learns))
 
 
 def place(configuration: Configuration, chain: Chain) -> TablePosition:

@@ -22,7 +22,6 @@ from ban_ray.specs import (
     SearchSpace,
     SpaceContext,
     TablePosition,
-    born_again,
     noisy_digits_sampled,
     sequence,
 )
@@ -45,14 +44,11 @@ RECIPE = ("learning_rate", "weight_decay")
 def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A baseline and students by the configuration's objective, all with its recipe."""
     given = {name: configuration[name] for name in WEIGHTS if name in configuration}
-    return born_again(
-        context.task,
+    return context.born_again(
         NETWORK,
-        context.recipe.model_copy(update={name: configuration[name] for name in RECIPE}),
-        Objective.model_validate({"name": configuration["objective"], **given}),
-        seed=seed,
-        generations=context.generations_for(),
-        teachers=context.teachers,
+        seed,
+        recipe=context.recipe.model_copy(update={name: configuration[name] for name in RECIPE}),
+        objective=Objective.model_validate({"name": configuration["objective"], **given}),
     )
 
 

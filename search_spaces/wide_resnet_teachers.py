@@ -11,17 +11,7 @@ Scale `paper`: 12 distinct generations of 200 epochs, about 35 GPU-hours at a su
 project. Scale `laptop`: noisy digits (not the papers' setting).
 """
 
-from ban_ray.specs import (
-    TEACHER,
-    Chain,
-    PaperRow,
-    SearchSpace,
-    SpaceContext,
-    TablePosition,
-    born_again,
-    noisy_digits,
-    papers,
-)
+from ban_ray.specs import TEACHER, Chain, PaperRow, SearchSpace, SpaceContext, TablePosition, noisy_digits, papers
 from ban_ray.specs.space import Configuration
 
 # Columns of `generations`: the same network as a student, DenseNet-90-60 as a student.
@@ -37,15 +27,7 @@ SAME = "same network"
 def chain(configuration: Configuration, context: SpaceContext, seed: int) -> Chain:
     """A Wide-ResNet and its students."""
     teacher, student = str(configuration["teacher"]), str(configuration["student"])
-    generations = context.generations_for()
-    return born_again(
-        context.task,
-        [teacher, *[teacher if student == SAME else student] * generations],
-        context.recipe,
-        context.objective,
-        seed=seed,
-        generations=generations,
-    )
+    return context.born_again(teacher, seed, students=None if student == SAME else student)
 
 
 def place(configuration: Configuration, chain: Chain) -> TablePosition:

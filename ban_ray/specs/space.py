@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from ban_ray.specs.chain import Chain
+from ban_ray.specs.chain import Chain, SharedLayers, born_again
 from ban_ray.specs.objective import Objective
 from ban_ray.specs.parameters import Configuration as Configuration
 from ban_ray.specs.parameters import Parameters, check
@@ -103,6 +103,38 @@ class SpaceContext:
         if self.generations is not None:
             return self.generations
         return self.default_generations if at_most is None else min(self.default_generations, at_most)
+
+    def born_again(
+        self,
+        network: str | Network,
+        seed: int,
+        *,
+        students: str | None = None,
+        recipe: Recipe | None = None,
+        objective: Objective | None = None,
+        shared_layers: SharedLayers = "none",
+        at_most: int | None = None,
+    ) -> Chain:
+        """`ban_ray.specs.born_again` with these settings, except those given.
+
+        Args:
+            students: network of generations 1 and later; by default the baseline's.
+            at_most: as in `generations_for`.
+        """
+        network = Network(network) if isinstance(network, str) else network
+        generations = self.generations_for(at_most)
+        return born_again(
+            self.task,
+            [network.name, *[students or network.name] * generations],
+            recipe or self.recipe,
+            objective or self.objective,
+            seed=seed,
+            generations=generations,
+            shared_layers=shared_layers,
+            network_arguments=network.arguments,
+            network_version=network.version,
+            teachers=self.teachers,
+        )
 
 
 @dataclass(frozen=True)
