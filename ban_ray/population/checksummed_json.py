@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from ban_ray.specs import canonical_json, digest
 
@@ -40,32 +39,19 @@ def open_sealed(data: bytes) -> bytes:
     if plain.get("format_version") != FORMAT_VERSION:
         version = repr(plain.get("format_version"))[:50]
         raise ChecksumMismatch(f"has format version {version}, which is not known; this version reads {FORMAT_VERSION}")
-    recorded = plain.pop("sha256", None)
     try:
+        is_canonical = canonical_json(plain) == data
+        recorded = plain.pop("sha256", None)
         body = canonical_json(plain)
-        sealed = _with_digest(plain, body, recorded)
     except ValueError as error:
         raise ChecksumMismatch("is not canonical JSON") from error
-    if recorded != hashlib.sha256(body).hexdigest() or sealed != data:
+    if not is_canonical or recorded != hashlib.sha256(body).hexdigest():
         raise ChecksumMismatch("does not match its digest")
     return body
 
 
 def _deeper_than(value: object, levels: int) -> bool:
-    layer = [value]
-    for _ in range(levels):
-        layer = [
-            item
-            for outer in layer
-            if isinstance(outer, dict | list)
-            for item in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        if not layer:
-            return False
-    return True
-
-
-def _with_digest(plain: dict[str, Any], body: bytes, sha256: object) -> bytes:
-    """The canonical JSON of `plain`, which is `body`, with the field ``sha256`` at its place in the order."""
-    later = canonical_json({name: plain[name] for name in plain if name > "sha256"})[1:]
-    return body[: len(body) - len(later)] + f'"sha256":"{sha256}",'.encode() + later
+    if levels == 0:
+        return True
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_deeper_than(item, levels - 1) for item in items)
