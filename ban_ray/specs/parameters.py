@@ -2,7 +2,7 @@
 
 import random
 import reprlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from math import exp, log
 
@@ -197,16 +197,15 @@ def grid(parameters: Parameters) -> Iterator[Configuration]:
     """
     if unlisted := continuous(parameters):
         raise ValueError(f"parameter {unlisted[0]} takes more values than can be listed")
-    return _extensions(list(parameters.items()), {})
+    configurations: Iterator[Configuration] = iter([{}])
+    for name, parameter in parameters.items():
+        configurations = _extensions(configurations, name, parameter)
+    return configurations
 
 
-def _extensions(remaining: Sequence[tuple[str, Parameter]], known: Configuration) -> Iterator[Configuration]:
-    if not remaining:
-        yield known
-        return
-    (name, parameter), *others = remaining
-    if not is_active(parameter, known):
-        yield from _extensions(others, known)
-        return
-    for value in parameter.listed() or ():
-        yield from _extensions(others, {**known, name: value})
+def _extensions(configurations: Iterator[Configuration], name: str, parameter: Parameter) -> Iterator[Configuration]:
+    for known in configurations:
+        if is_active(parameter, known):
+            yield from ({**known, name: value} for value in parameter.listed() or ())
+        else:
+            yield known

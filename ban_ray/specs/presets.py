@@ -1,6 +1,7 @@
 """Scales and recipes that several spaces share: small noisy digits, and the papers' settings."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 from ban_ray.specs.objective import Objective
@@ -34,9 +35,6 @@ CNN_LSTM = LSTM.model_copy(
 LAPTOP_LSTM = LSTM.model_copy(update={"epochs": 15, "batch_size": 20, "clip": 5.0})
 """The recipe of small language models on texts of a megabyte."""
 
-BY_SAMPLES = {"tokens": LAPTOP_LSTM}
-"""By what a task's samples are called."""
-
 
 def papers_recipe(network: str) -> Recipe:
     """The recipe by which the papers train a network of this family."""
@@ -44,17 +42,17 @@ def papers_recipe(network: str) -> Recipe:
     return next((recipe for family, recipe in families.items() if network.startswith(family)), Recipe())
 
 
+_NOISY_DIGITS = partial(Scale, task="digits", label_noise=0.3, recipe=LAPTOP_RECIPE)
+
+
 def noisy_digits(objective: str, configurations: Sequence[Configuration], *, generations: int = 1) -> Scale:
     """A scale `laptop`: the embedded digits with 30 % of the training labels replaced, three seeds."""
-    return Scale(
-        task="digits",
-        label_noise=0.3,
-        recipe=LAPTOP_RECIPE,
+    return _NOISY_DIGITS(
         objective=Objective(name=objective),
         generations=generations,
         seeds=(0, 1, 2),
         configurations=tuple(configurations),
-        recipes=BY_SAMPLES,
+        recipes={"tokens": LAPTOP_LSTM},
     )
 
 
@@ -62,10 +60,7 @@ def noisy_digits_sampled(
     objective: str, parameters: Parameters, *, samples: int, generations: int = 1, max_parameters: int | None = None
 ) -> Scale:
     """`noisy_digits` for a sampler, with one seed: another configuration tells it more than another seed."""
-    return Scale(
-        task="digits",
-        label_noise=0.3,
-        recipe=LAPTOP_RECIPE,
+    return _NOISY_DIGITS(
         objective=Objective(name=objective),
         generations=generations,
         seeds=(0,),
