@@ -5,10 +5,8 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from ban_ray.specs import Generation, Objective, Recipe
-from ban_ray.specs.base import Spec
-
-_RECIPE = Recipe()
-_OBJECTIVE = Objective(name="label")
+from ban_ray.specs.base import Sha256, Spec
+from ban_ray.specs.chain import LABEL
 
 
 class Imported(Spec):
@@ -19,7 +17,7 @@ class Imported(Spec):
         split_declared: whether the user said which samples it was trained on.
     """
 
-    weights: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    weights: Sha256
     split_declared: bool
 
 
@@ -32,8 +30,8 @@ class ImportedGeneration(Generation):
     """
 
     imported: Imported
-    recipe: Recipe = _RECIPE
-    objective: Objective = _OBJECTIVE
+    recipe: Recipe = Recipe()
+    objective: Objective = LABEL
     seed: Annotated[int, Field(ge=0)] = 0
 
     @model_validator(mode="after")

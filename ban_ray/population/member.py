@@ -6,15 +6,13 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializeAsAny, ValidationError, model_validator
 
 from ban_ray.errors import DamagedMember
-from ban_ray.population.checksummed_json import MAX_BYTES, ChecksumMismatch, open_sealed, seal
+from ban_ray.population.checksummed_json import ChecksumMismatch, open_sealed, seal
 from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.layout import RECORD
 from ban_ray.specs import SEMANTICS_VERSION, Generation, digest
-
-MAX_RECORD_BYTES = MAX_BYTES
+from ban_ray.specs.base import Sha256
 
 _FILE_NAME = r"^((weights|predictions)-[0-9a-f]{64}\.safetensors|history-[0-9a-f]{64}\.parquet)$"
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 History = list[dict[str, float | int | None]]
 """A record for each epoch: ``epoch`` from 1; ``learning_rate``; ``loss``, ``label_loss``, ``teacher_loss`` (nats,
 means over the training views, unweighted parts); ``train_error``, ``teacher_error`` (percent, on training views);

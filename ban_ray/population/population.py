@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from ban_ray.errors import DamagedMember, UserError
 from ban_ray.population import index
+from ban_ray.population.checksummed_json import MAX_BYTES
 from ban_ray.population.decoding import Predictions, arrays_of, header_size, history_of, predictions_of, shapes_of
 from ban_ray.population.layout import MEMBERS, RECORD, is_key, member_folder, record_file
-from ban_ray.population.member import MAX_RECORD_BYTES, File, History, Member
+from ban_ray.population.member import File, History, Member
 from ban_ray.storage.base import NotAFile, Storage, TooLarge
 
 _HEAD_BYTES = 64 * 2**10
@@ -35,7 +36,7 @@ class Population:
             DamagedMember: its record is not what was published.
         """
         try:
-            data = self.storage.read(record_file(key), at_most=MAX_RECORD_BYTES)
+            data = self.storage.read(record_file(key), at_most=MAX_BYTES)
         except FileNotFoundError:
             return None
         except (TooLarge, NotAFile) as error:

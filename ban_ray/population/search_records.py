@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from ban_ray.specs import PaperRow, canonical_json
+from ban_ray.specs.base import Sha256
 from ban_ray.specs.canonical import normalise
 
-Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 JsonObject = Annotated[dict[str, JsonValue], BeforeValidator(normalise)]
 
 
@@ -47,7 +47,7 @@ class ChainRecord(_Record):
 
     configuration: JsonObject = Field(default_factory=dict)
     seed: int
-    keys: Annotated[tuple[Key, ...], Field(min_length=1)]
+    keys: Annotated[tuple[Sha256, ...], Field(min_length=1)]
     network: str = ""
     label: str = ""
     row: str = ""

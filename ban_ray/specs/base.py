@@ -3,11 +3,13 @@
 import reprlib
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from ban_ray.specs.canonical import canonical_json
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Spec(BaseModel):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from ban_ray.specs.base import Spec
+from ban_ray.specs.base import Sha256, Spec
 from ban_ray.specs.canonical import digest
 from ban_ray.specs.objective import Objective
 from ban_ray.specs.recipe import Recipe
@@ -13,8 +13,6 @@ from ban_ray.specs.task import Task
 
 SEMANTICS_VERSION = 1
 """Raised by hand when a change of the training code changes what a spec computes."""
-
-Key = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Generation(Spec):
@@ -38,7 +36,7 @@ class Generation(Spec):
     objective: Objective
     seed: Annotated[int, Field(ge=0)]
     augmentation_seed: Annotated[int, Field(ge=0)] | None = None
-    teachers: tuple[Key, ...] = ()
+    teachers: tuple[Sha256, ...] = ()
     network_arguments: dict[str, JsonValue] = Field(default_factory=dict)
     network_version: str = ""
     shared_layers: Literal["none", "copied", "frozen"] = "none"

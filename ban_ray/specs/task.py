@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ban_ray.specs.base import Spec
+from ban_ray.specs.base import Sha256, Spec
 
 
 class Task(Spec):
@@ -23,7 +23,7 @@ class Task(Spec):
     """
 
     name: str
-    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    fingerprint: Sha256
     split_seed: Annotated[int, Field(ge=0)] = 0
     label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
     protocol: Literal["search", "paper"] = "search"

@@ -18,7 +18,8 @@ from safetensors.numpy import save
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, open_storage
-from ban_ray.population.member import MAX_RECORD_BYTES, File
+from ban_ray.population.checksummed_json import MAX_BYTES as MAX_RECORD_BYTES
+from ban_ray.population.member import File
 from ban_ray.specs import SEMANTICS_VERSION
 from tests.helpers.members import record as record_of
 from tests.helpers.members import signed

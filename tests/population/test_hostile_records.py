@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import LocalStorage, Member, Population
-from ban_ray.population.member import MAX_RECORD_BYTES
+from ban_ray.population.checksummed_json import MAX_BYTES as MAX_RECORD_BYTES
 from tests.helpers.members import add, chain, path, record, signed
 
 PER_EXAMPLE = 25
