@@ -1,8 +1,5 @@
 """The storage option of all commands, and the opening of its population."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar
-
 import click
 
 from ban_ray.population.population import Population
@@ -11,18 +8,13 @@ from ban_ray.storage.opening import absolute, find_storage
 SHORT = 12
 """Digits of a key that are printed in tables."""
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def storage_option(command: F) -> F:
-    """A decorator that adds ``--storage``."""
-    return click.option(
-        "--storage",
-        default="./ban_runs",
-        show_default=True,
-        metavar="DIR|URL",
-        help="Where the population is: a folder, s3://bucket/folder, gs://... or az://...",
-    )(command)
+storage_option = click.option(
+    "--storage",
+    default="./ban_runs",
+    show_default=True,
+    metavar="DIR|URL",
+    help="Where the population is: a folder, s3://bucket/folder, gs://... or az://...",
+)
 
 
 def open_population(storage: str) -> Population:
