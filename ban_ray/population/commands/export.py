@@ -7,13 +7,14 @@ import click
 from ban_ray.cli.console import Console
 from ban_ray.errors import UserError
 from ban_ray.evaluation.predictions import Outputs, classes_of
+from ban_ray.networks.registry import architecture_of
 from ban_ray.population.commands.common import open_population, storage_option
 from ban_ray.population.commands.export_card import CARD, LOADER, RECORD_COPY, WEIGHTS, card, loader
 from ban_ray.population.lineage import lineage
 from ban_ray.population.member import Member
-from ban_ray.population.population import Population
 from ban_ray.tasks.catalog import task_type
 from ban_ray.tasks.input_description import InputDescription
+from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 
 
@@ -31,16 +32,6 @@ def export(key: str, folder: Path, storage: str) -> None:
             raise UserError(f"{folder} is not empty; a new or empty folder is needed")
     except OSError as error:
         raise UserError(f"{folder} cannot be made: {error.strerror or error}") from error
-    export_member(population, member, folder)
-    Console().say(f"exported {member.key} to {folder}; {folder / LOADER} loads it", wrap=False)
-
-
-def export_member(population: Population, member: Member, folder: Path) -> None:
-    """Write the files of an export.
-
-    Raises:
-        DamagedMember: the weights or predictions are not what was published.
-    """
     data = population.file(member, member.weights)
     inputs = _inputs(member, population.predictions(member).test)
     (folder / WEIGHTS).write_bytes(data)
@@ -49,12 +40,11 @@ def export_member(population: Population, member: Member, folder: Path) -> None:
         (folder / name).write_text(text, encoding="utf-8")
     (folder / LOADER).write_text(loader(member, inputs), encoding="utf-8")
     (folder / CARD).write_text(card(member, lineage(population, member), inputs), encoding="utf-8")
+    Console().say(f"exported {member.key} to {folder}; {folder / LOADER} loads it", wrap=False)
 
 
 def _inputs(member: Member, outputs: Outputs) -> InputDescription:
     """A description of the network's inputs, from its data where they can be read, else from its record."""
-    from ban_ray.tasks.opening import open_source
-
     task, recorded = member.generation.task, member.provenance
     kind = task_type(task.name)
     try:
@@ -74,8 +64,6 @@ def _inputs(member: Member, outputs: Outputs) -> InputDescription:
 
 
 def _channels(member: Member, classes: int) -> int:
-    from ban_ray.networks.registry import architecture_of
-
     recorded = member.provenance.get("in_channels")
     if isinstance(recorded, int):
         return recorded

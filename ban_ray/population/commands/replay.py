@@ -43,15 +43,11 @@ def replay(context: click.Context, key: str, storage: str, data: str | None, as_
     if as_json:
         click.echo(json.dumps({"key": member.key, "same_bits": result.same, "differences": result.lines}))
     else:
-        _print(Console(), member, result.same, result.lines)
+        console, bits = Console(), "the same bits" if result.same else "other bits"
+        console.say(f"member {member.key[:SHORT]} trained again: {bits} of weights and predictions")
+        for line in result.lines:
+            console.say(f"  {line}", wrap=False)
     context.exit(0 if result.same else 1)
-
-
-def _print(console: Console, member: Member, same: bool, lines: list[str]) -> None:
-    bits = "the same bits" if same else "other bits"
-    console.say(f"member {member.key[:SHORT]} trained again: {bits} of weights and predictions")
-    for line in lines:
-        console.say(f"  {line}", wrap=False)
 
 
 def _source(member: Member, data: str | None) -> Source:

@@ -220,7 +220,7 @@ def test_export_of_an_imported_member_without_its_data(
     def missing(*_: object) -> None:
         raise OSError("no such data")
 
-    monkeypatch.setattr("ban_ray.tasks.opening.open_source", missing)
+    monkeypatch.setattr("ban_ray.population.commands.export.open_source", missing)
     assert command("export", member.key, tmp_path / "out", "--storage", population.storage.url).status == 0
     card = (tmp_path / "out" / "README.md").read_text()
     assert "its samples are not known" in card
