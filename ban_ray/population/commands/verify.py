@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 
 import click
 from rich.progress import Progress
@@ -9,8 +10,7 @@ from rich.progress import Progress
 from ban_ray.cli.console import Console
 from ban_ray.cli.text import format_bytes, pluralised
 from ban_ray.population.commands.common import open_population, storage_option
-from ban_ray.population.maintenance.quarantine import quarantine
-from ban_ray.population.maintenance.verify import verify
+from ban_ray.population.maintenance.verify import quarantine, verify
 
 
 @click.command("verify", short_help="Check every byte and every teacher.")
@@ -28,10 +28,7 @@ def verify_command(context: click.Context, keys: tuple[str, ...], storage: str, 
     chosen = [population.find_key(key) for key in keys] or None
     err = Console(stderr=True)
     with Progress(console=err, transient=True, disable=not err.is_terminal) as bar:
-        task = bar.add_task("reading", total=None)
-        report = verify(
-            population, keys=chosen, progress=lambda done, total: bar.update(task, completed=done, total=total)
-        )
+        report = verify(population, keys=chosen, progress=partial(bar.track, description="reading"))
     moved = {}
     if move:
         for key in dict.fromkeys(finding.key for finding in report.findings if finding.what == "damaged"):

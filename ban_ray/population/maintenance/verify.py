@@ -1,8 +1,11 @@
-"""The check that a population is what was published: every byte, every teacher, and every unexpected file."""
+"""The check that a population is what was published, byte by byte, and the folder of members that are not."""
 
+import errno
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from math import isclose
 from typing import Literal
 
@@ -10,6 +13,7 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population.decoding import arrays_of, history_of, predictions_of
 from ban_ray.population.layout import (
     MEMBERS,
+    QUARANTINE,
     RECORD,
     UNFINISHED,
     checkpoint_folder,
@@ -59,13 +63,13 @@ def verify(
     *,
     keys: Collection[str] | None = None,
     grace_s: float = GRACE_S,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> VerificationReport:
     """Read every file of every member, or of those with the given keys; symbolic links are not followed.
 
     Args:
         grace_s: age in seconds below which files without a record may belong to a publication under way.
-        progress: called with the number of members done and the number of all.
+        progress: passes the keys on, and shows how many are done.
     """
     storage, now = population.storage, time.time()
     entries = storage.entries(MEMBERS)
@@ -76,19 +80,21 @@ def verify(
         if entry.name not in folders and (keys is None or entry.name in keys)
     ]
     chosen = sorted(folders if keys is None else folders.intersection(keys))
-    teachers = _TeacherWeights(population, folders)
+
+    @cache
+    def weights_of(teacher: str) -> str | None:
+        return _weights_digest(population, teacher) if teacher in folders else None
+
     members, bytes_read = 0, 0
-    for done, key in enumerate(chosen):
-        progress(done, len(chosen))
+    for key in progress(chosen):
         member, wrong = check(population, key)
         findings += wrong
         if member is not None:
             members += 1
             bytes_read += sum(file.size for file in member.files)
-            findings += _check_teachers(member, teachers)
+            findings += _check_teachers(member, weights_of)
         for path, why in orphans_of(population, key, now - grace_s):
             findings.append(Finding("orphan", key, path, f"{path} {why}"))
-    progress(len(chosen), len(chosen))
     published = set(population.keys())
     for key in storage.list(UNFINISHED):
         if key in published and (keys is None or key in keys):
@@ -123,6 +129,32 @@ def check(population: Population, key: str) -> tuple[Member | None, list[Finding
     return member, findings
 
 
+def quarantine(population: Population, key: str) -> str | None:
+    """Move a damaged member to ``damaged/<key>-<n>``, with a file ``why.txt``.
+
+    Returns:
+        Where it is now; None where it is not damaged, or has been moved or trained again meanwhile.
+    """
+    storage = population.storage
+    _, findings = check(population, key)
+    damage = [finding.sentence for finding in findings if finding.what == "damaged"]
+    if not damage:
+        return None
+    for number in count(1):
+        target = f"{QUARANTINE}/{key}-{number}"
+        try:
+            storage.move(member_folder(key), target)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            continue
+        storage.write(f"{target}/why.txt", "".join(f"{sentence}\n" for sentence in damage).encode())
+        return target
+    raise AssertionError("count has no end")
+
+
 def _stranger(key: str, path: str, *, is_link: bool) -> Finding:
     reason = "is a symbolic link, which is not followed" if is_link else "is no member's folder"
     return Finding("stranger", key, path, f"{path} {reason}")
@@ -147,36 +179,25 @@ def _near(value: float | None, other: float | None) -> bool:
     return isclose(value, other, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
 
 
-class _TeacherWeights:
-    """Digests of the weights of members in real folders, each looked up once; None where there is no record."""
-
-    def __init__(self, population: Population, folders: Collection[str]) -> None:
-        self._population, self._folders = population, folders
-        self._digests: dict[str, str | None] = {}
-
-    def __getitem__(self, key: str) -> str | None:
-        if key not in self._digests:
-            self._digests[key] = self._look_up(key)
-        return self._digests[key]
-
-    def _look_up(self, key: str) -> str | None:
-        entries = self._population.storage.entries(member_folder(key)) if key in self._folders else ()
-        if not any(entry.name == RECORD and not entry.is_link for entry in entries):
-            return None
-        try:
-            member = self._population.get(key)
-        except DamagedMember:
-            return None
-        return member.weights.sha256 if member else None
+def _weights_digest(population: Population, key: str) -> str | None:
+    """The digest of a member's weights; None where its record is missing, damaged or a link."""
+    entries = population.storage.entries(member_folder(key))
+    if not any(entry.name == RECORD and not entry.is_link for entry in entries):
+        return None
+    try:
+        member = population.get(key)
+    except DamagedMember:
+        return None
+    return member.weights.sha256 if member else None
 
 
-def _check_teachers(member: Member, weights: _TeacherWeights) -> list[Finding]:
+def _check_teachers(member: Member, weights_of: Callable[[str], str | None]) -> list[Finding]:
     key, path, findings = member.key, record_file(member.key), []
     if set(member.teachers) != set(member.generation.teachers):
         sentence = f"member {key}: its record names other teachers than its generation"
         findings.append(Finding("inconsistent", key, path, sentence))
     for teacher, recorded in member.teachers.items():
-        present = weights[teacher]
+        present = weights_of(teacher)
         if present is None:
             sentence = f"member {key}: its teacher {teacher} is not in the population, or its record is damaged"
             findings.append(Finding("teacher missing", key, path, sentence))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ban_ray.population import Member, Population, checkpoints, claims, failures
-from ban_ray.population.maintenance.quarantine import quarantine
+from ban_ray.population.maintenance.verify import quarantine
 from tests.helpers.members import add, age, chain, path, record, signed
 from tests.helpers.population_command import Command
 

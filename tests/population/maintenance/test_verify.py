@@ -1,7 +1,7 @@
 """Findings of `verify`, and the quarantine of damaged members."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,7 @@ from safetensors.numpy import save
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, checkpoints
-from ban_ray.population.maintenance.quarantine import quarantine
-from ban_ray.population.maintenance.verify import VerificationReport, verify
+from ban_ray.population.maintenance.verify import VerificationReport, quarantine, verify
 from ban_ray.population.member import File
 from tests.helpers.members import add, age, chain, path, predictions, record, signed
 
@@ -27,7 +26,14 @@ def found(population: Population) -> list[tuple[str, str]]:
 
 def test_nothing_is_found_where_nothing_is_wrong(population: Population, members: list[Member]) -> None:
     seen: list[tuple[int, int]] = []
-    report = verify(population, progress=lambda done, total: seen.append((done, total)))
+
+    def progress(keys: Sequence[str]) -> Iterator[str]:
+        for done, key in enumerate(keys):
+            seen.append((done, len(keys)))
+            yield key
+        seen.append((len(keys), len(keys)))
+
+    report = verify(population, progress=progress)
     size = sum(file.size for member in members for file in member.files)
     assert report == VerificationReport(members=3, bytes_read=size, findings=())
     assert seen == [(0, 3), (1, 3), (2, 3), (3, 3)]
