@@ -1,6 +1,7 @@
 """Retries of operations on a storage that cannot be reached for a while."""
 
 import errno
+import itertools
 import logging
 import time
 from collections.abc import Callable
@@ -106,11 +107,8 @@ class RetryingStorage:
             before_sleep=self._warn,
             reraise=True,
         )
-        for state in retrying:
-            with state:
-                number = state.retry_state.attempt_number
-                return attempt(number)
-        raise AssertionError("tenacity ends with a value or an error")
+        numbers = itertools.count(1)
+        return retrying(lambda: attempt(next(numbers)))
 
     def _holds(self, path: str, data: bytes) -> bool:
         try:
