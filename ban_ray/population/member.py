@@ -38,7 +38,8 @@ class File(BaseModel):
         return self.name.partition("-")[2].partition(".")[0]
 
     @classmethod
-    def of(cls, kind: str, suffix: str, data: bytes) -> Self:
+    def of(cls, kind: str, data: bytes) -> Self:
+        suffix = "parquet" if kind == "history" else "safetensors"
         return cls(name=f"{kind}-{hashlib.sha256(data).hexdigest()}.{suffix}", size=len(data))
 
 

@@ -46,8 +46,7 @@ def publish(
         "predictions": _safetensors(predictions.arrays()),
         "history": _parquet(history),
     }
-    suffixes = {"weights": "safetensors", "predictions": "safetensors", "history": "parquet"}
-    files = {kind: File.of(kind, suffixes[kind], data) for kind, data in blobs.items()}
+    files = {kind: File.of(kind, data) for kind, data in blobs.items()}
     member = Member(
         format_version=FORMAT_VERSION,
         semantics_version=SEMANTICS_VERSION,
@@ -59,7 +58,12 @@ def publish(
         provenance=dict(provenance),
         **files,
     )
-    record = _readable(member)
+    record = member.to_bytes()
+    try:
+        Member.from_bytes(record, member.key)
+    except DamagedMember as error:
+        # An unreadable record would block its key for good.
+        raise ValueError(f"the record cannot be published: {error}") from error
     folder = member_folder(generation.key)
     for kind, data in blobs.items():
         population.storage.write(f"{folder}/{files[kind].name}", data)
@@ -72,19 +76,9 @@ def publish(
     return first
 
 
-def _readable(member: Member) -> bytes:
-    """The record as bytes, checked first, since an unreadable record would block its key for good."""
-    record = member.to_bytes()
-    try:
-        Member.from_bytes(record, member.key)
-    except DamagedMember as error:
-        raise ValueError(f"the record cannot be published: {error}") from error
-    return record
-
-
 def weights_file(weights: Mapping[str, NDArray[np.generic]]) -> File:
     """The file that `publish` would make of these weights."""
-    return File.of("weights", "safetensors", _safetensors(weights))
+    return File.of("weights", _safetensors(weights))
 
 
 def measure(predictions: Predictions) -> MemberMetrics:

@@ -48,9 +48,9 @@ def fill(root: Path, members: int, seeds: int, generations: int = 3) -> None:
                 teachers=dict.fromkeys(teachers, "0" * 64),
                 parameters=20_000 + 100 * (chain // seeds),
                 metrics=metrics,
-                weights=File.of("weights", "safetensors", weights),
-                predictions=File.of("predictions", "safetensors", data),
-                history=File.of("history", "parquet", history),
+                weights=File.of("weights", weights),
+                predictions=File.of("predictions", data),
+                history=File.of("history", history),
                 provenance={"chain_seed": chain % seeds, "seconds": 2.0},
             )
             folder = root / "population" / member.key

@@ -82,7 +82,7 @@ def age(place: Path, days: float) -> None:
 
 def many(root: Path, count: int) -> None:
     """Records of valid form without their files, written without the syncing that publication does."""
-    file = {kind: File.of(kind, "safetensors", kind.encode()) for kind in ("weights", "predictions")}
+    file = {kind: File.of(kind, kind.encode()) for kind in ("weights", "predictions")}
     previous: tuple[str, ...] = ()
     for seed in range(count):
         spec = generation(seed, previous if seed % 4 else ())
@@ -96,7 +96,7 @@ def many(root: Path, count: int) -> None:
             metrics=MemberMetrics(
                 held_out_error=1.5, held_out_log_likelihood=-0.125, test_error=2.5, test_log_likelihood=-0.25
             ),
-            history=File.of("history", "parquet", b"history"),
+            history=File.of("history", b"history"),
             provenance={"chain_seed": seed // 4, "seconds": 2.5, "versions": {"torch": "2.9"}, "host": "here"},
             **file,
         )

@@ -300,7 +300,7 @@ def tensors(header: dict[str, object], body: bytes = b"") -> bytes:
 def with_file(population: Population, kind: str, data: bytes) -> Member:
     """A stranger's member: every digest is right, the file is not what it says."""
     member = add(population)
-    file = File.of(kind, "parquet" if kind == "history" else "safetensors", data)
+    file = File.of(kind, data)
     overwrite(population.storage, KEY, file.name, data)
     overwrite(population.storage, KEY, "member.json", member.model_copy(update={kind: file}).to_bytes())
     return population[KEY]

@@ -201,7 +201,7 @@ def test_predictions_that_are_no_numbers(population: Population) -> None:
     arrays["test"][0, 0] = np.nan
     member = add(population)
     data = save(arrays)
-    file = File.of("predictions", "safetensors", data)
+    file = File.of("predictions", data)
     path(population, member, file.name).write_bytes(data)
     plain = {**record(member), "predictions": file.model_dump()}
     path(population, member).write_bytes(signed(plain))
