@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
 
@@ -74,6 +74,40 @@ class Architecture(ABC):
             f"network {self.name} takes no arguments and was given {arguments_text(arguments)}; "
             "only networks from outside ban_ray take some"
         )
+
+
+@dataclass(frozen=True)
+class ExternalNetwork(Architecture):
+    """``module:function`` of other code, called with the numbers of classes and channels, and `arguments`."""
+
+    module: str
+    function: str
+    arguments: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    external = True
+
+    @property
+    def name(self) -> str:
+        return f"{self.module}:{self.function}"
+
+    def with_arguments(self, arguments: Mapping[str, object]) -> Self:
+        for reserved in ("num_classes", "in_channels"):
+            if reserved in arguments:
+                raise UserError(
+                    f"network {self.name}: the arguments {arguments_text(arguments)} may not hold {reserved}, "
+                    "which the task decides"
+                )
+        return replace(self, arguments=arguments)
+
+    def parameters(self, num_classes: int, in_channels: int) -> int:
+        """The number of parameters of the module, which is built to count them; imports torch and the builder's code.
+
+        Raises:
+            UserError: the network cannot be built.
+        """
+        from ban_ray.networks.inspection import count_parameters
+
+        return count_parameters(self, num_classes, in_channels)
 
 
 FAMILIES: list[type[Architecture]] = []

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from ban_ray.errors import UserError
 from ban_ray.networks.architecture import FAMILIES
 from ban_ray.networks.modules.character_cnn import CharacterCNN
-from ban_ray.networks.modules.recomputation import Recomputable
+from ban_ray.networks.modules.layers import DenseUnit
 from ban_ray.networks.registry import check_fits, parse
 from ban_ray.networks.source_version import require_version
 from ban_ray.tasks.task_data import TaskData
@@ -47,7 +47,7 @@ def build(
         raise UserError(f"network {architecture.name} has no dense units to recompute; only {forms} can be recomputed")
     network = architecture.build(num_classes, in_channels)
     for module in network.modules() if recompute else ():
-        if isinstance(module, Recomputable):
+        if isinstance(module, DenseUnit):
             module.recompute = True
     return network
 
@@ -77,3 +77,26 @@ def build_for(
             if isinstance(module, CharacterCNN):
                 module.set_vocabulary(data.spellings())
     return network
+
+
+def load_into(network: nn.Module, tensors: Mapping[str, Tensor], whose: str, name: str) -> None:
+    """Give a network its weights; all of them are needed, and no others.
+
+    Args:
+        whose: the file or the member that the weights are from, for the message.
+        name: of the network.
+
+    Raises:
+        UserError: a tensor is missing, unknown, or of another shape; the first one is named.
+    """
+    expected = network.state_dict()
+    shared = [key for key in expected if key in tensors]
+    for problem, names in (
+        ("lacks", [key for key in expected if key not in tensors]),
+        ("holds what the network has not:", [key for key in tensors if key not in expected]),
+        ("has another shape for", [key for key in shared if expected[key].shape != tensors[key].shape]),
+    ):
+        if names:
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            raise UserError(f"{whose} does not fit {name}: it {problem} {names[0][:100]}{more}")
+    network.load_state_dict(dict(tensors))

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from ban_ray.errors import UserError
-from ban_ray.networks.architecture import register
-from ban_ray.networks.external import ExternalNetwork
+from ban_ray.networks.architecture import ExternalNetwork, register
 from ban_ray.networks.names import arguments_text, one_line
 
 if TYPE_CHECKING:

@@ -1,12 +1,12 @@
 """Layers of networks that read images, and the classifier that consists of them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
-
-from ban_ray.networks.modules.recomputation import Recomputable
+from torch.utils.checkpoint import checkpoint
 
 
 def conv(inputs: int, outputs: int, side: int, stride: int = 1) -> nn.Conv2d:
@@ -21,18 +21,49 @@ class NormConv(nn.Sequential):
         super().__init__(nn.BatchNorm2d(inputs), nn.ReLU(inplace=True), conv(inputs, outputs, side, stride))
 
 
-class DenseUnit(Recomputable):
+class DenseUnit(nn.Module):
     """BN-ReLU-1x1(4K)-BN-ReLU-3x3(K), concatenated to its input: (b, c, h, w) to (b, c + K, h, w).
 
     Source: Huang et al. 2017.
+
+    Attributes:
+        recompute: whether activations are recomputed in the backward pass instead of stored: the same bits.
     """
+
+    recompute = False
 
     def __init__(self, inputs: int, growth: int) -> None:
         super().__init__()
         self.grow = nn.Sequential(NormConv(inputs, 4 * growth, 1), NormConv(4 * growth, growth, 3))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([x, self.run(self.grow, x)], 1)
+        if not (self.recompute and torch.is_grad_enabled()):
+            return torch.cat([x, self.grow(x)], 1)
+        grown = checkpoint(
+            self.grow,
+            x,
+            use_reentrant=False,
+            preserve_rng_state=False,  # it draws no random numbers
+            context_fn=lambda: (nullcontext(), _preserved_statistics(self.grow)),
+        )
+        return torch.cat([x, grown], 1)
+
+
+@contextmanager
+def _preserved_statistics(branch: nn.Module) -> Iterator[None]:
+    """Inside, batch norms update copies of their buffers.
+
+    They cannot be switched off: checkpointing requires that the second pass saves the same tensors as the first.
+    """
+    norms = [layer for layer in branch.modules() if isinstance(layer, nn.BatchNorm2d)]
+    buffers = [(norm, name, buffer) for norm in norms for name, buffer in norm.named_buffers()]
+    for norm, name, buffer in buffers:
+        setattr(norm, name, buffer.clone())
+    try:
+        yield
+    finally:
+        for norm, name, buffer in buffers:
+            setattr(norm, name, buffer)
 
 
 class ResidualUnit(nn.Module):

@@ -11,8 +11,7 @@ from pydantic import JsonValue
 
 from ban_ray import __version__
 from ban_ray.errors import UserError
-from ban_ray.networks.building import build_for
-from ban_ray.networks.loading import load_into
+from ban_ray.networks.building import build_for, load_into
 from ban_ray.networks.registry import parse
 from ban_ray.networks.source_version import chosen_version
 from ban_ray.population.commands.weights import read_weights

@@ -8,8 +8,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ban_ray.networks.building import build_for
-from ban_ray.networks.loading import load_into
+from ban_ray.networks.building import build_for, load_into
 from ban_ray.population import Population, checkpoints, claims, failures
 from ban_ray.runtime.events import EpochEnded, Published, Reused, WorkerReport
 from ban_ray.runtime.messages import JobResult, TrainingJob
