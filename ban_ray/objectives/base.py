@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 if TYPE_CHECKING:
@@ -17,9 +17,6 @@ class WorkerReduction:
 
     count: int = 1
     total: Callable[[Tensor], Tensor] = lambda tensor: tensor
-
-
-SINGLE_WORKER = WorkerReduction()
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class LossInputs:
     labels: Tensor
     teacher_log_probs: Tensor | None = None
     uniform_draws: Tensor | None = None
-    workers: WorkerReduction = SINGLE_WORKER
+    workers: WorkerReduction = field(default_factory=WorkerReduction)
     steps: int = 1
 
     @property

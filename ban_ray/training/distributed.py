@@ -8,7 +8,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from ban_ray.objectives import SINGLE_WORKER, WorkerReduction
+from ban_ray.objectives import WorkerReduction
 
 
 def rank() -> int:
@@ -33,7 +33,7 @@ def all_reduce_any(flag: bool, device: torch.device) -> bool:
 
 
 def workers() -> WorkerReduction:
-    return WorkerReduction(world_size(), all_reduce_sum) if world_size() > 1 else SINGLE_WORKER
+    return WorkerReduction(world_size(), all_reduce_sum)
 
 
 def wrap_ddp(network: nn.Module) -> nn.Module:
