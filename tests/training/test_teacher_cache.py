@@ -20,8 +20,7 @@ from ban_ray.specs.recipe import Recipe
 from ban_ray.tasks.image_data import ImageData, sample_crop_flip
 from ban_ray.training import Teacher, train
 from ban_ray.training.precision import to_device
-from ban_ray.training.teacher_cache.cache import CachedTeacher
-from ban_ray.training.teacher_cache.row_invariance import RowInvariantLinear, channels_last, is_row_invariant
+from ban_ray.training.teacher_cache.cache import CachedTeacher, RowInvariantLinear, channels_last, is_row_invariant
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable, bytes_needed
 from tests.conftest import CPU, MakeGeneration
 from tests.helpers.local_jobs import make_chain, run_job, stored_bytes
