@@ -20,11 +20,10 @@ from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import distributed
 from ban_ray.training.evaluation import evaluate
-from ban_ray.training.layer_sharing import share_layers
 from ban_ray.training.meters import Meters
 from ban_ray.training.optimizer import SGD
 from ban_ray.training.precision import autocast, set_precision, to_device
-from ban_ray.training.teacher import Teacher
+from ban_ray.training.teacher import Teacher, share_layers
 from ban_ray.training.teacher_cache.cache import CachedTeacher
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
 
