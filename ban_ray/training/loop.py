@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from ban_ray.errors import GenerationFailed, UserError
-from ban_ray.evaluation.metrics import error_percent, mean_log_likelihood
+from ban_ray.evaluation.metrics import PERPLEXITY, error_percent, mean_log_likelihood
 from ban_ray.networks.building import build_for
 from ban_ray.networks.modules.recurrent import reset_state
 from ban_ray.objectives import LossInputs
@@ -126,8 +126,9 @@ def train(
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
-        learning_rate = recipe.learning_rate_at(epoch, [_perplexity(record) for record in history])
-        meters = Meters(device, teacher is not None)
+        perplexities = [PERPLEXITY.from_record(record, "held_out") or math.nan for record in history]
+        learning_rate = recipe.learning_rate_at(epoch, perplexities)
+        meters = Meters(device)
         model.train()
         reset_state(network)
         reset_state(teacher)
@@ -209,9 +210,3 @@ def train(
         history=history,
         resumed=resumed,
     )
-
-
-def _perplexity(record: Record) -> float:
-    """The held-out perplexity of an epoch, NaN without held-out data."""
-    log_likelihood = record["held_out_log_likelihood"]
-    return math.nan if log_likelihood is None else math.exp(min(-log_likelihood, 700.0))

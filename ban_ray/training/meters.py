@@ -6,43 +6,30 @@ from torch import Tensor
 from ban_ray.objectives import LossTerms
 from ban_ray.training.distributed import all_reduce_any, all_reduce_sum, world_size
 
-_NAMES = (
-    "loss",
-    "label_loss",
-    "teacher_loss",
-    "train_error",
-    "teacher_error",
-    "teacher_confidence",
-    "teacher_entropy",
-)
+_NAMES = ("loss", "label_loss", "teacher_loss", "train_error", "teacher_error", "teacher_confidence", "teacher_entropy")
 
 
 class Meters:
     """Means over the steps and workers of an epoch; those that an objective does not have are None."""
 
-    def __init__(self, device: torch.device, has_teacher: bool) -> None:
+    def __init__(self, device: torch.device) -> None:
         self._sums = torch.zeros(len(_NAMES), dtype=torch.float64, device=device)
         self._steps = 0
-        self._present: set[str] = {"loss", "train_error"}
-        if has_teacher:
-            self._present |= {"teacher_error", "teacher_confidence", "teacher_entropy"}
+        self._present = [False] * len(_NAMES)
 
     @torch.no_grad()
     def add(self, terms: LossTerms, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
         """Add this worker's part of a step: logits and teacher log-probabilities (b, C), labels (b,)."""
         zero = self._sums.new_zeros(())
         values = [terms.total, terms.label, terms.teacher, (logits.argmax(1) != labels).double().mean()]
-        if terms.label is not None:
-            self._present.add("label_loss")
-        if terms.teacher is not None:
-            self._present.add("teacher_loss")
         if teacher is not None:
             probabilities = teacher.exp()
             top, chosen = probabilities.max(1)
             entropy = -(probabilities * teacher).nan_to_num(0.0).sum(1)
             values += [(chosen != labels).double().mean(), top.mean(), entropy.mean()]
         else:
-            values += [zero, zero, zero]
+            values += [None, None, None]
+        self._present = [value is not None for value in values]
         self._sums += torch.stack([zero if value is None else value.double() for value in values])
         self._steps += 1
 
@@ -53,7 +40,7 @@ class Meters:
     def means(self) -> dict[str, float | None]:
         """Losses in nats, errors in percent, confidence in 0..1, entropy in nats."""
         sums = (all_reduce_sum(self._sums) / (self._steps * world_size())).tolist()
-        scaled = {
-            name: 100 * value if name.endswith("error") else value for name, value in zip(_NAMES, sums, strict=True)
+        return {
+            name: (100 * value if name.endswith("error") else value) if present else None
+            for name, value, present in zip(_NAMES, sums, self._present, strict=True)
         }
-        return {name: value if name in self._present else None for name, value in scaled.items()}
