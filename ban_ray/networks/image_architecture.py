@@ -15,27 +15,15 @@ L = TypeVar("L")
 
 
 class Layers(Protocol[T]):
-    """Makes layers: modules by `modules.layers`, numbers of their parameters by `modules.parameter_counts`."""
+    """Makes layers: modules by `modules.layers`, where they are described, numbers of their parameters by
+    `modules.parameter_counts`.
+    """
 
-    def norm_conv(self, inputs: int, outputs: int, side: int) -> T:
-        """BN-ReLU-convolution."""
-        ...
-
-    def average_pool(self) -> T:
-        """A 2x2 average pool."""
-        ...
-
-    def dense_unit(self, inputs: int, growth: int) -> T:
-        """BN-ReLU-1x1(4K)-BN-ReLU-3x3(K), concatenated to its input, which adds K channels."""
-        ...
-
-    def basic_unit(self, inputs: int, outputs: int, *, projected: bool, stride: int = 1, dropout: float = 0.0) -> T:
-        """BN-ReLU-3x3-BN-ReLU-dropout-3x3, added to a shortcut, which is a 1x1 convolution if projected."""
-        ...
-
-    def bottleneck_unit(self, inputs: int, inner: int, outputs: int, *, projected: bool, stride: int = 1) -> T:
-        """BN-ReLU-1x1-BN-ReLU-3x3-BN-ReLU-1x1, added to a shortcut, which is a 1x1 convolution if projected."""
-        ...
+    def norm_conv(self, inputs: int, outputs: int, side: int) -> T: ...
+    def average_pool(self) -> T: ...
+    def dense_unit(self, inputs: int, growth: int) -> T: ...
+    def basic_unit(self, inputs: int, outputs: int, *, projected: bool, stride: int = 1, dropout: float = 0.0) -> T: ...
+    def bottleneck_unit(self, inputs: int, inner: int, outputs: int, *, projected: bool, stride: int = 1) -> T: ...
 
 
 class ImageArchitecture(Architecture):

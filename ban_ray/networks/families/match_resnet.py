@@ -9,6 +9,7 @@ The units have no dropout: the paper mentions it for Wide-ResNets alone.
 """
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from ban_ray.errors import UserError
 from ban_ray.networks.architecture import register
@@ -26,6 +27,8 @@ class MatchResNet(MatchNetwork):
         UserError: no units, or a ratio that leaves no channel in some stage.
     """
 
+    narrowing: ClassVar[int]
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if min(self.narrowest) < 1:
@@ -40,9 +43,9 @@ class MatchResNet(MatchNetwork):
         return tuple(int(self.ratios[0] * width) for width in self.widths[1:])
 
     @property
-    @abstractmethod
     def narrowest(self) -> tuple[int, ...]:
         """Channels of the narrowest convolution inside each stage's units."""
+        return tuple(hidden // self.narrowing for hidden in self.hidden)
 
     @abstractmethod
     def unit(self, make: Layers[L], inputs: int, stage: int, *, projected: bool) -> L:
@@ -64,10 +67,7 @@ class MatchWideResNet(MatchResNet):
     FORM = "match-wide-resnet-UNITS-RATIO[@densenet-bc-...]"
     PATTERN = rf"match-wide-resnet-{WHOLE}-{DECIMAL}{TARGET}"
     prefix = "match-wide-resnet"
-
-    @property
-    def narrowest(self) -> tuple[int, ...]:
-        return self.hidden
+    narrowing = 1
 
     def unit(self, make: Layers[L], inputs: int, stage: int, *, projected: bool) -> L:
         return make.basic_unit(inputs, self.hidden[stage], projected=projected)
@@ -80,10 +80,7 @@ class MatchPreResNet(MatchResNet):
     FORM = "match-pre-resnet-UNITS-RATIO[@densenet-bc-...]"
     PATTERN = rf"match-pre-resnet-{WHOLE}-{DECIMAL}{TARGET}"
     prefix = "match-pre-resnet"
-
-    @property
-    def narrowest(self) -> tuple[int, ...]:
-        return tuple(hidden // 4 for hidden in self.hidden)
+    narrowing = 4
 
     def unit(self, make: Layers[L], inputs: int, stage: int, *, projected: bool) -> L:
         return make.bottleneck_unit(inputs, self.narrowest[stage], self.hidden[stage], projected=projected)
