@@ -1,6 +1,5 @@
 """Tasks `text` and `ptb`: the user's own text and Mikolov's Penn Treebank, in three files each."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,39 +11,27 @@ if TYPE_CHECKING:
     from ban_ray.tasks.text_dataset import RawText
 
 
-def _layouts(source: "Source", prefix: str, read: "Callable[[Sequence[Path]], RawText]") -> list[FileLayout]:
-    names = [f"{prefix}{part}.txt" for part in ("train", "valid", "test")]
+def _layouts(source: "Source") -> list[FileLayout]:
+    def read() -> "RawText":
+        from ban_ray.tasks.readers import text
+
+        return text.read_penn_treebank(files) if is_ptb else text.read(files, source.tokens or "word")
+
+    is_ptb = source.name == PENN_TREEBANK.name
+    names = [f"{'ptb.' if is_ptb else ''}{part}.txt" for part in ("train", "valid", "test")]
     files = tuple(Path(source.data or "") / name for name in names)
-    return [FileLayout(" and ".join(names), files, lambda: read(files))]
-
-
-def _text(source: "Source") -> list[FileLayout]:
-    def read(files: Sequence[Path]) -> "RawText":
-        from ban_ray.tasks.readers import text
-
-        return text.read(files, source.tokens or "word")
-
-    return _layouts(source, "", read)
-
-
-def _penn_treebank(source: "Source") -> list[FileLayout]:
-    def read(files: Sequence[Path]) -> "RawText":
-        from ban_ray.tasks.readers import text
-
-        return text.read_penn_treebank(files)
-
-    return _layouts(source, "ptb.", read)
+    return [FileLayout(" and ".join(names), files, read)]
 
 
 TEXT = TextTask(
     name="text",
     description="your own text: --data DIR with train.txt, valid.txt and test.txt in UTF-8",
-    layouts=_text,
+    layouts=_layouts,
     options=frozenset({"tokens"}),
 )
 PENN_TREEBANK = TextTask(
     name="ptb",
     description="Mikolov's Penn Treebank: --data DIR with ptb.train.txt, ptb.valid.txt and ptb.test.txt",
-    layouts=_penn_treebank,
+    layouts=_layouts,
     papers_samples=(929_589, 82_430),
 )
