@@ -169,7 +169,7 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> Imag
         num_classes=dataset.num_classes,
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
-        pad=kind.padding(*dataset.image_shape[:2]),
+        pad=kind.padding(*dataset.sample_shape[:2]),
         flip=kind.flip,
         scale=per_channel(1 / deviation),
         shift=per_channel(-mean / deviation),

@@ -57,18 +57,13 @@ class ImageDataset:
     class_names: tuple[str, ...] = ()
 
     @property
-    def image_shape(self) -> tuple[int, int, int]:
+    def sample_shape(self) -> tuple[int, int, int]:
         """(height, width, channels)"""
         return cast(tuple[int, int, int], self.train.images.shape[1:])
 
     @property
-    def sample_shape(self) -> tuple[int, ...]:
-        """(height, width, channels)"""
-        return self.image_shape
-
-    @property
     def in_channels(self) -> int:
-        return self.image_shape[2]
+        return self.sample_shape[2]
 
 
 def canonical(part: ImageArrays) -> ImageArrays:

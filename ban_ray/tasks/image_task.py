@@ -59,7 +59,7 @@ class ImageTask(TaskType["ImageDataset"]):
         return Sizes(len(parts.train), len(parts.held_out), len(dataset.test.labels))
 
     def views(self, dataset: "ImageDataset", sizes: Sizes) -> int:
-        return sizes.train * views_of_sample(self.padding(*dataset.image_shape[:2]), self.flip)
+        return sizes.train * views_of_sample(self.padding(*dataset.sample_shape[:2]), self.flip)
 
     def to_device(self, task: "Task", dataset: "ImageDataset", device: "torch.device") -> "ImageData":
         from ban_ray.tasks.image_data import load_images

@@ -60,7 +60,7 @@ def test_plain_arrays_are_the_same_task(first: ImageDataset) -> None:
 
 
 def test_decoded_pixels_are_what_was_encoded(first: ImageDataset) -> None:
-    assert first.image_shape == (32, 32, 3)
+    assert first.sample_shape == (32, 32, 3)
     written = {(image.tobytes(), int(label)) for image, label in zip(TRAIN.images, TRAIN.labels, strict=True)}
     read = {(image.tobytes(), int(label)) for image, label in zip(first.train.images, first.train.labels, strict=True)}
     assert read == written

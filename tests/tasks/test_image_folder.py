@@ -49,7 +49,7 @@ def test_what_is_read(tmp_path: Path) -> None:
     deep.mkdir(parents=True)
     Image.new("RGB", (40, 40)).save(deep / "a.JPG")
     decoded = open_images(Source.of("folder", str(tmp_path), image_size="16x24"))
-    assert decoded.image_shape == (16, 24, 3)
+    assert decoded.sample_shape == (16, 24, 3)
     assert decoded.class_names == CLASSES
     assert decoded.num_classes == 2
     assert np.bincount(decoded.train.labels).tolist() == [6, 7]

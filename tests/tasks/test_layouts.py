@@ -79,7 +79,7 @@ def test_fashion_mnist_by_every_route(tmp_path: Path, monkeypatch: pytest.Monkey
     write_idx(tmp_path / "flat", GRAY_TRAIN, GRAY_TEST, packed=False)
     write_idx(tmp_path / "debian", shuffled(GRAY_TRAIN), shuffled(GRAY_TEST), packed=True)
     first = open_images(Source.of("fashion_mnist", str(tmp_path / "raw")))
-    assert first.image_shape == (28, 28, 1)
+    assert first.sample_shape == (28, 28, 1)
     assert first.num_classes == 10
     for name in ("gz", "flat", "debian"):
         assert same(open_images(Source.of("fashion_mnist", str(tmp_path / name))), first)
@@ -100,5 +100,5 @@ def test_gray_folders_have_one_channel_and_coloured_ones_three(tmp_path: Path) -
 
     write_images(folder, Pictures(TRAIN.images[:1], TRAIN.labels[:1]), GRAY_TEST[:0])
     again = open_images(source)
-    assert again.image_shape == (28, 28, 3), "one coloured picture, decoded again without being told"
+    assert again.sample_shape == (28, 28, 3), "one coloured picture, decoded again without being told"
     assert again.fingerprint != gray.fingerprint
