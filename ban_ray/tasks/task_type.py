@@ -1,13 +1,12 @@
 """Task types: all that a task's name decides beside its data. Free of NumPy and torch, for the command line."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Generic, Protocol, TypeVar
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.input_description import InputDescription
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +46,25 @@ class Sizes:
     train: int
     held_out: int
     test: int
+
+
+@dataclass(frozen=True)
+class InputDescription:
+    """The inputs and outputs of a network in words, code and files, for somebody who is given it.
+
+    Attributes:
+        shapes: of a call, in prose.
+        note: how the inputs are made.
+        code: Python that makes them.
+        files: texts by name, to be written beside the weights.
+    """
+
+    classes: int
+    channels: int
+    shapes: str
+    note: str
+    code: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.input_description import InputDescription
-from ban_ray.tasks.task_type import Sizes, TaskType
+from ban_ray.tasks.task_type import InputDescription, Sizes, TaskType
 
 if TYPE_CHECKING:
     import torch

@@ -13,9 +13,9 @@ from ban_ray.population.commands.export_card import CARD, LOADER, RECORD_COPY, W
 from ban_ray.population.lineage import lineage
 from ban_ray.population.member import Member
 from ban_ray.tasks.catalog import task_type
-from ban_ray.tasks.input_description import InputDescription
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
+from ban_ray.tasks.task_type import InputDescription
 
 
 @click.command(short_help="Write a member into a folder.")

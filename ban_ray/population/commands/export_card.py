@@ -6,7 +6,7 @@ from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor
 from ban_ray.population.member import Member
 from ban_ray.tasks.catalog import metric_of
-from ban_ray.tasks.input_description import InputDescription
+from ban_ray.tasks.task_type import InputDescription
 
 WEIGHTS, RECORD_COPY, CARD, LOADER = "weights.safetensors", "member.json", "README.md", "load.py"
 
