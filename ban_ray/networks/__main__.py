@@ -13,11 +13,6 @@ from ban_ray.errors import UserError
 from ban_ray.networks.paper_counts import PAPER_COUNTS, PTB_CHARACTERS, PTB_WORDS
 from ban_ray.networks.registry import parse
 
-_IMAGES, _TEXT = (100, 3), (PTB_WORDS, PTB_CHARACTERS)
-"""Classes and channels of the papers; words and characters."""
-_SIDE = 32
-"""Pixels, of CIFAR's images."""
-
 
 @dataclass(frozen=True)
 class Row:
@@ -50,10 +45,8 @@ def measure(
     text = architecture.reads == "text"
     if text and size is not None:
         raise UserError(f"--size {size} has no effect: {architecture.name} is a language model and takes no images")
-    side = _SIDE if size is None else size
-    default_classes, default_channels = _TEXT if text else _IMAGES
-    classes = default_classes if num_classes is None else num_classes
-    channels = default_channels if in_channels is None else in_channels
+    side = size or 32
+    classes, channels = num_classes or (PTB_WORDS if text else 100), in_channels or (PTB_CHARACTERS if text else 3)
     parameters = architecture.parameters(classes, channels)
     input_row = (architecture.name, classes, channels)
     paper = next((row for row in PAPER_COUNTS if (row.name, row.classes, row.channels) == input_row), None)
@@ -74,21 +67,13 @@ def _short(number: float) -> str:
 
 def show(rows: Sequence[Row]) -> None:
     """Print the table, whole in 80 columns for names of up to 28 characters."""
-    console = Console()
-    console.table(
-        ("network", "paper, M", "ours, M", "deviation", "GMAC"),
-        [
-            (
-                row.name,
-                "" if row.paper_millions is None else f"{row.paper_millions:g}",
-                _short(row.parameters / 1e6),
-                ("" if row.deviation_percent is None else f"{row.deviation_percent:+.2f} %")
-                + ("*" if row.note else ""),
-                _short(row.multiply_accumulates / 1e9),
-            )
-            for row in rows
-        ],
-    )
+    console, lines = Console(), []
+    for row in rows:
+        paper = "" if row.paper_millions is None else f"{row.paper_millions:g}"
+        deviation = "" if row.deviation_percent is None else f"{row.deviation_percent:+.2f} %"
+        ours, cost = _short(row.parameters / 1e6), _short(row.multiply_accumulates / 1e9)
+        lines.append((row.name, paper, ours, deviation + ("*" if row.note else ""), cost))
+    console.table(("network", "paper, M", "ours, M", "deviation", "GMAC"), lines)
     for row in rows:
         if row.note:
             console.say(f"* {row.name}: {row.note}")
