@@ -25,13 +25,10 @@ def average(members: Sequence[LogProbabilities]) -> NDArray[np.float64]:
 
 
 def average_tokens(members: Sequence[TokenOutputs]) -> TokenOutputs:
-    """The same for tokens: exact for the token that came, and so for the perplexity.
+    """`average` of tokens: exact for the token that came, and so for the perplexity; raises what `average` does.
 
     What the ensemble predicts does not follow from what is stored: it is taken to be the token of the largest stored
     probability, which is a lower bound.
-
-    Raises:
-        ValueError: no member, or numbers of tokens that differ.
     """
     label = average([member.label for member in members])
     predictions = np.stack([member.predicted for member in members])

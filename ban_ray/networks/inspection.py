@@ -14,28 +14,21 @@ T = TypeVar("T")
 
 
 def count_parameters(architecture: Architecture, num_classes: int, in_channels: int) -> int:
-    """The number of parameters of the built module, each counted once.
+    """The number of parameters of the built module, each counted once; raises what `read_module` does."""
 
-    Raises:
-        UserError: the network cannot be built.
-    """
-    return read_module(
-        architecture, num_classes, in_channels, lambda module: sum(p.numel() for p in module.parameters())
-    )
+    def read(module: nn.Module) -> int:
+        return sum(parameter.numel() for parameter in module.parameters())
+
+    return read_module(architecture, num_classes, in_channels, read)
 
 
 def state_shapes(architecture: Architecture, num_classes: int, in_channels: int) -> dict[str, tuple[int, ...]]:
-    """Shapes of the built module's parameters and buffers, by the names that its weights are stored under.
+    """Shapes of parameters and buffers by the names that weights are stored under; raises what `read_module` does."""
 
-    Raises:
-        UserError: the network cannot be built.
-    """
-    return read_module(
-        architecture,
-        num_classes,
-        in_channels,
-        lambda module: {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()},
-    )
+    def read(module: nn.Module) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+
+    return read_module(architecture, num_classes, in_channels, read)
 
 
 def read_module(

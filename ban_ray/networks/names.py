@@ -17,11 +17,7 @@ def decimal_text(value: Decimal) -> str:
 
 
 def check_depth(name: str, depth: int, constant: int, layers_per_unit: int) -> None:
-    """Refuse a depth that no number of units a stage makes.
-
-    Raises:
-        UserError: `depth` is not `constant` plus a positive multiple of `layers_per_unit`.
-    """
+    """Raises UserError: `depth` is not `constant` plus a positive multiple of `layers_per_unit`."""
     units, rest = divmod(depth - constant, layers_per_unit)
     if units < 1 or rest:
         below = constant + layers_per_unit * max(units, 1)
@@ -32,11 +28,7 @@ def check_depth(name: str, depth: int, constant: int, layers_per_unit: int) -> N
 
 
 def check_dropout(name: str, dropout: Decimal) -> None:
-    """Refuse a dropout that is not from 0 to below 1.
-
-    Raises:
-        UserError: it is not.
-    """
+    """Raises UserError: `dropout` is not from 0 to below 1."""
     if not 0 <= dropout < 1:
         raise UserError(f"network {name}: dropout {dropout} is out of range; 0 to below 1 is allowed")
 

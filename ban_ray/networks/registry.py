@@ -54,19 +54,14 @@ def parse(name: str, arguments: Mapping[str, object] | None = None) -> Architect
 
 
 def architecture_of(generation: "Generation") -> Architecture:
-    """The architecture of a generation's network, with its arguments.
-
-    Raises:
-        UserError: as for `parse`.
-    """
+    """The architecture of a generation's network, with its arguments; raises what `parse` does."""
     return parse(generation.network, generation.network_arguments)
 
 
 def check_fits(architecture: Architecture, task: str) -> None:
-    """Refuse a network that reads images for a task of text, or the other way round.
+    """Raises UserError: the network reads images and the task is one of text, or the other way round.
 
-    Raises:
-        UserError: it does; where only its builder knows what a network reads, it may be used for any task.
+    Where only its builder knows what a network reads, it may be used for any task.
     """
     samples = "text" if task_type(task).unrolls else "images"
     if architecture.reads not in (samples, None):

@@ -67,10 +67,9 @@ def chosen_version(architecture: Architecture, typed: str | None) -> str:
 
 
 def require_version(architecture: Architecture, version: str) -> None:
-    """Refuse code that a computed version does not belong to; versions that the user wrote are not checked.
+    """Raises UserError: a computed version belongs to other code than a network's, or the files that it reads, here.
 
-    Raises:
-        UserError: the code of a network of the user's own, or a file that it reads, is different here.
+    Versions that the user wrote are not checked.
     """
     if not isinstance(architecture, CustomNetwork) or not version.startswith(PREFIX):
         return
@@ -82,11 +81,7 @@ def require_version(architecture: Architecture, version: str) -> None:
 
 
 def _declared(module: Module, network: CustomNetwork) -> list[str]:
-    """The files that a module declares.
-
-    Raises:
-        UserError: they are not a plain list of strings.
-    """
+    """The files that a module declares; raises UserError where they are not a plain list of strings."""
     declared: list[str] = []
     for node in ast.walk(module.tree) if module.tree else ():
         if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):

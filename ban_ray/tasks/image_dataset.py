@@ -84,11 +84,7 @@ def fingerprint(train: ImageArrays, test: ImageArrays, num_classes: int) -> str:
 
 
 def load_image_dataset(name: str) -> ImageDataset:
-    """Memory-map images by their fingerprint.
-
-    Raises:
-        FileNotFoundError: they were not decoded on this node.
-    """
+    """Memory-map images by their fingerprint, as `cached_arrays` does."""
     arrays, meta = cached_arrays(name, _ARRAYS)
     train, test = ImageArrays(arrays[0], arrays[1]), ImageArrays(arrays[2], arrays[3])
     return ImageDataset(name, meta["num_classes"], train, test, tuple(meta.get("class_names", ())))

@@ -15,13 +15,7 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Split:
-    """Indices into the training file, and the labels to train on.
-
-    Attributes:
-        train: (n,) increasing.
-        held_out: (m,) increasing; empty under the paper protocol.
-        train_labels: (n,) with label noise applied, aligned with `train`.
-    """
+    """Increasing indices into the training file (n,) and (m,), and the labels (n,) to train on, noise included."""
 
     train: Indices
     held_out: Indices

@@ -30,9 +30,7 @@ class TaskData(ABC):
         task: its name.
         train: with the labels to train on, noise included.
         held_out: empty if nothing is held out.
-        num_classes: classes, or tokens of the vocabulary.
-        in_channels: channels of an image, or symbols that words are spelled with.
-        sample_shape: (height, width, channels) of an image, () of a token.
+        num_classes, in_channels, sample_shape: as of a `DataSet`.
     """
 
     task: str

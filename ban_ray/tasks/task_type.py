@@ -84,20 +84,12 @@ class FileLayout:
     known: bool = False
 
     def missing(self) -> list[Path]:
-        """The files that do not exist.
-
-        Raises:
-            UserError: their folder may not be entered.
-        """
+        """The files that do not exist; raises what `is_file` does."""
         return [] if self.known else [file for file in self.files if not is_file(file)]
 
 
 def is_file(path: Path) -> bool:
-    """Whether a path is a file's.
-
-    Raises:
-        UserError: its folder may not be entered.
-    """
+    """Whether a path is a file's; raises UserError where its folder may not be entered."""
     try:
         return path.is_file()
     except OSError as error:

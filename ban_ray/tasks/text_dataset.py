@@ -95,11 +95,7 @@ class RawText:
 
 
 def load_text_dataset(name: str) -> TextDataset:
-    """Memory-map a text by its fingerprint.
-
-    Raises:
-        FileNotFoundError: it was not read on this node.
-    """
+    """Memory-map a text by its fingerprint, as `cached_arrays` does."""
     arrays, meta = cached_arrays(name, PARTS)
     return TextDataset(name, tuple(meta["vocabulary"]), *arrays)
 
