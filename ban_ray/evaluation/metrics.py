@@ -31,7 +31,6 @@ class Metric:
         classes: whether losses are errors, 0 or 1, of a few classes.
         field: of a member's metrics and of histories, after ``test_`` or ``held_out_``.
         losses: one loss a sample (n,) of outputs and labels. value: the metric of the mean loss.
-        from_field: the metric from `field`.
         difference: of two values, in `points`.
         caveat: what an interval of such differences leaves out.
     """
@@ -47,7 +46,6 @@ class Metric:
     field: str
     losses: Callable[[Outputs, Labels], NDArray[Any]]
     value: Callable[[float], float]
-    from_field: Callable[[float], float]
     difference: Callable[[float, float], float]
     caveat: str = ""
 
@@ -68,6 +66,10 @@ class Metric:
     def mean(self, losses: NDArray[Any]) -> float:
         """The metric of losses (n,)."""
         return self.value(float(losses.mean(dtype=np.float64)))
+
+    def from_field(self, recorded: float) -> float:
+        """The metric from `field`, which is the error itself or a log-likelihood, the negative loss."""
+        return recorded if self.classes else self.value(-recorded)
 
     def value_of(self, member: HasMetrics, part: str = "test") -> float | None:
         """The recorded metric of a member on ``test`` or ``held_out``; None where nothing was held out."""
@@ -112,7 +114,6 @@ ERROR = Metric(
     field="error",
     losses=_error,
     value=lambda loss: 100.0 * loss,
-    from_field=lambda error: error,
     difference=lambda new, old: new - old,
 )
 PERPLEXITY = Metric(
@@ -127,7 +128,6 @@ PERPLEXITY = Metric(
     field="log_likelihood",
     losses=_negative_log_likelihood,
     value=lambda loss: math.exp(min(loss, 700.0)),
-    from_field=lambda log_likelihood: math.exp(min(-log_likelihood, 700.0)),
     difference=lambda new, old: 100.0 * math.log(new / old),
     caveat=f"A difference in log % of perplexity is 100 times that of its logarithm. {_DEPENDENT}",
 )
@@ -143,7 +143,6 @@ BITS = Metric(
     field="log_likelihood",
     losses=_negative_log_likelihood,
     value=lambda loss: loss / NATS_A_BIT,
-    from_field=lambda log_likelihood: -log_likelihood / NATS_A_BIT,
     difference=lambda new, old: new - old,
     caveat=_DEPENDENT,
 )
