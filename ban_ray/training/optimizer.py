@@ -30,18 +30,12 @@ class SGD:
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update each parameter that has a gradient."""
-        updated: list[Tensor] = []
-        gradients: list[Tensor] = []
-        velocities: list[Tensor | None] = []
-        for parameter, velocity in zip(self.parameters, self._velocities, strict=True):
-            if parameter.grad is not None:
-                updated.append(parameter)
-                gradients.append(parameter.grad)
-                velocities.append(velocity)
+        pairs = zip(self.parameters, self._velocities, strict=True)
+        updated = [(parameter, parameter.grad, velocity) for parameter, velocity in pairs if parameter.grad is not None]
         sgd(
-            updated,
-            gradients,
-            velocities,
+            [parameter for parameter, _, _ in updated],
+            [gradient for _, gradient, _ in updated],
+            [velocity for _, _, velocity in updated],
             fused=self._fused,
             weight_decay=self._weight_decay,
             momentum=self._momentum,
