@@ -1,6 +1,13 @@
 """Numbers as cells."""
 
+from collections.abc import Callable, Mapping
 from math import isnan
+from typing import Any
+
+from analysis.statistics.crossed_interval import CrossedInterval
+
+Record = Mapping[Any, Any]
+"""A row of a frame."""
 
 NOTHING = "/"
 """What the papers print where nothing was trained."""
@@ -9,6 +16,11 @@ NOTHING = "/"
 def number(value: float | None, digits: int = 2) -> str:
     """A rounded number, ``/`` where there is none."""
     return NOTHING if value is None or isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def rounded(name: str, digits: int = 2) -> Callable[[Record], str]:
+    """The text of a record's number of this name."""
+    return lambda record: number(record[name], digits)
 
 
 def with_spread(mean: float, spread: float, digits: int = 2) -> str:
@@ -23,6 +35,16 @@ def interval(estimate: float, low: float, high: float, digits: int = 2) -> str:
     if isnan(estimate):
         return NOTHING
     return f"{number(estimate, digits)} [{number(low, digits)}, {number(high, digits)}]"
+
+
+def difference(record: Record, digits: int = 2) -> str:
+    """The interval of a record's columns ``difference``, ``low`` and ``high``."""
+    return interval(record["difference"], record["low"], record["high"], digits)
+
+
+def crossed(found: CrossedInterval | None, digits: int = 2) -> str:
+    """The text of a `CrossedInterval`, ``/`` where there is none."""
+    return interval(found.estimate, found.low, found.high, digits) if found else NOTHING
 
 
 def probability(value: float | None) -> str:

@@ -10,7 +10,7 @@ from analysis.statistics.comparison import Comparison, frame, scope_of
 from analysis.statistics.comparisons import first_name
 from analysis.statistics.wording import reliability
 from analysis.tables import cell_text
-from analysis.tables.table import Table
+from analysis.tables.table import Column, Table
 
 UNSEEN = ", chosen without a look at results"
 
@@ -21,31 +21,10 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
     Units are in the headings, or, where tasks of several metrics are compared, in the cells.
     """
     metrics = list(dict.fromkeys(c.group.metric for c in comparisons))
-    several = len(metrics) > 1
-    rows = []
-    for c in comparisons:
-        interval, likelihood, metric = c.interval, c.likelihood, c.group.metric
-        unit, points = (f" {metric.unit}", f" {metric.points}") if several else ("", "")
-        rows.append(
-            (
-                "(averaged)" if c.kind == "pooled" else c.group.name,
-                f"{c.title} against {c.against}{' (primary)' if c.primary else ''}",
-                cell_text.number(c.against_error) + unit,
-                cell_text.number(c.error) + unit,
-                cell_text.interval(interval.estimate, interval.low, interval.high) + points,
-                f"{interval.chains} / {interval.roots}",
-                cell_text.probability(interval.p_value),
-                cell_text.probability(c.p_holm),
-                cell_text.number(interval.smallest_detectable) + points,
-                cell_text.interval(likelihood.estimate, likelihood.low, likelihood.high, 3)
-                if likelihood
-                else cell_text.NOTHING,
-            )
-        )
     what = f"test {metrics[0].name} in {metrics[0].points}" if len(metrics) == 1 else "the tasks' test metrics"
-    units = [""] * 3 if several or not metrics else [f", {metrics[0].unit}"] * 2 + [f", {metrics[0].points}"]
+    unit, points = (f", {metrics[0].unit}", f", {metrics[0].points}") if len(metrics) == 1 else ("", "")
     notes = noise_warnings(c.group.task for c in comparisons)
-    if len(rows) > 1:
+    if len(comparisons) > 1:
         notes.append(
             f"One comparison is primary{'' if any(c.group.left_out for c in comparisons) else UNSEEN}: the last "
             "generation against its network on labels, in the group with the most seeds, then the most generations, "
@@ -64,24 +43,32 @@ def comparison_table(comparisons: Sequence[Comparison]) -> Table:
         notes.append(f"Some intervals are {scope}: those with one root in the column chains / roots.")
     notes += sorted({text for c in comparisons if (text := reliability(c.interval))})
     notes += sorted({c.group.metric.caveat for c in comparisons} - {""})
-    return Table(
+
+    def unit_of(c: Comparison) -> str:
+        return f" {c.group.metric.unit}" if len(metrics) > 1 else ""
+
+    def points_of(c: Comparison) -> str:
+        return f" {c.group.metric.points}" if len(metrics) > 1 else ""
+
+    columns: list[Column[Comparison]] = [
+        ("Group", lambda c: "(averaged)" if c.kind == "pooled" else c.group.name),
+        ("Comparison", lambda c: f"{c.title} against {c.against}{' (primary)' if c.primary else ''}"),
+        (f"Against{unit}", lambda c: cell_text.number(c.against_error) + unit_of(c)),
+        (f"Is{unit}", lambda c: cell_text.number(c.error) + unit_of(c)),
+        (f"Difference{points}", lambda c: cell_text.crossed(c.interval) + points_of(c)),
+        ("Chains / roots", lambda c: f"{c.interval.chains} / {c.interval.roots}"),
+        ("p", lambda c: cell_text.probability(c.interval.p_value)),
+        ("p (Holm)", lambda c: cell_text.probability(c.p_holm)),
+        ("Detectable", lambda c: cell_text.number(c.interval.smallest_detectable) + points_of(c)),
+        ("Log-likelihood, nats", lambda c: cell_text.crossed(c.likelihood, 3)),
+    ]
+    return Table.of(
+        comparisons,
+        columns,
         name="comparisons",
         caption=f"Differences of {what} with 95 % intervals {scope_of(comparisons)}; negative is a gain",
-        headings=(
-            "Group",
-            "Comparison",
-            f"Against{units[0]}",
-            f"Is{units[1]}",
-            f"Difference{units[2]}",
-            "Chains / roots",
-            "p",
-            "p (Holm)",
-            "Detectable",
-            "Log-likelihood, nats",
-        ),
-        rows=tuple(rows),
         data=frame(comparisons),
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
@@ -89,31 +76,21 @@ def pair_table(group: ChainGroup, pairs: pd.DataFrame) -> Table:
     """Each chain on its own: these two networks on new images, by paired bootstrap and McNemar's test."""
     metric = group.metric
     name, first = group.column(group.last), first_name(group)
-    return Table(
+    columns: list[Column[cell_text.Record]] = [
+        ("Chain seed", lambda row: "unknown" if pd.isna(row["chain_seed"]) else str(int(row["chain_seed"]))),
+        (f"{first}, {metric.unit}", cell_text.rounded("baseline_error")),
+        (f"{name}, {metric.unit}", cell_text.rounded("error")),
+        (f"Difference, {metric.points}", cell_text.difference),
+        ("Images gained / lost", lambda row: f"{row['gained']} / {row['lost']}"),
+        ("McNemar exact", lambda row: cell_text.probability(row["mcnemar_exact"])),
+        ("McNemar mid-p", lambda row: cell_text.probability(row["mcnemar_mid_p"])),
+    ]
+    return Table.of(
+        pairs.to_dict("records"),
+        columns,
         name="pairs",
         caption=f"{group.name}: {name} against {first}, each pair of networks on new images (95 % paired bootstrap, "
         "McNemar)",
-        headings=(
-            "Chain seed",
-            f"{first}, {metric.unit}",
-            f"{name}, {metric.unit}",
-            f"Difference, {metric.points}",
-            "Images gained / lost",
-            "McNemar exact",
-            "McNemar mid-p",
-        ),
-        rows=tuple(
-            (
-                "unknown" if pd.isna(row["chain_seed"]) else str(int(row["chain_seed"])),
-                cell_text.number(row["baseline_error"]),
-                cell_text.number(row["error"]),
-                cell_text.interval(row["difference"], row["low"], row["high"]),
-                f"{row['gained']} / {row['lost']}",
-                cell_text.probability(row["mcnemar_exact"]),
-                cell_text.probability(row["mcnemar_mid_p"]),
-            )
-            for row in pairs.to_dict("records")
-        ),
         data=pairs,
         notes=(*noise_warnings([group.task]), "A row says nothing about other seeds."),
     )

@@ -9,23 +9,22 @@ from analysis.data.setting import noise_warnings
 from analysis.statistics.control_pool import Control
 from analysis.statistics.ensembles import EnsembleResult, frame
 from analysis.tables import cell_text
-from analysis.tables.table import Table
+from analysis.tables.table import Column, Table
 
 
 def ensemble_table(group: ChainGroup, results: Sequence[EnsembleResult]) -> Table:
     """Every subset of a group's chains against as many label-only networks, and against equal training cost."""
     metric = group.metric
-    rows = [
-        (
-            result.name + (" †" if result.which.filled else ""),
-            cell_text.with_spread(result.error, result.spread),
-            cell_text.number(result.held_out_error),
-            cell_text.number(result.log_likelihood, 3),
-            cell_text.number(result.diversity),
-            *_control(result.same_size),
-            *_control(result.same_cost),
-        )
-        for result in results
+    columns: list[Column[EnsembleResult]] = [
+        ("Ensemble", lambda result: result.name + (" †" if result.which.filled else "")),
+        (f"Test, {metric.unit}", lambda result: cell_text.with_spread(result.error, result.spread)),
+        (f"Held-out, {metric.unit}", lambda result: cell_text.number(result.held_out_error)),
+        ("Log-likelihood, nats", lambda result: cell_text.number(result.log_likelihood, 3)),
+        ("Diversity, %", lambda result: cell_text.number(result.diversity)),
+        (f"As many, {metric.unit}", lambda result: _error(result.same_size)),
+        ("Difference", lambda result: _difference(result.same_size)),
+        (f"Equal cost, {metric.unit}", lambda result: _error(result.same_cost)),
+        ("Difference", lambda result: _difference(result.same_cost)),
     ]
     networks = results[0].networks if results else 0
     notes = noise_warnings([group.task])
@@ -37,63 +36,44 @@ def ensemble_table(group: ChainGroup, results: Sequence[EnsembleResult]) -> Tabl
         "error is a mean over overlapping sets, the difference is over disjoint sets, one a chain (number of sets in "
         "brackets; with one set it is conditional on these networks). Intervals are not corrected."
     )
-    return Table(
+    return Table.of(
+        results,
+        columns,
         name="ensembles",
         caption=f"{group.name}: test {metric.name_with_unit} of ensembles of generations and of independent "
         f"label-only networks; differences in {metric.points}, negative where the generations are better",
-        headings=(
-            "Ensemble",
-            f"Test, {metric.unit}",
-            f"Held-out, {metric.unit}",
-            "Log-likelihood, nats",
-            "Diversity, %",
-            f"As many, {metric.unit}",
-            "Difference",
-            f"Equal cost, {metric.unit}",
-            "Difference",
-        ),
-        rows=tuple(rows),
         data=frame(results).assign(label_noise=group.task.label_noise),
-        notes=tuple(notes),
+        notes=notes,
     )
 
 
 def greedy_table(steps: pd.DataFrame, group: ChainGroup) -> Table:
     """The greedy ensemble of a task's members, step by step."""
     metric = group.metric
-    return Table(
+    columns: list[Column[cell_text.Record]] = [
+        ("Networks", lambda row: str(row["step"])),
+        ("Joined", lambda row: str(row["network"])),
+        ("Objective", lambda row: str(row["objective"])),
+        ("Key", lambda row: str(row["key"])[:12]),
+        (f"Held-out, {metric.unit}", cell_text.rounded("held_out_error")),
+        (f"Test, {metric.unit}", cell_text.rounded("test_error")),
+        ("Log-likelihood, nats", cell_text.rounded("test_log_likelihood", 3)),
+    ]
+    return Table.of(
+        steps.to_dict("records"),
+        columns,
         name="greedy",
         caption=f"Greedy ensemble of the population's members, chosen on held-out {metric.samples}, reported on test; "
         f"{metric.name_with_unit}",
-        headings=(
-            "Networks",
-            "Joined",
-            "Objective",
-            "Key",
-            f"Held-out, {metric.unit}",
-            f"Test, {metric.unit}",
-            "Log-likelihood, nats",
-        ),
-        rows=tuple(
-            (
-                str(row["step"]),
-                str(row["network"]),
-                str(row["objective"]),
-                str(row["key"])[:12],
-                cell_text.number(row["held_out_error"]),
-                cell_text.number(row["test_error"]),
-                cell_text.number(row["test_log_likelihood"], 3),
-            )
-            for _, row in steps.iterrows()
-        ),
         data=steps.assign(label_noise=group.task.label_noise),
         notes=(*noise_warnings([group.task]), "The held-out figures chose the members and flatter them."),
     )
 
 
-def _control(control: Control | None) -> tuple[str, str]:
-    if control is None:
-        return cell_text.NOTHING, cell_text.NOTHING
-    interval = control.interval
-    text = cell_text.interval(interval.estimate, interval.low, interval.high)
-    return cell_text.number(control.error), f"{text} ({interval.chains})"
+def _error(control: Control | None) -> str:
+    return cell_text.number(control.error if control else None)
+
+
+def _difference(control: Control | None) -> str:
+    """The interval, and the number of sets that it rests on."""
+    return f"{cell_text.crossed(control.interval)} ({control.interval.chains})" if control else cell_text.NOTHING

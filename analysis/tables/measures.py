@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.setting import noise_warnings
 from analysis.tables import cell_text
-from analysis.tables.table import Table
+from analysis.tables.table import Column, Table
 
 MOST_CLASSES = 20
 
@@ -23,44 +23,30 @@ def measure_table(groups: Sequence[ChainGroup], measures: pd.DataFrame) -> Table
     units = {group.name: f" {group.metric.unit}" if several else "" for group in groups}
     heading = "" if several else f", {metrics[0].unit}"
     samples = "/".join(dict.fromkeys(metric.samples for metric in metrics))
-    rows = [
-        (
-            str(row["group"]),
-            str(row["name"]),
-            cell_text.with_spread(row["error"], row["error_spread"]) + units[str(row["group"])],
-            cell_text.number(row["held_out_error"]) + units[str(row["group"])],
-            cell_text.number(row["log_likelihood"], 3),
-            cell_text.number(row["calibration_error"]),
-            cell_text.number(row["confidence"], 3),
-            cell_text.number(row["entropy"], 3),
-            cell_text.number(row["agreement"], 1),
-            cell_text.number(row["teacher_confidence"], 3),
-            cell_text.number(row["teacher_entropy"], 3),
-            cell_text.number(row["diversity_in_chain"], 1),
-            cell_text.number(row["diversity_over_seeds"], 1),
-        )
-        for _, row in measures.iterrows()
-    ]
     noise = {group.name: group.task.label_noise for group in groups}
-    return Table(
+    columns: list[Column[cell_text.Record]] = [
+        ("Group", lambda row: str(row["group"])),
+        ("Generation", lambda row: str(row["name"])),
+        (
+            f"Test{heading}",
+            lambda row: cell_text.with_spread(row["error"], row["error_spread"]) + units[row["group"]],
+        ),
+        (f"Held-out{heading}", lambda row: cell_text.number(row["held_out_error"]) + units[row["group"]]),
+        ("Log-likelihood, nats", cell_text.rounded("log_likelihood", 3)),
+        ("Calibration error, %", cell_text.rounded("calibration_error")),
+        ("Confidence", cell_text.rounded("confidence", 3)),
+        ("Entropy, nats", cell_text.rounded("entropy", 3)),
+        ("Agrees with teacher, %", cell_text.rounded("agreement", 1)),
+        ("Teacher's confidence", cell_text.rounded("teacher_confidence", 3)),
+        ("Teacher's entropy, nats", cell_text.rounded("teacher_entropy", 3)),
+        ("Differs in chain, %", cell_text.rounded("diversity_in_chain", 1)),
+        ("Differs over seeds, %", cell_text.rounded("diversity_over_seeds", 1)),
+    ]
+    return Table.of(
+        measures.to_dict("records"),
+        columns,
         name="measures",
         caption="What else changes with the generations, means over seeds on test",
-        headings=(
-            "Group",
-            "Generation",
-            f"Test{heading}",
-            f"Held-out{heading}",
-            "Log-likelihood, nats",
-            "Calibration error, %",
-            "Confidence",
-            "Entropy, nats",
-            "Agrees with teacher, %",
-            "Teacher's confidence",
-            "Teacher's entropy, nats",
-            "Differs in chain, %",
-            "Differs over seeds, %",
-        ),
-        rows=tuple(rows),
         data=measures.assign(label_noise=measures["group"].map(noise)),
         notes=(
             *noise_warnings(group.task for group in groups),
@@ -82,26 +68,18 @@ def class_table(group: ChainGroup, classes: pd.DataFrame) -> Table:
         shown = pd.concat([ordered.head(half), ordered.tail(half)])
         notes.append(f"The {half} classes with the largest gains and the {half} with the largest losses.")
     notes.append("Intervals are not corrected for their number.")
-    return Table(
+    columns: list[Column[cell_text.Record]] = [
+        ("Class", lambda row: str(row["label"])),
+        ("Images", lambda row: str(row["images"])),
+        (f"Baseline, {metric.unit}", cell_text.rounded("baseline_error")),
+        (f"Last, {metric.unit}", cell_text.rounded("error")),
+        (f"Difference, {metric.points}", lambda row: cell_text.difference(row, 1)),
+    ]
+    return Table.of(
+        shown.to_dict("records"),
+        columns,
         name="classes",
         caption=f"{group.name}: last generation against baseline by class, {metric.points}; negative is a gain",
-        headings=(
-            "Class",
-            "Images",
-            f"Baseline, {metric.unit}",
-            f"Last, {metric.unit}",
-            f"Difference, {metric.points}",
-        ),
-        rows=tuple(
-            (
-                str(int(row["label"])),
-                str(int(row["images"])),
-                cell_text.number(row["baseline_error"]),
-                cell_text.number(row["error"]),
-                cell_text.interval(row["difference"], row["low"], row["high"], 1),
-            )
-            for _, row in shown.iterrows()
-        ),
         data=classes.assign(label_noise=group.task.label_noise),
-        notes=tuple(notes),
+        notes=notes,
     )

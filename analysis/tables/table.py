@@ -1,9 +1,14 @@
 """A table: cells to read, data to compute with, and notes that travel with both."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Self, TypeVar
 
 import pandas as pd
+
+T = TypeVar("T")
+Column = tuple[str, Callable[[T], str]]
+"""A heading, and the text of its cell in the row of an item."""
 
 _MARKDOWN = str.maketrans({"|": r"\|", "*": r"\*", "_": r"\_", "<": "&lt;", "`": r"\`", "\n": " "})
 _LATEX = {
@@ -50,6 +55,21 @@ class Table:
         for row in self.rows:
             if len(row) != len(self.headings):
                 raise ValueError(f"table {self.name}: a row of {len(row)} cells under {len(self.headings)} headings")
+
+    @classmethod
+    def of(
+        cls,
+        items: Iterable[T],
+        columns: Sequence[Column[T]],
+        *,
+        name: str,
+        caption: str,
+        data: pd.DataFrame,
+        notes: Iterable[str],
+    ) -> Self:
+        """A table with a row for each item."""
+        rows = tuple(tuple(text(item) for _, text in columns) for item in items)
+        return cls(name, caption, tuple(heading for heading, _ in columns), rows, data, tuple(notes))
 
     def markdown(self) -> str:
         """A pipe table with its caption above and its notes below."""
