@@ -17,35 +17,6 @@ from analysis.statistics.scored_predictions import Losses, MemberScores, log_lik
 from analysis.statistics.wording import sentence
 from ban_ray.evaluation.metrics import Metric
 
-COLUMNS = {
-    "group": "chains that are alike apart from seeds; of a pooled comparison the first of them",
-    "task": "name of the task",
-    "metric": "error (percent), perplexity or bits per character",
-    "label_noise": "share of the training labels replaced at random",
-    "kind": "generation (against generation 0), control, or pooled (averaged over groups)",
-    "name": "what is compared",
-    "against": "what with",
-    "generation": "of what is compared",
-    "primary": "whether it is the one primary comparison",
-    "chains": "paired",
-    "roots": "clusters of chains that share an ancestor",
-    "images": "test images",
-    "scope": "what the interval speaks about",
-    "against_error": "the task's metric, of images the error in percent: mean over chains",
-    "error": "mean over chains",
-    "difference": "in the metric's points; negative is a gain",
-    "low": "of the 95 % interval, points",
-    "high": "of the 95 % interval, points",
-    "standard_error": "points",
-    "degrees_of_freedom": "Satterthwaite's",
-    "smallest_detectable": "difference found in 80 % of repetitions, points",
-    "p": "two-sided",
-    "p_holm": "over all comparisons of such a scope but the primary one; NaN for that",
-    "log_likelihood_difference": "nats a sample; positive is a gain",
-    "log_likelihood_low": "of the 95 % interval, nats",
-    "log_likelihood_high": "of the 95 % interval, nats",
-}
-
 
 @dataclass(frozen=True)
 class Comparison:
@@ -133,23 +104,43 @@ def scope_of(comparisons: Sequence[Comparison]) -> str:
 
 
 def frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
-    """One row a comparison; the columns are `COLUMNS`."""
+    """One row a comparison; of a pooled one ``group`` is the first.
+
+    Units: the metric's for ``error`` and ``against_error`` (of images percent), its points for ``difference``, its
+    95 % interval, ``standard_error`` and ``smallest_detectable``; below zero is a gain. Differences of log-likelihoods
+    are nats a sample; above zero is a gain. ``p_holm`` is NaN for the primary comparison.
+    """
     rows = []
     for comparison in comparisons:
-        task, interval, likelihood = comparison.group.task, comparison.interval, comparison.likelihood
-        values = vars(comparison) | vars(interval)
-        values |= {
-            "group": comparison.group.name,
-            "task": task.name,
-            "metric": comparison.group.metric.name,
-            "label_noise": task.label_noise,
-            "name": comparison.title,
-            "difference": interval.estimate,
-            "p": interval.p_value,
-            "p_holm": math.nan if comparison.p_holm is None else comparison.p_holm,
-            "log_likelihood_difference": likelihood.estimate if likelihood else math.nan,
-            "log_likelihood_low": likelihood.low if likelihood else math.nan,
-            "log_likelihood_high": likelihood.high if likelihood else math.nan,
-        }
-        rows.append({column: values[column] for column in COLUMNS})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        group, interval, likelihood = comparison.group, comparison.interval, comparison.likelihood
+        rows.append(
+            {
+                "group": group.name,
+                "task": group.task.name,
+                "metric": group.metric.name,
+                "label_noise": group.task.label_noise,
+                "kind": comparison.kind,
+                "name": comparison.title,
+                "against": comparison.against,
+                "generation": comparison.generation,
+                "primary": comparison.primary,
+                "chains": interval.chains,
+                "roots": interval.roots,
+                "images": interval.images,
+                "scope": interval.scope,
+                "against_error": comparison.against_error,
+                "error": comparison.error,
+                "difference": interval.estimate,
+                "low": interval.low,
+                "high": interval.high,
+                "standard_error": interval.standard_error,
+                "degrees_of_freedom": interval.degrees_of_freedom,
+                "smallest_detectable": interval.smallest_detectable,
+                "p": interval.p_value,
+                "p_holm": math.nan if comparison.p_holm is None else comparison.p_holm,
+                "log_likelihood_difference": likelihood.estimate if likelihood else math.nan,
+                "log_likelihood_low": likelihood.low if likelihood else math.nan,
+                "log_likelihood_high": likelihood.high if likelihood else math.nan,
+            }
+        )
+    return pd.DataFrame(rows)

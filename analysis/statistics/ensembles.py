@@ -22,39 +22,20 @@ from ban_ray.population import Predictions
 ALL_SUBSETS_UP_TO = 6
 """Networks of a chain, the baseline included, of which every subset is formed; longer chains get Ens*k alone."""
 
-COLUMNS = {
-    "group": "chains that are alike apart from seeds",
-    "name": "Ens*k as the papers define it, or the members",
-    "members": "generation numbers",
-    "size": "networks averaged",
-    "filled": "whether the baseline stands in for a BAN-k that was not trained",
-    "chains": "averaged over",
-    "error": "mean over chains on test, percent",
-    "error_spread": "standard deviation over chains, percent",
-    "held_out_error": "mean over chains, percent; NaN where nothing was held out",
-    "log_likelihood": "mean over chains and test images, nats",
-    "diversity": "share of test images on which two of its networks differ, percent",
-    "networks": "independent label-only networks available",
-    "same_size": "networks in the first control: as many",
-    "same_size_error": "of that control, percent",
-    "same_size_difference": "ensemble minus that control, over disjoint sets of control networks, points",
-    "same_size_low": "of the 95 % interval, uncorrected",
-    "same_size_high": "of the 95 % interval, uncorrected",
-    "same_size_sets": "disjoint sets, each against one chain",
-    "same_cost": "networks in the second control: trained for the ensemble, the baseline counted; k + 1 for Ens*k",
-    "same_cost_error": "of that control, percent",
-    "same_cost_difference": "ensemble minus that control, points",
-    "same_cost_low": "of the 95 % interval, uncorrected",
-    "same_cost_high": "of the 95 % interval, uncorrected",
-    "same_cost_sets": "disjoint sets, each against one chain",
-}
-
 
 @dataclass(frozen=True)
 class EnsembleResult:
-    """One subset of a group's chains as an ensemble; the columns of `frame` describe its numbers.
+    """One subset of a group's chains as an ensemble.
 
     Attributes:
+        name: Ens*k as the papers define it, or the members.
+        chains: averaged over.
+        error, held_out_error: the metric, mean over chains; NaN where nothing was held out. spread: the standard
+            deviation of `error`.
+        log_likelihood: mean over chains and test samples, nats.
+        diversity: share of test samples on which two of its networks differ, percent.
+        networks: independent label-only networks available.
+        same_size: against as many of them. same_cost: against as many as were trained for it; see `cost`.
         errors, held_out_errors: by the seed of the chain; empty where nothing was held out.
     """
 
@@ -147,21 +128,30 @@ def of_group(
 
 
 def frame(results: Sequence[EnsembleResult]) -> pd.DataFrame:
-    """One row an ensemble; the columns are `COLUMNS`."""
+    """One row an ensemble, in the units of `EnsembleResult`; ``members`` are numbers of generations.
+
+    ``same_size`` and ``same_cost`` are numbers of networks in the two controls; what begins with them is of that
+    control (see `Control`), the difference in the metric's points with its 95 % interval, uncorrected.
+    """
     rows = []
     for result in results:
-        values = vars(result) | {
+        row: dict[str, object] = {
             "group": result.group.name,
+            "name": result.name,
             "members": result.which.generations,
             "size": result.size,
             "filled": result.which.filled,
+            "chains": result.chains,
+            "error": result.error,
             "error_spread": result.spread,
+            "held_out_error": result.held_out_error,
+            "log_likelihood": result.log_likelihood,
+            "diversity": result.diversity,
+            "networks": result.networks,
         }
-        for prefix, size, control in (
-            ("same_size", result.size, result.same_size),
-            ("same_cost", result.cost, result.same_cost),
-        ):
-            values |= {
+        controls = ("same_size", result.size, result.same_size), ("same_cost", result.cost, result.same_cost)
+        for prefix, size, control in controls:
+            row |= {
                 prefix: size,
                 f"{prefix}_error": control.error if control else np.nan,
                 f"{prefix}_difference": control.interval.estimate if control else np.nan,
@@ -169,8 +159,8 @@ def frame(results: Sequence[EnsembleResult]) -> pd.DataFrame:
                 f"{prefix}_high": control.interval.high if control else np.nan,
                 f"{prefix}_sets": control.interval.chains if control else 0,
             }
-        rows.append({column: values[column] for column in COLUMNS})
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def _of_chain(members: Sequence[Predictions], metric: Metric) -> _OfChain:

@@ -15,38 +15,15 @@ from analysis.statistics.scored_predictions import ScoredPredictions, agreement,
 from ban_ray.evaluation.ensembles import combine
 from ban_ray.evaluation.predictions import predicted
 
-COLUMNS = {
-    "group": "chains that are alike apart from seeds",
-    "generation": "0 for the baseline",
-    "name": "baseline, BAN-1, ...",
-    "chains": "whose member of this generation can be read",
-    "error": "mean over chains on test, percent",
-    "error_spread": "standard deviation over chains, percent",
-    "held_out_error": "mean over chains, percent; NaN where nothing was held out",
-    "log_likelihood": "mean over chains and images, nats",
-    "calibration_error": "expected calibration error, 15 bins, mean over chains, percent",
-    "confidence": "mean largest probability on test",
-    "entropy": "mean on test, nats",
-    "agreement": "share of test images where it predicts its teacher's class, percent",
-    "teacher_confidence": "the teacher's mean largest probability on the last epoch's training views",
-    "teacher_entropy": "the teacher's mean entropy on the last epoch's training views, nats",
-    "diversity_in_chain": "share of test images on which two members of a chain, this one among them, differ, percent",
-    "diversity_over_seeds": "share of test images on which two seeds' members of this generation differ, percent",
-}
-CLASS_COLUMNS = {
-    "group": "chains that are alike apart from seeds",
-    "label": "class",
-    "images": "test images of the class",
-    "baseline_error": "mean over chains, percent",
-    "error": "of the last generation, mean over chains, percent",
-    "difference": "points; negative is a gain",
-    "low": "of the 95 % interval, uncorrected, points",
-    "high": "of the 95 % interval, uncorrected, points",
-}
-
 
 def by_generation(study: Study, group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
-    """One row a generation of the group; the columns are `COLUMNS`."""
+    """One row a generation of the group that can be read; means over chains, on test unless the name says otherwise.
+
+    Errors, ``calibration_error`` (expected, 15 bins) and shares are in percent, log-likelihoods and entropies in nats.
+    ``confidence`` is the mean largest probability, ``teacher_confidence`` and ``teacher_entropy`` the teacher's on the
+    last epoch's training views. ``agreement`` is the share of samples where its teacher's class is predicted, and
+    ``diversity_*`` where two members (of a chain, this one among them; of this generation) predict different ones.
+    """
     records = []
     for number in sorted(group.representatives):
         chains = independent_chains(scores.readable(group.with_generations(number), number), number)
@@ -76,13 +53,14 @@ def by_generation(study: Study, group: ChainGroup, scores: ScoredPredictions) ->
                 "diversity_over_seeds": disagreement([score.predicted for score in read]),
             }
         )
-    return pd.DataFrame(records, columns=list(COLUMNS))
+    return pd.DataFrame(records)
 
 
 def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
-    """The last generation against the baseline on each class's test images; the columns are `CLASS_COLUMNS`.
+    """The last generation against the baseline on each class's test images, means over chains.
 
-    Empty where the metric is not one of classes.
+    Errors in percent, differences in points with their 95 % intervals, uncorrected; negative is a gain. Empty where
+    the metric is not one of classes.
     """
     records = []
     compared = group.last and group.metric.classes
@@ -111,7 +89,7 @@ def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
                     "high": interval.high,
                 }
             )
-    return pd.DataFrame(records, columns=list(CLASS_COLUMNS))
+    return pd.DataFrame(records)
 
 
 def _within(scores: ScoredPredictions, chains: Sequence[RecordedChain], number: int) -> list[float]:

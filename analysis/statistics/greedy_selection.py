@@ -10,16 +10,6 @@ from ban_ray.population import Member, Predictions
 from ban_ray.specs import Task
 from ban_ray.tasks.catalog import metric_of
 
-COLUMNS = {
-    "step": "networks in the ensemble after it",
-    "key": "of the member that joined",
-    "network": "of that member",
-    "objective": "of that member",
-    "held_out_error": "of the ensemble, which was chosen by it; percent",
-    "test_error": "of the ensemble, which no choice has seen; percent",
-    "test_log_likelihood": "of the ensemble, nats a sample",
-}
-
 
 def greedy(study: Study, task: Task, *, size: int = 5, candidates: int = 50) -> pd.DataFrame:
     """Add the member that lowers the held-out error of the ensemble most, until none does or `size` is reached.
@@ -31,7 +21,8 @@ def greedy(study: Study, task: Task, *, size: int = 5, candidates: int = 50) -> 
         candidates: members that compete: those with the lowest recorded held-out error.
 
     Returns:
-        One row a step, with the columns `COLUMNS`; empty where nothing was held out.
+        One row a step: the member that joined, and the ensemble's errors in percent and its log-likelihood in nats a
+        sample. No choice has seen the test data. Empty where nothing was held out.
     """
     metric = metric_of(task)
     eligible = [member for member in study.records.values() if member.generation.task == task and _held_out(member)]
@@ -61,7 +52,7 @@ def greedy(study: Study, task: Task, *, size: int = 5, candidates: int = 50) -> 
                 "test_log_likelihood": mean_log_likelihood(ensemble, labels),
             }
         )
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows)
 
 
 def _held_out(member: Member) -> bool:

@@ -7,26 +7,13 @@ from analysis.statistics.independence import independent_chains
 from analysis.statistics.paired_tests import mcnemar, paired_bootstrap
 from analysis.statistics.scored_predictions import ScoredPredictions
 
-COLUMNS = {
-    "group": "chains that are alike apart from seeds",
-    "label_noise": "share of the training labels replaced at random",
-    "chain_seed": "of the chain; None where it was not recorded",
-    "baseline_error": "percent",
-    "error": "of the last generation, percent",
-    "difference": "points; negative is a gain",
-    "low": "of the 95 % interval over new images, points",
-    "high": "of the 95 % interval over new images, points",
-    "gained": "images that only the baseline gets wrong",
-    "lost": "images that only the last generation gets wrong",
-    "mcnemar_exact": "two-sided p-value",
-    "mcnemar_mid_p": "two-sided p-value",
-}
-
 
 def pairs(group: ChainGroup, scores: ScoredPredictions, most: int | None = None) -> pd.DataFrame:
     """The last generation against the baseline of each chain: these two networks on new images.
 
-    Empty where the losses are not errors of classes, which McNemar's test is for.
+    Errors in percent, differences in points with their 95 % intervals; negative is a gain. ``gained`` and ``lost`` are
+    numbers of images, the p-values two-sided. Empty where the losses are not errors of classes, which McNemar's test
+    is for.
 
     Args:
         most: chains at most, the first in the order of their seeds.
@@ -36,8 +23,21 @@ def pairs(group: ChainGroup, scores: ScoredPredictions, most: int | None = None)
     for chain in independent_chains(readable, group.last)[:most]:
         (first,), (last,) = scores.for_generation([chain], 0), scores.for_generation([chain], group.last)
         errors = [group.metric.mean(score.losses) for score in (first, last)]
-        interval, test = paired_bootstrap(first.losses, last.losses), mcnemar(first.losses, last.losses)
-        difference = errors[1] - errors[0]
-        tested = (test.gained, test.lost, test.exact, test.mid_p)
-        rows.append((group.name, group.task.label_noise, chain.seed, *errors, difference, *interval, *tested))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+        (low, high), test = paired_bootstrap(first.losses, last.losses), mcnemar(first.losses, last.losses)
+        rows.append(
+            {
+                "group": group.name,
+                "label_noise": group.task.label_noise,
+                "chain_seed": chain.seed,
+                "baseline_error": errors[0],
+                "error": errors[1],
+                "difference": errors[1] - errors[0],
+                "low": low,
+                "high": high,
+                "gained": test.gained,
+                "lost": test.lost,
+                "mcnemar_exact": test.exact,
+                "mcnemar_mid_p": test.mid_p,
+            }
+        )
+    return pd.DataFrame(rows)
