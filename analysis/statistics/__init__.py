@@ -6,7 +6,7 @@
 NumPy arrays in, numbers and text out. `analysis.statistics.comparisons` applies them to chains of a population.
 """
 
-from analysis.statistics.crossed_interval import CrossedInterval, crossed_interval, difference_interval
+from analysis.statistics.crossed_interval import CrossedInterval, crossed_interval
 from analysis.statistics.holm import holm
 from analysis.statistics.paired_tests import McNemar, mcnemar, paired_bootstrap
 from analysis.statistics.wording import interval_text, reliability, sentence
@@ -15,7 +15,6 @@ __all__ = [
     "CrossedInterval",
     "McNemar",
     "crossed_interval",
-    "difference_interval",
     "holm",
     "interval_text",
     "mcnemar",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.chains import RecordedChain
-from analysis.statistics.crossed_interval import CrossedInterval, crossed_interval
-from analysis.statistics.independence import independent_rows
+from analysis.statistics.crossed_interval import CrossedInterval
+from analysis.statistics.independence import interval_of_chains
 from analysis.statistics.scored_predictions import Losses, MemberScores, log_likelihoods, losses
 from analysis.statistics.wording import sentence
 from ban_ray.evaluation.metrics import Metric
@@ -70,17 +70,14 @@ def compare(
 ) -> Comparison:
     """The comparison of a pair of scores of chains: of what they are compared with, and of their own generation."""
     first, second = losses(pair[0]), losses(pair[1])
-    scale = group.metric.scale
-    errors = independent_rows(chains, first, second)
-    likely = independent_rows(chains, log_likelihoods(pair[0]), log_likelihoods(pair[1]))
     return Comparison(
         group=group,
         kind=kind,
         name=name,
         against=against,
         generation=generation,
-        interval=crossed_interval(errors.first, errors.second, roots=errors.roots, scale=scale),
-        likelihood=crossed_interval(likely.first, likely.second, roots=likely.roots, scale=1.0),
+        interval=interval_of_chains(chains, first, second, group.metric.scale),
+        likelihood=interval_of_chains(chains, log_likelihoods(pair[0]), log_likelihoods(pair[1]), 1.0),
         error=mean_of(group.metric, second),
         against_error=mean_of(group.metric, first),
         chains=chains,

@@ -9,8 +9,8 @@ from analysis.data.chain_groups import ChainGroup
 from analysis.data.chains import RecordedChain
 from analysis.data.study import Study
 from analysis.statistics.controls import independent_networks
-from analysis.statistics.crossed_interval import CrossedInterval, crossed_interval
-from analysis.statistics.independence import independent_rows
+from analysis.statistics.crossed_interval import CrossedInterval
+from analysis.statistics.independence import interval_of_chains
 from analysis.statistics.scored_predictions import MemberScores, score_member
 from ban_ray.evaluation.ensembles import combine
 from ban_ray.population import Predictions
@@ -58,8 +58,7 @@ class IndependentControls:
         sets = self._disjoint(list(scores), size)
         ensembles = np.stack([scores[chain].losses for chain, _ in sets])
         controls = np.stack([self._outcome(keys).losses for _, keys in sets])
-        pair = independent_rows([chain for chain, _ in sets], controls, ensembles)
-        interval = crossed_interval(pair.first, pair.second, roots=pair.roots, scale=self._metric.scale)
+        interval = interval_of_chains([chain for chain, _ in sets], controls, ensembles, self._metric.scale)
         return Control(size, self._error(size), interval)
 
     def _outcome(self, keys: Sequence[str]) -> MemberScores:

@@ -90,17 +90,6 @@ def crossed_interval(
     if first.shape != second.shape:
         raise ValueError(f"losses of shapes {first.shape} and {second.shape} are not paired")
     difference = second.astype(np.float64) - first.astype(np.float64)
-    return difference_interval(difference, roots=roots, level=level, scale=scale)
-
-
-def difference_interval(
-    difference: NDArray[np.float64],
-    *,
-    roots: Sequence[Hashable] | None = None,
-    level: float = 0.95,
-    scale: float = 100.0,
-) -> CrossedInterval:
-    """Like `crossed_interval`, for differences (seeds, images)."""
     if difference.ndim != 2 or difference.shape[0] < 1 or difference.shape[1] < 2:
         raise ValueError(f"differences of shape {difference.shape}; at least 1 seed and 2 images are needed")
     if not np.isfinite(difference).all():

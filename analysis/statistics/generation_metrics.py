@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.chains import RecordedChain
 from analysis.data.study import Study
-from analysis.statistics.crossed_interval import crossed_interval
-from analysis.statistics.independence import independent_chains, independent_rows
+from analysis.statistics.independence import independent_chains, interval_of_chains
 from analysis.statistics.scored_predictions import ScoredPredictions, agreement, disagreement, losses
 from ban_ray.evaluation.ensembles import combine
 from ban_ray.evaluation.predictions import predicted
@@ -69,14 +68,11 @@ def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
     if chains:
         first, last = losses(scores.for_generation(chains, 0)), losses(scores.for_generation(chains, group.last))
         labels, scale = scores.for_generation(chains, 0)[0].labels, group.metric.scale
-        errors = independent_rows(chains, first, last)
         for label in np.unique(labels):
             of_class = labels == label
             if of_class.sum() < 2:
                 continue
-            interval = crossed_interval(
-                errors.first[:, of_class], errors.second[:, of_class], roots=errors.roots, scale=scale
-            )
+            interval = interval_of_chains(chains, first[:, of_class], last[:, of_class], scale)
             records.append(
                 {
                     "group": group.name,

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.statistics.comparison import Comparison, mean_of
-from analysis.statistics.crossed_interval import crossed_interval
-from analysis.statistics.independence import independent_rows
+from analysis.statistics.independence import interval_of_chains
 
 
 def pooled(parts: Sequence[Comparison]) -> Comparison | None:
@@ -40,7 +39,6 @@ def pooled(parts: Sequence[Comparison]) -> Comparison | None:
     what = "networks" if len({part.group.network for part in parts}) == len(parts) else "configurations"
     chains = [lead.chains[by_seed[0][seed]] for seed in seeds]
     first, second = np.mean(firsts, axis=0), np.mean(seconds, axis=0)
-    pair, scale = independent_rows(chains, first, second), lead.group.metric.scale
     return Comparison(
         group=lead.group,
         kind="pooled",
@@ -49,7 +47,7 @@ def pooled(parts: Sequence[Comparison]) -> Comparison | None:
         # A reference that has another network in each group goes by its column.
         against=lead.against if len({part.against for part in parts}) == 1 else lead.group.column(0),
         generation=lead.generation,
-        interval=crossed_interval(pair.first, pair.second, roots=pair.roots, scale=scale),
+        interval=interval_of_chains(chains, first, second, lead.group.metric.scale),
         likelihood=None,
         error=float(np.mean([mean_of(lead.group.metric, part) for part in seconds])),
         against_error=float(np.mean([mean_of(lead.group.metric, part) for part in firsts])),
