@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from graphlib import TopologicalSorter
 
 from pydantic import JsonValue
 
@@ -81,21 +82,15 @@ def linked(records: Mapping[str, Member]) -> list[RecordedChain]:
 
 
 def generation_numbers(records: Mapping[str, Member]) -> dict[str, int]:
-    """The number of generations before each member: 0 where nobody taught it."""
-    depths: dict[str, int] = {}
-    for start in records:
-        waiting = [start]
-        while waiting:
-            key = waiting[-1]
-            teachers = records[key].generation.teachers
-            open_ones = [teacher for teacher in teachers if teacher in records and teacher not in depths]
-            if open_ones:
-                waiting.extend(open_ones)
-                continue
-            # A teacher that is not in the storage counts as one generation.
-            depths[key] = 1 + max(depths.get(teacher, 0) for teacher in teachers) if teachers else 0
-            waiting.pop()
-    return depths
+    """The number of generations before each member: 0 where nobody taught it.
+
+    A teacher that is not in the storage counts as one generation.
+    """
+    teachers = {key: member.generation.teachers for key, member in records.items()}
+    numbers: dict[str, int] = {}
+    for key in TopologicalSorter(teachers).static_order():
+        numbers[key] = 1 + max((numbers[teacher] for teacher in teachers.get(key, ())), default=-1)
+    return {key: numbers[key] for key in records}
 
 
 def _seed(members: Iterable[Member | None]) -> int | None:
@@ -116,24 +111,13 @@ def _with_roots(chains: list[RecordedChain], records: Mapping[str, Member]) -> l
             key = parent[key]
         return key
 
+    visited = set()
     for chain in chains:
-        for key in chain.keys:
-            for ancestor in _ancestors(key, records):
-                parent[find(ancestor)] = find(chain.keys[0])
+        waiting = list(chain.keys)
+        while waiting:
+            key = waiting.pop()
+            parent[find(key)] = find(chain.keys[0])
+            if key in records and key not in visited:
+                waiting.extend(records[key].generation.teachers)
+            visited.add(key)
     return [replace(chain, root=find(chain.keys[0])) for chain in chains]
-
-
-def _ancestors(key: str, records: Mapping[str, Member]) -> set[str]:
-    """Ancestors without a teacher, or not in the storage; the key itself where nobody taught it."""
-    oldest, seen, waiting = set(), set(), [key]
-    while waiting:
-        current = waiting.pop()
-        if current in seen:
-            continue
-        seen.add(current)
-        member = records.get(current)
-        teachers = member.generation.teachers if member else ()
-        waiting.extend(teachers)
-        if not teachers:
-            oldest.add(current)
-    return oldest
