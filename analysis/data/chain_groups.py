@@ -35,17 +35,13 @@ class ChainGroup:
     @cached_property
     def last(self) -> int:
         """The last generation that at least half of the chains have beside their baseline, 0 where none has."""
-        reached = [
-            number
-            for number in self.representatives
-            if number and 2 * len(self.with_baseline_and(number)) >= len(self.chains)
-        ]
-        return max(reached, default=0)
+        half = len(self.chains) / 2
+        return max((n for n in self.representatives if len(self.with_generations(0, n)) >= half), default=0)
 
     @cached_property
     def left_out(self) -> int:
         """How many chains lack the last generation or their baseline."""
-        return len(self.chains) - len(self.with_baseline_and(self.last))
+        return len(self.chains) - len(self.with_generations(0, self.last))
 
     @cached_property
     def last_member(self) -> Member:
@@ -53,8 +49,18 @@ class ChainGroup:
         return self.representatives[max(self.representatives)]
 
     @property
+    def final(self) -> Generation:
+        """The spec of the furthest generation that any chain has."""
+        return self.last_member.generation
+
+    @property
+    def has_own_baseline(self) -> bool:
+        """Whether generation 0 is of the last generation's network."""
+        return self.baseline is not None and self.baseline.network == self.final.network
+
+    @property
     def task(self) -> Task:
-        return self.last_member.generation.task
+        return self.final.task
 
     @property
     def metric(self) -> Metric:
@@ -70,22 +76,12 @@ class ChainGroup:
     @property
     def objective(self) -> Objective:
         """Of the last generation."""
-        return self.last_member.generation.objective
-
-    @property
-    def parameters(self) -> int:
-        """Of the last generation's network."""
-        return self.last_member.parameters
+        return self.final.objective
 
     @cached_property
     def spec(self) -> str:
         """Of the last generation, seeds and teachers aside; see `analysis.data.spec_text.spec_of`."""
-        return spec_of(self.last_member.generation)
-
-    @cached_property
-    def comparison_scope(self) -> tuple[str, str]:
-        """Task and last network: within it, groups can be compared."""
-        return self.task.to_json(), self.last_member.generation.network
+        return spec_of(self.final)
 
     @cached_property
     def born_again(self) -> bool:
@@ -105,11 +101,7 @@ class ChainGroup:
         columns = self.chains[0].columns
         if number < len(columns):
             return columns[number]
-        if (
-            not number
-            and 0 in self.representatives
-            and self.representatives[0].generation.network != self.last_member.generation.network
-        ):
+        if not number and not self.has_own_baseline:
             return "teacher"
         return generation_name(number, self.representatives[number].generation.objective)
 
@@ -122,9 +114,10 @@ class ChainGroup:
         """The chains that have all of these generations."""
         return [chain for chain in self.chains if None not in map(chain.member, generations)]
 
-    def with_baseline_and(self, generation: int) -> list[RecordedChain]:
-        """The chains that have this generation and their baseline."""
-        return self.with_generations(0, generation)
+    @property
+    def members(self) -> list[Member]:
+        """Of all chains; one that several chains share is there as often."""
+        return [member for chain in self.chains for member in chain.members if member is not None]
 
 
 def from_search(chains: Iterable[RecordedChain]) -> list[ChainGroup]:
@@ -156,7 +149,7 @@ def from_links(chains: Iterable[RecordedChain]) -> list[ChainGroup]:
             sorted_out[furthest[0]] += sorted_out.pop(path)
     return sorted(
         _named(sorted_out.values()),
-        key=lambda group: (group.task.name, group.parameters, group.network, not group.born_again, group.name),
+        key=lambda g: (g.task.name, g.last_member.parameters, g.network, not g.born_again, g.name),
     )
 
 
@@ -167,7 +160,7 @@ def primary(groups: Sequence[ChainGroup]) -> ChainGroup | None:
     with the most generations, then the first in the order given.
     """
     comparable = [group for group in groups if group.born_again and group.last]
-    return max(comparable, key=lambda group: (len(group.with_baseline_and(group.last)), group.last), default=None)
+    return max(comparable, key=lambda group: (len(group.with_generations(0, group.last)), group.last), default=None)
 
 
 def _named(sorted_out: Iterable[list[RecordedChain]]) -> list[ChainGroup]:
@@ -186,23 +179,21 @@ def _named(sorted_out: Iterable[list[RecordedChain]]) -> list[ChainGroup]:
 
 
 def _group(chains: list[RecordedChain]) -> ChainGroup | None:
-    representatives: dict[int, Member] = {}
-    for chain in chains:
-        for number, member in enumerate(chain.members):
-            if member is not None:
-                representatives.setdefault(number, member)
+    representatives = {
+        number: member for chain in reversed(chains) for number, member in enumerate(chain.members) if member
+    }
     if not representatives:
         return None
     ordered = sorted(chains, key=lambda chain: (chain.seed is None, chain.seed, chain.keys))
     group = ChainGroup("", tuple(ordered), representatives)
-    imported = isinstance(group.last_member.generation, ImportedGeneration)
+    imported = isinstance(group.final, ImportedGeneration)
     role = "imported" if imported else ordered[0].label or str(group.objective)
     return replace(group, name=f"{group.network}, {role}")
 
 
 def _endings(groups: list[ChainGroup]) -> list[str]:
     """An ending for each of several groups of one name: the fields in which they differ."""
-    fields = [{**flat(group.last_member.generation), **dict(group.chains[0].configuration)} for group in groups]
+    fields = [{**flat(group.final), **dict(group.chains[0].configuration)} for group in groups]
     telling = [name for name in fields[0] if len({repr(field.get(name)) for field in fields}) > 1]
     texts = [", ".join(f"{name}={field.get(name)}" for name in telling) for field in fields]
     unique = len(set(texts)) == len(texts)

@@ -62,20 +62,14 @@ def read(storage: Storage, name: str) -> Search:
             continue
         if which not in chains or len(chain.keys) > len(chains[which].keys):
             chains[which] = chain
-    return Search(name, about, tuple(sorted(chains.values(), key=_Order(about))), tuple(unreadable))
+    listed = about.identity.get("configurations")
+    places = {canonical_json(each): place for place, each in enumerate(listed)} if isinstance(listed, list) else {}
 
-
-class _Order:
-    """Sorts chains by configuration and seed."""
-
-    def __init__(self, about: SearchRecord) -> None:
-        listed = about.identity.get("configurations")
-        texts = [canonical_json(configuration) for configuration in listed] if isinstance(listed, list) else []
-        self._places = {text: position for position, text in enumerate(texts)}
-
-    def __call__(self, chain: ChainRecord) -> tuple[int, bytes, int]:
+    def place_of(chain: ChainRecord) -> tuple[int, bytes, int]:
         text = canonical_json(chain.configuration)
-        return self._places.get(text, len(self._places)), text, chain.seed
+        return places.get(text, len(places)), text, chain.seed
+
+    return Search(name, about, tuple(sorted(chains.values(), key=place_of)), tuple(unreadable))
 
 
 def _json(storage: Storage, path: str) -> Any:

@@ -60,5 +60,5 @@ def cumulative_cost(group: ChainGroup) -> dict[int, float]:
 
 def _baseline_error(group: ChainGroup) -> float:
     """Mean over the chains that have the last generation too."""
-    chains = group.with_baseline_and(group.last)
+    chains = group.with_generations(0, group.last)
     return float(np.mean([group.metric.value_of(chain.members[0]) for chain in chains if chain.members[0] is not None]))

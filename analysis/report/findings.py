@@ -56,10 +56,7 @@ def nothing_to_compare(study: Study, groups: Sequence[ChainGroup], search: Searc
         return Findings("The population is empty.")
     sentences = []
     for group in groups[:MOST_SENTENCES]:
-        values = [
-            group.metric.value_of(member) for chain in group.chains for member in chain.members if member is not None
-        ]
-        errors = [error for error in values if error is not None]
+        errors = [error for member in group.members if (error := group.metric.value_of(member)) is not None]
         which = f"{len(errors)} members, mean" if len(errors) > 1 else "one member,"
         mean = number(sum(errors) / len(errors))
         sentences.append(

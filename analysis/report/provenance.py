@@ -1,6 +1,7 @@
 """The provenance of the figures, and how to cite."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from math import isnan
 
@@ -50,7 +51,7 @@ RECORDED = {
 
 def facts(study: Study, groups: Sequence[ChainGroup], search: Search | None) -> tuple[tuple[str, str], ...]:
     """Name and text of what is known about how the members came to be."""
-    members = _members(groups)
+    members = list({member.key: member for group in groups for member in group.members}.values())
     known = [("Storage", study.storage.url)]
     if search is not None:
         known += [
@@ -79,17 +80,6 @@ def facts(study: Study, groups: Sequence[ChainGroup], search: Search | None) -> 
     return tuple(known)
 
 
-def _members(groups: Sequence[ChainGroup]) -> list[Member]:
-    members = {
-        member.key: member
-        for group in groups
-        for chain in group.chains
-        for member in chain.members
-        if member is not None
-    }
-    return list(members.values())
-
-
 def _recipe(member: Member) -> str:
     recipe, papers = member.generation.recipe, papers_recipe(member.generation.network).model_dump()
     own = recipe.model_dump()
@@ -99,10 +89,7 @@ def _recipe(member: Member) -> str:
 
 def _values(recorded: Iterable[JsonValue]) -> str:
     """The distinct values, the most frequent first."""
-    counts: dict[str, int] = {}
-    for value in recorded:
-        text = _short(value)
-        counts[text] = counts.get(text, 0) + 1
+    counts = Counter(map(_short, recorded))
     ordered = sorted(counts, key=lambda text: (-counts[text], text))
     more = len(ordered) - MOST_VALUES
     return "; ".join(ordered[:MOST_VALUES]) + (f"; and {more} more" if more > 0 else "")

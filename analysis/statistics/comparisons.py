@@ -51,7 +51,7 @@ def against_first(group: ChainGroup, scores: ScoredPredictions) -> list[Comparis
     """Generations 1 to the last one against generation 0 of their chains."""
     comparisons = []
     for number in range(1, group.last + 1):
-        readable = independent_chains(scores.readable(group.with_baseline_and(number), 0, number), number)
+        readable = independent_chains(scores.readable(group.with_generations(0, number), 0, number), number)
         if readable:
             pair = scores.for_generation(readable, 0), scores.for_generation(readable, number)
             comparisons.append(
@@ -87,8 +87,11 @@ def against_controls(group: ChainGroup, groups: Sequence[ChainGroup], scores: Sc
 
 def first_name(group: ChainGroup) -> str:
     """The name of generation 0; with its network, where the last generation's is another."""
-    first, final = group.representatives[0].generation.network, group.last_member.generation.network
-    return group.column(0) if first == final else f"{group.column(0)} {first}"
+    return (
+        group.column(0)
+        if group.has_own_baseline
+        else f"{group.column(0)} {group.representatives[0].generation.network}"
+    )
 
 
 def corrected(comparisons: Sequence[Comparison], chosen: Comparison | None) -> list[Comparison]:

@@ -19,11 +19,15 @@ def control_spec(group: ChainGroup) -> Generation:
     The baseline's spec; the last generation's, with labels alone, where the baseline is another network, was itself
     taught, or was trained elsewhere.
     """
-    final, first = group.last_member.generation, group.baseline
-    imported = isinstance(first, ImportedGeneration)
-    if first is not None and first.network == final.network and not first.teachers and not imported:
+    first = group.baseline
+    if (
+        first is not None
+        and group.has_own_baseline
+        and not first.teachers
+        and not isinstance(first, ImportedGeneration)
+    ):
         return first
-    return final.model_copy(update={"objective": LABEL, "teachers": (), "shared_layers": "none"})
+    return group.final.model_copy(update={"objective": LABEL, "teachers": (), "shared_layers": "none"})
 
 
 def independent_networks(study: Study, group: ChainGroup) -> list[str]:
@@ -41,24 +45,23 @@ def control_groups(group: ChainGroup, groups: Sequence[ChainGroup]) -> list[Chai
     return [
         other
         for other in groups
-        if other.comparison_scope == group.comparison_scope
+        if other.final.network == group.final.network
+        and other.task == group.task
         and not other.born_again
-        and not other.last_member.generation.objective.needs_teacher
-        and not isinstance(other.last_member.generation, ImportedGeneration)
+        and not other.final.objective.needs_teacher
+        and not isinstance(other.final, ImportedGeneration)
         and other.spec != own
     ]
 
 
 def stands_for_baseline(group: ChainGroup, control: ChainGroup) -> bool:
     """Whether a control is the student's network on labels, where generation 0 is another network."""
-    first = group.baseline
-    another = first is None or first.network != group.last_member.generation.network
-    return another and control.spec == spec_of(control_spec(group))
+    return not group.has_own_baseline and control.spec == spec_of(control_spec(group))
 
 
 def control_name(group: ChainGroup, control: ChainGroup) -> str:
     """The control's column in its search's table, if it has one, and in what its spec differs from the baseline's."""
-    changed = differences(control_spec(group), control.last_member.generation)
+    changed = differences(control_spec(group), control.final)
     changes = ", ".join(f"{name} {_short(new)} (baseline {_short(old)})" for name, (old, new) in changed.items())
     columns = control.chains[0].columns
     if columns and columns[-1] not in changes:

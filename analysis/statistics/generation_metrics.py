@@ -63,7 +63,7 @@ def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
     """
     records = []
     compared = group.last and group.metric.classes
-    usable = scores.readable(group.with_baseline_and(group.last), 0, group.last) if compared else []
+    usable = scores.readable(group.with_generations(0, group.last), 0, group.last) if compared else []
     chains = independent_chains(usable, group.last)
     if chains:
         first, last = losses(scores.for_generation(chains, 0)), losses(scores.for_generation(chains, group.last))

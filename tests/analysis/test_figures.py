@@ -43,7 +43,7 @@ def test_the_front_passes_what_nothing_beats(fabricator: Fabricator, study: Stud
     front = error_against_parameters(FigureData(groups[0], groups)).axes[0].lines[0]
     assert front.get_label() == "Pareto front"
     assert np.asarray(front.get_xdata()).tolist() == [10_000, 20_000]
-    errors = {group.parameters: group.metric.value_of(group.last_member) for group in groups}
+    errors = {group.last_member.parameters: group.metric.value_of(group.last_member) for group in groups}
     assert np.asarray(front.get_ydata()).tolist() == [errors[10_000], errors[20_000]]
 
 

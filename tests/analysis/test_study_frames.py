@@ -127,7 +127,7 @@ def test_groups_are_alike_apart_from_seeds(fabricator: Fabricator, study: Study)
     ban = by_name["densenet-bc-16-8, ban"]
     # The chain that was cut short belongs to them.
     assert [chain.seed for chain in ban.chains] == [0, 1, 2, 3]
-    assert ban.last == 2 and len(ban.with_baseline_and(2)) == 3 and len(ban.with_baseline_and(1)) == 4
+    assert ban.last == 2 and len(ban.with_generations(0, 2)) == 3 and len(ban.with_generations(0, 1)) == 4
     assert primary(list(by_name.values())) is ban
 
 
