@@ -7,7 +7,7 @@
 `python -m analysis.report STORAGE` writes the page. Nothing here imports Ray or torch.
 """
 
-from os import PathLike
+from os import PathLike, fspath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,7 +26,15 @@ def load(storage: "str | PathLike[str] | Storage") -> "Study":
     Raises:
         UserError: there is no such folder, or it holds neither a population nor a search.
     """
-    # pandas costs a second that `from analysis.statistics import sentence` should not pay.
+    from ban_ray.errors import UserError
+    from ban_ray.population.layout import MEMBERS, SEARCHES
+    from ban_ray.storage.opening import find_storage
+
+    if isinstance(storage, str | PathLike):
+        storage = find_storage(fspath(storage))
+        if not storage.exists(MEMBERS) and not storage.exists(SEARCHES):
+            raise UserError(f"{storage.url!r} holds neither a population nor a search; give what --storage named")
+    # pandas costs a second that neither a wrong name nor `from analysis.statistics import sentence` should pay.
     from analysis.data.study import Study
 
-    return Study.open(storage)
+    return Study(storage)

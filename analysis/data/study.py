@@ -3,8 +3,7 @@
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from math import isnan
-from os import PathLike
-from typing import Self, TypeVar
+from typing import TypeVar
 
 import pandas as pd
 
@@ -12,7 +11,6 @@ from analysis.data import chains, frames
 from analysis.data.chain_groups import ChainGroup, from_links, from_search
 from analysis.data.searches import Search, names, read
 from analysis.data.spec_text import spec_of
-from analysis.data.storage import open_existing
 from ban_ray.errors import DamagedMember, UserError
 from ban_ray.population import Member, Population, Predictions, Storage
 from ban_ray.population.imported import ImportedGeneration
@@ -33,11 +31,6 @@ class Study:
         self.population = Population(storage)
         self.damaged: dict[str, str] = {}
         """Why a member could not be read, by its key; grows as files are read."""
-
-    @classmethod
-    def open(cls, storage: str | PathLike[str] | Storage) -> Self:
-        """Raises UserError: there is no such storage."""
-        return cls(open_existing(storage))
 
     @cached_property
     def records(self) -> dict[str, Member]:

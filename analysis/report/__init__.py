@@ -25,12 +25,8 @@ def write_report(storage: "str | PathLike[str] | Storage | Study", search: str |
         OSError: the page cannot be written.
     """
     # pandas and Matplotlib load when a page is made, not when this room is imported.
+    from analysis import load
     from analysis.data.study import Study
-    from analysis.report.content import gather
-    from analysis.report.page import render
-    from ban_ray.population.layout import report_file
+    from analysis.report.page import write
 
-    study = storage if isinstance(storage, Study) else Study.open(storage)
-    path = report_file(search)
-    study.storage.write(path, render(gather(study, search)).encode())
-    return f"{study.storage.url}/{path}"
+    return write(storage if isinstance(storage, Study) else load(storage), search)[0]

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+import analysis
 from ban_ray.cli.entry import reports_errors, run
 
 
@@ -25,25 +26,11 @@ def main(storage: str, search: str | None, folder: Path | None, show: bool) -> N
 
     The page is written to STORAGE/report/index.html, with --search to STORAGE/searches/NAME/report/index.html.
     """
-    page = _report(storage, search, folder)
-    click.echo(f"Report: {page}")
-    if show:
-        webbrowser.open(page if "://" in page else Path(page).as_uri())
-
-
-def _report(storage: str, search: str | None, folder: Path | None) -> str:
+    study = analysis.load(storage)
     # Imported here so that --help and bad input answer at once.
-    from analysis.data.storage import open_existing
+    from analysis.report.page import without_controls, write
 
-    opened = open_existing(storage)
-    from analysis.data.study import Study
-    from analysis.report.content import gather
-    from analysis.report.page import render, without_controls
-    from ban_ray.population.layout import report_file
-
-    content = gather(Study(opened), search)
-    path = report_file(search)
-    opened.write(path, render(content).encode())
+    page, content = write(study, search)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
         for table in content.tables:
@@ -52,7 +39,9 @@ def _report(storage: str, search: str | None, folder: Path | None) -> str:
         click.echo(f"Tables: {folder}")
     for text in (*content.warnings, content.answer.headline, *content.answer.remarks, *content.problems):
         click.echo(without_controls(text))
-    return f"{opened.url}/{path}"
+    click.echo(f"Report: {page}")
+    if show:
+        webbrowser.open(page if "://" in page else Path(page).as_uri())
 
 
 if __name__ == "__main__":

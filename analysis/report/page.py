@@ -1,13 +1,15 @@
 """The page as one HTML file that needs nothing else."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from analysis.report.content import Content
+from analysis.data.study import Study
+from analysis.report.content import Content, gather
 from analysis.report.provenance import BIBTEX
-from analysis.tables import Table
+from analysis.tables.table import Table
+from ban_ray.population.layout import report_file
 
 MOST_ROWS = 60
 """Rows of a table on the page; `--tables` writes all of them."""
@@ -16,13 +18,12 @@ LEADING = ("sequences", "comparisons")
 """Tables that come before the figures."""
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A table as far as the page shows it."""
-
-    table: Table
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...]
+def write(study: Study, search: str | None) -> tuple[str, Content]:
+    """Write the page of a search, or of the whole population, into the storage; its path and its content."""
+    content = gather(study, search)
+    path = report_file(search)
+    study.storage.write(path, render(content).encode())
+    return f"{study.storage.url}/{path}", content
 
 
 def render(content: Content) -> str:
@@ -60,10 +61,10 @@ def non_breaking(text: str) -> str:
     )
 
 
-def shown(table: Table) -> Shown:
+def shown(table: Table) -> Table:
     """The first rows, and a note where there are more."""
     more = len(table.rows) - MOST_ROWS
-    notes = table.notes
-    if more > 0:
-        notes = (*notes, f"{more:,} more rows: --tables DIR writes all of them.")
-    return Shown(table, table.rows[:MOST_ROWS], notes)
+    if more <= 0:
+        return table
+    note = f"{more:,} more rows: --tables DIR writes all of them."
+    return replace(table, rows=table.rows[:MOST_ROWS], notes=(*table.notes, note))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from analysis.data.study import Study
+import analysis
 from analysis.report import content, write_report
 from ban_ray.population import Population
 from ban_ray.population.checksummed_json import FORMAT_VERSION
@@ -73,7 +73,7 @@ def test_a_thousand_members(tmp_path: Path) -> None:
 def test_beyond_the_budget_the_records_speak(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(content, "MOST_MEMBERS", 10)
     fill(tmp_path, 40, 5)
-    found = content.gather(Study.open(tmp_path))
+    found = content.gather(analysis.load(tmp_path))
     assert any("first 2 of 5 chains" in text for text in found.left_out)
     assert any("Intervals are given for 2 of 3 groups" in text for text in found.left_out)
     # The table of generations has them all, from their records.

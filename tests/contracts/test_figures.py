@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import analysis
 from analysis import plots
 from analysis.data.study import Study
 from analysis.plots import FigureData, draw_all, registered
@@ -114,5 +115,5 @@ def test_a_figure_is_added_by_one_file(data: FigureData, tmp_path: Path, monkeyp
 
 def test_the_page_shows_all_figures(tmp_path: Path) -> None:
     figure_data(tmp_path / "runs", 2)
-    content = gather(Study.open(tmp_path / "runs"))
+    content = gather(analysis.load(tmp_path / "runs"))
     assert [drawing.name for drawing in content.figures] == [figure.name for figure in FIGURES]
