@@ -3,19 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from analysis.data.chain_groups import ChainGroup, from_links, from_search, primary
-from analysis.data.chains import linked, recorded
+from analysis.data.chain_groups import ChainGroup, from_search, primary
+from analysis.data.chains import recorded
 from analysis.data.searches import Search
 from analysis.data.setting import noise_warnings, regime
 from analysis.data.study import Study
 from analysis.plots import Drawing
-from analysis.report.figures import figures
 from analysis.report.findings import Findings, nothing_to_compare, summarise_findings
 from analysis.report.measurements import measure_all
 from analysis.report.provenance import facts
-from analysis.report.sections import tables
+from analysis.report.sections import figures, tables
 from analysis.statistics.comparisons import comparisons
-from analysis.tables import Table
+from analysis.tables.table import Table
 
 MOST_MEMBERS = 4_000
 """Members whose predictions a page reads; groups beyond them are shown by their records."""
@@ -53,15 +52,12 @@ def gather(study: Study, name: str | None = None) -> Content:
         UserError: there is no such search, or its record cannot be read.
     """
     search = study.search(name) if name is not None else None
-    linked_groups = from_links(linked(study.records))
-    controls = linked_groups
+    controls = groups = study.groups()
     if search is not None:
         groups = from_search(recorded(study.records, search.chains))
         known = {group.spec for group in groups}
         # Label-only members of other searches serve as controls too.
-        controls = [*groups, *(group for group in linked_groups if not group.born_again and group.spec not in known)]
-    else:
-        groups = linked_groups
+        controls = [*groups, *(group for group in controls if not group.born_again and group.spec not in known)]
     chosen = primary(groups)
     leading = sorted(groups, key=lambda group: (group is not chosen, chosen is None or group.task != chosen.task))
     detailed, left_out = _within_budget(leading)

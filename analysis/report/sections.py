@@ -1,20 +1,17 @@
-"""The tables of the page, in order."""
+"""The tables and figures of the page, in order."""
 
 from collections.abc import Sequence
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.searches import Search
+from analysis.data.setting import noise_warning
+from analysis.plots import Drawing, FigureData, draw_all
 from analysis.report.measurements import Measurements
-from analysis.tables import (
-    Table,
-    class_table,
-    comparison_table,
-    ensemble_table,
-    greedy_table,
-    measure_table,
-    pair_table,
-    sequence_table,
-)
+from analysis.tables.comparisons import comparison_table, pair_table
+from analysis.tables.ensembles import ensemble_table, greedy_table
+from analysis.tables.measures import class_table, measure_table
+from analysis.tables.sequences import sequence_table
+from analysis.tables.table import Table
 
 
 def tables(groups: Sequence[ChainGroup], measured: Measurements, search: Search | None) -> tuple[Table, ...]:
@@ -37,20 +34,34 @@ def tables(groups: Sequence[ChainGroup], measured: Measurements, search: Search 
     return tuple(made)
 
 
+def figures(groups: Sequence[ChainGroup], measured: Measurements) -> tuple[Drawing, ...]:
+    """Every figure that has something in it; none where a single group has one generation."""
+    if not groups:
+        return ()
+    group = measured.chosen or groups[0]
+    alike = [other for other in groups if other.task == group.task]
+    if len(alike) == 1 and not group.last:
+        return ()
+    compared = [c for c in measured.comparisons if c.group.task == group.task] if measured.primary else []
+    return draw_all(
+        FigureData(
+            group=group,
+            groups=alike,
+            comparisons=compared,
+            ensembles=measured.of_chosen(),
+            classes=measured.classes,
+            histories=measured.histories,
+            note=noise_warning(group.task),
+        )
+    )
+
+
 def _sequences(groups: Sequence[ChainGroup], measured: Measurements, search: Search | None) -> list[Table]:
     """One table a task; the papers' rows are in the first."""
     made = []
     for number, task in enumerate(dict.fromkeys(group.task for group in groups)):
         of_task = [group for group in groups if group.task == task]
         name = f"sequences-{number + 1}" if number else "sequences"
-        about = search.about if search and not number else None
-        made.append(
-            sequence_table(
-                of_task,
-                measured.ensembles,
-                about.paper if about else (),
-                about.source if about else "",
-                name=name,
-            )
-        )
+        paper, source = (search.about.paper, search.about.source) if search and not number else ((), "")
+        made.append(sequence_table(of_task, measured.ensembles, paper, source, name=name))
     return made

@@ -9,7 +9,8 @@ from analysis.statistics.comparisons import comparisons
 from analysis.statistics.control_pool import IndependentControls
 from analysis.statistics.controls import control_groups, independent_networks, paired_chains
 from analysis.statistics.greedy_selection import greedy
-from analysis.tables import ensemble_table, sequence_table
+from analysis.tables.ensembles import ensemble_table
+from analysis.tables.sequences import sequence_table
 from ban_ray.population import Member
 from ban_ray.specs import Objective
 from tests.helpers.fabricated_population import DIGITS, Fabricator, distributions

@@ -15,7 +15,8 @@ from analysis.plots.parameters import error_against_parameters
 from analysis.report.content import Content, gather
 from analysis.report.provenance import facts
 from analysis.statistics.comparisons import comparisons
-from analysis.tables import comparison_table
+from analysis.tables.comparisons import comparison_table
+from analysis.tables.table import Table
 from ban_ray.evaluation.predictions import TokenOutputs
 from ban_ray.population import Member
 from ban_ray.specs import LSTM, Generation, Recipe, Task
@@ -35,7 +36,7 @@ class TextFabricator(Fabricator):
         return TokenOutputs(whole[np.arange(count), labels], chosen, whole.max(1)), labels
 
 
-def table(content: Content, name: str) -> analysis.tables.Table:
+def table(content: Content, name: str) -> Table:
     return next(one for one in content.tables if one.name == name)
 
 

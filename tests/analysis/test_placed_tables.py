@@ -10,7 +10,7 @@ from safetensors.numpy import save
 
 from analysis.data.study import Study
 from analysis.statistics.comparisons import comparisons
-from analysis.tables import sequence_table
+from analysis.tables.sequences import sequence_table
 from ban_ray.population import Member, Storage
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.specs import Objective, PaperRow, derive_seed

@@ -8,7 +8,9 @@ import pytest
 from analysis.data.study import Study
 from analysis.statistics import ensembles
 from analysis.statistics.comparisons import comparisons
-from analysis.tables import Table, comparison_table, sequence_table
+from analysis.tables.comparisons import comparison_table
+from analysis.tables.sequences import sequence_table
+from analysis.tables.table import Table
 from ban_ray.specs import PaperRow
 from tests.helpers.fabricated_population import DIGITS, Fabricator
 
