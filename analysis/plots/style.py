@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -61,7 +62,9 @@ def new(xlabel: str, ylabel: str, *, note: str = "", height: float = HEIGHT) -> 
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     if note:
-        axes.set_title(_wrapped(note), fontsize=8.5, loc="left", fontweight="bold")
+        axes.set_title(
+            fill(note, 54, break_long_words=False, break_on_hyphens=False), fontsize=8.5, loc="left", fontweight="bold"
+        )
     return figure, axes
 
 
@@ -123,12 +126,3 @@ def to_svg(figure: Figure, name: str, description: str = "") -> str:
     text = text.replace(TEXT_COLOUR, "currentColor")
     label = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1).strip()
-
-
-def _wrapped(text: str, width: int = 54) -> str:
-    lines = [""]
-    for word in text.split():
-        if lines[-1] and len(lines[-1]) + len(word) >= width:
-            lines.append("")
-        lines[-1] += f" {word}" if lines[-1] else word
-    return "\n".join(lines)
