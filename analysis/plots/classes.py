@@ -1,12 +1,10 @@
 """Gains class by class: the last generation minus the baseline, with 95 % intervals."""
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.plots import style
 from analysis.plots.registry import FigureData, figure
-
-MOST_CLASSES = 20
+from analysis.statistics.generation_metrics import extreme_classes
 
 
 @figure(
@@ -18,10 +16,7 @@ MOST_CLASSES = 20
 )
 def class_gains(data: FigureData) -> Figure:
     """Of many classes, the ten with the largest gains and the ten with the largest losses."""
-    ordered = data.classes.sort_values("difference", kind="stable")
-    if len(ordered) > MOST_CLASSES:
-        ordered = pd.concat([ordered.head(MOST_CLASSES // 2), ordered.tail(MOST_CLASSES // 2)])
-    ordered = ordered.iloc[::-1]
+    ordered = extreme_classes(data.classes).iloc[::-1]
     drawn, axes = style.new(
         f"difference from baseline, {data.group.metric.points}",
         "class",

@@ -33,7 +33,7 @@ def gain_against_cost(data: FigureData) -> Figure | None:
     alone, averaged, control = style.PALETTE[:3]
     style.intervals(axes, [costs[c.generation] for c in generations], generations, alone, "generations, alone")
     baseline = _baseline_error(group)
-    papers = [result for result in data.ensembles if result.name.startswith("Ens*") and result.cost - 1 in costs]
+    papers = [result for result in data.ensembles if result.of_papers and result.cost - 1 in costs]
     points = [(costs[result.cost - 1], metric.difference(result.error, baseline)) for result in papers]
     style.series(axes, points, averaged, "Ens*k")
     sizes = {control.size: control.error for result in papers for control in result.controls}

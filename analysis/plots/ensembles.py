@@ -18,8 +18,8 @@ def ensemble_size(data: FigureData) -> Figure:
     """Ens*k (hollow where the baseline fills in), other subsets of the chain, independent label-only networks."""
     drawn, axes = style.new("networks averaged", f"test {data.group.metric.heading}", note=data.note)
     paper_look, control_look, other_look = style.PALETTE[:3]
-    papers = [result for result in data.ensembles if result.name.startswith("Ens*")]
-    others = [result for result in data.ensembles if result not in papers]
+    papers = [result for result in data.ensembles if result.of_papers]
+    others = [result for result in data.ensembles if not result.of_papers]
     points = [(result.size, result.error) for result in others]
     style.series(axes, points, other_look, "other subsets of the chain", linestyle="", marker="_", markersize=12)
     unfilled = [position for position, result in enumerate(papers) if not result.which.filled]

@@ -95,9 +95,7 @@ def _stated(comparison: Comparison, with_group: bool, among: str = "") -> str:
 
 def _ensembles(measured: Measurements) -> list[str]:
     sentences = []
-    for result in measured.of_chosen():
-        if not result.name.startswith("Ens*"):
-            continue
+    for result in [result for result in measured.of_chosen() if result.of_papers]:
         for control, what in ((result.same_size, "as many"), (result.same_cost, "equal training cost")):
             if control and (what == "as many" or result.same_size is None or control.size != result.same_size.size):
                 against = f"{control.size} independent label-only networks ({what})"

@@ -19,6 +19,8 @@ from ban_ray.evaluation.metrics import Metric
 from ban_ray.evaluation.predictions import predicted
 from ban_ray.population import Predictions
 
+PAPERS = "Ens*"
+"""Begins the names of the papers' ensembles."""
 ALL_SUBSETS_UP_TO = 6
 """Networks of a chain, the baseline included, of which every subset is formed; longer chains get Ens*k alone."""
 
@@ -53,6 +55,11 @@ class EnsembleResult:
     same_cost: Control | None
     errors: Mapping[int | None, float]
     held_out_errors: Mapping[int | None, float]
+
+    @property
+    def of_papers(self) -> bool:
+        """Whether it is an Ens*k as the papers define it."""
+        return self.name.startswith(PAPERS)
 
     @property
     def size(self) -> int:
@@ -114,7 +121,7 @@ def of_group(
     names = {
         which: name
         for which, name in subsets(group.last).items()
-        if (name.startswith("Ens*") or not papers_only) and (sizes is None or len(which.generations) in sizes)
+        if (name.startswith(PAPERS) or not papers_only) and (sizes is None or len(which.generations) in sizes)
     }
     scores: dict[Ensemble, dict[RecordedChain, _OfChain]] = {which: {} for which in names}
     for chain in group.with_generations(*range(group.last + 1)):

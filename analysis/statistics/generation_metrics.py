@@ -14,6 +14,9 @@ from analysis.statistics.scored_predictions import ScoredPredictions, agreement,
 from ban_ray.evaluation.ensembles import combine
 from ban_ray.evaluation.predictions import predicted
 
+EXTREMES = 10
+"""Classes with the largest gains, and as many with the largest losses, that are shown of many classes."""
+
 
 def by_generation(study: Study, group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
     """One row a generation of the group that can be read; means over chains, on test unless the name says otherwise.
@@ -86,6 +89,13 @@ def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(records)
+
+
+def extreme_classes(classes: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `by_class` from the largest gain to the largest loss; of many the `EXTREMES` at either end."""
+    ordered = classes.sort_values("difference", kind="stable")
+    many = len(ordered) > 2 * EXTREMES
+    return pd.concat([ordered.head(EXTREMES), ordered.tail(EXTREMES)]) if many else ordered
 
 
 def _within(scores: ScoredPredictions, chains: Sequence[RecordedChain], number: int) -> list[float]:

@@ -6,10 +6,9 @@ import pandas as pd
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.setting import noise_warnings
+from analysis.statistics.generation_metrics import EXTREMES, extreme_classes
 from analysis.tables import cell_text
 from analysis.tables.table import Column, Table
-
-MOST_CLASSES = 20
 
 
 def measure_table(groups: Sequence[ChainGroup], measures: pd.DataFrame) -> Table:
@@ -60,13 +59,10 @@ def measure_table(groups: Sequence[ChainGroup], measures: pd.DataFrame) -> Table
 def class_table(group: ChainGroup, classes: pd.DataFrame) -> Table:
     """The last generation against the baseline, class by class; of many classes the extreme ones."""
     metric = group.metric
-    ordered = classes.sort_values("difference", kind="stable")
-    shown = ordered
+    shown = extreme_classes(classes)
     notes = noise_warnings([group.task])
-    if len(ordered) > MOST_CLASSES:
-        half = MOST_CLASSES // 2
-        shown = pd.concat([ordered.head(half), ordered.tail(half)])
-        notes.append(f"The {half} classes with the largest gains and the {half} with the largest losses.")
+    if len(shown) < len(classes):
+        notes.append(f"The {EXTREMES} classes with the largest gains and the {EXTREMES} with the largest losses.")
     notes.append("Intervals are not corrected for their number.")
     columns: list[Column[cell_text.Record]] = [
         ("Class", lambda row: str(row["label"])),

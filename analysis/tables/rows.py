@@ -81,7 +81,7 @@ def table_rows(
         _fill(row, part)
     columns = list(dict.fromkeys(column for row in rows for column in row.cells))
     columns.sort(key=lambda column: column not in REFERENCES)
-    papers = [result for result in ensembles if result.name.startswith("Ens*")]
+    papers = [result for result in ensembles if result.of_papers]
     for row in rows:
         for result in papers:
             if result.group.name in {group.name for group in row.groups}:

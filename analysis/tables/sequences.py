@@ -79,7 +79,7 @@ def _papers(paper: Sequence[PaperRow], columns: Sequence[str]) -> tuple[list[Tab
 
 def _shown(ensembles: Sequence[EnsembleResult]) -> list[EnsembleResult]:
     """Ens*k, without sizes for which the baseline fills in everywhere, unless there is no other."""
-    papers = [result for result in ensembles if result.name.startswith("Ens*")]
+    papers = [result for result in ensembles if result.of_papers]
     unfilled = {result.size for result in papers if not result.which.filled}
     return [result for result in papers if not unfilled or result.size in unfilled]
 
