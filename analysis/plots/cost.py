@@ -32,7 +32,8 @@ def gain_against_cost(data: FigureData) -> Figure | None:
     axes.axhline(0, color=style.TEXT_COLOUR, linewidth=0.8)
     alone, averaged, control = style.PALETTE[:3]
     style.intervals(axes, [costs[c.generation] for c in generations], generations, alone, "generations, alone")
-    baseline = _baseline_error(group)
+    firsts = [first for chain in group.with_generations(0, group.last) if (first := chain.members[0])]
+    baseline = float(np.mean([metric.value_of(first) for first in firsts]))
     papers = [result for result in data.ensembles if result.of_papers and result.cost - 1 in costs]
     points = [(costs[result.cost - 1], metric.difference(result.error, baseline)) for result in papers]
     style.series(axes, points, averaged, "Ens*k")
@@ -56,9 +57,3 @@ def cumulative_cost(group: ChainGroup) -> dict[int, float]:
         total += float(np.mean([device_seconds(member) for chain in group.chains if (member := chain.member(number))]))
         costs[number] = total
     return costs
-
-
-def _baseline_error(group: ChainGroup) -> float:
-    """Mean over the chains that have the last generation too."""
-    chains = group.with_generations(0, group.last)
-    return float(np.mean([group.metric.value_of(chain.members[0]) for chain in chains if chain.members[0] is not None]))

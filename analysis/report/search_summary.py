@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from analysis.data.chain_groups import from_search
 from analysis.data.chains import recorded
 from analysis.data.study import Study
-from analysis.statistics.comparison import Comparison, compare
+from analysis.statistics.comparison import Comparison, compare, pooled
 from analysis.statistics.ensembles import of_group
-from analysis.statistics.pooled import pooled
 from analysis.statistics.scored_predictions import ScoredPredictions
 from analysis.tables.rows import Part, TableRow, table_rows
 from ban_ray.population.search_records import ChainRecord

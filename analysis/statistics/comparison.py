@@ -1,4 +1,4 @@
-"""A comparison of a generation with its baseline or a control, and a frame of many."""
+"""A comparison of a generation with its baseline or a control, one averaged over groups, and a frame of many."""
 
 import math
 from collections.abc import Sequence
@@ -83,6 +83,49 @@ def compare(
         chains=chains,
         first=first,
         second=second,
+    )
+
+
+def pooled(parts: Sequence[Comparison]) -> Comparison | None:
+    """The mean over groups of their differences, over the seeds that all of them have; negative is a gain.
+
+    Seeds and images stay the random factors, the groups are those that were chosen to be run; groups of the same
+    chains count as one. None for fewer than two groups, without a common seed, or where the groups' test images are
+    not the same number.
+    """
+    different: dict[tuple[tuple[str, ...], ...], Comparison] = {}
+    for part in parts:
+        different.setdefault(tuple(chain.keys for chain in part.chains), part)
+    parts = list(different.values())
+    if len(parts) < 2:
+        return None
+    by_seed = [{chain.seed: position for position, chain in enumerate(part.chains)} for part in parts]
+    seeds = [seed for seed in by_seed[0] if all(seed in positions for positions in by_seed)]
+    firsts, seconds = [], []
+    for part, positions in zip(parts, by_seed, strict=True):
+        if part.first is None or part.second is None:
+            return None
+        chosen = [positions[seed] for seed in seeds]
+        firsts.append(part.first[chosen])
+        seconds.append(part.second[chosen])
+    if not seeds or len({first.shape[1] for first in firsts}) > 1:
+        return None
+    lead = parts[0]
+    what = "networks" if len({part.group.network for part in parts}) == len(parts) else "configurations"
+    chains = [lead.chains[by_seed[0][seed]] for seed in seeds]
+    first, second = np.mean(firsts, axis=0), np.mean(seconds, axis=0)
+    return Comparison(
+        group=lead.group,
+        kind="pooled",
+        name=lead.name,
+        averaged_over=f"{len(parts)} {what}",
+        # A reference that has another network in each group goes by its column.
+        against=lead.against if len({part.against for part in parts}) == 1 else lead.group.column(0),
+        generation=lead.generation,
+        interval=interval_of_chains(chains, first, second, lead.group.metric.scale),
+        likelihood=None,
+        error=float(np.mean([mean_of(lead.group.metric, part) for part in seconds])),
+        against_error=float(np.mean([mean_of(lead.group.metric, part) for part in firsts])),
     )
 
 

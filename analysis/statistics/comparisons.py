@@ -8,11 +8,10 @@ import numpy as np
 from analysis.data.chain_groups import ChainGroup, primary
 from analysis.data.frames import device_seconds
 from analysis.data.study import Study
-from analysis.statistics.comparison import Comparison, compare
+from analysis.statistics.comparison import Comparison, compare, pooled
 from analysis.statistics.controls import control_groups, control_name, paired_chains, stands_for_baseline
 from analysis.statistics.holm import holm
 from analysis.statistics.independence import independent_chains
-from analysis.statistics.pooled import pooled
 from analysis.statistics.scored_predictions import ScoredPredictions
 
 
@@ -51,12 +50,11 @@ def against_first(group: ChainGroup, scores: ScoredPredictions) -> list[Comparis
     """Generations 1 to the last one against generation 0 of their chains."""
     comparisons = []
     for number in range(1, group.last + 1):
-        readable = independent_chains(scores.readable(group.with_generations(0, number), 0, number), number)
+        readable = independent_chains(scores.readable(group.chains, 0, number), number)
         if readable:
             pair = scores.for_generation(readable, 0), scores.for_generation(readable, number)
-            comparisons.append(
-                compare(group, "generation", group.column(number), first_name(group), number, readable, pair)
-            )
+            name, against = group.column(number), first_name(group)
+            comparisons.append(compare(group, "generation", name, against, number, readable, pair))
     return comparisons
 
 
@@ -72,15 +70,12 @@ def against_controls(group: ChainGroup, groups: Sequence[ChainGroup], scores: Sc
         if not pairs:
             continue
         chains = [chain for chain, _ in pairs]
-        pair = (
-            scores.for_generation([other for _, other in pairs], last),
-            scores.for_generation(chains, group.last),
-        )
+        others = [other for _, other in pairs]
+        pair = scores.for_generation(others, last), scores.for_generation(chains, group.last)
         kind = "baseline" if stands_for_baseline(group, control) else "control"
-        comparison = compare(
-            group, kind, group.column(group.last), control_name(group, control), group.last, chains, pair
-        )
-        cost = [device_seconds(member) for _, other in pairs if (member := other.member(last))]
+        name, against = group.column(group.last), control_name(group, control)
+        comparison = compare(group, kind, name, against, group.last, chains, pair)
+        cost = [device_seconds(member) for other in others if (member := other.member(last))]
         comparisons.append(replace(comparison, control_cost=float(np.mean(cost))))
     return comparisons
 

@@ -28,7 +28,7 @@ def by_generation(study: Study, group: ChainGroup, scores: ScoredPredictions) ->
     """
     records = []
     for number in sorted(group.representatives):
-        chains = independent_chains(scores.readable(group.with_generations(number), number), number)
+        chains = independent_chains(scores.readable(group.chains, number), number)
         if not chains:
             continue
         read = scores.for_generation(chains, number)
@@ -66,7 +66,7 @@ def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
     """
     records = []
     compared = group.last and group.metric.classes
-    usable = scores.readable(group.with_generations(0, group.last), 0, group.last) if compared else []
+    usable = scores.readable(group.chains, 0, group.last) if compared else []
     chains = independent_chains(usable, group.last)
     if chains:
         first, last = losses(scores.for_generation(chains, 0)), losses(scores.for_generation(chains, group.last))
@@ -102,13 +102,8 @@ def _within(scores: ScoredPredictions, chains: Sequence[RecordedChain], number: 
     shares = []
     for chain in chains:
         own = scores.get(chain.keys[number])
-        read = [
-            scores.get(key)
-            for generation, key in enumerate(chain.keys)
-            if generation != number and chain.member(generation)
-        ]
-        others = [score for score in read if score is not None]
-        if own is not None and others:
+        others = [other for n, key in enumerate(chain.keys) if n != number and (other := scores.get(key))]
+        if own and others:
             shares.append(float(np.mean([100 - agreement(own, other) for other in others])))
     return shares
 

@@ -50,13 +50,13 @@ def score_member(outputs: Outputs, labels: Labels, metric: Metric) -> MemberScor
     )
 
 
-def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool_], bins: int = BINS) -> float:
+def calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> float:
     """Expected calibration error in percent: the mean gap of confidence and accuracy over equal bins (lower, upper].
 
     Naeini, Cooper and Hauskrecht 2015; 15 bins as in Guo et al. 2017.
     """
-    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(bin_of, weights=confidence - correct.astype(np.float64), minlength=bins)
+    bin_of = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = np.bincount(bin_of, weights=confidence - correct.astype(np.float64), minlength=BINS)
     return float(100 * np.abs(gaps).sum() / len(confidence))
 
 
