@@ -62,9 +62,8 @@ def new(xlabel: str, ylabel: str, *, note: str = "", height: float = HEIGHT) -> 
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     if note:
-        axes.set_title(
-            fill(note, 54, break_long_words=False, break_on_hyphens=False), fontsize=8.5, loc="left", fontweight="bold"
-        )
+        wrapped = fill(note, 54, break_long_words=False, break_on_hyphens=False)
+        axes.set_title(wrapped, fontsize=8.5, loc="left", fontweight="bold")
     return figure, axes
 
 
