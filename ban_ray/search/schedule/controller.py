@@ -6,7 +6,7 @@ from typing import Any
 from ban_ray.runtime.events import ChainEnded, Event, Published, from_record
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.early_stopping import NeverStop, StoppingRule
+from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import DONE, ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
 
@@ -110,7 +110,7 @@ class SearchController:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles its searcher; a copy has no chains, since the population is the record of what is done."""
-        return SearchController, (ChainQueue((), missing=_no_chains), NeverStop(), _no_chains)
+        return SearchController, (ChainQueue((), missing=_no_chains), StoppingRule(), _no_chains)
 
     def _outcome_of(self, last: Mapping[str, Any], error: bool) -> ChainOutcome:
         event = from_record(last)

@@ -3,7 +3,6 @@
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused
 from ban_ray.search.config.spec import PlannedChain
@@ -17,8 +16,8 @@ MemberEvents = Callable[[PlannedChain, int], Sequence[RungEvent]]
 no member."""
 
 
-class StoppingRule(Protocol):
-    """Decides which chains end before their last generation."""
+class StoppingRule:
+    """Decides which chains end before their last generation; by itself none, and nothing is compared."""
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
         """Record an event of a running chain.
@@ -26,6 +25,7 @@ class StoppingRule(Protocol):
         Returns:
             The outcome if the chain ends by it.
         """
+        return None
 
     def add_completed(self, planned: PlannedChain) -> None:
         """Record the rung results of a chain from an earlier run or another search without deciding on it."""
@@ -40,21 +40,6 @@ class StoppingRule(Protocol):
 
     def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
         """Errors of a configuration by the step of its rungs, means over its seeds."""
-
-
-class NeverStop:
-    """Trains every chain to its last generation."""
-
-    def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
-        return None
-
-    def add_completed(self, planned: PlannedChain) -> None:
-        """Nothing is compared."""
-
-    def restore(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
-        """Nothing is compared."""
-
-    def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
         return {}
 
 
@@ -70,7 +55,7 @@ class _RungResults:
         return statistics.fmean(self.errors.values())
 
 
-class EarlyStopping:
+class EarlyStopping(StoppingRule):
     """Asynchronous successive halving across generations, and patience within a chain.
 
     A configuration's error at a rung is the mean over its seeds that have reached it. The first of its chains that

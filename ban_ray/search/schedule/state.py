@@ -12,7 +12,7 @@ from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.config.strategy import ERROR
 from ban_ray.search.schedule.configurations import ConfigurationTracker
-from ban_ray.search.schedule.early_stopping import EarlyStopping, NeverStop, RungEvent, StoppingRule
+from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent, StoppingRule
 from ban_ray.search.schedule.proposals import Proposals
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import distributions, records, targets
@@ -129,7 +129,7 @@ def _stopping_rule(
 ) -> StoppingRule:
     """The stopping rule, with the rung results of every configuration that this search has started before."""
     if not spec.strategy.stopping:
-        return NeverStop()
+        return StoppingRule()
     rule = EarlyStopping(
         patience=spec.strategy.patience,
         min_gain=spec.strategy.min_gain,

@@ -6,8 +6,8 @@ search's own study only holds what was run.
 
 import random
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -35,17 +35,19 @@ MAX_RANDOM_DRAWS = 10_000
 """Rejected draws in a row after which the space counts as exhausted."""
 
 
-class ConfigurationSource(Protocol):
+class ConfigurationSource:
     """Proposes the configurations of a search and learns how they ended.
 
     Attributes:
         rejected: number of rejected proposals by the reason.
     """
 
-    rejected: dict[str, int]
+    def __init__(self) -> None:
+        self.rejected: Counter[str] = Counter()
 
     def ask(self, number: int) -> Configuration | None:
         """The search's configuration of this number, from 0; None where there is no further one."""
+        raise NotImplementedError
 
     def tell_started(self, configuration: Configuration) -> None:
         """A configuration runs that was not asked for."""
@@ -60,30 +62,18 @@ class ConfigurationSource(Protocol):
         """A configuration has ended, with its values if it is complete and its errors so far by step if pruned."""
 
 
-class ListedConfigurations:
-    """A list of configurations, proposed in order: the configurations of a grid."""
+class ListedConfigurations(ConfigurationSource):
+    """A list of configurations, proposed in order, whatever runs and ends: the configurations of a grid."""
 
     def __init__(self, configurations: Sequence[Configuration]) -> None:
+        super().__init__()
         self._configurations = configurations
-        self.rejected: dict[str, int] = {}
 
     def ask(self, number: int) -> Configuration | None:
         return self._configurations[number] if number < len(self._configurations) else None
 
-    def tell_started(self, configuration: Configuration) -> None:
-        """A list does not depend on what runs."""
 
-    def tell(
-        self,
-        configuration: Configuration,
-        state: TrialState,
-        values: Sequence[float] | None = None,
-        rung_errors: Mapping[int, float] | None = None,
-    ) -> None:
-        """A list does not depend on results."""
-
-
-class SampledConfigurations:
+class SampledConfigurations(ConfigurationSource):
     """Proposals of an Optuna sampler.
 
     The n-th proposal is a function of the search, of n and of the results so far, not of time or of restarts; with
@@ -107,6 +97,7 @@ class SampledConfigurations:
         num_targets: int,
         invalid_reason: Callable[[Configuration], str],
     ) -> None:
+        super().__init__()
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._parameters, self._invalid_reason = parameters, invalid_reason
         self._distributions = of_parameters(parameters)
@@ -114,7 +105,6 @@ class SampledConfigurations:
         self._study = optuna.create_study(directions=["minimize"] * num_targets)
         self._running: dict[str, optuna.Trial] = {}
         self._accepted: set[str] = set()
-        self.rejected: dict[str, int] = {}
 
     def ask(self, number: int) -> Configuration | None:
         for attempt in range(MAX_REJECTED_ASKS):
@@ -189,7 +179,7 @@ class SampledConfigurations:
         if configuration_id(configuration) in self._accepted:
             return False
         if reason := self._invalid_reason(configuration):
-            self.rejected[reason] = self.rejected.get(reason, 0) + 1
+            self.rejected[reason] += 1
             return False
         self._accepted.add(configuration_id(configuration))
         return True

@@ -19,7 +19,7 @@ from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.run.cleanup import StoppedChainCleanup
 from ban_ray.search.schedule.controller import ChainListener, SearchController
-from ban_ray.search.schedule.early_stopping import NeverStop
+from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
 from tests.benchmarks.simulator import Simulator
@@ -58,7 +58,7 @@ def living_actors() -> dict[str, Actor]:
     return by_class
 
 
-class StopInTraining(NeverStop):
+class StopInTraining(StoppingRule):
     """Stops the first chain at its third reported epoch."""
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class StopInTraining(NeverStop):
         return STOPPED
 
 
-class StopTheSecond(NeverStop):
+class StopTheSecond(StoppingRule):
     """Stops the second chain of which there is an event, at its first event."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ def ray_cluster() -> Iterator[cluster.Cluster]:
 
 def make_controller(
     chains: Sequence[PlannedChain],
-    stopping: NeverStop,
+    stopping: StoppingRule,
     population: Population,
     folder: Path,
     listeners: Sequence[ChainListener],

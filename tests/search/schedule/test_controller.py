@@ -11,7 +11,7 @@ from ban_ray.runtime.events import ChainEnded, Event, Published, Reused, Waiting
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.controller import ChainListener, SearchController
-from ban_ray.search.schedule.early_stopping import NeverStop
+from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
 from tests.helpers.chains import epoch_ended, number_of, plan_chain, published
@@ -38,7 +38,7 @@ class Recorder(ChainListener):
         self.ended.append((number_of(planned), outcome.status))
 
 
-class StopAtPublication(NeverStop):
+class StopAtPublication(StoppingRule):
     """Stops every chain at its first publication."""
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
@@ -50,11 +50,11 @@ def trial_of(planned: PlannedChain, number: int) -> TrialSpec:
 
 
 def controller_of(
-    chains: Sequence[PlannedChain], stopping: NeverStop | None = None, **budgets: Any
+    chains: Sequence[PlannedChain], stopping: StoppingRule | None = None, **budgets: Any
 ) -> tuple[SearchController, Recorder]:
     queue = ChainQueue(chains, missing=lambda _: 4, **budgets)
     recorder = Recorder()
-    controller = SearchController(queue, stopping or NeverStop(), trial_of, [recorder])
+    controller = SearchController(queue, stopping or StoppingRule(), trial_of, [recorder])
     queue.start()
     return controller, recorder
 
