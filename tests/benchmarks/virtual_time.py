@@ -71,8 +71,8 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
             heapq.heappush(queue, (clock + next(turns), order, trial, turns))
     best = find_best(spec, state.study)
     assert best is not None
-    chosen = targets.load_chain(population, spec.chains_of(best.best[0][1])[0])
-    error = final_error(chosen.planned.chain.network, len(chosen.members) - 1)
+    chosen = spec.chains_of(best.best[0][1])[0]
+    error = final_error(chosen.chain.network, len(targets.load_chain(population, chosen)) - 1)
     return Result(sum(trained.values()), error, len(state.tracker.stopped))
 
 

@@ -102,8 +102,7 @@ class ConfigurationTracker(ChainListener):
             self._study.interrupt(number)
         else:
             try:
-                chains = [targets.load_chain(self._population, planned) for planned in state.chains]
-                values = targets.target_values(self._spec, self._population, chains)
+                values = targets.target_values(self._spec, self._population, state.chains)
             except DamagedMember as error:
                 self._study.tell(number, configuration, TrialState.FAIL, user_attrs={"reason": str(error)})
                 return
@@ -128,7 +127,7 @@ class ConfigurationTracker(ChainListener):
 
     def _user_attrs(self, chains: Sequence[PlannedChain]) -> dict[str, object]:
         loaded = [targets.load_chain(self._population, planned) for planned in chains]
-        last_members = [chain.members[-1] for chain in loaded if chain.members]
+        last_members = [members[-1] for members in loaded if members]
         metric = self._spec.metric
         held_out = [metric.value_of(member, "held_out") for member in last_members]
         is_test = any(error is None for error in held_out)

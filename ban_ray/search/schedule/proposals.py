@@ -130,8 +130,7 @@ class Proposals:
             if self._tracker.is_finished(configuration) or not is_complete:
                 continue
             try:
-                loaded = [targets.load_chain(self._population, planned) for planned in chains]
-                values = targets.target_values(self._spec, self._population, loaded)
+                values = targets.target_values(self._spec, self._population, chains)
             except DamagedMember:
                 # `verify` reports it; the search trains it again.
                 continue
