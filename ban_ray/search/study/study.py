@@ -55,7 +55,7 @@ class SearchStudy:
         # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
         for study in self._all_studies():
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                self._tell(study, trial.number, TrialState.FAIL, user_attrs={"reason": INTERRUPTED})
+                _interrupt(study, trial.number)
 
     def finished(self) -> dict[str, FrozenTrial]:
         """Trials that have ended with values or were stopped, by the digest of their configuration."""
@@ -105,12 +105,22 @@ class SearchStudy:
         rung_errors: Mapping[int, float] | None = None,
     ) -> None:
         """Close a configuration's trial: complete with its values, pruned with its errors so far, or failed."""
-        self._tell(self._study, number, state, values=values, user_attrs=user_attrs, rung_errors=rung_errors)
+        user_attrs = dict(user_attrs or {})
+        trial = _running_trial(self._study, number)
+        if rung_errors and len(self._study.directions) > 1:
+            # Optuna refuses intermediate values in a study of several targets.
+            user_attrs[_RUNG_ERRORS] = {str(step): value for step, value in rung_errors.items()}
+        else:
+            for step, value in (rung_errors or {}).items():
+                trial.report(value, step)
+        for name, attribute in user_attrs.items():
+            trial.set_user_attr(name, attribute)
+        self._study.tell(number, values, state=state)
         self._source.tell(configuration, state, values, rung_errors)
 
     def interrupt(self, number: int) -> None:
         """Close a trial whose configuration will be run again later."""
-        self._tell(self._study, number, TrialState.FAIL, user_attrs={"reason": INTERRUPTED})
+        _interrupt(self._study, number)
 
     def _all_studies(self) -> list[optuna.Study]:
         """The studies of this file."""
@@ -120,27 +130,14 @@ class SearchStudy:
     def _trials(self, *states: TrialState) -> list[FrozenTrial]:
         return self._study.get_trials(deepcopy=False, states=states)
 
-    def _tell(
-        self,
-        study: optuna.Study,
-        number: int,
-        state: TrialState,
-        *,
-        values: Sequence[float] | None = None,
-        user_attrs: Mapping[str, object] | None = None,
-        rung_errors: Mapping[int, float] | None = None,
-    ) -> None:
-        user_attrs = dict(user_attrs or {})
-        trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
-        if rung_errors and len(study.directions) > 1:
-            # Optuna refuses intermediate values in a study of several targets.
-            user_attrs[_RUNG_ERRORS] = {str(step): value for step, value in rung_errors.items()}
-        else:
-            for step, value in (rung_errors or {}).items():
-                trial.report(value, step)
-        for name, attribute in user_attrs.items():
-            trial.set_user_attr(name, attribute)
-        study.tell(number, values, state=state)
+
+def _running_trial(study: optuna.Study, number: int) -> optuna.Trial:
+    return optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+
+
+def _interrupt(study: optuna.Study, number: int) -> None:
+    _running_trial(study, number).set_user_attr("reason", INTERRUPTED)
+    study.tell(number, state=TrialState.FAIL)
 
 
 def rung_errors(trial: FrozenTrial) -> dict[int, float]:
