@@ -13,7 +13,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
 from ban_ray.search.config.teachers import SelectedTeachers
-from ban_ray.specs import BASELINE, Chain, Scale, SearchSpace, SpaceContext, TablePosition
+from ban_ray.specs import BASELINE, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
 from ban_ray.specs.parameters import Configuration, grid
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.batches import steps_per_epoch
@@ -93,6 +93,15 @@ class SearchSpec:
         longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
         return self.context.generations_for() if longest is None else longest
 
+    @property
+    def distinct_generations(self) -> dict[str, Generation]:
+        """The generations of all known chains by their key, in the order in which chains first name them."""
+        return {generation.key: generation for planned in self.chains for generation in planned.chain.generations}
+
+    def parameters_of(self, generation: Generation) -> int:
+        """The number of parameters of a generation's network on the search's data."""
+        return registry.architecture_of(generation).parameters(self.dataset.num_classes, self.dataset.in_channels)
+
     def chains_of(self, configuration: Configuration) -> tuple[PlannedChain, ...]:
         """A configuration's chains, one for each seed.
 
@@ -157,12 +166,10 @@ def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
         UserError: the configuration makes no chain.
     """
     limit = spec.strategy.max_parameters
-    if limit is not None:
-        for generation in spec.chains_of(configuration)[0].chain.generations:
-            architecture = registry.architecture_of(generation)
-            count = architecture.parameters(spec.dataset.num_classes, spec.dataset.in_channels)
-            if count > limit:
-                return f"a network has more than {limit:,} parameters"
+    if limit is not None and any(
+        spec.parameters_of(generation) > limit for generation in spec.chains_of(configuration)[0].chain.generations
+    ):
+        return f"a network has more than {limit:,} parameters"
     return ""
 
 

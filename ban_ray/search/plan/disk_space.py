@@ -3,10 +3,8 @@
 import shutil
 
 from ban_ray.errors import UserError
-from ban_ray.networks import registry
 from ban_ray.population.checkpoints import KEPT
 from ban_ray.search.plan.plan import Plan
-from ban_ray.specs import Generation
 from ban_ray.storage.opening import is_url
 
 _FLOAT_BYTES = 4
@@ -37,16 +35,10 @@ def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
 
 def needed_bytes(plan: Plan, concurrent: int) -> int:
     """Bytes of all missing members, and of the checkpoints of as many of the largest as train at once."""
-    weights = sorted((_weight_bytes(plan, generation) for generation in plan.missing), reverse=True)
     spec = plan.spec
+    weights = sorted((spec.parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing), reverse=True)
     samples = spec.sizes.held_out + spec.sizes.test
     predictions = samples * (spec.dataset.num_classes if spec.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
     members = sum(weights) + len(weights) * (predictions + _RECORD_BYTES)
     # A new checkpoint is whole before an old one goes.
     return members + sum(weights[:concurrent]) * _CHECKPOINT_TENSORS * (KEPT + 1)
-
-
-def _weight_bytes(plan: Plan, generation: Generation) -> int:
-    dataset = plan.spec.dataset
-    architecture = registry.architecture_of(generation)
-    return architecture.parameters(dataset.num_classes, dataset.in_channels) * _FLOAT_BYTES

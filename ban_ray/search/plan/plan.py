@@ -21,9 +21,9 @@ class Plan:
     """The distinct generations of a search; one that several chains name counts once.
 
     Attributes:
-        there: keys that are members already.
+        published: keys that are members already.
         missing: generations to train, in the order in which chains first name them.
-        open: chains that miss at least one generation.
+        open_chains: chains that miss at least one generation.
     """
 
     spec: SearchSpec
@@ -42,12 +42,10 @@ def make_plan(spec: SearchSpec, population: Population | None) -> Plan:
     Raises:
         UserError: a member's network is built by code of the user's, and is another today.
     """
-    dataset = spec.dataset
-    wanted = {generation.key: generation for planned in spec.chains for generation in planned.chain.generations}
+    wanted = spec.distinct_generations
     published = frozenset(key for key in wanted if population is not None and key in population)
     if population is not None:
-        held = [generation for key, generation in wanted.items() if key in published]
-        check_stored_shapes(held, population, num_classes=dataset.num_classes, in_channels=dataset.in_channels)
+        check_stored_shapes([wanted[key] for key in wanted if key in published], population, spec.dataset)
     missing = tuple(generation for key, generation in wanted.items() if key not in published)
     open_chains = tuple(planned for planned in spec.chains if not published.issuperset(planned.chain.keys))
     return Plan(spec, published, missing, open_chains)
@@ -87,7 +85,7 @@ def _table_row(plan: Plan, name: str, group: Sequence[PlannedChain]) -> tuple[st
 
 def reused_teachers(plan: Plan) -> dict[str, int]:
     """Number of members by network that are published already and teach a missing generation."""
-    wanted = {link.key: link for planned in plan.spec.chains for link in planned.chain.generations}
+    wanted = plan.spec.distinct_generations
     keys = dict.fromkeys(key for generation in plan.missing for key in generation.teachers if key in plan.published)
     return dict(Counter(wanted[key].network for key in keys))
 
@@ -120,12 +118,11 @@ def values_text(parameter: Parameter) -> str:
 
 def estimate_cost(plan: Plan, population: Population | None) -> Cost | None:
     """The cost of the missing generations; None if none are known."""
-    spec = plan.spec
-    known = {link.key: link for planned in spec.chains for link in planned.chain.generations}
+    known = plan.spec.distinct_generations
     for key in {key for generation in plan.missing for key in generation.teachers} - known.keys():
         assert population is not None
         known[key] = population[key].generation
-    return estimate(spec, plan.missing, known)
+    return estimate(plan.spec, plan.missing, known)
 
 
 def print_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console) -> None:
@@ -156,12 +153,11 @@ def group_by_row(chains: Sequence[PlannedChain]) -> dict[str, list[PlannedChain]
 
 def row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
     """Number of parameters of a row's network on the search's data."""
-    dataset, position = spec.dataset, row[0].position
-    network = position.network or position.row
+    network = row[0].position.network or row[0].position.row
     for generation in (generation for planned in row for generation in planned.chain.generations):
         if generation.network == network:
-            return registry.architecture_of(generation).parameters(dataset.num_classes, dataset.in_channels)
-    return registry.parse(network).parameters(dataset.num_classes, dataset.in_channels)
+            return spec.parameters_of(generation)
+    return registry.parse(network).parameters(spec.dataset.num_classes, spec.dataset.in_channels)
 
 
 def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, object]:

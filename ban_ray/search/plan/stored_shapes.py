@@ -7,11 +7,10 @@ from ban_ray.networks import registry
 from ban_ray.networks.families.custom import CustomNetwork
 from ban_ray.population import Population
 from ban_ray.specs import Generation
+from ban_ray.tasks.task_type import DataSet
 
 
-def check_stored_shapes(
-    generations: Iterable[Generation], population: Population, *, num_classes: int, in_channels: int
-) -> None:
+def check_stored_shapes(generations: Iterable[Generation], population: Population, dataset: DataSet) -> None:
     """Compare the weights of members, by names and shapes, with what the user's code builds today.
 
     Raises:
@@ -34,7 +33,7 @@ def check_stored_shapes(
             # Torch is imported only for networks of the user's own.
             from ban_ray.networks.inspection import state_shapes
 
-            shapes[network] = state_shapes(network, num_classes, in_channels)
+            shapes[network] = state_shapes(network, dataset.num_classes, dataset.in_channels)
         today = shapes[network]
         if stored != today:
             name = next(name for name in (*today, *stored) if stored.get(name) != today.get(name))

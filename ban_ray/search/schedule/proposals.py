@@ -119,13 +119,11 @@ class Proposals:
 
     def _add_from_population(self) -> None:
         """Enter configurations into the study whose chains are members already."""
-        dataset, published = self._spec.dataset, set(self._population.keys())
+        published = set(self._population.keys())
         for configuration in filter(self._is_valid, self._candidates()):
             chains = self._spec.chains_of(configuration)
             members = [link for planned in chains for link in planned.chain.generations if link.key in published]
-            check_stored_shapes(
-                members, self._population, num_classes=dataset.num_classes, in_channels=dataset.in_channels
-            )
+            check_stored_shapes(members, self._population, self._spec.dataset)
             is_complete = all(published.issuperset(planned.chain.keys) for planned in chains)
             if self._tracker.is_finished(configuration) or not is_complete:
                 continue

@@ -8,7 +8,6 @@ from functools import cache
 from ban_ray.errors import DamagedMember
 from ban_ray.evaluation import ensembles
 from ban_ray.evaluation.metrics import Metric
-from ban_ray.networks import registry
 from ban_ray.population import Member, Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR, PARAMETERS
@@ -77,11 +76,11 @@ def _held_out_error(
 
 
 def _size(spec: SearchSpec, target: str, generation: Generation) -> int:
-    classes, channels = spec.dataset.num_classes, spec.dataset.in_channels
     if target == PARAMETERS:
-        return registry.architecture_of(generation).parameters(classes, channels)
-    arguments = json.dumps(generation.network_arguments, sort_keys=True)
-    return _multiply_accumulates(generation.network, arguments, classes, channels, spec.dataset.sample_shape)
+        return spec.parameters_of(generation)
+    dataset, arguments = spec.dataset, json.dumps(generation.network_arguments, sort_keys=True)
+    data = dataset.num_classes, dataset.in_channels, dataset.sample_shape
+    return _multiply_accumulates(generation.network, arguments, *data)
 
 
 @cache
