@@ -3,25 +3,21 @@
 import random
 from dataclasses import replace
 
-from ban_ray.cli.params import option_name
+from pydantic import ValidationError
+
+from ban_ray.cli.params import first_sentence, option_name, validated
 from ban_ray.errors import UserError
+from ban_ray.networks import registry
+from ban_ray.networks.source_version import chosen_version
 from ban_ray.search.config import spaces
 from ban_ray.search.config.checks import check_teacher_cache, reject_ineffective_options
-from ban_ray.search.config.choices import (
-    recipe_changes,
-    resolve_network,
-    resolve_objective,
-    resolve_recipe,
-    resolve_task,
-    resolve_task_name,
-    resolve_teacher,
-)
 from ban_ray.search.config.code_versions import CodeVersions
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spec import SearchSpec, with_grid_chains
 from ban_ray.search.config.strategy import resolve_strategy
-from ban_ray.specs import SpaceContext
+from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, SpaceContext, Task
 from ban_ray.specs.parameters import sample
+from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
@@ -46,16 +42,16 @@ def resolve(options: SearchOptions) -> SearchSpec:
                 f"{option_name(option)} {getattr(options, option)!r} has no effect: space {space.name} chooses it"
             )
     source = Source.of(
-        resolve_task_name(options, scale, space),
+        _task_name(options, scale, space),
         options.data,
         options.label_column,
         options.image_size,
         options.download,
         options.tokens,
     )
-    network = resolve_network(options, space)
-    objective = resolve_objective(options, scale)
-    recipe = resolve_recipe(options, scale, source.name)
+    network = _network(options, space)
+    objective = _objective(options, scale)
+    recipe = _recipe(options, scale, source.name)
     seeds = options.seeds if options.seeds is not None else scale.seeds
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {','.join(map(str, seeds))!r}: different whole numbers from 0 are needed")
@@ -66,7 +62,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         raise UserError(f"the data of task {source.name} cannot be kept: {error}") from error
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
-    task = resolve_task(source, dataset.fingerprint, options, scale, noise)
+    task = _task(source, dataset.fingerprint, options, scale, noise)
     sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
     context = SpaceContext(
         options.scale,
@@ -76,7 +72,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         scale.generations,
         options.generations,
         network,
-        recipe_changes=recipe_changes(options),
+        recipe_changes=_recipe_changes(options),
     )
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
     spec = SearchSpec(
@@ -90,7 +86,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         seeds=seeds,
         chains=(),
         sizes=sample_counts,
-        teacher=resolve_teacher(options, space),
+        teacher=_teacher(options, space),
         versions=CodeVersions(network),
     )
     if spec.is_sampled:
@@ -101,3 +97,77 @@ def resolve(options: SearchOptions) -> SearchSpec:
     else:
         spec = with_grid_chains(spec)
     return replace(spec, code=spec.versions.computed)
+
+
+def _task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:
+    name = options.task or (space.data_task if options.data is not None else "") or scale.task
+    if name not in TASK_TYPES:
+        raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(TASK_TYPES)}")
+    return name
+
+
+def _teacher(options: SearchOptions, space: SearchSpace) -> TeacherChoice:
+    try:
+        choice = TeacherChoice.parse(options.teacher)
+    except ValueError as error:
+        raise UserError(f"--teacher {error}") from error
+    if choice.kind != "parent" and not space.takes_teacher:
+        raise UserError(f"--teacher {options.teacher!r} has no effect: space {space.name} has its own teachers")
+    return choice
+
+
+def _network(options: SearchOptions, space: SearchSpace) -> Network | None:
+    if not space.takes_network:
+        for name in ("network", "network_args", "network_version"):
+            if (value := getattr(options, name)) is not None:
+                raise UserError(f"{option_name(name)} {value!r} has no effect: space {space.name} has its own networks")
+        return None
+    if options.network is None:
+        raise UserError(f"space {space.name} needs --network; allowed are {', '.join(registry.forms())}")
+    arguments = options.network_args or {}
+    architecture = registry.parse(options.network, arguments or None)
+    return Network(architecture.name, arguments, chosen_version(architecture, options.network_version))
+
+
+def _objective(options: SearchOptions, scale: Scale) -> Objective:
+    if options.objective is None:
+        return scale.objective
+    try:
+        return Objective.parse(options.objective)
+    except (ValidationError, ValueError) as error:
+        raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
+
+
+def _recipe_changes(options: SearchOptions) -> dict[str, object]:
+    """The fields of a recipe that the command line sets."""
+    given = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "precision": options.precision,
+        "workers": options.workers,
+        "teacher_outputs": None if options.teacher_cache is None else "cached",
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _recipe(options: SearchOptions, scale: Scale, task: str) -> Recipe:
+    recipe = scale.recipes.get(task) or scale.recipes.get(TASK_TYPES[task].samples, scale.recipe)
+    return validated(Recipe, recipe.model_dump() | _recipe_changes(options))
+
+
+def _task(source: Source, fingerprint: str, options: SearchOptions, scale: Scale, noise: float) -> Task:
+    fields = {
+        "name": source.name,
+        "fingerprint": fingerprint,
+        "split_seed": options.split_seed,
+        "label_noise": noise,
+        "protocol": options.protocol or scale.protocol,
+        "tokens": source.tokens,
+    }
+    task = validated(Task, fields)
+    if task.split_seed and task.protocol == "paper" and not task.label_noise:
+        raise UserError(
+            f"--split-seed {task.split_seed} has no effect with --protocol paper, which holds nothing out, without "
+            "--label-noise"
+        )
+    return task
