@@ -3,8 +3,6 @@
 import random
 from dataclasses import replace
 
-from pydantic import ValidationError
-
 from ban_ray.cli.params import first_sentence, option_name, validated
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
@@ -41,14 +39,8 @@ def resolve(options: SearchOptions) -> SearchSpec:
             raise UserError(
                 f"{option_name(option)} {getattr(options, option)!r} has no effect: space {space.name} chooses it"
             )
-    source = Source.of(
-        _task_name(options, scale, space),
-        options.data,
-        options.label_column,
-        options.image_size,
-        options.download,
-        options.tokens,
-    )
+    files = options.model_dump(include=Source.model_fields.keys() - {"name"})
+    source = Source.of(_task_name(options, scale, space), **files)
     network = _network(options, space)
     objective = _objective(options, scale)
     recipe = _recipe(options, scale, source.name)
@@ -134,20 +126,14 @@ def _objective(options: SearchOptions, scale: Scale) -> Objective:
         return scale.objective
     try:
         return Objective.parse(options.objective)
-    except (ValidationError, ValueError) as error:
+    except ValueError as error:
         raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
 
 
 def _recipe_changes(options: SearchOptions) -> dict[str, object]:
     """The fields of a recipe that the command line sets."""
-    given = {
-        "epochs": options.epochs,
-        "batch_size": options.batch_size,
-        "precision": options.precision,
-        "workers": options.workers,
-        "teacher_outputs": None if options.teacher_cache is None else "cached",
-    }
-    return {name: value for name, value in given.items() if value is not None}
+    changes = options.model_dump(include={"epochs", "batch_size", "precision", "workers"}, exclude_none=True)
+    return changes if options.teacher_cache is None else {**changes, "teacher_outputs": "cached"}
 
 
 def _recipe(options: SearchOptions, scale: Scale, task: str) -> Recipe:

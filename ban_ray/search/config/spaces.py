@@ -1,10 +1,10 @@
 """Search spaces, found by name or by file, and what their own code raises."""
 
 import importlib
-import importlib.util
 import pkgutil
 import reprlib
-import sys
+import runpy
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -29,7 +29,7 @@ def load(name: str) -> SearchSpace:
         return _from_file(Path(name))
     if name not in names():
         raise UserError(f"unknown space {name!r}; allowed are {', '.join(names())}, or a file ending in .py")
-    return _space_of(importlib.import_module(f"search_spaces.{name}"), name)
+    return _space_of(vars(importlib.import_module(f"search_spaces.{name}")), name)
 
 
 def _from_file(path: Path) -> SearchSpace:
@@ -41,23 +41,16 @@ def _from_file(path: Path) -> SearchSpace:
         raise UserError(
             f"--space {str(path)!r} is not a file; allowed are {', '.join(names())}, or a file ending in .py"
         )
-    spec = importlib.util.spec_from_file_location(f"_space_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"--space {str(path)!r} cannot be loaded as Python")
-    module = importlib.util.module_from_spec(spec)
-    # Dataclasses look their module up while they are made; no other process could import it.
-    sys.modules[spec.name] = module
     try:
-        spec.loader.exec_module(module)
+        # Dataclasses look their module up while they are made; no other process could import it.
+        names_in_file = runpy.run_path(str(path), run_name=f"_space_{path.stem}")
     except Exception as error:
         raise UserError(f"--space {str(path)!r} cannot be run: {space_error_sentence(error)}") from error
-    finally:
-        sys.modules.pop(spec.name, None)
-    return _space_of(module, str(path))
+    return _space_of(names_in_file, str(path))
 
 
-def _space_of(module: object, name: str) -> SearchSpace:
-    space = getattr(module, "SPACE", None)
+def _space_of(module: Mapping[str, object], name: str) -> SearchSpace:
+    space = module.get("SPACE")
     if not isinstance(space, SearchSpace):
         raise UserError(f"--space {name!r} defines no SPACE of type ban_ray.specs.SearchSpace")
     return space
