@@ -10,7 +10,8 @@ from ban_ray.search.samplers import SAMPLERS
 from ban_ray.specs import Scale
 from ban_ray.specs.parameters import conditional, continuous
 
-SELECT_BY = ("last", "best", "ensemble")
+SELECT_BY = {"last": "the last generation", "best": "the best generation", "ensemble": "the ensemble of generations"}
+"""Values of ``--target``, and whose error is a chain's."""
 ERROR, PARAMETERS, MULTIPLY_ACCUMULATES = "error", "parameters", "multiply-accumulates"
 TARGETS = (ERROR, PARAMETERS, MULTIPLY_ACCUMULATES)
 DEFAULT_PATIENCE = 2
@@ -52,13 +53,8 @@ class SearchStrategy:
 
     def error_description(self, metric: Metric) -> str:
         """What the error target is, in words."""
-        of = {
-            "last": "the last generation",
-            "best": "the best generation",
-            "ensemble": "the ensemble of generations",
-        }[self.select_by]
         biased = " (a minimum over generations, biased low)" if self.select_by == "best" else ""
-        return f"held-out {metric.heading}, of {of}{biased}"
+        return f"held-out {metric.heading}, of {SELECT_BY[self.select_by]}{biased}"
 
 
 def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol: str) -> SearchStrategy:

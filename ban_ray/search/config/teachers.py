@@ -50,7 +50,11 @@ def select_teachers(
 def _resolve(population: Population, choice: TeacherChoice, task: Task) -> SelectedTeachers:
     if choice.kind == "best":
         return _best(population, choice, task)
-    member = _member_by_key(population, choice.key, task)
+    try:
+        member = population[population.find_key(choice.key)]
+    except UserError as error:
+        raise UserError(f"--teacher {choice.key}: {error}") from error
+    _require_fit(member, task)
     if choice.kind == "member":
         return SelectedTeachers((member.key,), f"named: {_describe(member)}")
     ancestors = [ancestor.member for ancestor in lineage(population, member) if ancestor.member is not None]
@@ -58,8 +62,7 @@ def _resolve(population: Population, choice: TeacherChoice, task: Task) -> Selec
     if not born_again:
         raise UserError(f"--teacher generations:{choice.key}: no born-again generations lead to {_describe(member)}")
     for ancestor in born_again:
-        _require_same_data(ancestor, task)
-        _require_same_code(ancestor)
+        _require_fit(ancestor, task)
     return SelectedTeachers(
         tuple(ancestor.key for ancestor in born_again),
         f"average of the {len(born_again)} born-again generations up to {_describe(member)}",
@@ -87,7 +90,7 @@ def _best(population: Population, choice: TeacherChoice, task: Task) -> Selected
     passed_over: list[str] = []
     for value, _, _, member in candidates:
         try:
-            _require_same_code(member)
+            _require_fit(member, task)
         except UserError as error:
             passed_over.append(str(error))
             continue
@@ -97,28 +100,15 @@ def _best(population: Population, choice: TeacherChoice, task: Task) -> Selected
     raise UserError(f"--teacher best: none of the {len(candidates)} members{bound} can teach here: {passed_over[0]}")
 
 
-def _member_by_key(population: Population, key: str, task: Task) -> Member:
-    try:
-        member = population[population.find_key(key)]
-    except UserError as error:
-        raise UserError(f"--teacher {key}: {error}") from error
-    _require_same_data(member, task)
-    _require_same_code(member)
-    return member
-
-
-def _require_same_code(member: Member) -> None:
+def _require_fit(member: Member, task: Task) -> None:
+    """Refuse a member that may have seen the held-out samples or is built by other code today."""
     spec = member.generation
-    require_version(registry.architecture_of(spec), spec.network_version)
-
-
-def _require_same_data(member: Member, task: Task) -> None:
-    theirs = member.generation.task
-    if task.leaks_from(theirs):
+    if task.leaks_from(spec.task):
         raise UserError(
-            f"--teacher {member.key[:12]} trained on {theirs.name} under {member.split}, and may have seen this "
+            f"--teacher {member.key[:12]} trained on {spec.task.name} under {member.split}, and may have seen this "
             "search's held-out samples; only members of the same data and split are allowed"
         )
+    require_version(registry.architecture_of(spec), spec.network_version)
 
 
 def _describe(member: Member) -> str:
