@@ -14,7 +14,6 @@ from ban_ray.runtime.trial import TrainFunction
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
-from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.cost import Cost
@@ -23,6 +22,7 @@ from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
 from ban_ray.search.study import best as front
 from ban_ray.search.study import records
+from ban_ray.search.study.teachers import select_teachers
 from ban_ray.storage.opening import absolute, find_storage, is_url
 from ban_ray.tasks.cache import cache_root
 

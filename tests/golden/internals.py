@@ -32,9 +32,9 @@ from ban_ray.search.__main__ import main
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
-from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import cost, step_benchmark
 from ban_ray.search.search import search
+from ban_ray.search.study.teachers import select_teachers
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import Configuration
 from ban_ray.storage.opening import find_storage, open_storage

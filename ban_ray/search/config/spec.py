@@ -12,7 +12,6 @@ from ban_ray.search.config.code_versions import CodeVersions
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
-from ban_ray.search.config.teachers import SelectedTeachers
 from ban_ray.specs import BASELINE, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
 from ban_ray.specs.parameters import Configuration, grid
 from ban_ray.specs.teacher_choice import TeacherChoice
@@ -47,6 +46,14 @@ class PlannedChain:
     def slug(self) -> str:
         """The title as a name that dashboards and file systems take."""
         return re.sub(r"[^A-Za-z0-9._-]+", "_", self.title)
+
+
+@dataclass(frozen=True)
+class SelectedTeachers:
+    """Keys of the members that teach first generations, and a phrase on how they were selected."""
+
+    keys: tuple[str, ...]
+    description: str
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from torch import Tensor
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import publish
-from ban_ray.search.config.teachers import select_teachers
+from ban_ray.search.study.teachers import select_teachers
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.image_data import ImageData

@@ -15,12 +15,12 @@ from ban_ray.population.maintenance.verify import verify
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
-from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.near_misses import near_misses
 from ban_ray.search.results.render import summarise
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.search.study.records import resolve_name
+from ban_ray.search.study.teachers import select_teachers
 from ban_ray.specs.teacher_choice import TeacherChoice
 from tests.helpers.local_jobs import run_job
 

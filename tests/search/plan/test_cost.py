@@ -125,7 +125,7 @@ def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[StepCo
     options = SearchOptions(
         space="chain", network="densenet-bc-10-4", seeds=(1,), epochs=1, generations=0, teacher=member.key[:16]
     )
-    from ban_ray.search.config.teachers import select_teachers
+    from ban_ray.search.study.teachers import select_teachers
 
     spec = resolve(options)
     selected = select_teachers(population, "", TeacherChoice.parse(options.teacher), spec.context.task, write=False)

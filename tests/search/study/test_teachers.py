@@ -10,8 +10,8 @@ from ban_ray.population import Population, open_storage
 from ban_ray.search.config import spaces
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
-from ban_ray.search.config.teachers import select_teachers
 from ban_ray.search.plan import plan as plans
+from ban_ray.search.study.teachers import select_teachers
 from ban_ray.specs.parameters import Configuration
 from ban_ray.specs.teacher_choice import TeacherChoice
 from tests.helpers.jobs import train_job

@@ -1,7 +1,6 @@
 """Teachers from the population: selected once, written down with the search, and used again when it resumes."""
 
 import json
-from dataclasses import dataclass
 
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
@@ -9,17 +8,10 @@ from ban_ray.networks.source_version import require_version
 from ban_ray.population import Member, Population
 from ban_ray.population.layout import teacher_file
 from ban_ray.population.lineage import lineage
+from ban_ray.search.config.spec import SelectedTeachers
 from ban_ray.specs import Task, canonical_json
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.catalog import metric_of
-
-
-@dataclass(frozen=True)
-class SelectedTeachers:
-    """Keys of the members that teach first generations, and a phrase on how they were selected."""
-
-    keys: tuple[str, ...]
-    description: str
 
 
 def select_teachers(
