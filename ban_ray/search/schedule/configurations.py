@@ -76,7 +76,7 @@ class ConfigurationTracker(ChainListener):
     def add_from_population(self, chains: Sequence[PlannedChain], values: Sequence[float]) -> None:
         """Enter a configuration into the study that other searches have trained."""
         number = self._study.start_trial(chains[0].configuration)
-        self._complete(chains, number, values, {FROM_POPULATION: True, **self._user_attrs(chains)})
+        self._tell(chains, number, TrialState.COMPLETE, {FROM_POPULATION: True}, values)
 
     def interrupt(self) -> None:
         """Close the trials that are still open: the search ends before these configurations do."""
@@ -90,14 +90,7 @@ class ConfigurationTracker(ChainListener):
         if reasons := state.outcomes.get("failed"):
             self._study.tell(number, configuration, TrialState.FAIL, user_attrs={"reason": "; ".join(reasons)})
         elif reasons := state.outcomes.get("stopped"):
-            self._study.tell(
-                number,
-                configuration,
-                TrialState.PRUNED,
-                user_attrs={"reason": reasons[0], **self._user_attrs(state.chains)},
-                rung_errors=self._stopping.rung_errors(state.chains[0]),
-            )
-            self._finished.add(configuration_id(configuration))
+            self._tell(state.chains, number, TrialState.PRUNED, {"reason": reasons[0]})
         elif state.outcomes.get("interrupted"):
             self._study.interrupt(number)
         else:
@@ -106,23 +99,22 @@ class ConfigurationTracker(ChainListener):
             except DamagedMember as error:
                 self._study.tell(number, configuration, TrialState.FAIL, user_attrs={"reason": str(error)})
                 return
-            user_attrs = self._user_attrs(state.chains)
-            if reasons := state.outcomes.get("saturated"):
-                user_attrs[SATURATED] = reasons
-            self._complete(state.chains, number, values, user_attrs)
+            saturated = state.outcomes.get("saturated")
+            self._tell(state.chains, number, TrialState.COMPLETE, {SATURATED: saturated} if saturated else {}, values)
 
-    def _complete(
-        self, chains: Sequence[PlannedChain], number: int, values: Sequence[float], user_attrs: dict[str, object]
+    def _tell(
+        self,
+        chains: Sequence[PlannedChain],
+        number: int,
+        state: TrialState,
+        user_attrs: dict[str, object],
+        values: Sequence[float] | None = None,
     ) -> None:
+        """Close the trial of a configuration of which nothing is missing any more."""
         configuration = chains[0].configuration
-        self._study.tell(
-            number,
-            configuration,
-            TrialState.COMPLETE,
-            values=values,
-            user_attrs=user_attrs,
-            rung_errors=self._stopping.rung_errors(chains[0]),
-        )
+        user_attrs = {**user_attrs, **self._user_attrs(chains)}
+        errors = self._stopping.rung_errors(chains[0])
+        self._study.tell(number, configuration, state, values=values, user_attrs=user_attrs, rung_errors=errors)
         self._finished.add(configuration_id(configuration))
 
     def _user_attrs(self, chains: Sequence[PlannedChain]) -> dict[str, object]:

@@ -45,14 +45,15 @@ class StoppingRule:
 
 @dataclass
 class _RungResults:
-    """A configuration at a rung: the generation's key and its error, by seed."""
+    """A configuration at a rung: its targets after the error; the generation's key and its error, by seed."""
 
+    sizes: tuple[float, ...]
     keys: dict[int, str] = field(default_factory=dict)
     errors: dict[int, float] = field(default_factory=dict)
 
     @property
-    def error(self) -> float:
-        return statistics.fmean(self.errors.values())
+    def targets(self) -> tuple[float, ...]:
+        return (statistics.fmean(self.errors.values()), *self.sizes)
 
 
 class EarlyStopping(StoppingRule):
@@ -79,7 +80,6 @@ class EarlyStopping(StoppingRule):
         self._patience, self._min_gain = patience, min_gain
         self._sizes, self._member_events = sizes, member_events
         self._rungs: dict[Rung, dict[str, _RungResults]] = {}
-        self._size: dict[str, tuple[float, ...]] = {}
         self._errors: dict[tuple[str, int], dict[int, float]] = {}
         self._stopped: dict[str, ChainOutcome] = {}
 
@@ -107,19 +107,17 @@ class EarlyStopping(StoppingRule):
                 self._record(planned, event)
 
     def restore(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
-        identifier = configuration_id(chains[0].configuration)
         for step, error in errors.items():
             rung = Rung.from_step(step)
-            results = self._rungs.setdefault(rung, {}).setdefault(identifier, _RungResults())
+            results = self._results(chains[0], rung)
             if not results.errors:
                 results.keys = {planned.seed: planned.chain.keys[rung.generation] for planned in chains}
                 results.errors = dict.fromkeys(results.keys, error)
-        self._size.setdefault(identifier, self._sizes(chains[0]))
 
     def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
         identifier = configuration_id(planned.configuration)
         return {
-            rung.step: results[identifier].error
+            rung.step: results[identifier].targets[0]
             for rung, results in sorted(self._rungs.items())
             if identifier in results
         }
@@ -137,24 +135,26 @@ class EarlyStopping(StoppingRule):
         Returns:
             The event's rung; None where it has none.
         """
-        error, identifier = (
-            planned.metric.from_record(event.values, "held_out"),
-            configuration_id(planned.configuration),
-        )
+        error = planned.metric.from_record(event.values, "held_out")
         if error is None:
             return None
         if isinstance(event, Published):
             rung = Rung(event.generation, "end")
-            self._errors.setdefault((identifier, planned.seed), {})[event.generation] = error
+            chain = configuration_id(planned.configuration), planned.seed
+            self._errors.setdefault(chain, {})[event.generation] = error
         elif event.is_at_rung:
             rung = Rung(event.generation, "drop")
         else:
             return None
-        results = self._rungs.setdefault(rung, {}).setdefault(identifier, _RungResults())
+        results = self._results(planned, rung)
         results.keys[planned.seed], results.errors[planned.seed] = event.key, error
-        if identifier not in self._size:
-            self._size[identifier] = self._sizes(planned)
         return rung
+
+    def _results(self, planned: PlannedChain, rung: Rung) -> _RungResults:
+        at_rung, identifier = self._rungs.setdefault(rung, {}), configuration_id(planned.configuration)
+        if identifier not in at_rung:
+            at_rung[identifier] = _RungResults(self._sizes(planned))
+        return at_rung[identifier]
 
     def _decide(self, planned: PlannedChain, rung: Rung) -> ChainOutcome | None:
         identifier = configuration_id(planned.configuration)
@@ -165,13 +165,12 @@ class EarlyStopping(StoppingRule):
         # Chains that share this very generation, such as one teacher, do not differ here; nor do others among
         # themselves, such as equal chains, which count once.
         others = {
-            (frozenset(other.keys.items()), self._size[name]): other.error
-            for name, other in results.items()
+            (frozenset(other.keys.items()), other.sizes): other.targets
+            for other in results.values()
             if set(own.keys.values()).isdisjoint(other.keys.values())
         }
-        points = [(error, *sizes) for (_, sizes), error in others.items()]
-        if should_prune((own.error, *self._size[identifier]), points, rung.fraction):
-            count = len(points) + 1
+        if should_prune(own.targets, list(others.values()), rung.fraction):
+            count = len(others) + 1
             num_kept = num_promoted(count, rung.fraction)
             best = f"among the best {num_kept}" if num_kept > 1 else "the best"
             outcome = ChainOutcome("stopped", f"not {best} of {count} configurations {rung}")
