@@ -1,6 +1,6 @@
 """The state of each configuration: its study trial is told once, when all its chains have ended."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from optuna.trial import TrialState
@@ -49,9 +49,8 @@ class ConfigurationTracker(ChainListener):
         self._finished = set(finished)
         self.stopped: list[tuple[PlannedChain, ChainOutcome]] = []
 
-    def add(self, chains: Iterable[PlannedChain]) -> None:
+    def add(self, chains: tuple[PlannedChain, ...]) -> None:
         """Expect the chains of a configuration."""
-        chains = tuple(chains)
         self._states[configuration_id(chains[0].configuration)] = _ConfigurationState(chains, list(chains))
 
     def is_finished(self, configuration: Configuration) -> bool:

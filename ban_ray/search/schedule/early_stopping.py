@@ -11,9 +11,6 @@ from ban_ray.search.schedule.rungs import Rung, is_saturated, num_promoted, shou
 from ban_ray.specs.parameters import configuration_id
 
 RungEvent = EpochEnded | Published
-MemberEvents = Callable[[PlannedChain, int], Sequence[RungEvent]]
-"""The events that the training of a chain's generation, by its number, would have sent at the rungs; none where it is
-no member."""
 
 
 class StoppingRule:
@@ -66,7 +63,8 @@ class EarlyStopping(StoppingRule):
         patience: generations without a gain after which a chain is saturated.
         min_gain: points of held-out error that count as a gain.
         sizes: the targets of a chain after the error.
-        member_events: events of generations that are members already.
+        member_events: the events that the training of a chain's generation, by its number, would have sent at the
+            rungs; none where it is no member.
     """
 
     def __init__(
@@ -75,7 +73,7 @@ class EarlyStopping(StoppingRule):
         patience: int,
         min_gain: float,
         sizes: Callable[[PlannedChain], tuple[float, ...]],
-        member_events: MemberEvents,
+        member_events: Callable[[PlannedChain, int], Sequence[RungEvent]],
     ) -> None:
         self._patience, self._min_gain = patience, min_gain
         self._sizes, self._member_events = sizes, member_events

@@ -68,26 +68,21 @@ class Proposals:
         sentences = [f"{count} proposals were passed over: {reason}" for reason, count in self._source.rejected.items()]
         if self._is_exhausted:
             sentences.append(
-                f"the space has no further configuration: {self._num_configurations} of {self._num_samples} samples "
-                "were made"
+                f"the space has no further configuration: {self._num_configurations} of "
+                f"{self._spec.strategy.samples} samples were made"
             )
         return sentences
 
     @property
-    def _num_samples(self) -> int:
-        return self._spec.strategy.samples or 0
-
-    @property
     def remaining(self) -> int:
         """Number of configurations that are still to be sampled."""
-        return max(0, self._num_samples - self._num_configurations)
+        return max(0, (self._spec.strategy.samples or 0) - self._num_configurations)
 
     def propose(self) -> list[PlannedChain] | None:
         """The chains to train of the next configuration of which one is missing; None when there is none."""
         while not self._spec.is_sampled or self.remaining:
-            if self._pending:
-                configuration: Configuration | None = self._pending.pop(0)
-                assert configuration is not None
+            configuration = self._pending.pop(0) if self._pending else None
+            if configuration is not None:
                 self._source.tell_started(configuration)
             else:
                 configuration = self._source.ask(self._num_configurations)

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.specs.parameters import configuration_id
 
-Propose = Callable[[], Sequence[PlannedChain] | None]
-
 
 class ChainQueue:
     """Chains that wait to be started, one configuration after another.
@@ -26,7 +24,7 @@ class ChainQueue:
     def __init__(
         self,
         chains: Iterable[PlannedChain],
-        propose: Propose | None = None,
+        propose: Callable[[], Sequence[PlannedChain] | None] | None = None,
         *,
         missing: Callable[[PlannedChain], int],
         max_generations: int | None = None,
@@ -71,17 +69,14 @@ class ChainQueue:
 
     def next(self) -> PlannedChain | None:
         """The next chain to start; None if there is none now, and `finished` is set if there will be none."""
-        if self.finished:
-            return None
-        if self.out_of_time:
-            self.close()
-            return None
-        if not self.refill():
+        self.close()
+        if self.finished or not self.refill():
             # Proposals do not wait for running chains, so an empty queue is final.
             self.finished = True
             return None
-        num_missing = self._missing(self._waiting[0]) if self._max_generations is not None else 0
+        num_missing = 0
         if self._max_generations is not None:
+            num_missing = self._missing(self._waiting[0])
             remaining = self._max_generations - self._trained - sum(self._running.values())
             if num_missing > remaining:
                 if not self._running:

@@ -10,16 +10,13 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
-from ban_ray.search.config.strategy import ERROR
 from ban_ray.search.schedule.configurations import ConfigurationTracker
 from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent, StoppingRule
 from ban_ray.search.schedule.proposals import Proposals
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import distributions, records, targets
-from ban_ray.search.study.sampler import ConfigurationSource, ListedConfigurations, SampledConfigurations
-from ban_ray.search.study.study import SATURATED, SearchStudy, rung_errors
-from ban_ray.specs import digest
-from ban_ray.specs.parameters import configuration_id
+from ban_ray.search.study.sampler import configuration_source
+from ban_ray.search.study.study import SearchStudy, rung_errors
 
 
 @dataclass(frozen=True)
@@ -42,9 +39,9 @@ class SearchState:
         strategy, scale = spec.strategy, spec.scale
         records.write_search(population.storage, spec, name)
         known = distributions.of_parameters(scale.parameters) or distributions.of_list(scale.configurations)
-        source = _source(spec)
-        study = SearchStudy(folder / "study.journal", study_name(spec, name), known, source, strategy.targets)
-        finished = finished_configurations(spec, study, population)
+        source = configuration_source(spec)
+        study = SearchStudy(folder / "study.journal", records.study_name(spec, name), known, source, strategy.targets)
+        finished = targets.finished_configurations(spec, study, population)
         stopping = _stopping_rule(spec, study, population, finished)
         tracker = ConfigurationTracker(spec, study, population, finished, stopping)
         proposals = Proposals(spec, population, name, source, tracker, stopping)
@@ -64,24 +61,6 @@ class SearchState:
         return cls(study, tracker, stopping, proposals, queue)
 
 
-def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
-    """Trials of which nothing is missing, by the id of their configuration.
-
-    They are complete, or ended early by a search that stops chains. A trial that ended early is open again where
-    nothing is stopped any more, and where its chains have become complete by another search; a trial with values is
-    open again where a member of it is gone. Configurations that are too large now are left out.
-    """
-    finished = {}
-    for identifier, trial in study.finished().items():
-        if invalid_reason(spec, trial.params):
-            continue
-        is_complete = all(targets.is_chain_complete(population, planned) for planned in spec.chains_of(trial.params))
-        ended_early = trial.state == TrialState.PRUNED or SATURATED in trial.user_attrs
-        if (spec.strategy.stopping and not is_complete) if ended_early else is_complete:
-            finished[identifier] = trial
-    return finished
-
-
 def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
     """The events that a member's training would have sent at the rungs; none where it is no member."""
     generation = planned.chain.generations[number]
@@ -99,29 +78,6 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
         # `verify` reports it; without its history it is compared with nothing.
         return []
     return [*events, Published(generation=number, key=member.key, epochs=epochs, values=member.metrics.model_dump())]
-
-
-def study_name(spec: SearchSpec, name: str) -> str:
-    """The Optuna study's name: one study holds the values of these generations, seeds and targets."""
-    strategy = spec.strategy
-    parts = [name, f"{spec.generations} generations", f"seeds {','.join(map(str, spec.seeds))}"]
-    if strategy.targets != (ERROR,) or strategy.select_by != "last":
-        parts.append(f"{','.join(strategy.targets)} of {strategy.select_by}")
-    return ", ".join(parts)
-
-
-def _source(spec: SearchSpec) -> ConfigurationSource:
-    if not spec.is_sampled:
-        configurations = {configuration_id(planned.configuration): planned.configuration for planned in spec.chains}
-        return ListedConfigurations(list(configurations.values()))
-    return SampledConfigurations(
-        spec.scale.parameters,
-        spec.strategy.sampler,
-        identity=digest(records.search_identity(spec)),
-        num_samples=spec.strategy.samples or spec.scale.samples,
-        num_targets=len(spec.strategy.targets),
-        invalid_reason=lambda configuration: invalid_reason(spec, configuration),
-    )
 
 
 def _stopping_rule(

@@ -12,6 +12,7 @@ from ban_ray.population import Storage
 from ban_ray.population.layout import SEARCHES, chain_folder, search_file
 from ban_ray.population.search_records import ChainRecord, SearchRecord
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
+from ban_ray.search.config.strategy import ERROR
 from ban_ray.specs import Recipe, digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
 
@@ -68,6 +69,15 @@ def resolve_name(storage: Storage, spec: SearchSpec, name: str | None) -> str:
         return _name_with_hash(spec)
     different = sorted(field for field in identity if digest(recorded.get(field)) != digest(identity[field]))
     raise UserError(f"--name {name!r} is taken by a search with another {' and '.join(different)}; choose another name")
+
+
+def study_name(spec: SearchSpec, name: str) -> str:
+    """The Optuna study's name: one study holds the values of these generations, seeds and targets."""
+    strategy = spec.strategy
+    parts = [name, f"{spec.generations} generations", f"seeds {','.join(map(str, spec.seeds))}"]
+    if strategy.targets != (ERROR,) or strategy.select_by != "last":
+        parts.append(f"{','.join(strategy.targets)} of {strategy.select_by}")
+    return ", ".join(parts)
 
 
 def _recorded_identity(storage: Storage, name: str) -> dict[str, object] | None:

@@ -13,9 +13,11 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState, create_trial
 
+from ban_ray.search.config.spec import SearchSpec, invalid_reason
 from ban_ray.search.samplers import SAMPLERS
 from ban_ray.search.study.distributions import of_configuration, of_parameters
-from ban_ray.specs import derive_seed
+from ban_ray.search.study.records import search_identity
+from ban_ray.specs import derive_seed, digest
 from ban_ray.specs.parameters import (
     Configuration,
     Parameters,
@@ -186,6 +188,21 @@ class SampledConfigurations(ConfigurationSource):
 
     def _canonical(self, values: Mapping[str, Value]) -> dict[str, Value]:
         return {name: self._parameters[name].canonical(value) for name, value in values.items()}
+
+
+def configuration_source(spec: SearchSpec) -> ConfigurationSource:
+    """The configurations of a grid, or those of its sampler."""
+    if not spec.is_sampled:
+        configurations = {configuration_id(planned.configuration): planned.configuration for planned in spec.chains}
+        return ListedConfigurations(list(configurations.values()))
+    return SampledConfigurations(
+        spec.scale.parameters,
+        spec.strategy.sampler,
+        identity=digest(search_identity(spec)),
+        num_samples=spec.strategy.samples or spec.scale.samples,
+        num_targets=len(spec.strategy.targets),
+        invalid_reason=lambda configuration: invalid_reason(spec, configuration),
+    )
 
 
 def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Value:

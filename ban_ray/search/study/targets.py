@@ -1,16 +1,19 @@
-"""The targets of finished chains: held-out error and size; never anything of the test set."""
+"""Configurations that are finished, and their targets: held-out error and size; never anything of the test set."""
 
 import json
 import statistics
 from collections.abc import Sequence
 from functools import cache
 
+from optuna.trial import FrozenTrial, TrialState
+
 from ban_ray.errors import DamagedMember
 from ban_ray.evaluation import ensembles
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.population import Member, Population
-from ban_ray.search.config.spec import PlannedChain, SearchSpec
+from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.config.strategy import ERROR, PARAMETERS
+from ban_ray.search.study.study import SATURATED, SearchStudy
 from ban_ray.specs import Generation
 
 
@@ -31,6 +34,24 @@ def is_chain_complete(population: Population, planned: PlannedChain) -> bool:
     except DamagedMember:
         # Reading it raises the error.
         return False
+
+
+def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
+    """Trials of which nothing is missing, by the id of their configuration.
+
+    They are complete, or ended early by a search that stops chains. A trial that ended early is open again where
+    nothing is stopped any more, and where its chains have become complete by another search; a trial with values is
+    open again where a member of it is gone. Configurations that are too large now are left out.
+    """
+    finished = {}
+    for identifier, trial in study.finished().items():
+        if invalid_reason(spec, trial.params):
+            continue
+        is_complete = all(is_chain_complete(population, planned) for planned in spec.chains_of(trial.params))
+        ended_early = trial.state == TrialState.PRUNED or SATURATED in trial.user_attrs
+        if (spec.strategy.stopping and not is_complete) if ended_early else is_complete:
+            finished[identifier] = trial
+    return finished
 
 
 def target_values(spec: SearchSpec, population: Population, chains: Sequence[PlannedChain]) -> tuple[float, ...]:
