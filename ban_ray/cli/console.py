@@ -1,14 +1,17 @@
-"""The console on which every command prints: texts as they are, and tables of one look."""
+"""The console of every command: texts as they are, tables of one look, and the question before what costs much."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import click
 import rich.console
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from ban_ray.cli.text import printable
+from ban_ray.errors import UserError
 
 PIPED_WIDTH = 1000
 """Characters of a line where the output is no terminal, so that no path or key is broken."""
@@ -71,3 +74,20 @@ def _filled(table: Table, rows: Iterable[Sequence[str]]) -> Table:
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
     return table
+
+
+def confirm(question: str, *, without_terminal: str, declined: str, stderr: bool = False) -> None:
+    """Ask on the terminal, and return if the answer is ``yes``.
+
+    Args:
+        without_terminal, declined: error messages without a terminal, and for another answer.
+        stderr: ask on stderr, where a program reads stdout.
+
+    Raises:
+        UserError: the answer is not yes, or there is no terminal to ask on.
+    """
+    if not sys.stdin.isatty():
+        raise UserError(without_terminal)
+    click.echo(f"{question} Type yes to go on: ", nl=False, err=stderr)
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise UserError(declined)

@@ -85,12 +85,7 @@ def _interrupt(number: int, _: FrameType | None) -> None:
         # The terminal is gone: printing to it would fail, and with it the tidy end.
         for stream in (1, 2):
             if stat.S_ISCHR(os.fstat(stream).st_mode):
-                _discard(stream)
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream)
+                os.close(nowhere)
     raise KeyboardInterrupt
-
-
-def _discard(stream: int) -> None:
-    """Send what is written to a file descriptor nowhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, stream)
-    os.close(nowhere)

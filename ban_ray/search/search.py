@@ -5,8 +5,7 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ban_ray.cli.console import Console
-from ban_ray.cli.prompt import confirm
+from ban_ray.cli.console import Console, confirm
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
 from ban_ray.population.layout import SEARCHES

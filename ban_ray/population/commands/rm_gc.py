@@ -5,8 +5,7 @@ from dataclasses import asdict
 
 import click
 
-from ban_ray.cli.console import Console
-from ban_ray.cli.prompt import confirm
+from ban_ray.cli.console import Console, confirm
 from ban_ray.cli.text import format_bytes, pluralised, printable
 from ban_ray.errors import UserError
 from ban_ray.population.checkpoints import clear

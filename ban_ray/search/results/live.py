@@ -3,7 +3,6 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console as RichConsole
@@ -45,9 +44,7 @@ class _ChainProgress:
     def gain(self) -> str:
         """The last published generation's error against its teacher's."""
         last = max(self.errors, default=0)
-        if last - 1 not in self.errors:
-            return ""
-        return f"{self.errors[last] - self.errors[last - 1]:+.2f}"
+        return f"{self.errors[last] - self.errors[last - 1]:+.2f}" if last - 1 in self.errors else ""
 
     def seconds_left(self) -> float | None:
         """Of this chain, if what is left goes as fast as its newest epoch."""
@@ -75,9 +72,7 @@ class LiveProgress(ChainListener):
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def on_chain_start(self, planned: PlannedChain) -> None:

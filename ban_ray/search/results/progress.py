@@ -78,8 +78,5 @@ class PlainProgress(ChainListener):
 def progress_view(console: Console, chains: Sequence[PlannedChain], generations: int) -> LiveProgress | PlainProgress:
     """The live view in a terminal, plain lines elsewhere; `chains` are those known already, `generations` a number or,
     where a sampler proposes chains, at most that many."""
-    return (
-        LiveProgress(console, chains, generations)
-        if console.is_terminal
-        else PlainProgress(console, chains, generations)
-    )
+    view: type[LiveProgress | PlainProgress] = LiveProgress if console.is_terminal else PlainProgress
+    return view(console, chains, generations)
