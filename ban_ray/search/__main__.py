@@ -20,7 +20,11 @@ from ban_ray.search.config.options import SearchOptions
 def main(list_spaces: bool, **given: Any) -> None:
     """Search chains of born-again networks: a teacher on labels, then generation after generation of students."""
     if list_spaces:
-        _list()
+        from ban_ray.search.config import spaces
+
+        width = max(map(len, spaces.names()))
+        for name in spaces.names():
+            click.echo(f"{name:<{width}}  {spaces.load(name).title}")
         return
     if given["space"] is None:
         raise UserError("--space is missing; --list names the spaces")
@@ -30,14 +34,6 @@ def main(list_spaces: bool, **given: Any) -> None:
 
     result = search(options)
     sys.exit(EXIT_CHAINS_FAILED if result is not None and result.failed else 0)
-
-
-def _list() -> None:
-    from ban_ray.search.config import spaces
-
-    width = max(map(len, spaces.names()))
-    for name in spaces.names():
-        click.echo(f"{name:<{width}}  {spaces.load(name).title}")
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     from ban_ray.training.precision import autocast, set_precision, to_device
 
     torch.set_num_threads(1)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    on_gpu = torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
     recipe = Recipe(precision=config.precision)
     set_precision(recipe, device)
 
@@ -74,8 +75,14 @@ def measure_step(config: StepConfig) -> StepMeasurement:
 
     macs = 3 * work(config.network, config.arguments) + sum(work(*teacher) for teacher in config.teachers)
     batch = config.batch
-    if device.type == "cpu":
+    if not on_gpu:
         batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * config.unroll))))
+
+    def peak_bytes() -> int:
+        """Until now: of the GPU's allocator, else of this process."""
+        if on_gpu:
+            return int(torch.cuda.max_memory_allocated(device))
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
     def network(name: str, arguments: str, recompute: bool = False) -> torch.nn.Module:
         decoded = json.loads(arguments) or None
@@ -86,7 +93,7 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     teacher = Teacher([network(*each) for each in config.teachers]) if config.teachers else None
     optimiser = SGD(student.parameters(), recipe)
     inputs, labels = random_batch(config.sample_shape, config.num_classes, batch, config.unroll, device)
-    idle = _resident_bytes(device)
+    idle = peak_bytes()
     seconds: list[float] = []
     while len(seconds) <= NUM_TIMED_STEPS and sum(seconds[1:]) < MAX_TIMED_S:
         reset_state(student)
@@ -100,32 +107,19 @@ def measure_step(config: StepConfig) -> StepMeasurement:
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step(1e-3)
-        if device.type == "cuda":
+        if on_gpu:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
-    grown = max(0, _resident_bytes(device) - idle)
+    grown = max(0, peak_bytes() - idle)
+    if on_gpu:
+        memory_bytes = int(torch.cuda.get_device_properties(device).total_memory)
+    else:
+        memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return StepMeasurement(
         seconds=min(seconds[1:]) * config.batch / batch,
         peak_bytes=idle + int(grown * config.batch / batch),
         multiply_accumulates=macs,
-        device=torch.cuda.get_device_name(device) if device.type == "cuda" else CPU_THREAD,
-        devices=torch.cuda.device_count() if device.type == "cuda" else os.cpu_count() or 1,
-        memory_bytes=_memory_bytes(device),
+        device=torch.cuda.get_device_name(device) if on_gpu else CPU_THREAD,
+        devices=torch.cuda.device_count() if on_gpu else os.cpu_count() or 1,
+        memory_bytes=memory_bytes,
     )
-
-
-def _memory_bytes(device: "torch.device") -> int:  # type: ignore[name-defined]  # noqa: F821
-    import torch
-
-    if device.type == "cuda":
-        return int(torch.cuda.get_device_properties(device).total_memory)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def _resident_bytes(device: "torch.device") -> int:  # type: ignore[name-defined]  # noqa: F821
-    """Peak so far: of the GPU's allocator, else of this process."""
-    import torch
-
-    if device.type == "cuda":
-        return int(torch.cuda.max_memory_allocated(device))
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -148,7 +148,8 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 def print_best(best: BestConfigurations, console: Console, *, always: bool) -> None:
     """Print the best configurations; with one plain target only if `always`, since a grid's table shows them."""
-    plain = best.targets == (ERROR,) and best.select_by == "last"
+    targets = best.spec.strategy.targets
+    plain = targets == (ERROR,) and best.spec.strategy.select_by == "last"
     if not best.num_finished or (plain and not always):
         return
     finished = pluralised(best.num_finished, "finished configuration")
@@ -157,13 +158,13 @@ def print_best(best: BestConfigurations, console: Console, *, always: bool) -> N
         return
     chains = f", which make {pluralised(best.different, 'different chain')}" * (best.different < best.num_finished)
     stopped = f", {best.num_stopped} stopped before" if best.num_stopped else ""
-    what = f"Pareto front of {' and '.join(best.targets)}" if len(best.targets) > 1 else "Best"
+    what = f"Pareto front of {' and '.join(targets)}" if len(targets) > 1 else "Best"
     console.say(
-        f"{what} of {finished}{chains}{stopped}; error is the {best.error_description}; "
+        f"{what} of {finished}{chains}{stopped}; error is the {best.spec.error_description}; "
         "the lowest of several is below what new data would show",
     )
     console.table(
-        ("configuration", *best.targets),
+        ("configuration", *targets),
         [(row, f"{values[0]:.2f}", *(format_count(int(v)) for v in values[1:])) for row, _, values in best.best],
     )
 
@@ -208,14 +209,13 @@ def best_as_json(
     best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skipped: Sequence[str]
 ) -> dict[str, object]:
     """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
+    targets = best.spec.strategy.targets if best else ()
     return {
-        "targets": {"names": best.targets, "error_is": best.error_description} if best else None,
+        "targets": {"names": targets, "error_is": best.spec.error_description} if best else None,
         "front": [
-            {"row": row, "configuration": dict(configuration), **dict(zip(best.targets, values, strict=True))}
-            for row, configuration, values in best.best
-        ]
-        if best
-        else [],
+            {"row": row, "configuration": dict(configuration), **dict(zip(targets, values, strict=True))}
+            for row, configuration, values in (best.best if best else ())
+        ],
         "configurations_finished": best.num_finished if best else 0,
         "configurations_stopped": best.num_stopped if best else 0,
         "different_chains_finished": best.different if best else 0,

@@ -17,9 +17,7 @@ class BestConfigurations:
     """Configurations that no other is better than in every target, by their error.
 
     Attributes:
-        targets: names, the error first.
-        select_by: whose error it is, as in `SearchStrategy`.
-        error_description: the same in words.
+        spec: the search, whose strategy names the targets.
         best: name of the row, configuration and values of each; of configurations that make the same chain the first
             one, and none where all that have finished or were stopped make the same.
         num_finished: number of configurations that have values.
@@ -27,9 +25,7 @@ class BestConfigurations:
         different: number of different chains that the finished configurations make.
     """
 
-    targets: tuple[str, ...]
-    select_by: str
-    error_description: str
+    spec: SearchSpec
     best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
     num_finished: int
     num_stopped: int
@@ -40,12 +36,11 @@ def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None
     """The Pareto front of a study; None under the paper protocol, which selects nothing."""
     if spec.context.task.protocol == "paper":
         return None
-    strategy = spec.strategy
     trials = [trial for trial in study.finished().values() if not invalid_reason(spec, trial.params)]
     # Optuna gives a pruned trial its last intermediate value.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])
-    if strategy.targets == (ERROR,):
+    if spec.strategy.targets == (ERROR,):
         # Ties are all best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
     keys = {trial.number: keys_of(spec.chains_of(trial.params)) for trial in trials}
@@ -56,9 +51,7 @@ def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None
         row = spec.chains_of(trial.params)[0].position.row
         best.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
     return BestConfigurations(
-        strategy.targets,
-        strategy.select_by,
-        spec.error_description,
+        spec,
         tuple(best.values()),
         len(complete),
         len(trials) - len(complete),

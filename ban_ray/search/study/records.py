@@ -1,6 +1,7 @@
 """The records of a search in its own folder: its identity, its chains, and the lock on its name."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,23 +14,24 @@ from ban_ray.population.layout import SEARCHES, chain_folder, search_file
 from ban_ray.population.search_records import ChainRecord, SearchRecord
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR
-from ban_ray.specs import Recipe, digest
+from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
 
-FORMAT_VERSION = 1
-_NAME_CHARACTERS = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 
 
 def search_identity(spec: SearchSpec) -> dict[str, object]:
     """The settings that change the values of a search; more generations or seeds only add to it."""
     context = spec.context
     teacher = {} if spec.teacher.kind == "parent" else {"teacher": vars(spec.teacher)}
+    # Older searches have no such field; at its default it means the same.
+    newer_fields = {"teacher_outputs"} - context.recipe.model_dump(exclude_defaults=True).keys()
     return {
         **teacher,
         "space": spec.space.name,
         "scale": context.scale,
         "task": context.task.model_dump(),
-        "recipe": _recipe_identity(context.recipe),
+        "recipe": context.recipe.model_dump(exclude=newer_fields),
         "objective": context.objective.model_dump(),
         **({"code": list(spec.code)} if spec.code else {}),
         "network": None if context.network is None else vars(context.network),
@@ -38,19 +40,13 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
     }
 
 
-def _recipe_identity(recipe: Recipe) -> dict[str, object]:
-    """The recipe without fields that are newer than some searches, if they are at their default."""
-    newer_fields = {"teacher_outputs"} - recipe.model_dump(exclude_defaults=True).keys()
-    return recipe.model_dump(exclude=newer_fields)
-
-
 def check_name(name: str | None) -> None:
     """Refuse a name that cannot be a folder's; None leaves the choice to `resolve_name`.
 
     Raises:
         UserError: the name is too long or has other characters.
     """
-    if name is not None and (not name or not set(name) <= _NAME_CHARACTERS or name.startswith(".") or len(name) > 100):
+    if name is not None and not _NAME.fullmatch(name):
         raise UserError(f"--name {name!r}: up to 100 letters, digits, '.', '_' and '-' are allowed, the first not '.'")
 
 
@@ -97,7 +93,7 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
     """Write the record of a search, unless it is written already."""
     space = spec.space
     record = SearchRecord(
-        format_version=FORMAT_VERSION,
+        format_version=1,
         space=space.name,
         scale=spec.context.scale,
         title=space.title,
