@@ -156,13 +156,12 @@ def _targets(text: str | None) -> tuple[str, ...]:
 
 def _check_paper_protocol(sampler: str, stopping: bool, select_by: str, targets: tuple[str, ...]) -> None:
     """The paper protocol holds nothing out, so nothing may be selected by it."""
-    if not SAMPLERS[sampler].is_listing:
-        raise UserError(
-            f"--protocol 'paper' allows only --sampler grid, not {sampler}: it holds no data out to select on"
-        )
-    if stopping:
-        raise UserError("--protocol 'paper' allows no --stopping: it holds no data out to compare chains on")
-    if select_by != "last":
-        raise UserError(f"--protocol 'paper' allows only --target last, not {select_by}: it holds no data out")
-    if targets != (ERROR,):
-        raise UserError(f"--protocol 'paper' allows only --minimise error, not {','.join(targets)}: it selects nothing")
+    refused = {
+        f"only --sampler grid, not {sampler}: it holds no data out to select on": not SAMPLERS[sampler].is_listing,
+        "no --stopping: it holds no data out to compare chains on": stopping,
+        f"only --target last, not {select_by}: it holds no data out": select_by != "last",
+        f"only --minimise error, not {','.join(targets)}: it selects nothing": targets != (ERROR,),
+    }
+    for rule, is_broken in refused.items():
+        if is_broken:
+            raise UserError(f"--protocol 'paper' allows {rule}")

@@ -39,10 +39,6 @@ def check_stored_shapes(generations: Iterable[Generation], population: Populatio
             name = next(name for name in (*today, *stored) if stored.get(name) != today.get(name))
             raise UserError(
                 f"network {network.name} is not the one that member {generation.key[:12]} of the same version was "
-                f"trained with: {name[:100]} is {_shape_text(stored.get(name))} there and "
-                f"{_shape_text(today.get(name))} here; another network needs another --network-version"
+                f"trained with: {name[:100]} is {stored.get(name, 'missing')} there and "
+                f"{today.get(name, 'missing')} here; another network needs another --network-version"
             )
-
-
-def _shape_text(shape: tuple[int, ...] | None) -> str:
-    return "missing" if shape is None else str(shape)

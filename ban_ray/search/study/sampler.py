@@ -111,7 +111,7 @@ class SampledConfigurations(ConfigurationSource):
     def ask(self, number: int) -> Configuration | None:
         for attempt in range(MAX_REJECTED_ASKS):
             trial = self._ask(derive_seed(self._seed, "sampler", number, attempt))
-            configuration = self._canonical(trial.params)
+            configuration = {name: self._parameters[name].canonical(value) for name, value in trial.params.items()}
             if self._accept(configuration):
                 self._running[configuration_id(configuration)] = trial
                 return configuration
@@ -185,9 +185,6 @@ class SampledConfigurations(ConfigurationSource):
             return False
         self._accepted.add(configuration_id(configuration))
         return True
-
-    def _canonical(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        return {name: self._parameters[name].canonical(value) for name, value in values.items()}
 
 
 def configuration_source(spec: SearchSpec) -> ConfigurationSource:
