@@ -1,7 +1,8 @@
 """Members that differ from a missing generation only in workers, precision, teacher cache, split or code version."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from ban_ray.population import Population
@@ -19,34 +20,31 @@ def near_misses(missing: Iterable[Generation], population: Population) -> list[s
     members = {member.key: member.generation for member in population}
     wanted = {generation.key: generation for generation in missing}
     known = {**members, **wanted}
-    cache: dict[str, str] = {}
+
+    @cache
+    def comparison_digest(key: str) -> str:
+        """A digest that sees neither `FIELDS` nor the network's version, here or in the teachers."""
+        if key not in known:
+            return key
+        plain: dict[str, Any] = known[key].model_dump(mode="json", exclude_defaults=True)
+        for part, field in FIELDS:
+            plain.get(part, {}).pop(field, None)
+        plain.pop("network_version", None)
+        plain["teachers"] = [comparison_digest(teacher) for teacher in known[key].teachers]
+        return digest(plain)
+
     by_digest: dict[str, list[Generation]] = {}
-    for generation in members.values():
-        by_digest.setdefault(_comparison_digest(generation, known, cache), []).append(generation)
+    for key, generation in members.items():
+        by_digest.setdefault(comparison_digest(key), []).append(generation)
     differences: Counter[str] = Counter()
-    for generation in wanted.values():
-        for other in by_digest.get(_comparison_digest(generation, known, cache), []):
-            difference = _difference(generation, other)
-            if difference:
+    for key, generation in wanted.items():
+        for other in by_digest.get(comparison_digest(key), []):
+            if difference := _difference(generation, other):
                 differences[difference] += 1
     return [
         f"{count} {'member differs' if count == 1 else 'members differ'} only in {difference}"
         for difference, count in sorted(differences.items())
     ]
-
-
-def _comparison_digest(generation: Generation, known: Mapping[str, Generation], cache: dict[str, str]) -> str:
-    """A digest that sees neither `FIELDS` nor the network's version, here or in the teachers."""
-    if generation.key not in cache:
-        plain: dict[str, Any] = generation.model_dump(mode="json", exclude_defaults=True)
-        for part, field in FIELDS:
-            plain.get(part, {}).pop(field, None)
-        plain.pop("network_version", None)
-        plain["teachers"] = [
-            _comparison_digest(known[key], known, cache) if key in known else key for key in generation.teachers
-        ]
-        cache[generation.key] = digest(plain)
-    return cache[generation.key]
 
 
 def _difference(wanted: Generation, member: Generation) -> str:
