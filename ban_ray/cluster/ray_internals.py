@@ -23,15 +23,6 @@ def keep_actors(tune_controller: Any, trial: Any, count: int) -> None:
         tune_controller._actor_cache.increase_max(trial.placement_group_factory)
 
 
-def retire_actor(tune_controller: Any, trial: Any) -> None:
-    """Keep a trial's process from being given another trial: its worker group would go on training.
-
-    Tune can only be told never to reuse a process, which costs every other trial the start of one. It passes over
-    processes that have not started.
-    """
-    tune_controller._started_actors.discard(tune_controller._trial_to_actor.get(trial))
-
-
 def data_parallel_trainer() -> type[Any]:
     """The trainer beneath `TorchTrainer`; its controller does not import PyTorch, which takes 2 to 3 s."""
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
@@ -40,13 +31,25 @@ def data_parallel_trainer() -> type[Any]:
     return trainer
 
 
-def trainer_with_controller(base: type[Any], on_start: Callable[[Any], None]) -> type[Any]:
-    """A trainer that hands over the actor that controls its run, for Ray offers no way to end a run from outside.
+def trainer_with_controller(base: type[Any], mixin: type[Any], name: str, on_start: Callable[[Any], None]) -> type[Any]:
+    """A trainer whose controller, the actor that runs the control loop, can do more and can be reached.
 
-    It has no actor that hands out Ray Data sets, of which there are none: a process less for each chain.
+    Ray offers no way to end a run from outside, nor to speak with its workers. The trainer has no actor that hands out
+    Ray Data sets, of which there are none: a process less for each run.
+
+    Args:
+        mixin: a base of the controller's class; `run` and ``__init__`` are passed on to Train's.
+        name: of the actor, for `ray.get_actor`.
+        on_start: called with the actor.
     """
     import ray
     from ray.train.v2.api import data_parallel_trainer as v2
+
+    class TrainController(mixin, v2.TrainController):
+        pass
+
+    # The dashboard shows this class name.
+    TrainController.__qualname__ = TrainController.__name__
 
     class Trainer(base):
         def _create_default_callbacks(self) -> list[Any]:
@@ -58,10 +61,10 @@ def trainer_with_controller(base: type[Any], on_start: Callable[[Any], None]) ->
             environment.setdefault(
                 v2.RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR, v2.DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE
             )
-            # On the driver's node, so that reports reach the driver by a socket.
+            # A controller of a lost node would be lost with it: it shares the fate of its driver.
             here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
             actor = ray.remote(num_cpus=0, label_selector=here, runtime_env={"env_vars": environment})
-            controller = actor(v2.TrainController).remote(**arguments)
+            controller = actor(TrainController).options(name=name).remote(**arguments)
             on_start(controller)
             ray.get(controller.run.remote())
             return ray.get(controller.get_result.remote())

@@ -68,19 +68,32 @@ class Waiting(_Event):
     key: str
 
 
+class TrainingStarted(_Event):
+    """The chain's missing generations have been given to a worker group.
+
+    Attributes:
+        run: that of the `TrainingJob`.
+        mailbox: name of the actor that takes a request to stop.
+    """
+
+    kind: Literal["training_started"] = "training_started"
+    run: str
+    mailbox: str
+
+
 class ChainEnded(_Event):
     """The chain's trial has ended; `key` and `message` tell where and why it failed."""
 
     kind: Literal["chain_ended"] = "chain_ended"
-    status: Literal["done", "failed"]
+    status: Literal["done", "stopped", "failed"]
     key: str = ""
     message: str = ""
 
 
-Event = EpochEnded | Published | Reused | Waiting | ChainEnded
+Event = EpochEnded | Published | Reused | Waiting | TrainingStarted | ChainEnded
 EventHandler = Callable[[Event], None]
 WorkerReport = Callable[[Event | None], None]
-"""Called by every worker of a group at once; only rank 0's event counts, and the others may have none."""
+"""Called by every worker of a group; only rank 0's event counts, and the others may have none."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 

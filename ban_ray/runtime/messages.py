@@ -63,12 +63,12 @@ class TrialSpec(_Message):
 
 
 class TrainingJob(_Message):
-    """One run of a worker group: generations to be trained in order.
+    """What a worker group trains at a time: generations of a chain, in order.
 
     Attributes:
         generations: in order; members among them are reused.
         first: number of the first one within its chain, the baseline being 0.
-        run: names this worker group's claims; the same after a restart of its processes.
+        run: names the job and its claims; the same after a restart of the worker group's processes.
         expired_claims: by key, the number of a claim that was not renewed for long.
     """
 
@@ -81,8 +81,9 @@ class TrainingJob(_Message):
 
 
 class JobResult(_Message):
-    """The end of a worker group: ``done``, ``claimed`` by another run or ``failed``; `key` names the generation."""
+    """The end of a job: ``done``, ``claimed`` by another run, ``stopped`` by request or ``failed``; `key` names the
+    generation."""
 
-    status: Literal["done", "claimed", "failed"]
+    status: Literal["done", "claimed", "stopped", "failed"]
     key: str = ""
     message: str = ""

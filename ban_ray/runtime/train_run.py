@@ -1,95 +1,145 @@
-"""A Ray Train run: a worker group trains a chain's missing generations in order."""
+"""A Ray Train run whose worker group trains job after job."""
 
 import os
-import time
-from typing import TYPE_CHECKING, Any
+import secrets
+import threading
+from contextlib import suppress
+from typing import Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerGroup, ray_internals
-from ban_ray.errors import PeerLost
-from ban_ray.runtime import controller
-from ban_ray.runtime.events import (
-    EpochEnded,
-    Event,
-    EventHandler,
-    Published,
-    Reused,
-    WorkerReport,
-    from_record,
-    to_record,
-)
+from ban_ray.runtime.events import EventHandler, from_record
+from ban_ray.runtime.mailbox import JobMailbox
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.runtime.messages import JobResult, TrainingJob
-from ban_ray.runtime.report_channel import ReportServer
+from ban_ray.runtime.worker_loop import train_loop_per_worker
 
-if TYPE_CHECKING:
-    import torch
-
-MAX_WORKER_DEATHS = 8
-"""Restarts of a worker group after the death of a process; each resumes from the newest checkpoint."""
-
-REPORT_EVERY_S = 1.0
-"""Epochs shorter than this are not all reported: a report costs several processes some milliseconds. Histories hold
-every epoch whatever was reported."""
+ABORT_TIMEOUT_S = 10.0
 
 
-def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str) -> JobResult:
-    """Train a job's generations on a worker group.
+class TrainRunEnded(Exception):
+    """The Ray Train run has ended while a job was in training; the text says why."""
+
+
+class TrainRun:
+    """A Ray Train run that has been started, in a thread of this process.
 
     Args:
-        on_event: called with the workers' events, from another thread while this one waits.
-        name: name of the Train run, readable on the dashboard.
+        name: of the run, readable on the dashboard.
         folder: for Train's own files, reachable from every node.
 
-    Returns:
-        The workers' result; a failure with the last error where workers kept dying.
+    Attributes:
+        name: also that of the run's controller, the actor with its `JobMailbox`.
+        group: what the workers take.
     """
-    # Nodes that others started do not have our environment.
-    os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
-    _propagate_ray_address()
-    from ray import train
 
-    from ban_ray.runtime.train_callbacks import ForwardReports
+    def __init__(self, group: WorkerGroup, *, name: str, folder: str) -> None:
+        self.name, self.group = f"{name}-{secrets.token_hex(4)}", group
+        self._mailbox: Any = None
+        self._error = ""
+        self._started = threading.Event()
+        trainer = self._make_trainer(folder)
+        self._thread = threading.Thread(target=self._fit, args=(trainer,), name="Ray Train", daemon=True)
+        self._thread.start()
 
-    base, backend = _trainer_class(group)
-    trainer_class = ray_internals.trainer_with_controller(base, controller.register)
-    resources: dict[str, float] = {"CPU": group.cpus_per_worker}
-    if group.gpus_per_worker:
-        resources["GPU"] = group.gpus_per_worker
-    malloc = {key: os.environ.get(key, value) for key, value in MALLOC_ENVIRONMENT.items()}
+    def train(self, job: TrainingJob, on_event: EventHandler, *, name: str) -> JobResult:
+        """Train a job; its events are handled in this thread.
 
-    def forward(record: dict[str, Any]) -> None:
-        if (event := from_record(record)) is not None:
-            on_event(event)
+        Args:
+            name: of the job, for the dashboard's page of tasks.
 
-    try:
-        with ReportServer(forward) as server:
-            trainer = trainer_class(
-                train_loop_per_worker,
-                train_loop_config={"job": job.model_dump_json(exclude_defaults=True)},
-                scaling_config=train.ScalingConfig(
-                    num_workers=group.workers,
-                    use_gpu=group.gpus_per_worker > 0,
-                    resources_per_worker=resources,
-                ),
-                **backend,
-                run_config=train.RunConfig(
-                    name=name,
-                    storage_path=folder,
-                    failure_config=train.FailureConfig(max_failures=MAX_WORKER_DEATHS),
-                    worker_runtime_env={"env_vars": malloc},
-                    callbacks=[
-                        ForwardReports(server.address),
-                        ray_internals.worker_naming_callback(f"{job.context.execution} {name}"),
-                    ],
-                ),
-            )
-            return JobResult.model_validate(trainer.fit().return_value)
-    except train.TrainingFailedError as error:
-        text = " ".join(str(error).split())
-        message = f"its workers failed {MAX_WORKER_DEATHS + 1} times, the last time with: {text[-500:]}"
-        return JobResult(status="failed", key=job.generations[0].key, message=message)
-    finally:
-        controller.clear()
+        Raises:
+            TrainRunEnded: a worker has died, or the run could not be started.
+        """
+        import ray
+
+        self._started.wait()
+        if self._mailbox is None:
+            raise TrainRunEnded(self._error)
+        try:
+            text = job.model_dump_json(exclude_defaults=True)
+            answer = self._mailbox.train.options(name=name).remote(job.run, text)
+            while records := ray.get(self._mailbox.receive.remote(job.run)):
+                for record in records:
+                    if (event := from_record(record)) is not None:
+                        on_event(event)
+            result = ray.get(answer)
+        except ray.exceptions.RayError as error:
+            raise TrainRunEnded(self._reason(str(error))) from error
+        if result is None:
+            raise TrainRunEnded(self._reason("its workers have ended"))
+        return JobResult.model_validate_json(result)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def close(self) -> None:
+        """End the run in order, without waiting for it."""
+        self._started.wait()
+        if self._mailbox is not None:
+            self._mailbox.close.remote()
+
+    def abort(self) -> None:
+        """End the run and its workers at once.
+
+        A controller that dies with its trial sees its workers die first and starts them anew in its last moment: their
+        resources stay taken until somebody looks (`ban_ray.cluster.orphaned_groups`). Told before, it ends its workers
+        and gives the resources back at once.
+        """
+        import ray
+
+        self._started.wait(ABORT_TIMEOUT_S)
+        if self._mailbox is not None and self.is_alive:
+            # The actor answers by dying.
+            with suppress(ray.exceptions.RayError):
+                ray.get(self._mailbox.abort.remote(), timeout=ABORT_TIMEOUT_S)
+
+    def _fit(self, trainer: Any) -> None:
+        from ray import exceptions, train
+
+        try:
+            trainer.fit()
+        except (train.TrainingFailedError, exceptions.RayError, RuntimeError, OSError, ValueError) as error:
+            self._error = f"{type(error).__name__}: {error}"
+        finally:
+            self._started.set()
+
+    def _on_start(self, controller: Any) -> None:
+        self._mailbox = controller
+        self._started.set()
+
+    def _reason(self, otherwise: str) -> str:
+        self._thread.join(ABORT_TIMEOUT_S)
+        return " ".join((self._error or otherwise).split())
+
+    def _make_trainer(self, folder: str) -> Any:
+        # Nodes that others started do not have our environment.
+        os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
+        _propagate_ray_address()
+        from ray import train
+
+        group = self.group
+        base, backend = _trainer_class(group)
+        resources: dict[str, float] = {"CPU": group.cpus_per_worker}
+        if group.gpus_per_worker:
+            resources["GPU"] = group.gpus_per_worker
+        malloc = {key: os.environ.get(key, value) for key, value in MALLOC_ENVIRONMENT.items()}
+        return ray_internals.trainer_with_controller(base, JobMailbox, self.name, self._on_start)(
+            train_loop_per_worker,
+            train_loop_config={"mailbox": self.name},
+            scaling_config=train.ScalingConfig(
+                num_workers=group.workers,
+                use_gpu=group.gpus_per_worker > 0,
+                resources_per_worker=resources,
+            ),
+            **backend,
+            run_config=train.RunConfig(
+                name=self.name,
+                storage_path=folder,
+                worker_runtime_env={"env_vars": malloc},
+                callbacks=[ray_internals.worker_naming_callback(self.name)],
+            ),
+        )
 
 
 def _trainer_class(group: WorkerGroup) -> tuple[type[Any], dict[str, Any]]:
@@ -111,52 +161,3 @@ def _propagate_ray_address() -> None:
 
     os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
     ray_internals.propagate_to_train("RAY_ADDRESS")
-
-
-def train_loop_per_worker(config: dict[str, Any]) -> dict[str, Any]:
-    """What each worker runs: the job's generations, with events reported to Ray Train."""
-    from ray.train.torch import get_device
-    from torch.cuda import set_device
-
-    from ban_ray.runtime.worker import train_generations
-
-    job = TrainingJob.model_validate_json(config["job"])
-    device = get_device()
-    if device.type == "cuda":
-        # Of one worker nobody else does it.
-        set_device(device)
-    return train_generations(job, device, _throttled(_report, device)).model_dump()
-
-
-def _report(event: Event | None) -> None:
-    """Report to Ray Train, with Ray's own errors told apart from training's: its helpers may die with another node."""
-    from ray import train
-    from ray.exceptions import RayError
-
-    try:
-        train.report({} if event is None else to_record(event))
-    except RayError as error:
-        raise PeerLost(str(error)) from error
-
-
-def _throttled(report: WorkerReport, device: "torch.device") -> WorkerReport:
-    """Report every member and every epoch at a rung, and other epochs at most once in `REPORT_EVERY_S`.
-
-    All workers report an event or none does.
-    """
-    from ban_ray.training import distributed
-
-    last = -REPORT_EVERY_S
-
-    def is_due(event: Event | None) -> bool:
-        if isinstance(event, Published | Reused) or (isinstance(event, EpochEnded) and event.is_at_rung):
-            return True
-        return time.monotonic() - last >= REPORT_EVERY_S
-
-    def throttled(event: Event | None) -> None:
-        nonlocal last
-        if distributed.all_reduce_any(distributed.rank() == 0 and is_due(event), device):
-            last = time.monotonic()
-            report(event)
-
-    return throttled

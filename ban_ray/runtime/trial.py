@@ -8,7 +8,7 @@ from ban_ray.errors import DamagedMember, UserError
 from ban_ray.population import Population, claims, failures
 from ban_ray.runtime.events import ChainEnded, EventHandler, Reused, Waiting, to_record
 from ban_ray.runtime.messages import JobResult, TrainingJob, TrialSpec
-from ban_ray.runtime.train_run import run_job
+from ban_ray.runtime.warm_group import run_job
 from ban_ray.storage.identity import mismatch
 from ban_ray.storage.opening import find_storage
 from ban_ray.storage.retrying import PATIENCE_S
@@ -18,7 +18,7 @@ DRIVER_MEMORY_BYTES = 500 * 2**20
 
 
 class TrainFunction(Protocol):
-    """Carries a job out: `ban_ray.runtime.train_run.run_job`, or what stands in for it."""
+    """Carries a job out: `ban_ray.runtime.warm_group.run_job`, or what stands in for it."""
 
     def __call__(
         self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
@@ -74,8 +74,8 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, train: T
             run=f"{trial.run_prefix}{secrets.token_hex(4)}",
             expired_claims=expired_claims,
         )
-        result = train(job, group, on_event, name=f"{trial.name}-{job.run[-8:]}", folder=trial.ray_folder)
-        if result.status == "failed":
+        result = train(job, group, on_event, name=trial.name, folder=trial.ray_folder)
+        if result.status in ("failed", "stopped"):
             return result
         # The workers have already reported every generation up to this one.
         next_unreported = keys.index(result.key) if result.status == "claimed" else len(keys)

@@ -68,6 +68,7 @@ def train(
     recompute: bool = False,
     state: State | None = None,
     after_epoch: Callable[[State], None] | None = None,
+    before_step: Callable[[], None] | None = None,
 ) -> TrainingResult:
     """Train one generation; on a CPU the same arguments give the same bits, with or without a `state`.
 
@@ -79,6 +80,8 @@ def train(
         recompute: whether dense units recompute activations: the same bits, less memory, more time.
         state: resume from this state, which `after_epoch` was given.
         after_epoch: called on every worker at the end of each epoch.
+        before_step: called on every worker before each step, and without others between batches of an evaluation; what
+            it raises ends the training.
 
     Raises:
         GenerationFailed: the loss or the predictions are not finite.
@@ -122,6 +125,8 @@ def train(
         resumed = [*state.get("resumed", ()), first]
     model = distributed.wrap_ddp(network)
     teacher, compute_loss = teacher if objective.needs_teacher else None, objective.loss
+    # Rank 0 evaluates while the others wait for it in their next step.
+    before_batch = before_step if workers.count == 1 else None
     cached = CachedTeacher(local, table) if recipe.teacher_outputs == "cached" else None
 
     for epoch in range(first, recipe.epochs):
@@ -133,6 +138,8 @@ def train(
         reset_state(network)
         reset_state(teacher)
         for step, (inputs, labels, views) in enumerate(data.training_batches(generation, epoch, worker_slice)):
+            if before_step is not None:
+                before_step()
             torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
             with autocast(recipe, device):
                 teacher_log_probs = None
@@ -169,7 +176,7 @@ def train(
             "images_per_second": steps * recipe.batch_size * recipe.unroll / trained_s,
         }
         if rank == 0 and len(data.held_out):
-            outputs = evaluate(network, data, data.held_out, recipe)
+            outputs = evaluate(network, data, data.held_out, recipe, before_batch)
             stored, true_labels = data.to_stored(outputs), data.held_out.labels.cpu().numpy()
             record["held_out_error"] = error_percent(stored, true_labels)
             record["held_out_log_likelihood"] = mean_log_likelihood(stored, true_labels)
@@ -193,8 +200,8 @@ def train(
 
     held_out = test = torch.empty(0, data.num_classes)
     if rank == 0:
-        held_out = evaluate(network, data, data.held_out, recipe)
-        test = evaluate(network, data, data.test, recipe)
+        held_out = evaluate(network, data, data.held_out, recipe, before_batch)
+        test = evaluate(network, data, data.test, recipe, before_batch)
     # The weights after the last step may not be finite although its loss is.
     if distributed.all_reduce_any(not bool(test.isfinite().all() and held_out.isfinite().all()), device):
         raise GenerationFailed(

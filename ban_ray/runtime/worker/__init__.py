@@ -1,8 +1,9 @@
-"""The work of each process of a worker group: training the missing generations of a chain; needs no Ray.
+"""The work of each process of a worker group: training the missing generations of chains; needs no Ray.
 
-Called by `ban_ray.runtime.train_run` in every Ray Train worker, and directly in a debugger, a test or a notebook.
+Called by `ban_ray.runtime.worker_loop` in every Ray Train worker, and directly in a debugger, a test or a notebook.
 """
 
-from ban_ray.runtime.worker.generations import train_generations
+from ban_ray.runtime.worker.generations import JobTrainer, train_generations
+from ban_ray.runtime.worker.stop_signal import StopSignal
 
-__all__ = ["train_generations"]
+__all__ = ["JobTrainer", "StopSignal", "train_generations"]

@@ -1,8 +1,10 @@
 """The generations of a training job, trained one after the other by each worker of a group."""
 
+import gc
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import cast
 
 import torch
@@ -16,12 +18,14 @@ from ban_ray.runtime.worker.admission import Admission, admit
 from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
 from ban_ray.runtime.worker.failures import classify_error, is_full_disk, is_lost_peer
 from ban_ray.runtime.worker.publishing import publish_trained
+from ban_ray.runtime.worker.stop_signal import JobStopped, StopSignal
 from ban_ray.runtime.worker.teacher_cache import teacher_output_cache
 from ban_ray.specs import Generation, Task
 from ban_ray.storage.opening import find_storage
 from ban_ray.storage.retrying import PATIENCE_S
 from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
+from ban_ray.tasks.source import Source
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import State, Teacher, distributed, train
 from ban_ray.training.checkpoint import from_bytes
@@ -30,18 +34,45 @@ from ban_ray.training.precision import to_device
 _log = logging.getLogger(__name__)
 
 
-def train_generations(job: TrainingJob, device: torch.device, report: WorkerReport) -> JobResult:
-    """Train each generation of a job, or reuse it from the population.
+@dataclass
+class JobTrainer:
+    """Trains jobs in the process of one worker; the data of a task stay loaded from job to job.
 
     Args:
         report: called on every worker with an event after each epoch, each publication and each reused member.
+        stop: asked at each border between two steps.
     """
-    context = job.context
-    torch.set_num_threads(context.cpus_per_worker)
-    population = Population(find_storage(context.storage, patience_s=PATIENCE_S))
-    data: TaskData | None = None
-    task: Task | None = None
-    for number, generation in enumerate(job.generations, job.first):
+
+    device: torch.device
+    report: WorkerReport
+    stop: StopSignal = field(default_factory=StopSignal)
+    _loaded: tuple[Task, Source, TaskData] | None = None
+
+    def train(self, job: TrainingJob) -> JobResult:
+        """Train each generation of a job, or reuse it from the population."""
+        torch.set_num_threads(job.context.cpus_per_worker)
+        population = Population(find_storage(job.context.storage, patience_s=PATIENCE_S))
+        self.stop.begin(job.run)
+        try:
+            for number, generation in enumerate(job.generations, job.first):
+                self.stop.check()
+                result = self._train_generation(population, number, generation, job)
+                if result is not None:
+                    return result
+            return JobResult(status="done")
+        except JobStopped:
+            return JobResult(status="stopped")
+        finally:
+            self.stop.end()
+            # What one network leaves behind is not needed by the next.
+            gc.collect()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def _train_generation(
+        self, population: Population, number: int, generation: Generation, job: TrainingJob
+    ) -> JobResult | None:
+        """Train or reuse one generation; a result where the job ends with it."""
         claim: claims.Claim | None = None
         admission: Admission | None = None
         if distributed.rank() == 0:
@@ -53,33 +84,32 @@ def train_generations(job: TrainingJob, device: torch.device, report: WorkerRepo
                 admission = Admission(action="failed", message=classify_error(error, generation)[1])
         admission = cast(Admission, distributed.broadcast(admission))
         if admission.action == "reused":
-            report(_reused(population, number, generation) if distributed.rank() == 0 else None)
-            continue
+            self.report(_reused(population, number, generation) if distributed.rank() == 0 else None)
+            return None
         if admission.action != "train":
             return JobResult(status=admission.action, key=generation.key, message=admission.message)
         try:
-            if data is None or task != generation.task:
-                task = generation.task
-                data = TASK_TYPES[task.name].to_device(task, open_source(context.source, task.fingerprint), device)
-            with teacher_output_cache(population, generation, admission, data, job, device) as table:
+            data = self._load(generation.task, job.context.source)
+            with teacher_output_cache(population, generation, admission, data, job, self.device) as table:
                 with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
                     trained = train(
                         generation,
-                        _build_teacher(admission.teachers, data, device),
+                        _build_teacher(admission.teachers, data, self.device),
                         data,
-                        device,
+                        self.device,
                         table=table,
-                        recompute=context.recompute,
+                        recompute=job.context.recompute,
                         state=from_bytes(admission.state) if admission.state else None,
-                        after_epoch=_after_epoch(checkpointer, number, generation, report),
+                        after_epoch=_after_epoch(checkpointer, number, generation, self.report),
+                        before_step=self.stop.check,
                     )
                 if distributed.rank() == 0:
-                    member = publish_trained(population, generation, number, trained, data, admission, job, device)
+                    member = publish_trained(population, generation, number, trained, data, admission, job, self.device)
                     checkpoints.clear(population.storage, generation.key)
                     if claim is not None:
                         claim.end()
                         claim = None
-                    report(
+                    self.report(
                         Published(
                             generation=number,
                             key=generation.key,
@@ -88,7 +118,9 @@ def train_generations(job: TrainingJob, device: torch.device, report: WorkerRepo
                         )
                     )
                 else:
-                    report(None)
+                    self.report(None)
+        except JobStopped:
+            raise
         except Exception as error:
             if is_lost_peer(error):
                 raise
@@ -111,7 +143,20 @@ def train_generations(job: TrainingJob, device: torch.device, report: WorkerRepo
                 # A claim that cannot be released expires.
                 with suppress(OSError):
                     claim.release()
-    return JobResult(status="done")
+        return None
+
+    def _load(self, task: Task, source: Source) -> TaskData:
+        """The data of a task on the device; those of the last one are kept."""
+        if self._loaded is None or self._loaded[:2] != (task, source):
+            self._loaded = None
+            data = TASK_TYPES[task.name].to_device(task, open_source(source, task.fingerprint), self.device)
+            self._loaded = task, source, data
+        return self._loaded[2]
+
+
+def train_generations(job: TrainingJob, device: torch.device, report: WorkerReport) -> JobResult:
+    """Train one job in this process."""
+    return JobTrainer(device, report).train(job)
 
 
 def _reused(population: Population, number: int, generation: Generation) -> Reused:

@@ -83,7 +83,7 @@ class SearchMetrics(ChainListener):
             case ChainEnded():
                 if event.status == "failed":
                     self._failed[chain] = event.key
-            case _:
+            case EpochEnded() | Published() | Reused():
                 self._waiting.pop(chain, None)
                 network = planned.chain.generations[event.generation].network
                 tags = {"chain": chain, "generation": str(event.generation), "network": network}

@@ -2,6 +2,8 @@
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 # Ctrl-C is ours: Tune's own handler would end the run as if nothing had happened. Tune reads this when imported.
@@ -14,12 +16,15 @@ from ray.tune.search import Searcher
 from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.cluster.orphaned_groups import DRIVER, reap_orphans
-from ban_ray.runtime.controller import abort_run
 from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, TrainFunction, run_trial
+from ban_ray.runtime.warm_group import abort_group, request_stop, stop_all
 from ban_ray.search.schedule.controller import SearchController
 
-DRIVER_DEATHS = 3
+MAX_DRIVER_DEATHS = 3
 """Restarts of a trial whose driver process died."""
+
+STOP_GRACE_S = 5.0
+"""Time for chains to stop in order when the time budget is used up, before Tune ends their processes."""
 
 
 class ChainSearcher(Searcher):
@@ -59,6 +64,7 @@ class GenerationScheduler(FIFOScheduler):
     def __init__(self, controller: SearchController, concurrent: int) -> None:
         super().__init__()
         self._controller, self._actors_to_keep = controller, concurrent
+        self._is_out_of_time = False
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_add(tune_controller, trial)
@@ -68,8 +74,21 @@ class GenerationScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if not self._controller.on_result(trial.trial_id, result):
             return str(TrialScheduler.CONTINUE)
-        ray_internals.retire_actor(tune_controller, trial)
-        return str(TrialScheduler.STOP)
+        job = self._controller.job_of(trial.trial_id)
+        if job is None:
+            # Its process waits for the answer to this result, and ends the trial by it.
+            return str(TrialScheduler.STOP)
+        # The trial ends by itself when its workers have stopped, and they take the next chain.
+        request_stop(job)
+        return str(TrialScheduler.CONTINUE)
+
+    def choose_trial_to_run(self, tune_controller: Any, **kwargs: Any) -> Any:
+        """Called in every turn of Tune's loop."""
+        if self._controller.queue.out_of_time and not self._is_out_of_time:
+            self._is_out_of_time = True
+            for job in self._controller.jobs:
+                request_stop(job)
+        return super().choose_trial_to_run(tune_controller, **kwargs)
 
 
 def run_trials(
@@ -101,7 +120,7 @@ def run_trials(
 
         def cleanup(self) -> None:
             super().cleanup()
-            abort_run()
+            abort_group()
 
     # The dashboard shows this class name.
     ChainDriver.__qualname__ = ChainDriver.__name__ = DRIVER
@@ -109,7 +128,8 @@ def run_trials(
     def trial_name(trial: Any) -> str:
         return controller.trial_name(trial.trial_id)
 
-    with raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
+    remaining_s = controller.queue.remaining_s
+    with _stop_when_interrupted(controller), raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
         # About options of Ray's own that this code does not set.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(
@@ -119,8 +139,8 @@ def run_trials(
                 scheduler=GenerationScheduler(controller, concurrent),
                 num_samples=-1,
                 max_concurrent_trials=concurrent,
-                time_budget_s=controller.queue.remaining_s,
-                # A driver that has imported Ray takes the next chain, unless its own was stopped.
+                time_budget_s=None if remaining_s is None else remaining_s + STOP_GRACE_S,
+                # A driver that has imported Ray takes the next chain, with its worker group.
                 reuse_actors=True,
                 trial_name_creator=trial_name,
                 trial_dirname_creator=trial_name,
@@ -129,6 +149,16 @@ def run_trials(
                 name=name,
                 storage_path=folder,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=DRIVER_DEATHS),
+                failure_config=tune.FailureConfig(max_failures=MAX_DRIVER_DEATHS),
             ),
         ).fit()
+
+
+@contextmanager
+def _stop_when_interrupted(controller: SearchController) -> Iterator[None]:
+    """Have the workers stop in order where the user interrupts; who does not is killed with the connection."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        stop_all(controller.jobs)
+        raise

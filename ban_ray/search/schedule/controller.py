@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ban_ray.runtime.events import ChainEnded, Event, Published, from_record
+from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted, from_record
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import StoppingRule
@@ -47,6 +47,8 @@ class SearchController:
         self._make_trial, self._listeners = make_trial, listeners
         self._running: dict[str, PlannedChain] = {}
         self._outcomes: dict[str, ChainOutcome] = {}
+        self._cancelled: dict[str, list[PlannedChain]] = {}
+        self._jobs: dict[str, TrainingStarted] = {}
         self._num_started = 0
         self.failed: list[tuple[PlannedChain, str]] = []
         self.interrupted: list[PlannedChain] = []
@@ -67,33 +69,52 @@ class SearchController:
         """Take in a trial's result.
 
         Returns:
-            Whether the trial's chain ends by it.
+            Whether the trial's chain is to end.
         """
         planned, event = self._running.get(trial_id), from_record(result)
         if planned is None or event is None:
             return False
+        if isinstance(event, Published):
+            self.queue.on_generation_trained(planned)
+        if isinstance(event, TrainingStarted):
+            self._jobs[trial_id] = event
+        if trial_id in self._outcomes:
+            # Its workers are asked to stop, and have sent this before they did.
+            return not isinstance(event, ChainEnded)
+        if isinstance(event, TrainingStarted):
+            # A chain that has waited for another one's generation may start late.
+            return self.queue.out_of_time
         outcome = self._stopping.on_event(planned, event)
         if outcome is not None:
             self._outcomes[trial_id] = outcome
-        if isinstance(event, Published):
-            self.queue.on_generation_trained(planned)
+            if outcome.status == "stopped":
+                self._cancelled[trial_id] = self.queue.cancel_configuration(planned)
         for listener in self._listeners:
             listener.on_event(planned, event)
         return outcome is not None
+
+    def job_of(self, trial_id: str) -> TrainingStarted | None:
+        """The job that trains a running trial's chain, if its workers have been given one."""
+        return self._jobs.get(trial_id)
+
+    @property
+    def jobs(self) -> list[TrainingStarted]:
+        """The jobs of all running trials."""
+        return list(self._jobs.values())
 
     def on_trial_complete(self, trial_id: str, last: Mapping[str, Any], error: bool) -> None:
         """A trial has ended, with its last result."""
         planned = self._running.pop(trial_id, None)
         if planned is None:
             return
+        self._jobs.pop(trial_id, None)
         outcome = self._outcomes.pop(trial_id, None) or self._outcome_of(last, error)
         self.queue.on_chain_end(planned)
         if outcome.status == "failed":
             self.failed.append((planned, outcome.message))
         if outcome.status == "interrupted":
             self.interrupted.append(planned)
-        cancelled = self.queue.cancel_configuration(planned) if outcome.status == "stopped" else []
-        for chain in (planned, *cancelled):
+        for chain in (planned, *self._cancelled.pop(trial_id, ())):
             for listener in self._listeners:
                 listener.on_chain_end(chain, outcome)
 
@@ -116,7 +137,7 @@ class SearchController:
         event = from_record(last)
         if isinstance(event, ChainEnded) and event.status == "failed":
             return ChainOutcome("failed", event.message)
-        if not error and isinstance(event, ChainEnded):
+        if not error and isinstance(event, ChainEnded) and event.status == "done":
             return DONE
         if self.queue.out_of_time:
             return ChainOutcome("interrupted", "--time-budget was used up")

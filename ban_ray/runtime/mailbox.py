@@ -1,0 +1,144 @@
+"""Jobs on their way from a trial to the workers of its group, and what the workers send back."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ban_ray.runtime.messages import JobResult
+
+STOP_TIMEOUT_S = 10.0
+"""A group that does not answer a request to stop within this time is ended by its trial."""
+NO_ANSWER = "its workers did not answer a request to stop"
+
+
+@dataclass
+class _Job:
+    """A job that was posted.
+
+    Attributes:
+        is_taken: whether a worker has been given it.
+        borders: by rank, the border at which the worker learned that the job is to stop.
+    """
+
+    run: str
+    text: str
+    is_taken: bool = False
+    borders: dict[int, int] = field(default_factory=dict)
+
+
+class JobMailbox:
+    """Mixed into the controller of a Ray Train run, an actor that the trial, the workers and the search can reach.
+
+    Every method runs in the controller's event loop, and calls may overtake each other. Jobs, results and events are
+    JSON.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._jobs: list[_Job] = []
+        self._results: dict[str, str] = {}
+        self._events: list[dict[str, Any]] = []
+        self._stops: list[str] = []
+        self._closed = False
+        self._changed = asyncio.Condition()
+        super().__init__(*args, **kwargs)
+
+    async def run(self) -> None:
+        """The control loop of the Ray Train run; who waits for an event or a result learns that it has ended."""
+        try:
+            await super().run()  # type: ignore[misc]
+        finally:
+            self._closed = True
+            await self._notify()
+
+    # The trial
+
+    async def train(self, run: str, job: str) -> str | None:
+        """Have the workers train a job.
+
+        Returns:
+            The `JobResult`; None if the Ray Train run has ended without one.
+        """
+        if run in self._stops:
+            self._results[run] = _stopped()
+        else:
+            self._jobs.append(_Job(run, job))
+        await self._notify()
+        await self._until_ended(run)
+        return self._results.get(run)
+
+    async def receive(self, run: str) -> list[dict[str, Any]]:
+        """The events since the last call, as soon as there are some; none when the job has ended."""
+        await self._until(lambda: bool(self._events) or self._closed or run in self._results)
+        events, self._events = self._events, []
+        return events
+
+    async def close(self) -> None:
+        """End the Ray Train run in order: its workers get no further job."""
+        self._closed = True
+        await self._notify()
+
+    # The search
+
+    async def stop(self, run: str) -> None:
+        """Ask the workers to stop a job at the end of a step, and wait until they have or time is up."""
+        self._stops.append(run)
+        for job in self._jobs:
+            if job.run == run and not job.is_taken:
+                self._jobs.remove(job)
+                self._results[run] = _stopped()
+                break
+        await self._notify()
+        try:
+            await asyncio.wait_for(self._until_ended(run), STOP_TIMEOUT_S)
+        except TimeoutError:
+            self._results.setdefault(run, _stopped(NO_ANSWER))
+            await self._notify()
+
+    # The workers
+
+    async def next_job(self, number: int) -> str | None:
+        """The job of this number, when there is one; None when there will be none."""
+        await self._until(lambda: len(self._jobs) > number or self._closed)
+        if self._closed:
+            return None
+        self._jobs[number].is_taken = True
+        return self._jobs[number].text
+
+    async def send(self, event: dict[str, Any]) -> None:
+        """An event of the current job, by rank 0, which waits until the one before has arrived."""
+        self._events.append(event)
+        await self._notify()
+
+    async def finish(self, run: str, result: str) -> None:
+        """The result of a job, by rank 0, when its events have arrived."""
+        self._results.setdefault(run, result)
+        await self._notify()
+
+    async def next_stop(self, number: int) -> str:
+        """The run of the request to stop that has this number, when there is one."""
+        await self._until(lambda: len(self._stops) > number)
+        return self._stops[number]
+
+    async def last_border(self, run: str, rank: int, border: int, workers: int) -> int:
+        """Agree on the last border that each worker passes: the furthest that one of them has come to."""
+        job = next(job for job in self._jobs if job.run == run)
+        job.borders[rank] = max(border, job.borders.get(rank, 0))
+        await self._notify()
+        await self._until(lambda: len(job.borders) == workers)
+        return max(job.borders.values())
+
+    async def _until_ended(self, run: str) -> None:
+        await self._until(lambda: run in self._results or self._closed)
+
+    async def _notify(self) -> None:
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _until(self, predicate: Callable[[], bool]) -> None:
+        async with self._changed:
+            await self._changed.wait_for(predicate)
+
+
+def _stopped(message: str = "") -> str:
+    return JobResult(status="stopped", message=message).model_dump_json()

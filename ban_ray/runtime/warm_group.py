@@ -1,0 +1,133 @@
+"""The worker group of a trial's process, which outlives its chain: starting one costs seconds."""
+
+import threading
+from contextlib import suppress
+from typing import Any
+
+from ban_ray.cluster import WorkerGroup
+from ban_ray.runtime.events import EventHandler, TrainingStarted
+from ban_ray.runtime.mailbox import NO_ANSWER
+from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.train_run import TrainRun, TrainRunEnded
+
+MAX_WORKER_DEATHS = 8
+"""Restarts of a worker group after the death of a process; each resumes from the newest checkpoint."""
+
+MAX_IDLE_S = 5.0
+"""A group without a job gives its CPUs and GPUs back after this time."""
+
+STOP_ALL_TIMEOUT_S = 2.0
+
+
+class _WarmGroup:
+    """The group that this process has started last, while it lives."""
+
+    def __init__(self) -> None:
+        self._run: TrainRun | None = None
+        self._idle: threading.Timer | None = None
+        self._lock = threading.Lock()
+
+    def take(self, group: WorkerGroup, *, name: str, folder: str) -> TrainRun:
+        """The run of the warm group if it has these resources, else of a new one."""
+        with self._lock:
+            self._cancel_timer()
+            if self._run is not None and (self._run.group != group or not self._run.is_alive):
+                self._run.close()
+                self._run = None
+            if self._run is None:
+                self._run = TrainRun(group, name=name, folder=folder)
+            return self._run
+
+    def release(self) -> None:
+        """The job has ended; without another one the group ends in `MAX_IDLE_S`."""
+        with self._lock:
+            self._cancel_timer()
+            self._idle = threading.Timer(MAX_IDLE_S, self._close_idle)
+            self._idle.daemon = True
+            self._idle.start()
+
+    def abort(self) -> None:
+        """End the group at once."""
+        with self._lock:
+            self._cancel_timer()
+            run, self._run = self._run, None
+        if run is not None:
+            run.abort()
+
+    def _close_idle(self) -> None:
+        with self._lock:
+            if self._idle is threading.current_thread() and self._run is not None:
+                self._run.close()
+                self._run = None
+
+    def _cancel_timer(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+
+_warm_group = _WarmGroup()
+
+
+def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str) -> JobResult:
+    """Train a job's generations on a worker group, that of this process's last job where the resources are the same.
+
+    Args:
+        on_event: called with the workers' events.
+        name: of the chain, for the dashboard.
+        folder: for Train's own files, reachable from every node.
+
+    Returns:
+        The workers' result; a failure with the last error where workers kept dying.
+    """
+    reason = ""
+    for _ in range(MAX_WORKER_DEATHS + 1):
+        train_run = _warm_group.take(group, name=job.context.execution, folder=folder)
+        is_done = False
+        try:
+            on_event(TrainingStarted(run=job.run, mailbox=train_run.name))
+            result = train_run.train(job, on_event, name=name)
+            is_done = True
+        except TrainRunEnded as error:
+            reason = str(error)
+            continue
+        finally:
+            if not is_done:
+                # The trial was stopped from within its report, or the run is over anyway.
+                _warm_group.abort()
+        if result.message == NO_ANSWER:
+            _warm_group.abort()
+        else:
+            _warm_group.release()
+        return result
+    message = f"its workers failed {MAX_WORKER_DEATHS + 1} times, the last time with: {reason[-500:]}"
+    return JobResult(status="failed", key=job.generations[0].key, message=message)
+
+
+def abort_group() -> None:
+    """End the group of this process, if there is one."""
+    _warm_group.abort()
+
+
+def request_stop(started: TrainingStarted) -> Any:
+    """Ask the workers of a job to stop at the end of their step.
+
+    Returns:
+        Ray's reference, which is ready when they have; None where their group has ended.
+    """
+    import ray
+
+    try:
+        mailbox: Any = ray.get_actor(started.mailbox)
+    except ValueError:
+        return None
+    return mailbox.stop.remote(started.run)
+
+
+def stop_all(jobs: list[TrainingStarted], timeout_s: float = STOP_ALL_TIMEOUT_S) -> None:
+    """Ask the workers of jobs to stop, and wait for `timeout_s` seconds until all have."""
+    import ray
+
+    with suppress(ray.exceptions.RayError):
+        if requests := [request for job in jobs if (request := request_stop(job)) is not None]:
+            ray.wait(requests, num_returns=len(requests), timeout=timeout_s)

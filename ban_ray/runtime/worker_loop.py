@@ -1,0 +1,108 @@
+"""The function that Ray Train runs on each worker of a group: job after job, until there are no more."""
+
+import threading
+import time
+from typing import Any
+
+from ban_ray.errors import PeerLost
+from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, WorkerReport, to_record
+from ban_ray.runtime.messages import JobResult, TrainingJob
+
+REPORT_EVERY_S = 1.0
+"""Epochs shorter than this are not all reported: a report costs several processes some milliseconds. Histories hold
+every epoch whatever was reported."""
+
+
+def train_loop_per_worker(config: dict[str, Any]) -> None:
+    """Train the jobs that the group's `JobMailbox` has.
+
+    Args:
+        config: the name of the mailbox's actor under ``"mailbox"``.
+    """
+    import ray
+    from ray.train.torch import get_device
+    from torch.cuda import set_device
+
+    from ban_ray.runtime.worker import JobTrainer, StopSignal
+    from ban_ray.training import distributed
+
+    mailbox: Any = ray.get_actor(config["mailbox"])
+    device = get_device()
+    if device.type == "cuda":
+        # With one worker nobody else does it.
+        set_device(device)
+    rank, workers = distributed.rank(), distributed.world_size()
+
+    def agree(run: str, border: int) -> int:
+        if workers == 1:
+            return border
+        return int(ray.get(mailbox.last_border.remote(run, rank, border, workers)))
+
+    outbox = _Outbox(mailbox)
+
+    def report(event: Event | None) -> None:
+        if rank == 0 and event is not None:
+            outbox.send(event)
+
+    stop = StopSignal(agree)
+    threading.Thread(target=_follow_stops, args=(mailbox, stop), name="stop requests", daemon=True).start()
+    trainer, number = JobTrainer(device, throttled(report), stop), 0
+    while (text := ray.get(mailbox.next_job.remote(number))) is not None:
+        job = TrainingJob.model_validate_json(text)
+        result = trainer.train(job)
+        if rank == 0:
+            outbox.finish(job, result)
+        number += 1
+
+
+class _Outbox:
+    """What rank 0 sends to the mailbox, in order: Ray's calls of an asynchronous actor may overtake each other."""
+
+    def __init__(self, mailbox: Any) -> None:
+        self._mailbox = mailbox
+        self._last: list[Any] = []
+
+    def send(self, event: Event) -> None:
+        self._await_last()
+        self._last = [self._mailbox.send.remote(to_record(event))]
+
+    def finish(self, job: TrainingJob, result: JobResult) -> None:
+        self._await_last()
+        self._last = [self._mailbox.finish.remote(job.run, result.model_dump_json())]
+
+    def _await_last(self) -> None:
+        import ray
+
+        try:
+            ray.get(self._last)
+        except ray.exceptions.RayError as error:
+            # The controller has died, perhaps with its node; it is no error of the training.
+            raise PeerLost(str(error)) from error
+
+
+def _follow_stops(mailbox: Any, stop: Any) -> None:
+    import ray
+
+    number = 0
+    while True:
+        try:
+            run = ray.get(mailbox.next_stop.remote(number))
+            stop.request(run)
+        except ray.exceptions.RayError:
+            # The mailbox has ended, and this process ends with it.
+            return
+        number += 1
+
+
+def throttled(report: WorkerReport) -> WorkerReport:
+    """Report every member and every epoch at a rung, and other epochs at most once in `REPORT_EVERY_S`."""
+    last = -REPORT_EVERY_S
+
+    def report_if_due(event: Event | None) -> None:
+        nonlocal last
+        is_important = isinstance(event, Published | Reused) or (isinstance(event, EpochEnded) and event.is_at_rung)
+        if is_important or time.monotonic() - last >= REPORT_EVERY_S:
+            last = time.monotonic()
+            report(event)
+
+    return report_if_due
