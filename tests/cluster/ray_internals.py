@@ -18,7 +18,6 @@ import ray
 from optuna.trial import TrialState, create_trial
 from ray import train, tune
 from ray._private import ray_constants
-from ray.train import UserCallback
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal import constants
 from ray.train.v2._internal.execution.callback import ControllerCallback, WorkerGroupCallback
@@ -58,15 +57,12 @@ def assigned(kind: type) -> dict[str, str]:
 
 
 class TestTune:
-    def test_attributes_of_the_controller(self) -> None:
-        attributes = assigned(TuneController)
-        assert attributes["_started_actors"] == "set()"
-        assert attributes["_trial_to_actor"] == "{}"
-        assert attributes["_actor_cache"].startswith("_ObjectCache(")
+    def test_idle_processes_are_in_a_cache(self) -> None:
+        assert assigned(TuneController)["_actor_cache"].startswith("_ObjectCache(")
 
-    def test_a_process_that_has_not_started_is_not_kept(self) -> None:
-        text = inspect.getsource(TuneController._maybe_cache_trial_actor)
-        assert "tracked_actor not in self._started_actors" in text
+    def test_the_scheduler_is_asked_in_every_turn(self) -> None:
+        assert "self._maybe_add_actors()" in inspect.getsource(TuneController.step)
+        assert "self._scheduler_alg.choose_trial_to_run(" in inspect.getsource(TuneController._maybe_add_actors)
 
     def test_as_many_processes_are_kept_as_the_cache_is_told(self) -> None:
         cache = _ObjectCache(may_keep_one=True)
@@ -90,20 +86,17 @@ class TestTrain:
 
         class Known(ControllerCallback, WorkerGroupCallback): ...  # type: ignore[misc]
 
-        class Forward(UserCallback): ...  # type: ignore[misc]
-
         known = Known()
         trainer = kind(
             lambda: None,
             scaling_config=train.ScalingConfig(num_workers=1),
-            run_config=train.RunConfig(callbacks=[Forward(), known]),
+            run_config=train.RunConfig(callbacks=[known]),
         )
         callbacks = trainer._create_default_callbacks()
         assert [type(callback).__name__ for callback in callbacks].count("DatasetsCallback") == 1
         assert known in callbacks
 
     def test_callbacks_are_called_with(self) -> None:
-        assert parameters(UserCallback.after_report) == ["self", "run_context", "metrics", "checkpoint"]
         assert parameters(ControllerCallback.after_controller_start) == ["self", "train_run_context"]
         assert parameters(WorkerGroupCallback.before_worker_group_start) == ["self", "worker_group_context"]
 
@@ -112,9 +105,13 @@ class TestTrain:
         assert WorkerGroup._worker_cls is RayTrainWorker
         assert "(self._worker_cls)" in inspect.getsource(WorkerGroup)
 
-    def test_a_controller_is_aborted(self) -> None:
-        assert inspect.iscoroutinefunction(TrainController.abort)
-        assert parameters(TrainController.abort) == ["self"]
+    def test_a_controller_is_an_asynchronous_actor_that_runs_and_is_aborted(self) -> None:
+        for method in (TrainController.run, TrainController.abort):
+            assert inspect.iscoroutinefunction(method)
+            assert parameters(method) == ["self"]
+        made = inspect.getsource(DataParallelTrainer._initialize_and_run_controller)
+        assert "controller.run.remote()" in made
+        assert "controller.get_result.remote()" in made
 
     def test_variables_are_passed_on_to_helpers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(constants, "ENV_VARS_TO_PROPAGATE", set(constants.ENV_VARS_TO_PROPAGATE))

@@ -1,14 +1,11 @@
-"""Reports of workers to Ray Train: each member and rung, and other epochs now and then."""
+"""Reports of a worker: each member and rung, and other epochs now and then."""
 
 import time
 
 import pytest
-import torch
 
-from ban_ray.runtime import train_run
+from ban_ray.runtime import worker_loop
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused
-
-CPU = torch.device("cpu")
 
 
 def epoch(number: int) -> EpochEnded:
@@ -21,12 +18,12 @@ def test_members_and_rungs_are_always_reported_and_other_epochs_at_most_once_a_s
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     reported: list[Event | None] = []
-    report = train_run._throttled(reported.append, CPU)
+    report = worker_loop.throttled(reported.append)
     published, reused = Published(generation=0, key="k"), Reused(generation=1, key="l")
     for event in (epoch(1), epoch(2), epoch(9), published, reused, epoch(3)):
         report(event)
     assert reported == [epoch(1), epoch(9), published, reused]
-    now += train_run.REPORT_EVERY_S
+    now += worker_loop.REPORT_EVERY_S
     for event in (epoch(4), epoch(5)):
         report(event)
     assert reported[4:] == [epoch(4)]

@@ -1,0 +1,136 @@
+"""The way of jobs to workers and of events back: in order, stopped where asked, ended with the run."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from ban_ray.runtime import mailbox as mailboxes
+from ban_ray.runtime.mailbox import NO_ANSWER, JobMailbox
+from ban_ray.runtime.messages import JobResult
+
+DONE = JobResult(status="done").model_dump_json()
+STOPPED = JobResult(status="stopped").model_dump_json()
+
+
+class ControlLoop:
+    """Stands in for Train's controller: its loop ends when it is told."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+
+    async def run(self) -> None:
+        await self.ended.wait()
+
+
+class Mailbox(JobMailbox, ControlLoop):
+    pass
+
+
+def in_loop(scenario: Callable[[Mailbox], Coroutine[Any, Any, None]]) -> None:
+    async def run() -> None:
+        await asyncio.wait_for(scenario(Mailbox()), 20)
+
+    asyncio.run(run())
+
+
+async def settled(*tasks: "asyncio.Task[Any]") -> list[bool]:
+    """Which tasks are done when nothing more happens by itself."""
+    await asyncio.sleep(0.05)
+    return [task.done() for task in tasks]
+
+
+def test_a_job_goes_to_every_worker_and_its_events_and_result_come_back() -> None:
+    async def scenario(mailbox: Mailbox) -> None:
+        # Calls may overtake each other.
+        events = asyncio.create_task(mailbox.receive("a"))
+        workers = [asyncio.create_task(mailbox.next_job(0)) for _ in range(2)]
+        assert await settled(events, *workers) == [False, False, False]
+        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        assert [await worker for worker in workers] == ["job a", "job a"]
+        await mailbox.send({"epoch": 1})
+        assert await events == [{"epoch": 1}]
+        await mailbox.send({"epoch": 2})
+        await mailbox.send({"epoch": 3})
+        await mailbox.finish("a", DONE)
+        assert await trained == DONE
+        assert await mailbox.receive("a") == [{"epoch": 2}, {"epoch": 3}]
+        assert await mailbox.receive("a") == []
+        following = asyncio.create_task(mailbox.next_job(1))
+        assert await settled(following) == [False]
+        again = asyncio.create_task(mailbox.train("b", "job b"))
+        assert await following == "job b"
+        assert await settled(again) == [False]
+
+    in_loop(scenario)
+
+
+def test_a_job_that_no_worker_has_taken_is_withdrawn() -> None:
+    async def scenario(mailbox: Mailbox) -> None:
+        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        await settled()
+        await mailbox.stop("a")
+        assert await trained == STOPPED
+        assert await mailbox.receive("a") == []
+        asyncio.create_task(mailbox.train("b", "job b"))  # noqa: RUF006
+        assert await mailbox.next_job(0) == "job b"
+
+    in_loop(scenario)
+
+
+def test_a_request_that_comes_before_its_job_holds() -> None:
+    async def scenario(mailbox: Mailbox) -> None:
+        stopped = asyncio.create_task(mailbox.stop("a"))
+        assert await settled(stopped) == [False]
+        assert await mailbox.train("a", "job a") == STOPPED
+        await stopped
+
+    in_loop(scenario)
+
+
+def test_workers_stop_after_the_furthest_border() -> None:
+    async def scenario(mailbox: Mailbox) -> None:
+        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        await mailbox.next_job(0)
+        stop = asyncio.create_task(mailbox.stop("a"))
+        assert await mailbox.next_stop(0) == "a"
+        first = asyncio.create_task(mailbox.last_border("a", 0, 7, 2))
+        assert await settled(first, stop, trained) == [False, False, False]
+        assert await mailbox.last_border("a", 1, 8, 2) == 8
+        assert await first == 8
+        await mailbox.finish("a", STOPPED)
+        assert await trained == STOPPED
+        await stop
+
+    in_loop(scenario)
+
+
+def test_workers_that_do_not_answer_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailboxes, "STOP_TIMEOUT_S", 0.1)
+
+    async def scenario(mailbox: Mailbox) -> None:
+        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        await mailbox.next_job(0)
+        await mailbox.stop("a")
+        assert JobResult.model_validate_json(str(await trained)) == JobResult(status="stopped", message=NO_ANSWER)
+
+    in_loop(scenario)
+
+
+@pytest.mark.parametrize("end", ["run", "close"])
+def test_who_waits_learns_that_the_run_has_ended(end: str) -> None:
+    async def scenario(mailbox: Mailbox) -> None:
+        loop = asyncio.create_task(mailbox.run())
+        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        assert await mailbox.next_job(0) == "job a"
+        events, following = asyncio.create_task(mailbox.receive("a")), asyncio.create_task(mailbox.next_job(1))
+        assert await settled(trained, events, following) == [False, False, False]
+        if end == "run":
+            mailbox.ended.set()
+            await loop
+        else:
+            await mailbox.close()
+        assert (await trained, await events, await following) == (None, [], None)
+
+    in_loop(scenario)

@@ -1,0 +1,90 @@
+"""Requests to stop: every worker stops at the same border, wherever each was."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ban_ray.runtime.worker.stop_signal import JobStopped, StopSignal
+
+
+def test_one_worker_stops_at_its_next_border_and_only_in_the_job_that_was_named() -> None:
+    stop = StopSignal()
+    stop.begin("a")
+    stop.check()
+    stop.request("b")
+    stop.check()
+    stop.request("a")
+    with pytest.raises(JobStopped):
+        stop.check()
+    stop.end()
+    stop.begin("b")
+    with pytest.raises(JobStopped):
+        stop.check()
+    stop.begin("c")
+    stop.check()
+
+
+def test_a_job_that_has_ended_is_not_waited_for() -> None:
+    agreed: list[int] = []
+    stop = StopSignal(lambda run, border: agreed.append(border) or border)  # type: ignore[func-returns-value]
+    stop.begin("a")
+    stop.check()
+    stop.end()
+    stop.request("a")
+    assert agreed[0] > 10**9
+
+
+class Group:
+    """Workers that meet in every step, as a collective call has them meet, and agree on borders as a mailbox does."""
+
+    def __init__(self, workers: int) -> None:
+        self.meeting = threading.Barrier(workers)
+        self.telling = threading.Barrier(workers)
+        self.borders: list[int] = [0] * workers
+        self.steps: list[int] = [0] * workers
+
+    def agree(self, rank: int, border: int) -> int:
+        self.borders[rank] = border
+        self.telling.wait(10)
+        return max(self.borders)
+
+
+def train(group: Group, rank: int, stop: StopSignal, pauses: Iterator[float]) -> None:
+    stop.begin("a")
+    try:
+        while True:
+            stop.check()
+            time.sleep(next(pauses))
+            group.meeting.wait(10)
+            group.steps[rank] += 1
+    except JobStopped:
+        stop.end()
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.033, 0.05])
+def test_workers_that_wait_for_each_other_stop_at_the_same_step(delay_s: float) -> None:
+    """One is slower within a step, and learns of the request later or earlier than the other."""
+    group = Group(2)
+
+    def pauses(seconds: float) -> Iterator[float]:
+        while True:
+            yield seconds
+
+    signals = [StopSignal(lambda run, border, rank=rank: group.agree(rank, border)) for rank in range(2)]  # type: ignore[misc]
+    threads = [
+        threading.Thread(target=train, args=(group, rank, signals[rank], pauses(seconds)))
+        for rank, seconds in enumerate((0.001, 0.004))
+    ]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.05)
+    requests = [threading.Thread(target=signal.request, args=("a",)) for signal in signals]
+    requests[0].start()
+    time.sleep(delay_s)
+    requests[1].start()
+    for thread in (*requests, *threads):
+        thread.join(20)
+        assert not thread.is_alive()
+    assert group.steps[0] == group.steps[1] > 0
