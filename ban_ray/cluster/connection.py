@@ -23,7 +23,6 @@ WORKER_ENVIRONMENT = {
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
     # A loaded machine needs more than the default 60 s; whether a group fits is checked before.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
-    "RAY_TRAIN_ENABLE_STATE_TRACKING": "1",
     # One process less to start for each chain: our checkpoints come every epoch, announced or not.
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
 }

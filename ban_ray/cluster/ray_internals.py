@@ -3,10 +3,14 @@
 Ray reads its environment when it is imported, so each function imports what it needs.
 """
 
+import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
+
+UNUSED_CALLBACKS = {"DatasetsCallback", "PlacementGroupCleanerCallback"}
+"""Callbacks of Ray Train that start helper processes without a task here."""
 
 
 def train_function_trainable(function: Callable[..., Any]) -> type[Any]:
@@ -24,68 +28,94 @@ def keep_actors(tune_controller: Any, trial: Any, count: int) -> None:
 
 
 def data_parallel_trainer() -> type[Any]:
-    """The trainer beneath `TorchTrainer`; its controller does not import PyTorch, which takes 2 to 3 s."""
+    """The trainer beneath `TorchTrainer`, without the import of PyTorch, which takes 2 to 3 s."""
     from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
     trainer: type[Any] = DataParallelTrainer
     return trainer
 
 
-def trainer_with_controller(base: type[Any], mixin: type[Any], name: str, on_start: Callable[[Any], None]) -> type[Any]:
-    """A trainer whose controller, the actor that runs the control loop, can do more and can be reached.
+class InProcessController:
+    """The control loop of a Ray Train run in a thread of this process, where Train starts an actor for it.
 
-    Ray offers no way to end a run from outside, nor to speak with its workers. The trainer has no actor that hands out
-    Ray Data sets, of which there are none: a process less for each run.
+    The actor would be one more process that imports Ray Train, and Ray offers no way to end its run from outside.
+    """
+
+    def __init__(self) -> None:
+        self._controller: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def trainer_class(self, base: type[Any], *, may_grow: bool) -> type[Any]:
+        """A trainer whose run is controlled here.
+
+        Helpers without a task are left out: that which hands out Ray Data sets, that which looks for placement groups
+        whose controller has died (`ban_ray.cluster.orphaned_groups` does), and, where no node can be added, that which
+        asks an autoscaler.
+
+        Args:
+            may_grow: whether an autoscaler may add nodes.
+        """
+        from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
+        from ray.train.v2.api import data_parallel_trainer as v2
+
+        class UnannouncedScalingPolicy(FixedScalingPolicy):
+            def after_controller_start(self, train_run_context: Any) -> None:
+                pass
+
+            def _maybe_send_resource_request(self) -> None:
+                pass
+
+        in_process = self
+
+        class Trainer(base):
+            def _create_default_callbacks(self) -> list[Any]:
+                callbacks = super()._create_default_callbacks()
+                return [callback for callback in callbacks if type(callback).__name__ not in UNUSED_CALLBACKS]
+
+            def _initialize_and_run_controller(self, **arguments: Any) -> Any:
+                if not may_grow:
+                    arguments["scaling_policy"] = UnannouncedScalingPolicy(self.scaling_config)
+                controller = v2.TrainController(**arguments)
+                asyncio.run(in_process._run(controller))
+                return controller.get_result()
+
+        return Trainer
+
+    async def _run(self, controller: Any) -> None:
+        self._controller, self._loop = controller, asyncio.get_running_loop()
+        self._task = asyncio.create_task(controller.run())
+        await self._task
+
+    def abort(self) -> None:
+        """End the run and its workers at once; its trainer's `fit` raises `asyncio.CancelledError`."""
+        if self._loop is not None and self._task is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._task.cancel)
+            if (worker_group := self._controller.get_worker_group()) is not None:
+                worker_group.abort()
+
+
+def worker_group_callback(name: str, meeting_point: Any) -> Any:
+    """A callback of Ray Train that shows its workers under a name on the dashboard's page of actors.
 
     Args:
-        mixin: a base of the controller's class; `run` and ``__init__`` are passed on to Train's.
-        name: of the actor, for `ray.get_actor`.
-        on_start: called with the actor.
+        meeting_point: an actor that ends with the workers. It stands in for the one at which workers would wait for
+            each other's reports to Train, of which none are made here: a process less.
     """
-    import ray
-    from ray.train.v2.api import data_parallel_trainer as v2
-
-    class TrainController(mixin, v2.TrainController):
-        pass
-
-    # The dashboard shows this class name.
-    TrainController.__qualname__ = TrainController.__name__
-
-    class Trainer(base):
-        def _create_default_callbacks(self) -> list[Any]:
-            callbacks = super()._create_default_callbacks()
-            return [callback for callback in callbacks if type(callback).__name__ != "DatasetsCallback"]
-
-        def _initialize_and_run_controller(self, **arguments: Any) -> Any:
-            environment = v2.get_env_vars_to_propagate()
-            environment.setdefault(
-                v2.RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_ENV_VAR, v2.DEFAULT_RAY_WARN_BLOCKING_GET_INSIDE_ASYNC_VALUE
-            )
-            # A controller of a lost node would be lost with it: it shares the fate of its driver.
-            here = {ray._raylet.RAY_NODE_ID_KEY: ray.get_runtime_context().get_node_id()}
-            actor = ray.remote(num_cpus=0, label_selector=here, runtime_env={"env_vars": environment})
-            controller = actor(TrainController).options(name=name).remote(**arguments)
-            on_start(controller)
-            ray.get(controller.run.remote())
-            return ray.get(controller.get_result.remote())
-
-    return Trainer
-
-
-def propagate_to_train(variable: str) -> None:
-    """Give an environment variable to the processes of Ray Train."""
-    from ray.train.v2._internal import constants
-
-    constants.ENV_VARS_TO_PROPAGATE.add(variable)
-
-
-def worker_naming_callback(name: str) -> Any:
-    """A callback of Ray Train that shows its workers under a name on the dashboard's page of actors."""
     from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 
-    class NameWorkers(WorkerGroupCallback):
+    class MeetingPoint:
+        """Has the interface by which Train starts its actor."""
+
+        def options(self, **options: Any) -> Self:
+            return self
+
+        def remote(self, **arguments: Any) -> Any:
+            return meeting_point
+
+    class PrepareWorkers(WorkerGroupCallback):
         def before_worker_group_start(self, worker_group_context: Any) -> None:
-            from ray.train.v2._internal.execution import worker_group
+            from ray.train.v2._internal.execution.worker_group import worker_group
 
             class RayTrainWorker(worker_group.RayTrainWorker):
                 def __repr__(self) -> str:
@@ -94,8 +124,9 @@ def worker_naming_callback(name: str) -> Any:
             # The dashboard shows this class name.
             RayTrainWorker.__qualname__ = RayTrainWorker.__name__
             worker_group.WorkerGroup._worker_cls = RayTrainWorker
+            worker_group.SynchronizationActor = MeetingPoint()
 
-    return NameWorkers()
+    return PrepareWorkers()
 
 
 def autoscaler_config() -> Any:

@@ -1,11 +1,13 @@
-"""Jobs on their way from a trial to the workers of its group, and what the workers send back."""
+"""Jobs on their way from a trial to the workers of its group, and what the workers send back.
+
+Imports nothing but the standard library, so that its actor starts in a process that has imported Ray alone.
+"""
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-
-from ban_ray.runtime.messages import JobResult
 
 STOP_TIMEOUT_S = 10.0
 """A group that does not answer a request to stop within this time is ended by its trial."""
@@ -28,28 +30,18 @@ class _Job:
 
 
 class JobMailbox:
-    """Mixed into the controller of a Ray Train run, an actor that the trial, the workers and the search can reach.
+    """An actor that a trial, the workers of its group and the search can reach.
 
-    Every method runs in the controller's event loop, and calls may overtake each other. Jobs, results and events are
-    JSON.
+    Every method runs in the actor's event loop, and calls may overtake each other. Jobs, results and events are JSON.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self) -> None:
         self._jobs: list[_Job] = []
         self._results: dict[str, str] = {}
         self._events: list[dict[str, Any]] = []
         self._stops: list[str] = []
         self._closed = False
         self._changed = asyncio.Condition()
-        super().__init__(*args, **kwargs)
-
-    async def run(self) -> None:
-        """The control loop of the Ray Train run; who waits for an event or a result learns that it has ended."""
-        try:
-            await super().run()  # type: ignore[misc]
-        finally:
-            self._closed = True
-            await self._notify()
 
     # The trial
 
@@ -57,7 +49,7 @@ class JobMailbox:
         """Have the workers train a job.
 
         Returns:
-            The `JobResult`; None if the Ray Train run has ended without one.
+            The `JobResult`; None if the workers have ended without one.
         """
         if run in self._stops:
             self._results[run] = _stopped()
@@ -74,7 +66,7 @@ class JobMailbox:
         return events
 
     async def close(self) -> None:
-        """End the Ray Train run in order: its workers get no further job."""
+        """No further job comes: workers end in order, and who waits for a result gets none."""
         self._closed = True
         await self._notify()
 
@@ -141,4 +133,4 @@ class JobMailbox:
 
 
 def _stopped(message: str = "") -> str:
-    return JobResult(status="stopped", message=message).model_dump_json()
+    return json.dumps({"status": "stopped", "message": message})

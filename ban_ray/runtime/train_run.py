@@ -1,9 +1,9 @@
 """A Ray Train run whose worker group trains job after job."""
 
+import asyncio
 import os
 import secrets
 import threading
-from contextlib import suppress
 from typing import Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerGroup, ray_internals
@@ -13,7 +13,7 @@ from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker_loop import train_loop_per_worker
 
-ABORT_TIMEOUT_S = 10.0
+END_TIMEOUT_S = 10.0
 
 
 class TrainRunEnded(Exception):
@@ -21,22 +21,24 @@ class TrainRunEnded(Exception):
 
 
 class TrainRun:
-    """A Ray Train run that has been started, in a thread of this process.
+    """A Ray Train run that has been started; its control loop is in a thread of this process.
 
     Args:
         name: of the run, readable on the dashboard.
         folder: for Train's own files, reachable from every node.
 
     Attributes:
-        name: also that of the run's controller, the actor with its `JobMailbox`.
+        name: also that of the actor with its `JobMailbox`.
         group: what the workers take.
     """
 
     def __init__(self, group: WorkerGroup, *, name: str, folder: str) -> None:
+        import ray
+
         self.name, self.group = f"{name}-{secrets.token_hex(4)}", group
-        self._mailbox: Any = None
         self._error = ""
-        self._started = threading.Event()
+        self._mailbox: Any = ray.remote(num_cpus=0)(JobMailbox).options(name=self.name).remote()
+        self._controller = ray_internals.InProcessController()
         trainer = self._make_trainer(folder)
         self._thread = threading.Thread(target=self._fit, args=(trainer,), name="Ray Train", daemon=True)
         self._thread.start()
@@ -52,9 +54,6 @@ class TrainRun:
         """
         import ray
 
-        self._started.wait()
-        if self._mailbox is None:
-            raise TrainRunEnded(self._error)
         try:
             text = job.model_dump_json(exclude_defaults=True)
             answer = self._mailbox.train.options(name=name).remote(job.run, text)
@@ -75,47 +74,32 @@ class TrainRun:
 
     def close(self) -> None:
         """End the run in order, without waiting for it."""
-        self._started.wait()
-        if self._mailbox is not None:
-            self._mailbox.close.remote()
+        self._mailbox.close.remote()
 
     def abort(self) -> None:
-        """End the run and its workers at once.
-
-        A controller that dies with its trial sees its workers die first and starts them anew in its last moment: their
-        resources stay taken until somebody looks (`ban_ray.cluster.orphaned_groups`). Told before, it ends its workers
-        and gives the resources back at once.
-        """
-        import ray
-
-        self._started.wait(ABORT_TIMEOUT_S)
-        if self._mailbox is not None and self.is_alive:
-            # The actor answers by dying.
-            with suppress(ray.exceptions.RayError):
-                ray.get(self._mailbox.abort.remote(), timeout=ABORT_TIMEOUT_S)
+        """End the run and its workers at once."""
+        self._controller.abort()
+        self.close()
 
     def _fit(self, trainer: Any) -> None:
         from ray import exceptions, train
 
         try:
             trainer.fit()
+        except asyncio.CancelledError:
+            self._error = "aborted"
         except (train.TrainingFailedError, exceptions.RayError, RuntimeError, OSError, ValueError) as error:
             self._error = f"{type(error).__name__}: {error}"
         finally:
-            self._started.set()
-
-    def _on_start(self, controller: Any) -> None:
-        self._mailbox = controller
-        self._started.set()
+            self.close()
 
     def _reason(self, otherwise: str) -> str:
-        self._thread.join(ABORT_TIMEOUT_S)
+        self._thread.join(END_TIMEOUT_S)
         return " ".join((self._error or otherwise).split())
 
     def _make_trainer(self, folder: str) -> Any:
         # Nodes that others started do not have our environment.
         os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
-        _propagate_ray_address()
         from ray import train
 
         group = self.group
@@ -124,7 +108,8 @@ class TrainRun:
         if group.gpus_per_worker:
             resources["GPU"] = group.gpus_per_worker
         malloc = {key: os.environ.get(key, value) for key, value in MALLOC_ENVIRONMENT.items()}
-        return ray_internals.trainer_with_controller(base, JobMailbox, self.name, self._on_start)(
+        trainer_class = self._controller.trainer_class(base, may_grow=group.may_grow)
+        return trainer_class(
             train_loop_per_worker,
             train_loop_config={"mailbox": self.name},
             scaling_config=train.ScalingConfig(
@@ -137,7 +122,7 @@ class TrainRun:
                 name=self.name,
                 storage_path=folder,
                 worker_runtime_env={"env_vars": malloc},
-                callbacks=[ray_internals.worker_naming_callback(self.name)],
+                callbacks=[ray_internals.worker_group_callback(self.name, self._mailbox)],
             ),
         )
 
@@ -149,15 +134,3 @@ def _trainer_class(group: WorkerGroup) -> tuple[type[Any], dict[str, Any]]:
     from ray.train.torch import TorchConfig, TorchTrainer
 
     return TorchTrainer, {"torch_config": TorchConfig(backend="nccl" if group.gpus_per_worker else "gloo")}
-
-
-def _propagate_ray_address() -> None:
-    """Tell Train's helpers which cluster is theirs.
-
-    The helper that frees the resources of a stopped trial asks the dashboard whether the trial lives. Where several
-    clusters run on a machine it finds no dashboard without this, and the worker group's CPUs stay taken.
-    """
-    import ray
-
-    os.environ["RAY_ADDRESS"] = ray.get_runtime_context().gcs_address
-    ray_internals.propagate_to_train("RAY_ADDRESS")

@@ -76,7 +76,7 @@ class _Outbox:
         try:
             ray.get(self._last)
         except ray.exceptions.RayError as error:
-            # The controller has died, perhaps with its node; it is no error of the training.
+            # Its process has died, perhaps with its node; it is no error of the training.
             raise PeerLost(str(error)) from error
 
 

@@ -32,12 +32,14 @@ class Start:
         seconds: of the whole command.
         workers: processes of Ray Train that trained.
         processors: seconds of processor time until the first claim, by kind of process.
+        first_seen: seconds until the first process of each kind was there.
     """
 
     first_claim_s: float = 0.0
     seconds: float = 0.0
     workers: int = 0
     processors: dict[str, float] = field(default_factory=dict)
+    first_seen: dict[str, float] = field(default_factory=dict)
 
 
 def observe(tree: Path, *arguments: str) -> Start:
@@ -57,6 +59,7 @@ def observe(tree: Path, *arguments: str) -> Start:
                 processors: dict[str, float] = defaultdict(float)
                 for pid, line in lines:
                     processors[kind(line)] += processor_s(pid)
+                    start.first_seen.setdefault(kind(line), time.monotonic() - began)
                 start.processors = dict(processors)
                 if any(Path(storage).glob("claims/*/*.json")):
                     start.first_claim_s = time.monotonic() - began
@@ -104,7 +107,10 @@ def main() -> None:
                 flush=True,
             )
             profile = sorted(start.processors.items(), key=lambda item: -item[1])
-            print("  processor time until then: " + ", ".join(f"{k} {s:.1f}" for k, s in profile if s >= 0.1))
+            print(
+                "  processor time until then, and when it was first seen: "
+                + ", ".join(f"{k} {s:.1f} s from {start.first_seen[k]:.1f}" for k, s in profile if s >= 0.1)
+            )
         if "other" in starts:
             ratios.append(starts["here"].seconds / starts["other"].seconds)
             print(f"ratio {ratios[-1]:.2f}, median {statistics.median(ratios):.2f} of {len(ratios)}", flush=True)

@@ -19,19 +19,21 @@ from optuna.trial import TrialState, create_trial
 from ray import train, tune
 from ray._private import ray_constants
 from ray.train.torch import TorchTrainer
-from ray.train.v2._internal import constants
 from ray.train.v2._internal.execution.callback import ControllerCallback, WorkerGroupCallback
+from ray.train.v2._internal.execution.checkpoint.sync_actor import SynchronizationActor
 from ray.train.v2._internal.execution.controller.controller import TrainController
-from ray.train.v2._internal.execution.worker_group import RayTrainWorker, WorkerGroup
+from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
+from ray.train.v2._internal.execution.worker_group import RayTrainWorker, WorkerGroup, worker_group
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.trainable import wrap_function
 from ray.tune.utils.object_cache import _ObjectCache
 
-from ban_ray.cluster.ray_internals import loopback_only
+from ban_ray.cluster.ray_internals import UNUSED_CALLBACKS, loopback_only
 
 OURS = Path(__file__).parents[2] / "ban_ray"
 RAYS = Path(ray.__file__).parent
+ASKING = (("_maybe_send_resource_request", ["self"]),)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -82,7 +84,7 @@ class TestTune:
 class TestTrain:
     @pytest.mark.parametrize("kind", [DataParallelTrainer, TorchTrainer])
     def test_a_trainers_callbacks(self, kind: type[DataParallelTrainer]) -> None:
-        """Without the class of this name no actor hands out data sets; callbacks of the run are among the others."""
+        """Those that are left out are known by the names of their classes; callbacks of the run are among the others."""
 
         class Known(ControllerCallback, WorkerGroupCallback): ...  # type: ignore[misc]
 
@@ -93,7 +95,7 @@ class TestTrain:
             run_config=train.RunConfig(callbacks=[known]),
         )
         callbacks = trainer._create_default_callbacks()
-        assert [type(callback).__name__ for callback in callbacks].count("DatasetsCallback") == 1
+        assert set(UNUSED_CALLBACKS) <= {type(callback).__name__ for callback in callbacks}
         assert known in callbacks
 
     def test_callbacks_are_called_with(self) -> None:
@@ -113,11 +115,19 @@ class TestTrain:
         assert "controller.run.remote()" in made
         assert "controller.get_result.remote()" in made
 
-    def test_variables_are_passed_on_to_helpers(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(constants, "ENV_VARS_TO_PROPAGATE", set(constants.ENV_VARS_TO_PROPAGATE))
-        constants.ENV_VARS_TO_PROPAGATE.add("RAY_ADDRESS")
-        monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:6379")
-        assert constants.get_env_vars_to_propagate()["RAY_ADDRESS"] == "127.0.0.1:6379"
+    def test_a_fixed_policy_asks_an_autoscaler_in_two_methods(self) -> None:
+        for name, arguments in (("after_controller_start", ["self", "train_run_context"]), *ASKING):
+            assert parameters(getattr(FixedScalingPolicy, name)) == arguments
+        decisions = inspect.getsource(FixedScalingPolicy)
+        assert "_send_resource_request" not in decisions.replace("_maybe_send_resource_request", "")
+
+    def test_workers_meet_at_an_actor_that_only_reports_use(self) -> None:
+        source = inspect.getsource(worker_group)
+        assert "SynchronizationActor.options(" in source
+        made = inspect.signature(SynchronizationActor.__ray_metadata__.modified_class.__init__)
+        assert {"timeout_s", "warn_interval_s"} <= set(made.parameters)
+        called = re.findall(r"sync_actor\.(\w+)\.remote", source)
+        assert sorted(called) == ["reset", "set_required_ranks"], "for replica groups and preemption"
 
 
 class TestCore:

@@ -11,26 +11,17 @@ from ban_ray.runtime.mailbox import NO_ANSWER, JobMailbox
 from ban_ray.runtime.messages import JobResult
 
 DONE = JobResult(status="done").model_dump_json()
-STOPPED = JobResult(status="stopped").model_dump_json()
+STOPPED = JobResult(status="stopped")
 
 
-class ControlLoop:
-    """Stands in for Train's controller: its loop ends when it is told."""
-
-    def __init__(self) -> None:
-        self.ended = asyncio.Event()
-
-    async def run(self) -> None:
-        await self.ended.wait()
+def parsed(result: str | None) -> JobResult:
+    assert result is not None
+    return JobResult.model_validate_json(result)
 
 
-class Mailbox(JobMailbox, ControlLoop):
-    pass
-
-
-def in_loop(scenario: Callable[[Mailbox], Coroutine[Any, Any, None]]) -> None:
+def in_loop(scenario: Callable[[JobMailbox], Coroutine[Any, Any, None]]) -> None:
     async def run() -> None:
-        await asyncio.wait_for(scenario(Mailbox()), 20)
+        await asyncio.wait_for(scenario(JobMailbox()), 20)
 
     asyncio.run(run())
 
@@ -42,7 +33,7 @@ async def settled(*tasks: "asyncio.Task[Any]") -> list[bool]:
 
 
 def test_a_job_goes_to_every_worker_and_its_events_and_result_come_back() -> None:
-    async def scenario(mailbox: Mailbox) -> None:
+    async def scenario(mailbox: JobMailbox) -> None:
         # Calls may overtake each other.
         events = asyncio.create_task(mailbox.receive("a"))
         workers = [asyncio.create_task(mailbox.next_job(0)) for _ in range(2)]
@@ -67,11 +58,11 @@ def test_a_job_goes_to_every_worker_and_its_events_and_result_come_back() -> Non
 
 
 def test_a_job_that_no_worker_has_taken_is_withdrawn() -> None:
-    async def scenario(mailbox: Mailbox) -> None:
+    async def scenario(mailbox: JobMailbox) -> None:
         trained = asyncio.create_task(mailbox.train("a", "job a"))
         await settled()
         await mailbox.stop("a")
-        assert await trained == STOPPED
+        assert parsed(await trained) == STOPPED
         assert await mailbox.receive("a") == []
         asyncio.create_task(mailbox.train("b", "job b"))  # noqa: RUF006
         assert await mailbox.next_job(0) == "job b"
@@ -80,17 +71,17 @@ def test_a_job_that_no_worker_has_taken_is_withdrawn() -> None:
 
 
 def test_a_request_that_comes_before_its_job_holds() -> None:
-    async def scenario(mailbox: Mailbox) -> None:
+    async def scenario(mailbox: JobMailbox) -> None:
         stopped = asyncio.create_task(mailbox.stop("a"))
         assert await settled(stopped) == [False]
-        assert await mailbox.train("a", "job a") == STOPPED
+        assert parsed(await mailbox.train("a", "job a")) == STOPPED
         await stopped
 
     in_loop(scenario)
 
 
 def test_workers_stop_after_the_furthest_border() -> None:
-    async def scenario(mailbox: Mailbox) -> None:
+    async def scenario(mailbox: JobMailbox) -> None:
         trained = asyncio.create_task(mailbox.train("a", "job a"))
         await mailbox.next_job(0)
         stop = asyncio.create_task(mailbox.stop("a"))
@@ -99,8 +90,8 @@ def test_workers_stop_after_the_furthest_border() -> None:
         assert await settled(first, stop, trained) == [False, False, False]
         assert await mailbox.last_border("a", 1, 8, 2) == 8
         assert await first == 8
-        await mailbox.finish("a", STOPPED)
-        assert await trained == STOPPED
+        await mailbox.finish("a", STOPPED.model_dump_json())
+        assert parsed(await trained) == STOPPED
         await stop
 
     in_loop(scenario)
@@ -109,28 +100,22 @@ def test_workers_stop_after_the_furthest_border() -> None:
 def test_workers_that_do_not_answer_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mailboxes, "STOP_TIMEOUT_S", 0.1)
 
-    async def scenario(mailbox: Mailbox) -> None:
+    async def scenario(mailbox: JobMailbox) -> None:
         trained = asyncio.create_task(mailbox.train("a", "job a"))
         await mailbox.next_job(0)
         await mailbox.stop("a")
-        assert JobResult.model_validate_json(str(await trained)) == JobResult(status="stopped", message=NO_ANSWER)
+        assert parsed(await trained) == JobResult(status="stopped", message=NO_ANSWER)
 
     in_loop(scenario)
 
 
-@pytest.mark.parametrize("end", ["run", "close"])
-def test_who_waits_learns_that_the_run_has_ended(end: str) -> None:
-    async def scenario(mailbox: Mailbox) -> None:
-        loop = asyncio.create_task(mailbox.run())
+def test_who_waits_learns_that_the_workers_have_ended() -> None:
+    async def scenario(mailbox: JobMailbox) -> None:
         trained = asyncio.create_task(mailbox.train("a", "job a"))
         assert await mailbox.next_job(0) == "job a"
         events, following = asyncio.create_task(mailbox.receive("a")), asyncio.create_task(mailbox.next_job(1))
         assert await settled(trained, events, following) == [False, False, False]
-        if end == "run":
-            mailbox.ended.set()
-            await loop
-        else:
-            await mailbox.close()
+        await mailbox.close()
         assert (await trained, await events, await following) == (None, [], None)
 
     in_loop(scenario)
