@@ -95,27 +95,26 @@ class InProcessController:
                 worker_group.abort()
 
 
-def worker_group_callback(name: str, meeting_point: Any) -> Any:
+def worker_group_callback(name: str) -> Any:
     """A callback of Ray Train that shows its workers under a name on the dashboard's page of actors.
 
-    Args:
-        meeting_point: an actor that ends with the workers. It stands in for the one at which workers would wait for
-            each other's reports to Train, of which none are made here: a process less.
+    It also keeps Train from starting the actor at which workers wait for each other's reports to Train, of which none
+    are made here.
     """
     from ray.train.v2._internal.execution.callback import WorkerGroupCallback
 
-    class MeetingPoint:
-        """Has the interface by which Train starts its actor."""
+    class NoActor:
+        """Stands in for the class of that actor, and for its handle."""
 
         def options(self, **options: Any) -> Self:
             return self
 
-        def remote(self, **arguments: Any) -> Any:
-            return meeting_point
+        def remote(self, **arguments: Any) -> Self:
+            return self
 
     class PrepareWorkers(WorkerGroupCallback):
         def before_worker_group_start(self, worker_group_context: Any) -> None:
-            from ray.train.v2._internal.execution.worker_group import worker_group
+            from ray.train.v2._internal.execution.worker_group import state, worker_group
 
             class RayTrainWorker(worker_group.RayTrainWorker):
                 def __repr__(self) -> str:
@@ -124,7 +123,8 @@ def worker_group_callback(name: str, meeting_point: Any) -> Any:
             # The dashboard shows this class name.
             RayTrainWorker.__qualname__ = RayTrainWorker.__name__
             worker_group.WorkerGroup._worker_cls = RayTrainWorker
-            worker_group.SynchronizationActor = MeetingPoint()
+            worker_group.SynchronizationActor = NoActor()
+            state._shutdown_sync_actor = lambda actor: None
 
     return PrepareWorkers()
 

@@ -1,10 +1,11 @@
-"""Jobs on their way from a trial to the workers of its group, and what the workers send back.
+"""Jobs on their way from trials to the workers of their groups, and what the workers send back.
 
 Imports nothing but the standard library, so that its actor starts in a process that has imported Ray alone.
 """
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,17 @@ from typing import Any
 STOP_TIMEOUT_S = 10.0
 """A group that does not answer a request to stop within this time is ended by its trial."""
 NO_ANSWER = "its workers did not answer a request to stop"
+
+
+class JobBroker:
+    """The actor of a search that holds the mailbox of each worker group; `connect_broker` finds it."""
+
+    def __init__(self) -> None:
+        self._mailboxes: defaultdict[str, JobMailbox] = defaultdict(JobMailbox)
+
+    async def call(self, mailbox: str, method: str, *arguments: Any) -> Any:
+        """Call a method of the `JobMailbox` of this name."""
+        return await getattr(self._mailboxes[mailbox], method)(*arguments)
 
 
 @dataclass
@@ -30,9 +42,9 @@ class _Job:
 
 
 class JobMailbox:
-    """An actor that a trial, the workers of its group and the search can reach.
+    """What a trial, the workers of its group and the search exchange.
 
-    Every method runs in the actor's event loop, and calls may overtake each other. Jobs, results and events are JSON.
+    Every method runs in one event loop, and calls may overtake each other. Jobs, results and events are JSON.
     """
 
     def __init__(self) -> None:

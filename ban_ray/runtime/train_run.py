@@ -7,8 +7,8 @@ import threading
 from typing import Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerGroup, ray_internals
+from ban_ray.runtime.broker import MailboxClient
 from ban_ray.runtime.events import EventHandler, from_record
-from ban_ray.runtime.mailbox import JobMailbox
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker_loop import train_loop_per_worker
@@ -24,20 +24,18 @@ class TrainRun:
     """A Ray Train run that has been started; its control loop is in a thread of this process.
 
     Args:
-        name: of the run, readable on the dashboard.
+        broker: name of the search's `JobBroker`.
         folder: for Train's own files, reachable from every node.
 
     Attributes:
-        name: also that of the actor with its `JobMailbox`.
+        name: of the run and of its mailbox, readable on the dashboard.
         group: what the workers take.
     """
 
-    def __init__(self, group: WorkerGroup, *, name: str, folder: str) -> None:
-        import ray
-
-        self.name, self.group = f"{name}-{secrets.token_hex(4)}", group
+    def __init__(self, group: WorkerGroup, *, broker: str, folder: str) -> None:
+        self.name, self.group = f"{broker}-{secrets.token_hex(4)}", group
         self._error = ""
-        self._mailbox: Any = ray.remote(num_cpus=0)(JobMailbox).options(name=self.name).remote()
+        self._broker, self._mailbox = broker, MailboxClient(broker, self.name)
         self._controller = ray_internals.InProcessController()
         trainer = self._make_trainer(folder)
         self._thread = threading.Thread(target=self._fit, args=(trainer,), name="Ray Train", daemon=True)
@@ -56,8 +54,8 @@ class TrainRun:
 
         try:
             text = job.model_dump_json(exclude_defaults=True)
-            answer = self._mailbox.train.options(name=name).remote(job.run, text)
-            while records := ray.get(self._mailbox.receive.remote(job.run)):
+            answer = self._mailbox.send("train", job.run, text, task=name)
+            while records := self._mailbox.call("receive", job.run):
                 for record in records:
                     if (event := from_record(record)) is not None:
                         on_event(event)
@@ -74,7 +72,7 @@ class TrainRun:
 
     def close(self) -> None:
         """End the run in order, without waiting for it."""
-        self._mailbox.close.remote()
+        self._mailbox.send("close")
 
     def abort(self) -> None:
         """End the run and its workers at once."""
@@ -111,7 +109,7 @@ class TrainRun:
         trainer_class = self._controller.trainer_class(base, may_grow=group.may_grow)
         return trainer_class(
             train_loop_per_worker,
-            train_loop_config={"mailbox": self.name},
+            train_loop_config={"broker": self._broker, "mailbox": self.name},
             scaling_config=train.ScalingConfig(
                 num_workers=group.workers,
                 use_gpu=group.gpus_per_worker > 0,
@@ -122,7 +120,7 @@ class TrainRun:
                 name=self.name,
                 storage_path=folder,
                 worker_runtime_env={"env_vars": malloc},
-                callbacks=[ray_internals.worker_group_callback(self.name, self._mailbox)],
+                callbacks=[ray_internals.worker_group_callback(self.name)],
             ),
         )
 

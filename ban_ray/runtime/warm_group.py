@@ -1,8 +1,6 @@
 """The worker group of a trial's process, which outlives its chain: starting one costs seconds."""
 
 import threading
-from contextlib import suppress
-from typing import Any
 
 from ban_ray.cluster import WorkerGroup
 from ban_ray.runtime.events import EventHandler, TrainingStarted
@@ -16,8 +14,6 @@ MAX_WORKER_DEATHS = 8
 MAX_IDLE_S = 5.0
 """A group without a job gives its CPUs and GPUs back after this time."""
 
-STOP_ALL_TIMEOUT_S = 2.0
-
 
 class _WarmGroup:
     """The group that this process has started last, while it lives."""
@@ -27,7 +23,7 @@ class _WarmGroup:
         self._idle: threading.Timer | None = None
         self._lock = threading.Lock()
 
-    def take(self, group: WorkerGroup, *, name: str, folder: str) -> TrainRun:
+    def take(self, group: WorkerGroup, *, broker: str, folder: str) -> TrainRun:
         """The run of the warm group if it has these resources, else of a new one."""
         with self._lock:
             self._cancel_timer()
@@ -35,7 +31,7 @@ class _WarmGroup:
                 self._run.close()
                 self._run = None
             if self._run is None:
-                self._run = TrainRun(group, name=name, folder=folder)
+                self._run = TrainRun(group, broker=broker, folder=folder)
             return self._run
 
     def release(self) -> None:
@@ -82,7 +78,7 @@ def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, nam
     """
     reason = ""
     for _ in range(MAX_WORKER_DEATHS + 1):
-        train_run = _warm_group.take(group, name=job.context.execution, folder=folder)
+        train_run = _warm_group.take(group, broker=job.context.execution, folder=folder)
         is_done = False
         try:
             on_event(TrainingStarted(run=job.run, mailbox=train_run.name))
@@ -107,27 +103,3 @@ def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, nam
 def abort_group() -> None:
     """End the group of this process, if there is one."""
     _warm_group.abort()
-
-
-def request_stop(started: TrainingStarted) -> Any:
-    """Ask the workers of a job to stop at the end of their step.
-
-    Returns:
-        Ray's reference, which is ready when they have; None where their group has ended.
-    """
-    import ray
-
-    try:
-        mailbox: Any = ray.get_actor(started.mailbox)
-    except ValueError:
-        return None
-    return mailbox.stop.remote(started.run)
-
-
-def stop_all(jobs: list[TrainingStarted], timeout_s: float = STOP_ALL_TIMEOUT_S) -> None:
-    """Ask the workers of jobs to stop, and wait for `timeout_s` seconds until all have."""
-    import ray
-
-    with suppress(ray.exceptions.RayError):
-        if requests := [request for job in jobs if (request := request_stop(job)) is not None]:
-            ray.wait(requests, num_returns=len(requests), timeout=timeout_s)

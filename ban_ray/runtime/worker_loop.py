@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 from ban_ray.errors import PeerLost
+from ban_ray.runtime.broker import MailboxClient
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, WorkerReport, to_record
 from ban_ray.runtime.messages import JobResult, TrainingJob
 
@@ -17,16 +18,15 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     """Train the jobs that the group's `JobMailbox` has.
 
     Args:
-        config: the name of the mailbox's actor under ``"mailbox"``.
+        config: names, under ``"broker"`` and ``"mailbox"``.
     """
-    import ray
     from ray.train.torch import get_device
     from torch.cuda import set_device
 
     from ban_ray.runtime.worker import JobTrainer, StopSignal
     from ban_ray.training import distributed
 
-    mailbox: Any = ray.get_actor(config["mailbox"])
+    mailbox = MailboxClient(config["broker"], config["mailbox"])
     device = get_device()
     if device.type == "cuda":
         # With one worker nobody else does it.
@@ -36,7 +36,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     def agree(run: str, border: int) -> int:
         if workers == 1:
             return border
-        return int(ray.get(mailbox.last_border.remote(run, rank, border, workers)))
+        return int(mailbox.call("last_border", run, rank, border, workers))
 
     outbox = _Outbox(mailbox)
 
@@ -47,7 +47,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     stop = StopSignal(agree)
     threading.Thread(target=_follow_stops, args=(mailbox, stop), name="stop requests", daemon=True).start()
     trainer, number = JobTrainer(device, throttled(report), stop), 0
-    while (text := ray.get(mailbox.next_job.remote(number))) is not None:
+    while (text := mailbox.call("next_job", number)) is not None:
         job = TrainingJob.model_validate_json(text)
         result = trainer.train(job)
         if rank == 0:
@@ -58,17 +58,17 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 class _Outbox:
     """What rank 0 sends to the mailbox, in order: Ray's calls of an asynchronous actor may overtake each other."""
 
-    def __init__(self, mailbox: Any) -> None:
+    def __init__(self, mailbox: MailboxClient) -> None:
         self._mailbox = mailbox
         self._last: list[Any] = []
 
     def send(self, event: Event) -> None:
         self._await_last()
-        self._last = [self._mailbox.send.remote(to_record(event))]
+        self._last = [self._mailbox.send("send", to_record(event))]
 
     def finish(self, job: TrainingJob, result: JobResult) -> None:
         self._await_last()
-        self._last = [self._mailbox.finish.remote(job.run, result.model_dump_json())]
+        self._last = [self._mailbox.send("finish", job.run, result.model_dump_json())]
 
     def _await_last(self) -> None:
         import ray
@@ -80,14 +80,13 @@ class _Outbox:
             raise PeerLost(str(error)) from error
 
 
-def _follow_stops(mailbox: Any, stop: Any) -> None:
+def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
     import ray
 
     number = 0
     while True:
         try:
-            run = ray.get(mailbox.next_stop.remote(number))
-            stop.request(run)
+            stop.request(mailbox.call("next_stop", number))
         except ray.exceptions.RayError:
             # The mailbox has ended, and this process ends with it.
             return

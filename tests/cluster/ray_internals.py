@@ -23,7 +23,7 @@ from ray.train.v2._internal.execution.callback import ControllerCallback, Worker
 from ray.train.v2._internal.execution.checkpoint.sync_actor import SynchronizationActor
 from ray.train.v2._internal.execution.controller.controller import TrainController
 from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
-from ray.train.v2._internal.execution.worker_group import RayTrainWorker, WorkerGroup, worker_group
+from ray.train.v2._internal.execution.worker_group import RayTrainWorker, WorkerGroup, state, worker_group
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 from ray.tune.execution.tune_controller import TuneController
 from ray.tune.trainable import wrap_function
@@ -84,7 +84,7 @@ class TestTune:
 class TestTrain:
     @pytest.mark.parametrize("kind", [DataParallelTrainer, TorchTrainer])
     def test_a_trainers_callbacks(self, kind: type[DataParallelTrainer]) -> None:
-        """Those that are left out are known by the names of their classes; callbacks of the run are among the others."""
+        """Those that are left out are known by their classes' names; callbacks of the run are among the others."""
 
         class Known(ControllerCallback, WorkerGroupCallback): ...  # type: ignore[misc]
 
@@ -107,13 +107,14 @@ class TestTrain:
         assert WorkerGroup._worker_cls is RayTrainWorker
         assert "(self._worker_cls)" in inspect.getsource(WorkerGroup)
 
-    def test_a_controller_is_an_asynchronous_actor_that_runs_and_is_aborted(self) -> None:
-        for method in (TrainController.run, TrainController.abort):
-            assert inspect.iscoroutinefunction(method)
-            assert parameters(method) == ["self"]
+    def test_a_controller_is_made_of_its_trainers_arguments_and_runs_in_an_event_loop(self) -> None:
+        assert inspect.iscoroutinefunction(TrainController.run)
+        assert parameters(TrainController.run) == ["self"]
+        assert parameters(TrainController.get_result) == ["self"]
+        assert parameters(WorkerGroup.abort) == ["self"]
         made = inspect.getsource(DataParallelTrainer._initialize_and_run_controller)
-        assert "controller.run.remote()" in made
-        assert "controller.get_result.remote()" in made
+        assert "(TrainController)" in made
+        assert ".remote(**controller_init_kwargs)" in made
 
     def test_a_fixed_policy_asks_an_autoscaler_in_two_methods(self) -> None:
         for name, arguments in (("after_controller_start", ["self", "train_run_context"]), *ASKING):
@@ -124,6 +125,8 @@ class TestTrain:
     def test_workers_meet_at_an_actor_that_only_reports_use(self) -> None:
         source = inspect.getsource(worker_group)
         assert "SynchronizationActor.options(" in source
+        assert parameters(state._shutdown_sync_actor) == ["sync_actor"]
+        assert "_shutdown_sync_actor(self.sync_actor)" in inspect.getsource(state.WorkerGroupState.shutdown)
         made = inspect.signature(SynchronizationActor.__ray_metadata__.modified_class.__init__)
         assert {"timeout_s", "warn_interval_s"} <= set(made.parameters)
         called = re.findall(r"sync_actor\.(\w+)\.remote", source)
@@ -161,7 +164,7 @@ def variables_set() -> list[str]:
 def test_variables_that_are_set_are_read() -> None:
     """Their names are constants of Ray's Python, or are in its library."""
     wanted = variables_set()
-    assert {"TUNE_DISABLE_SIGINT_HANDLER", "RAY_TRAIN_ENABLE_STATE_TRACKING", "RAY_AIR_NEW_OUTPUT"} <= set(wanted)
+    assert {"TUNE_DISABLE_SIGINT_HANDLER", "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "RAY_AIR_NEW_OUTPUT"} <= set(wanted)
     source = "".join(
         file.read_text(encoding="utf-8", errors="replace")
         for room in ("_private", "air", "train", "tune")

@@ -1,8 +1,6 @@
-"""Prometheus gauges of a search, in an actor that lives as long as the search, on Ray's own metrics port."""
+"""Prometheus gauges of a search, on Ray's own metrics port; values stay there until this process ends."""
 
-import secrets
 from collections.abc import Iterable
-from typing import Any
 
 from ban_ray.population import Population
 from ban_ray.runtime.events import ChainEnded, EpochEnded, Event, Published, Reused, Waiting
@@ -23,10 +21,15 @@ GENERATIONS = "generations"
 population, waited for, failed."""
 
 
-class Gauges:
-    """The actor's class; values stay on the port until the actor ends."""
+class SearchMetrics(ChainListener):
+    """Sets the gauges of a search.
 
-    def __init__(self, search: str) -> None:
+    Args:
+        search: name of the search.
+        reused: keys of generations that were in the population when the search began.
+    """
+
+    def __init__(self, search: str, population: Population, reused: Iterable[str]) -> None:
         from ray.util.metrics import Gauge
 
         self._search = search
@@ -36,36 +39,11 @@ class Gauges:
         self._generations = Gauge(
             f"{PREFIX}_{GENERATIONS}", description="Generations by state", tag_keys=("search", "state")
         )
-
-    def chain(self, values: dict[str, float], tags: dict[str, str]) -> None:
-        for name, value in values.items():
-            self._gauges[name].set(value, tags={"search": self._search, **tags})
-
-    def generations(self, counts: dict[str, int]) -> None:
-        for state, count in counts.items():
-            self._generations.set(count, tags={"search": self._search, "state": state})
-
-
-class SearchMetrics(ChainListener):
-    """Sends the gauges of a search to their actor; nothing waits for it, and a lost actor loses its gauges alone.
-
-    Args:
-        search: name of the search.
-        reused: keys of generations that were in the population when the search began.
-    """
-
-    def __init__(self, search: str, population: Population, reused: Iterable[str]) -> None:
-        import ray
-
         self._population = population
         self._keys: dict[str, set[str]] = {"published": set(), "taken": set(reused)}
         self._waiting: dict[str, str] = {}
         self._failed: dict[str, str] = {}
         self._held_out: dict[tuple[str, int], float] = {}
-        actor: Any = ray.remote(num_cpus=0, max_restarts=-1)(Gauges)
-        # For the dashboard; a cluster may run searches of one name in several storages.
-        name = f"ban_ray metrics of {search} {secrets.token_hex(2)}"
-        self._actor = actor.options(name=name).remote(search)
         self._push()
 
     def on_chain_start(self, planned: PlannedChain) -> None:
@@ -87,7 +65,8 @@ class SearchMetrics(ChainListener):
                 self._waiting.pop(chain, None)
                 network = planned.chain.generations[event.generation].network
                 tags = {"chain": chain, "generation": str(event.generation), "network": network}
-                self._actor.chain.remote(self._values(planned, event), tags)
+                for name, value in self._values(planned, event).items():
+                    self._gauges[name].set(value, tags={"search": self._search, **tags})
         self._push()
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
@@ -125,4 +104,6 @@ class SearchMetrics(ChainListener):
     def _push(self) -> None:
         chains = {"waiting": self._waiting, "failed": self._failed}
         counts = {state: len(keys) for state, keys in self._keys.items()}
-        self._actor.generations.remote(counts | {state: len(set(keys.values())) for state, keys in chains.items()})
+        counts |= {state: len(set(keys.values())) for state, keys in chains.items()}
+        for state, count in counts.items():
+            self._generations.set(count, tags={"search": self._search, "state": state})

@@ -16,8 +16,9 @@ from ray.tune.search import Searcher
 from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.cluster.orphaned_groups import DRIVER, reap_orphans
+from ban_ray.runtime.broker import request_stop, start_broker, stop_all
 from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, TrainFunction, run_trial
-from ban_ray.runtime.warm_group import abort_group, request_stop, stop_all
+from ban_ray.runtime.warm_group import abort_group
 from ban_ray.search.schedule.controller import SearchController
 
 MAX_DRIVER_DEATHS = 3
@@ -58,12 +59,13 @@ class GenerationScheduler(FIFOScheduler):
     answered from the population, and another learning rate for another recipe.
 
     Args:
+        broker: the search's `JobBroker`.
         concurrent: trials at once, each in a process that further trials reuse.
     """
 
-    def __init__(self, controller: SearchController, concurrent: int) -> None:
+    def __init__(self, controller: SearchController, broker: Any, concurrent: int) -> None:
         super().__init__()
-        self._controller, self._actors_to_keep = controller, concurrent
+        self._controller, self._broker, self._actors_to_keep = controller, broker, concurrent
         self._is_out_of_time = False
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
@@ -79,7 +81,7 @@ class GenerationScheduler(FIFOScheduler):
             # Its process waits for the answer to this result, and ends the trial by it.
             return str(TrialScheduler.STOP)
         # The trial ends by itself when its workers have stopped, and they take the next chain.
-        request_stop(job)
+        request_stop(self._broker, job)
         return str(TrialScheduler.CONTINUE)
 
     def choose_trial_to_run(self, tune_controller: Any, **kwargs: Any) -> Any:
@@ -87,7 +89,7 @@ class GenerationScheduler(FIFOScheduler):
         if self._controller.queue.out_of_time and not self._is_out_of_time:
             self._is_out_of_time = True
             for job in self._controller.jobs:
-                request_stop(job)
+                request_stop(self._broker, job)
         return super().choose_trial_to_run(tune_controller, **kwargs)
 
 
@@ -99,7 +101,7 @@ def run_trials(
     Args:
         concurrent: chains at once.
         folder: for Tune's own files.
-        name: name of the run, on the dashboard.
+        name: name of the run, on the dashboard, and of the broker.
         train: stands in for the training of a chain's generations.
 
     Raises:
@@ -128,15 +130,15 @@ def run_trials(
     def trial_name(trial: Any) -> str:
         return controller.trial_name(trial.trial_id)
 
-    remaining_s = controller.queue.remaining_s
-    with _stop_when_interrupted(controller), raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
+    broker, remaining_s = start_broker(name), controller.queue.remaining_s
+    with _stop_when_interrupted(controller, broker), raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
         # About options of Ray's own that this code does not set.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(
             ChainDriver,
             tune_config=tune.TuneConfig(
                 search_alg=ChainSearcher(controller),
-                scheduler=GenerationScheduler(controller, concurrent),
+                scheduler=GenerationScheduler(controller, broker, concurrent),
                 num_samples=-1,
                 max_concurrent_trials=concurrent,
                 time_budget_s=None if remaining_s is None else remaining_s + STOP_GRACE_S,
@@ -155,10 +157,10 @@ def run_trials(
 
 
 @contextmanager
-def _stop_when_interrupted(controller: SearchController) -> Iterator[None]:
+def _stop_when_interrupted(controller: SearchController, broker: Any) -> Iterator[None]:
     """Have the workers stop in order where the user interrupts; who does not is killed with the connection."""
     try:
         yield
     except KeyboardInterrupt:
-        stop_all(controller.jobs)
+        stop_all(broker, controller.jobs)
         raise

@@ -143,6 +143,7 @@ def make_controller(
             name=planned.slug,
             ray_folder=str(folder / "ray"),
             number=number,
+            execution=folder.name,
         )
         on_trial(planned, trial)
         return trial
@@ -162,11 +163,11 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
     planned = spec.chains[0]
     stopping, outcomes, cleanup = StopInTraining(), Outcomes(), StoppedChainCleanup(population)
     controller = make_controller([planned], stopping, population, tmp_path, [outcomes, cleanup], cleanup.add_trial)
-    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name="s")
+    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name=tmp_path.name)
     assert outcomes.status == {planned.slug: "stopped"}
     driver, worker = stopping.actors["ChainDriver"], stopping.actors["RayTrainWorker"]
-    assert driver.name == "s"
-    assert worker.name.startswith("s-")
+    assert driver.name == tmp_path.name
+    assert worker.name.startswith(f"{tmp_path.name}-")
     assert planned.slug in stopping.tasks
     answered_s = outcomes.ended_at[planned.slug] - stopping.stopped_at
     print(f"the workers had stopped after {answered_s:.2f} s")
@@ -203,7 +204,7 @@ def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(
     chains = [spec.chains_of(configuration)[0] for configuration in sizes]
     outcomes = Outcomes()
     controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name="s", train=Simulator(noise=0.3))
+    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name=tmp_path.name, train=Simulator(noise=0.3))
     assert [outcomes.status[planned.slug] for planned in chains] == ["done", "stopped", "done", "done", "done"]
     drivers = [
         {population[key].provenance["process"] for key in planned.chain.keys if key in population} for planned in chains
@@ -224,7 +225,7 @@ def test_chains_share_worker_groups_and_give_the_same_bytes(
     assert len(chains) >= 6
     outcomes, before = Outcomes(), workers_ever_started()
     controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=2 // workers, folder=str(tmp_path / "tune"), name="s")
+    run_trials(controller, concurrent=2 // workers, folder=str(tmp_path / "tune"), name=tmp_path.name)
     assert len(outcomes.status) == len(chains)
     assert set(outcomes.status.values()) == {"done", "stopped"}
     assert workers_ever_started() - before == 2
