@@ -68,6 +68,7 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
             spec = _with_teachers(spec, population, name, console)
         plan = plans.make_plan(spec, population)
         plans.print_plan(plan, console)
+        plans.print_slow_precision(plan, population, console)
         if options.scale == "paper" and (plan.open_chains or spec.is_sampled):
             _print_cost(plan, population, options.concurrent, console)
             if not options.yes:
@@ -139,6 +140,7 @@ def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Con
         )
     plan = plans.make_plan(spec, population)
     plans.print_plan(plan, console)
+    plans.print_slow_precision(plan, population, console)
     cost, misses = _print_cost(plan, population, options.concurrent, console)
     if options.as_json:
         _print_json(plans.as_json(plan, cost, misses))

@@ -62,27 +62,13 @@ def estimate(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str
     Args:
         known: generations by key, to find a student's teachers.
     """
-    dataset = spec.dataset
     measurements: dict[StepConfig, StepMeasurement] = {}
     multiply_accumulates, seconds = 0.0, 0.0
     alone: dict[str, float] = {}
     for generation in missing:
-        recipe = generation.recipe
-        teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
-        config = StepConfig(
-            network=generation.network,
-            arguments=json.dumps(generation.network_arguments, sort_keys=True),
-            teachers=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
-            num_classes=dataset.num_classes,
-            in_channels=dataset.in_channels,
-            sample_shape=dataset.sample_shape,
-            batch=recipe.batch_size // recipe.workers,
-            unroll=recipe.unroll,
-            precision=recipe.precision,
-            recompute=spec.options.recompute and architecture_of(generation).recomputable,
-        )
+        recipe, config = generation.recipe, step_config(spec, generation, known)
         if config not in measurements:
-            measurements[config] = _cached(config)
+            measurements[config] = measured(config)
         steps = recipe.epochs * steps_per_epoch(generation.task.name, spec.sizes.train, recipe)
         alone[generation.key] = steps * measurements[config].seconds
         seconds += alone[generation.key] * recipe.workers
@@ -94,14 +80,32 @@ def estimate(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str
         multiply_accumulates=multiply_accumulates,
         seconds=seconds,
         longest_s=max(sum(alone.get(key, 0.0) for key in planned.chain.keys) for planned in spec.chains),
-        peak_bytes=max(measured.peak_bytes for measured in measurements.values()),
+        peak_bytes=max(measurement.peak_bytes for measurement in measurements.values()),
         device=first.device,
         devices=first.devices,
         memory_bytes=first.memory_bytes,
     )
 
 
-def _cached(config: StepConfig) -> StepMeasurement:
+def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Generation]) -> StepConfig:
+    """What decides the cost of a step of a generation; `known` has its teachers by key."""
+    recipe, dataset = generation.recipe, spec.dataset
+    teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
+    return StepConfig(
+        network=generation.network,
+        arguments=json.dumps(generation.network_arguments, sort_keys=True),
+        teachers=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
+        num_classes=dataset.num_classes,
+        in_channels=dataset.in_channels,
+        sample_shape=dataset.sample_shape,
+        batch=recipe.batch_size // recipe.workers,
+        unroll=recipe.unroll,
+        precision=recipe.precision,
+        recompute=spec.options.recompute and architecture_of(generation).recomputable,
+    )
+
+
+def measured(config: StepConfig) -> StepMeasurement:
     """A measurement made once on this node; of the user's own networks each time, since their code may have changed."""
     if any(isinstance(parse(name), CustomNetwork) for name, _ in ((config.network, ""), *config.teachers)):
         return _measure_in_process(config)
@@ -115,10 +119,10 @@ def _cached(config: StepConfig) -> StepMeasurement:
     file = cache_root() / "steps" / f"{digest({**asdict(config), **here})}.json"
     if (cached := _read_cache(file)) is not None:
         return cached
-    measured = _measure_in_process(config)
+    measurement = _measure_in_process(config)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_temporary(file, json.dumps(asdict(measured)).encode()).replace(file)
-    return measured
+    write_temporary(file, json.dumps(asdict(measurement)).encode()).replace(file)
+    return measurement
 
 
 def _read_cache(file: Path) -> StepMeasurement | None:

@@ -11,6 +11,7 @@ from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan.cost import Cost, estimate
+from ban_ray.search.plan.slow_precision import slow_precision_sentence
 from ban_ray.search.plan.stored_shapes import check_stored_shapes
 from ban_ray.specs import Choice, FloatRange, Generation
 from ban_ray.specs.parameters import Parameter, parameters_as_json
@@ -118,11 +119,24 @@ def values_text(parameter: Parameter) -> str:
 
 def estimate_cost(plan: Plan, population: Population | None) -> Cost | None:
     """The cost of the missing generations; None if none are known."""
+    return estimate(plan.spec, plan.missing, _known_generations(plan, population))
+
+
+def print_slow_precision(plan: Plan, population: Population | None, console: Console) -> None:
+    """Print a warning if the first missing generation trains slower in its precision than in fp32 on this machine."""
+    if plan.missing:
+        known = _known_generations(plan, population)
+        if (sentence := slow_precision_sentence(plan.spec, plan.missing[0], known)) is not None:
+            console.say(sentence, style="yellow")
+
+
+def _known_generations(plan: Plan, population: Population | None) -> dict[str, Generation]:
+    """The generations of a search and the teachers of those that are missing, by key."""
     known = plan.spec.distinct_generations
     for key in {key for generation in plan.missing for key in generation.teachers} - known.keys():
         assert population is not None
         known[key] = population[key].generation
-    return estimate(plan.spec, plan.missing, known)
+    return known
 
 
 def print_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console) -> None:

@@ -1,0 +1,43 @@
+"""A warning where bf16 is slower than fp32, as on processors that compute it in software."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ban_ray.search.config.spec import SearchSpec
+from ban_ray.search.plan.cost import measured, step_config
+from ban_ray.search.plan.step_benchmark import CPU_THREAD
+from ban_ray.specs import Generation
+
+NATIVE_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+"""How Linux names the instructions of processors that compute bf16: of x86, and of ARM."""
+
+
+def slow_precision_sentence(spec: SearchSpec, generation: Generation, known: Mapping[str, Generation]) -> str | None:
+    """A sentence with a step's times in both precisions, if the generation's is bf16 and slower than fp32 here.
+
+    Measures one step of each on processors without such instructions, once on a machine.
+
+    Args:
+        known: the generation's teachers, by key.
+    """
+    if generation.recipe.precision != "bf16" or has_native_bf16():
+        return None
+    config = step_config(spec, generation, known)
+    bf16, fp32 = measured(config), measured(replace(config, precision="fp32"))
+    if bf16.device != CPU_THREAD or bf16.seconds <= fp32.seconds:
+        return None
+    return (
+        f"A training step of {generation.network} takes {bf16.seconds:.2g} s in bf16 and {fp32.seconds:.2g} s in fp32 "
+        "on one thread here, since this processor has no instructions for bf16: --precision fp32 is faster"
+    )
+
+
+def has_native_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor of this machine has instructions for bf16; False where the system does not say."""
+    try:
+        lines = cpuinfo.read_text().splitlines()
+    except OSError:
+        return False
+    flags = (line.partition(":")[2].split() for line in lines if line.startswith(("flags", "Features")))
+    return not NATIVE_FLAGS.isdisjoint(next(flags, ()))
