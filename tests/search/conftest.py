@@ -17,6 +17,7 @@ Trained = tuple[Population, SearchSpec]
 def without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out a plan's cost: it takes a measured step of each network, seconds each; see `plan/test_cost.py`."""
     monkeypatch.setattr(plans, "estimate_cost", lambda plan, population: None)
+    monkeypatch.setattr(plans, "slow_precision_sentence", lambda spec, generation, known: None)
 
 
 @pytest.fixture(scope="session")
