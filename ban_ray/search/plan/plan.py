@@ -147,7 +147,7 @@ def print_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console)
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
         f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind "
         f"takes; {format_duration(cost.wall_time(groups * workers))} with {pluralised(groups, 'chain')} at once, and "
-        "10 s or more to start each chain"
+        "20 s or more until the first one starts"
     )
     if not cost.fits(groups * workers):
         console.say(

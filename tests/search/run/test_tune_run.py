@@ -237,3 +237,23 @@ def test_chains_share_worker_groups_and_give_the_same_bytes(
         assert alone.keys()
         for key in alone.keys():  # noqa: SIM118
             assert stored_bytes(alone, key) == stored_bytes(population, key)
+
+
+def test_a_chain_of_another_shape_has_a_group_of_its_own(
+    ray_cluster: cluster.Cluster, tmp_path: Path, population: Population
+) -> None:
+    """The group before it gives its CPUs back, or neither would ever start."""
+    from ban_ray.search.run.tune_run import run_trials
+
+    space = write_space(tmp_path)
+    one, two = (
+        resolve(SearchOptions(space=space, workers=workers, batch_size=60, seeds=(0,))).chains[:2] for workers in (1, 2)
+    )
+    outcomes, before = Outcomes(), workers_ever_started()
+    chains = [one[0], two[0], two[1], one[1]]
+    controller = make_controller(chains, StoppingRule(), population, tmp_path, [outcomes])
+    run_trials(controller, concurrent=2, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    assert set(outcomes.status.values()) == {"done"}
+    assert all(key in population for planned in chains for key in planned.chain.keys)
+    # Which driver gets which chain depends on time.
+    assert 3 <= workers_ever_started() - before <= 6
