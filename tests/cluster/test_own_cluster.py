@@ -82,7 +82,8 @@ def test_it_is_on_loopback_alone_and_outlives_the_terminal_until_the_tidy_end(tm
         env={name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
     )
     os.close(terminal)
-    assert os.read(controller, 1000) == b"ready\r\n"
+    with os.fdopen(os.dup(controller), "rb") as lines:
+        assert lines.readline() == b"ready\r\n"
     addresses = listening(process.pid)
     os.close(controller)
     # As a shell does that is told so.
