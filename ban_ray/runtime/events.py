@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-FIELD = "event"
+EVENT_KEY = "event"
 """Key of an event, as JSON, in the dictionaries that Ray Train and Ray Tune carry; Tune flattens nested ones."""
 
 
@@ -32,12 +32,12 @@ class EpochEnded(GenerationEvent):
 
     Attributes:
         epochs: epochs of the generation.
-        rung: the epoch after which chains are compared; None where there is none.
+        rung_epoch: the epoch after which chains are compared; None where there is none.
     """
 
     kind: Literal["epoch_ended"] = "epoch_ended"
     epochs: int
-    rung: int | None = None
+    rung_epoch: int | None = None
 
     @property
     def epoch(self) -> int:
@@ -45,7 +45,7 @@ class EpochEnded(GenerationEvent):
 
     @property
     def is_at_rung(self) -> bool:
-        return self.rung == self.epoch
+        return self.rung_epoch == self.epoch
 
 
 class Published(GenerationEvent):
@@ -92,7 +92,7 @@ class ChainEnded(_Event):
 
 Event = EpochEnded | Published | Reused | Waiting | TrainingStarted | ChainEnded
 EventHandler = Callable[[Event], None]
-WorkerReport = Callable[[Event | None], None]
+EventReporter = Callable[[Event | None], None]
 """Called by every worker of a group; only rank 0's event counts, and the others may have none."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
@@ -100,9 +100,9 @@ _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator=
 
 def to_record(event: Event) -> dict[str, Any]:
     """The event as the dictionary that Ray Train and Ray Tune carry."""
-    return {FIELD: event.model_dump_json()}
+    return {EVENT_KEY: event.model_dump_json()}
 
 
 def from_record(record: Mapping[str, Any]) -> Event | None:
     """The event in a dictionary; None where it carries none, as Tune's own last result of a trial."""
-    return _ADAPTER.validate_json(record[FIELD]) if FIELD in record else None
+    return _ADAPTER.validate_json(record[EVENT_KEY]) if EVENT_KEY in record else None

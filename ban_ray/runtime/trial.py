@@ -17,7 +17,7 @@ DRIVER_MEMORY_BYTES = 500 * 2**20
 """What a trial's driver reserves: memory alone, since a CPU of its own would starve its workers."""
 
 
-class TrainFunction(Protocol):
+class JobRunner(Protocol):
     """Carries a job out: `ban_ray.runtime.warm_group.run_job`, or what stands in for it."""
 
     def __call__(
@@ -25,7 +25,7 @@ class TrainFunction(Protocol):
     ) -> JobResult: ...
 
 
-def run_trial(config: dict[str, Any], train: TrainFunction = run_job) -> None:
+def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
     """Run one trial: ends when every generation of its chain is published or one cannot be.
 
     Reports each event of the chain to Ray Tune, `ChainEnded` as the last.
@@ -36,12 +36,12 @@ def run_trial(config: dict[str, Any], train: TrainFunction = run_job) -> None:
     from ray import tune
 
     trial = TrialSpec.model_validate_json(config["trial"])
-    result = train_missing_generations(trial, lambda event: tune.report(to_record(event)), train)
+    result = train_missing_generations(trial, lambda event: tune.report(to_record(event)), runner)
     assert result.status != "claimed"
     tune.report(to_record(ChainEnded(status=result.status, key=result.key, message=result.message)))
 
 
-def train_missing_generations(trial: TrialSpec, on_event: EventHandler, train: TrainFunction = run_job) -> JobResult:
+def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: JobRunner = run_job) -> JobResult:
     """Train the chain until no generation is missing, or until one cannot be trained."""
     context, generations = trial.context, trial.chain.generations
     try:
@@ -76,7 +76,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, train: T
             run=f"{trial.run_prefix}{secrets.token_hex(4)}",
             expired_claims=expired_claims,
         )
-        result = train(job, group, on_event, name=trial.name, folder=trial.ray_folder)
+        result = runner(job, group, on_event, name=trial.name, folder=trial.ray_folder)
         if result.status in ("failed", "stopped"):
             return result
         # The workers have already reported every generation up to this one.

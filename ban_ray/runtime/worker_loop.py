@@ -6,7 +6,7 @@ from typing import Any
 
 from ban_ray.errors import PeerLost
 from ban_ray.runtime.broker import MailboxClient
-from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, WorkerReport, to_record
+from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, to_record
 from ban_ray.runtime.messages import JobResult, TrainingJob
 
 REPORT_EVERY_S = 1.0
@@ -93,7 +93,7 @@ def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
         number += 1
 
 
-def throttled(report: WorkerReport) -> WorkerReport:
+def throttled(report: EventReporter) -> EventReporter:
     """Report every member and every epoch at a rung, and other epochs at most once in `REPORT_EVERY_S`."""
     last = -REPORT_EVERY_S
 

@@ -65,7 +65,7 @@ def _frame(result: SearchResult) -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
-    for planned in result.request.chains:
+    for planned in result.spec.chains:
         metric = planned.metric
         members = [result.population.get(key) for key in planned.chain.keys]
         baseline = None if members[0] is None else metric.value_of(members[0])

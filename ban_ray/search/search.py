@@ -9,18 +9,18 @@ from ban_ray.cli.console import Console, confirm
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
 from ban_ray.population.layout import SEARCHES
-from ban_ray.runtime.trial import TrainFunction
+from ban_ray.runtime.trial import JobRunner
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
-from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.cost import Cost
 from ban_ray.search.plan.near_misses import near_misses
+from ban_ray.search.plan.plan import Plan, as_json, estimate_cost, make_plan, print_cost, print_plan
 from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
-from ban_ray.search.study import best as front
 from ban_ray.search.study import records
+from ban_ray.search.study.best import find_best
 from ban_ray.search.study.teachers import select_teachers
 from ban_ray.storage.opening import absolute, find_storage, is_url
 from ban_ray.tasks.cache import cache_root
@@ -30,17 +30,17 @@ from ban_ray.tasks.cache import cache_root
 class SearchResult:
     """A search that has ended; `failed` holds chains and the sentences of their failures."""
 
-    request: SearchSpec
+    spec: SearchSpec
     population: Population
     name: str
     failed: list[tuple[PlannedChain, str]]
 
 
-def search(options: SearchOptions, train: TrainFunction | None = None) -> SearchResult | None:
+def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchResult | None:
     """Run a search; None where only its plan was asked for.
 
     Args:
-        train: stands in for the training of a chain's generations, as in `ban_ray.runtime.trial.TrainFunction`; by
+        runner: stands in for the training of a chain's generations, as in `ban_ray.runtime.trial.JobRunner`; by
             default they are trained.
 
     Raises:
@@ -66,9 +66,9 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
     with records.locked_name(storage, _local_folder(url), spec, options.name) as name:
         if spec.teacher.kind != "parent":
             spec = _with_teachers(spec, population, name, console)
-        plan = plans.make_plan(spec, population)
-        plans.print_plan(plan, console)
-        plans.print_slow_precision(plan, population, console)
+        plan = make_plan(spec, population)
+        print_plan(plan, console)
+        print_slow_precision(plan, population, console)
         if options.scale == "paper" and (plan.open_chains or spec.is_sampled):
             _print_cost(plan, population, options.concurrent, console)
             if not options.yes:
@@ -79,11 +79,11 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
                     stderr=options.as_json,
                 )
         paths = SearchPaths(url, _local_folder(url) / name, name)
-        executed = execute(plan, population, paths, console, train)
+        executed = execute(plan, population, paths, console, runner)
         spec = replace(spec, chains=executed.chains)
-        early = executed.state.tracker.stopped
+        early = executed.state.tracker.ended_early
         result = render.summarise(spec, population, executed.failed)
-        best = front.find_best(spec, executed.state.study)
+        best = find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)
     render.print_summary(result, console)
     if best is not None:
@@ -94,7 +94,7 @@ def search(options: SearchOptions, train: TrainFunction | None = None) -> Search
     render.print_ended_early(early, executed.skipped, console)
     from analysis.report import write_report
 
-    report = write_report(result.study, name)
+    report = write_report(result.published, name)
     console.say(f"report {report}", wrap=False)
     console.say(f"search {name} in {url}", wrap=False)
     if options.as_json:
@@ -138,24 +138,24 @@ def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Con
         spec = _with_teachers(
             spec, population, records.resolve_name(population.storage, spec, options.name), console, note=False
         )
-    plan = plans.make_plan(spec, population)
-    plans.print_plan(plan, console)
-    plans.print_slow_precision(plan, population, console)
+    plan = make_plan(spec, population)
+    print_plan(plan, console)
+    print_slow_precision(plan, population, console)
     cost, misses = _print_cost(plan, population, options.concurrent, console)
     if options.as_json:
-        _print_json(plans.as_json(plan, cost, misses))
+        _print_json(as_json(plan, cost, misses))
 
 
 def _print_cost(
-    plan: plans.Plan, population: Population | None, concurrent: int | None, console: Console
+    plan: Plan, population: Population | None, concurrent: int | None, console: Console
 ) -> tuple[Cost | None, list[str]]:
     """Print and return the cost of what is missing, and members that nearly serve."""
     misses = near_misses(plan.missing, population) if population is not None else []
     for phrase in misses:
         console.say(phrase)
-    cost = plans.estimate_cost(plan, population)
+    cost = estimate_cost(plan, population)
     if cost is not None:
-        plans.print_cost(cost, plan, concurrent, console)
+        print_cost(cost, plan, concurrent, console)
     if plan.spec.is_sampled:
         console.say("What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it")
     return cost, misses

@@ -15,7 +15,7 @@ from pathlib import Path
 from ban_ray.cluster import WorkerGroup
 from ban_ray.runtime.events import EventHandler
 from ban_ray.runtime.messages import JobResult, TrainingJob
-from ban_ray.runtime.trial import TrainFunction
+from ban_ray.runtime.trial import JobRunner
 
 PATIENCE_S = 120.0
 
@@ -35,9 +35,9 @@ def wait_for_others(search: str, processes: int) -> None:
 
 @dataclass(frozen=True)
 class AllUp:
-    """A `ban_ray.runtime.trial.TrainFunction` that waits in its process's first chain."""
+    """A `ban_ray.runtime.trial.JobRunner` that waits in its process's first chain."""
 
-    run: TrainFunction
+    run: JobRunner
     processes: int
 
     def __call__(

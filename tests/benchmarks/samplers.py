@@ -37,7 +37,7 @@ from optuna.trial import TrialState
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.search import search
-from ban_ray.search.study.sampler import SampledConfigurations
+from ban_ray.search.study.configuration_source import SampledConfigurations
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, grid
 from tests.benchmarks import virtual_time
@@ -160,7 +160,7 @@ def chains(count: int, stops: bool = True) -> float:
                 space=SPACE, samples=count, sampler="tpe", stopping=stops, storage=folder, concurrent=TOGETHER
             ),
             # A stopped chain's process is not used again, so there is nothing to wait for.
-            train=Simulator(noise=0.3) if stops else AllUp(Simulator(noise=0.3), TOGETHER),
+            runner=Simulator(noise=0.3) if stops else AllUp(Simulator(noise=0.3), TOGETHER),
         )
     seconds = time.perf_counter() - began
     assert finished is not None

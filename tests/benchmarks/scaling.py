@@ -25,7 +25,7 @@ from typing import Any
 from ban_ray.cluster import WorkerGroup
 from ban_ray.runtime.events import EventHandler
 from ban_ray.runtime.messages import JobResult, TrainingJob
-from ban_ray.runtime.trial import TrainFunction
+from ban_ray.runtime.trial import JobRunner
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.search import search
 from tests.benchmarks.all_up import AllUp
@@ -40,7 +40,7 @@ def _hold(seconds: float) -> None:
 
 @dataclass(frozen=True)
 class OnNode:
-    """A `TrainFunction` that holds one CPU of some node for a while, then publishes what the simulator says."""
+    """A `JobRunner` that holds one CPU of some node for a while, then publishes what the simulator says."""
 
     seconds: float
 
@@ -70,14 +70,14 @@ def start(nodes: int) -> Any:
     return cluster
 
 
-def timed(nodes: int, choices: dict[str, Any], train: TrainFunction | None) -> float:
+def timed(nodes: int, choices: dict[str, Any], runner: JobRunner | None) -> float:
     """Seconds of a whole search on a cluster of so many nodes, its start not counted."""
     cluster, storage = start(nodes), tempfile.mkdtemp()
     try:
         began = time.perf_counter()
         finished = search(
             SearchOptions(storage=storage, address=cluster.address, concurrent=nodes, as_json=True, **choices),
-            train=train,
+            runner=runner,
         )
         seconds = time.perf_counter() - began
         assert finished is not None

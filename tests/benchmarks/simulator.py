@@ -87,7 +87,7 @@ def predictions(generation: Generation, error: float) -> Predictions:
 
 @dataclass(frozen=True)
 class Simulator:
-    """A `ban_ray.runtime.trial.TrainFunction` that simulates: with claims, events and publication.
+    """A `ban_ray.runtime.trial.JobRunner` that simulates: with claims, events and publication.
 
     Attributes:
         noise: of a training, points.
@@ -166,6 +166,6 @@ def _epoch_ended(generation: Generation, number: int, epoch: int, held_out_error
         generation=number,
         key=generation.key,
         epochs=recipe.epochs,
-        rung=recipe.rung_epoch,
+        rung_epoch=recipe.rung_epoch,
         values={"epoch": epoch, "held_out_error": held_out_error},
     )

@@ -56,7 +56,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
     queue: list[tuple[float, int, str, Turns]] = []
     clock, count = 0.0, 0
     while True:
-        while len(queue) < concurrent and controller.start_trial(str(count)) is not None:
+        while len(queue) < concurrent and controller.next_trial_config(str(count)) is not None:
             turns = _turns(running[-1], population, simulator, trained)
             heapq.heappush(queue, (clock + next(turns), count, str(count), turns))
             count += 1
@@ -73,7 +73,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
     assert best is not None
     chosen = spec.chains_of(best.best[0][1])[0]
     error = final_error(chosen.chain.network, len(targets.load_chain(population, chosen)) - 1)
-    return Result(sum(trained.values()), error, len(state.tracker.stopped))
+    return Result(sum(trained.values()), error, len(state.tracker.ended_early))
 
 
 def _turns(planned: PlannedChain, population: Population, simulator: Simulator, trained: dict[str, int]) -> Turns:

@@ -14,7 +14,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import load
 from ban_ray.search.config.strategy import resolve_strategy
 from ban_ray.search.samplers import SAMPLERS
-from ban_ray.search.study.sampler import ConfigurationSource, ListedConfigurations, SampledConfigurations
+from ban_ray.search.study.configuration_source import ConfigurationSource, ListedConfigurations, SampledConfigurations
 from ban_ray.specs import Choice, FloatRange, IntRange, digest
 from ban_ray.specs.parameters import Configuration, Parameters, configuration_id, contains, grid
 

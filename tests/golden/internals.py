@@ -115,7 +115,7 @@ def fabricate(
 def fabricated_search(arguments: Sequence[str]) -> None:
     """Run a search in which members are fabricated instead of trained; a chain at a time, so that it can be run
     again."""
-    search(_choices([*arguments, "--concurrent", "1", "--json"]), train=Fabricator())
+    search(_choices([*arguments, "--concurrent", "1", "--json"]), runner=Fabricator())
 
 
 class Fabricator:
@@ -128,7 +128,7 @@ class Fabricator:
         for number, generation in enumerate(job.generations, job.first):
             key, rung, epochs = generation.key, generation.recipe.rung_epoch, generation.recipe.epochs
             for record in _history(generation):
-                on_event(EpochEnded(generation=number, key=key, epochs=epochs, rung=rung, values=record))
+                on_event(EpochEnded(generation=number, key=key, epochs=epochs, rung_epoch=rung, values=record))
             member = _publish(population, generation, number, job.chain_seed, 10, 1)
             values = member.metrics.model_dump()
             on_event(Published(generation=number, key=key, epochs=epochs, values=values))

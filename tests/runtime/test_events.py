@@ -20,7 +20,9 @@ from ban_ray.runtime.events import (
 
 KEY = "0" * 64
 EVENTS: list[Event] = [
-    EpochEnded(generation=1, key=KEY, epochs=10, rung=9, values={"epoch": 9, "held_out_error": 12.5, "loss": None}),
+    EpochEnded(
+        generation=1, key=KEY, epochs=10, rung_epoch=9, values={"epoch": 9, "held_out_error": 12.5, "loss": None}
+    ),
     EpochEnded(generation=0, key=KEY, epochs=10, values={"epoch": 3, "loss": 0.1 + 0.2, "name": "é"}),
     Published(generation=2, key=KEY, epochs=10, values={"held_out_error": None, "test_error": 3.25}),
     Published(generation=2, key=KEY),

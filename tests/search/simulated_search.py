@@ -33,7 +33,7 @@ def main(storage: str, samples: int, epoch_s: float, concurrent: int | None = No
     options = SearchOptions(
         space=SPACE, samples=samples, storage=storage, concurrent=concurrent, minimise="error,parameters", as_json=True
     )
-    search(options, train=Simulator(noise=0.3, epoch_s=epoch_s))
+    search(options, runner=Simulator(noise=0.3, epoch_s=epoch_s))
 
 
 if __name__ == "__main__":

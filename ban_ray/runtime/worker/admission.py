@@ -19,7 +19,7 @@ class Admission(BaseModel):
     Attributes:
         teachers: spec and weights of each teacher.
         teacher_digests: digests of the weights that teach, by the teacher's key.
-        state: state of the newest checkpoint.
+        checkpoint: the newest checkpoint, as bytes; None where training starts anew.
     """
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
@@ -28,7 +28,7 @@ class Admission(BaseModel):
     message: str = ""
     teachers: tuple[tuple[Generation, dict[str, Tensor]], ...] = ()
     teacher_digests: dict[str, str] = Field(default_factory=dict)
-    state: bytes | None = None
+    checkpoint: bytes | None = None
 
 
 def admit(population: Population, generation: Generation, job: TrainingJob) -> tuple[Admission, claims.Claim | None]:
@@ -61,8 +61,8 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
         return Admission(
             action="failed", message=error.advice if isinstance(error, DamagedMember) else str(error)
         ), None
-    state = next((data for _, data in checkpoints.newest_first(storage, key)), None)
-    return Admission(action="train", teachers=tuple(teachers), teacher_digests=digests, state=state), claim
+    checkpoint = next((data for _, data in checkpoints.newest_first(storage, key)), None)
+    return Admission(action="train", teachers=tuple(teachers), teacher_digests=digests, checkpoint=checkpoint), claim
 
 
 def _teacher(population: Population, key: str, generation: Generation) -> Member:

@@ -23,8 +23,8 @@ class AsyncCheckpointer:
     crash and, without a crash, no more time than the last write takes.
     """
 
-    def __init__(self, storage: Storage, key: str, claim: str) -> None:
-        self._storage, self._key, self._claim = storage, key, claim
+    def __init__(self, storage: Storage, key: str, run: str) -> None:
+        self._storage, self._key, self._run = storage, key, run
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: Future[None] | None = None
         self._due = 0.0
@@ -50,9 +50,7 @@ class AsyncCheckpointer:
         data = to_bytes(state)
         duration = time.monotonic() - started
         self._due = started + duration / MAX_TIME_SHARE
-        self._writing = self._thread.submit(
-            checkpoints.save, self._storage, self._key, self._claim, state["epoch"], data
-        )
+        self._writing = self._thread.submit(checkpoints.save, self._storage, self._key, self._run, state["epoch"], data)
         if at_once:
             self._writing.result()
         return True

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ban_ray.networks.building import build_for, load_into
 from ban_ray.population import Population, checkpoints, claims, failures
-from ban_ray.runtime.events import EpochEnded, Published, Reused, WorkerReport
+from ban_ray.runtime.events import EpochEnded, EventReporter, Published, Reused
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker.admission import Admission, admit
 from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
@@ -44,7 +44,7 @@ class JobTrainer:
     """
 
     device: torch.device
-    report: WorkerReport
+    report: EventReporter
     stop: StopSignal = field(default_factory=StopSignal)
     _loaded: tuple[Task, Source, TaskData] | None = None
 
@@ -90,16 +90,16 @@ class JobTrainer:
             return JobResult(status=admission.action, key=generation.key, message=admission.message)
         try:
             data = self._load(generation.task, job.context.source)
-            with teacher_output_cache(population, generation, admission, data, job, self.device) as table:
+            with teacher_output_cache(population, generation, admission, data, job, self.device) as cached_outputs:
                 with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
                     trained = train(
                         generation,
                         _build_teacher(admission.teachers, data, self.device),
                         data,
                         self.device,
-                        table=table,
+                        table=cached_outputs,
                         recompute=job.context.recompute,
-                        state=from_bytes(admission.state) if admission.state else None,
+                        state=from_bytes(admission.checkpoint) if admission.checkpoint else None,
                         after_epoch=_after_epoch(checkpointer, number, generation, self.report),
                         before_step=self.stop.check,
                     )
@@ -154,7 +154,7 @@ class JobTrainer:
         return self._loaded[2]
 
 
-def train_generations(job: TrainingJob, device: torch.device, report: WorkerReport) -> JobResult:
+def train_generations(job: TrainingJob, device: torch.device, report: EventReporter) -> JobResult:
     """Train one job in this process."""
     return JobTrainer(device, report).train(job)
 
@@ -165,7 +165,7 @@ def _reused(population: Population, number: int, generation: Generation) -> Reus
 
 
 def _after_epoch(
-    checkpointer: AsyncCheckpointer, number: int, generation: Generation, report: WorkerReport
+    checkpointer: AsyncCheckpointer, number: int, generation: Generation, report: EventReporter
 ) -> Callable[[State], None]:
     recipe = generation.recipe
 
@@ -179,7 +179,7 @@ def _after_epoch(
                 generation=number,
                 key=generation.key,
                 epochs=recipe.epochs,
-                rung=recipe.rung_epoch,
+                rung_epoch=recipe.rung_epoch,
                 values=state["history"][-1],
             )
         )

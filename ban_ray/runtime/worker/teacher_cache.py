@@ -45,19 +45,19 @@ def teacher_output_cache(
     teacher, storage = generation.teachers[0], population.storage
     try:
         # Files of one name have one size.
-        table = SharedMemoryTable(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
+        outputs = SharedMemoryTable(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
     except OSError as error:
         _log.warning("outputs of teacher %s cannot be cached on this node: %s", teacher[:12], error)
         yield None
         return
-    with table:
+    with outputs:
         with _errors_as_warnings(f"saved outputs of teacher {teacher[:12]} cannot be read"):
-            if not len(table):
-                load(storage, teacher, identity, table)
-        yield table
+            if not len(outputs):
+                load(storage, teacher, identity, outputs)
+        yield outputs
         with _errors_as_warnings(f"outputs of teacher {teacher[:12]} cannot be saved"):
             if distributed.rank() == 0:
-                save(storage, teacher, identity, table)
+                save(storage, teacher, identity, outputs)
 
 
 @contextmanager

@@ -77,9 +77,9 @@ def resolve(options: SearchOptions) -> SearchSpec:
         dataset=dataset,
         seeds=seeds,
         chains=(),
-        sizes=sample_counts,
+        sample_counts=sample_counts,
         teacher=_teacher(options, space),
-        versions=CodeVersions(network),
+        code_versions=CodeVersions(network),
     )
     if spec.is_sampled:
         # A space that cannot make chains is refused before anything starts.
@@ -88,7 +88,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         reject_ineffective_options(probes, options, teacher_pending=spec.teacher.kind != "parent")
     else:
         spec = with_grid_chains(spec)
-    return replace(spec, code=spec.versions.computed)
+    return replace(spec, code_digests=spec.code_versions.computed)
 
 
 def _task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:

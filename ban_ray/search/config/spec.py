@@ -62,8 +62,8 @@ class SearchSpec:
 
     Attributes:
         chains: all chains of a grid; those of a sampled search that are known.
-        versions: versions of the user's own networks.
-        code: versions of networks that the space names itself; a sampled search knows some of them.
+        code_versions: reads the versions of the user's own networks.
+        code_digests: versions of networks that the space names itself; a sampled search knows some of them.
         skipped: sentences about configurations of a grid that a limit keeps out.
     """
 
@@ -76,10 +76,10 @@ class SearchSpec:
     dataset: DataSet
     seeds: tuple[int, ...]
     chains: tuple[PlannedChain, ...]
-    sizes: Sizes
+    sample_counts: Sizes
     teacher: TeacherChoice
-    versions: CodeVersions
-    code: tuple[str, ...] = ()
+    code_versions: CodeVersions
+    code_digests: tuple[str, ...] = ()
     teacher_description: str = ""
     skipped: tuple[str, ...] = ()
 
@@ -132,8 +132,8 @@ class SearchSpec:
         """The data, noise and protocol in one line, shown beside every figure."""
         task = self.context.task
         parts = [
-            f"{task.name}: {self.sizes.train:,} training, {self.sizes.held_out:,} held-out and "
-            f"{self.sizes.test:,} test {self.metric.samples}"
+            f"{task.name}: {self.sample_counts.train:,} training, {self.sample_counts.held_out:,} held-out and "
+            f"{self.sample_counts.test:,} test {self.metric.samples}"
         ]
         if task.label_noise:
             parts.append(
@@ -141,7 +141,7 @@ class SearchSpec:
             )
         if task.protocol == "paper":
             # A text's validation part is never trained on.
-            everything = "" if self.sizes.held_out else "trained on everything, "
+            everything = "" if self.sample_counts.held_out else "trained on everything, "
             parts.append(f"paper protocol: {everything}last epoch on test")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
@@ -192,7 +192,7 @@ def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
 def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> PlannedChain:
     space = spec.space
     try:
-        chain = spec.versions.apply_to(space.chain(configuration, spec.context, seed))
+        chain = spec.code_versions.apply_to(space.chain(configuration, spec.context, seed))
         position = space.place(configuration, chain)
     except UserError:
         raise
@@ -201,5 +201,5 @@ def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> Pl
     for generation in chain.generations:
         architecture = registry.architecture_of(generation)
         registry.check_fits(architecture, generation.task.name)
-        steps_per_epoch(generation.task.name, spec.sizes.train, generation.recipe)
+        steps_per_epoch(generation.task.name, spec.sample_counts.train, generation.recipe)
     return PlannedChain(configuration, seed, chain, position)

@@ -12,8 +12,8 @@ from ban_ray.specs.parameters import conditional, continuous
 
 SELECT_BY = {"last": "the last generation", "best": "the best generation", "ensemble": "the ensemble of generations"}
 """Values of ``--target``, and whose error is a chain's."""
-ERROR, PARAMETERS, MULTIPLY_ACCUMULATES = "error", "parameters", "multiply-accumulates"
-TARGETS = (ERROR, PARAMETERS, MULTIPLY_ACCUMULATES)
+ERROR_TARGET, PARAMETERS, MULTIPLY_ACCUMULATES = "error", "parameters", "multiply-accumulates"
+TARGETS = (ERROR_TARGET, PARAMETERS, MULTIPLY_ACCUMULATES)
 DEFAULT_PATIENCE = 2
 """Generations; DenseNet-80-80 gains 0.80 points in its third after none in its second (workshop Table 1)."""
 
@@ -37,7 +37,7 @@ class SearchStrategy:
 
     sampler: str = "grid"
     samples: int | None = None
-    targets: tuple[str, ...] = (ERROR,)
+    targets: tuple[str, ...] = (ERROR_TARGET,)
     select_by: str = "last"
     stopping: bool = False
     patience: int = DEFAULT_PATIENCE
@@ -145,13 +145,13 @@ def _samples(options: SearchOptions, sampler: str, scale: Scale) -> int | None:
 
 def _targets(text: str | None) -> tuple[str, ...]:
     if text is None:
-        return (ERROR,)
+        return (ERROR_TARGET,)
     names = tuple(part.strip() for part in text.split(","))
-    if not set(names) <= set(TARGETS) or len(set(names)) < len(names) or ERROR not in names:
+    if not set(names) <= set(TARGETS) or len(set(names)) < len(names) or ERROR_TARGET not in names:
         raise UserError(
-            f"--minimise {text!r}: {ERROR}, alone or with {' and '.join(TARGETS[1:])}, with commas, is allowed"
+            f"--minimise {text!r}: {ERROR_TARGET}, alone or with {' and '.join(TARGETS[1:])}, with commas, is allowed"
         )
-    return (ERROR, *(name for name in TARGETS[1:] if name in names))
+    return (ERROR_TARGET, *(name for name in TARGETS[1:] if name in names))
 
 
 def _check_paper_protocol(sampler: str, stopping: bool, select_by: str, targets: tuple[str, ...]) -> None:
@@ -160,7 +160,7 @@ def _check_paper_protocol(sampler: str, stopping: bool, select_by: str, targets:
         f"only --sampler grid, not {sampler}: it holds no data out to select on": not SAMPLERS[sampler].is_listing,
         "no --stopping: it holds no data out to compare chains on": stopping,
         f"only --target last, not {select_by}: it holds no data out": select_by != "last",
-        f"only --minimise error, not {','.join(targets)}: it selects nothing": targets != (ERROR,),
+        f"only --minimise error, not {','.join(targets)}: it selects nothing": targets != (ERROR_TARGET,),
     }
     for rule, is_broken in refused.items():
         if is_broken:

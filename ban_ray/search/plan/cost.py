@@ -69,7 +69,7 @@ def estimate(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str
         recipe, config = generation.recipe, step_config(spec, generation, known)
         if config not in measurements:
             measurements[config] = measured(config)
-        steps = recipe.epochs * steps_per_epoch(generation.task.name, spec.sizes.train, recipe)
+        steps = recipe.epochs * steps_per_epoch(generation.task.name, spec.sample_counts.train, recipe)
         alone[generation.key] = steps * measurements[config].seconds
         seconds += alone[generation.key] * recipe.workers
         multiply_accumulates += measurements[config].multiply_accumulates * steps * recipe.batch_size * recipe.unroll

@@ -37,7 +37,7 @@ def needed_bytes(plan: Plan, concurrent: int) -> int:
     """Bytes of all missing members, and of the checkpoints of as many of the largest as train at once."""
     spec = plan.spec
     weights = sorted((spec.parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing), reverse=True)
-    samples = spec.sizes.held_out + spec.sizes.test
+    samples = spec.sample_counts.held_out + spec.sample_counts.test
     predictions = samples * (spec.dataset.num_classes if spec.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
     members = sum(weights) + len(weights) * (predictions + _RECORD_BYTES)
     # A new checkpoint is whole before an old one goes.

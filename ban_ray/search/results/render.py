@@ -10,7 +10,7 @@ from ban_ray.cli.text import format_count, pluralised
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
-from ban_ray.search.config.strategy import ERROR
+from ban_ray.search.config.strategy import ERROR_TARGET
 from ban_ray.search.plan.plan import group_by_row, row_parameters
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.study.best import BestConfigurations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from analysis.tables.rows import Cell, Part, TableRow
 
 PARTS: "Sequence[tuple[Part, str]]" = (("test", "Test"), ("held_out", "Held-out"))
-WIDE = 160
+MAX_TABLE_WIDTH = 160
 """Characters of a table's longest line, however wide the console is."""
-MOST_ENDED_EARLY = 5
+MAX_LISTED = 5
 """Chains that ended early and are named; the others are counted."""
 
 
@@ -49,12 +49,12 @@ class Summary:
     """The result of a search.
 
     Attributes:
-        study: the storage as it was read, for the report.
+        published: the storage's members as they were read, for the report.
         columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
         sentence: whether there is a gain beyond noise.
     """
 
-    study: "Study"
+    published: "Study"
     spec: SearchSpec
     columns: Sequence[str]
     rows: Sequence[Row]
@@ -75,11 +75,11 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
     from analysis.data.study import Study
     from analysis.report.search_summary import summarise_search
 
-    study = Study(population.storage)
-    complete = [p for p in spec.chains if spec.strategy.stopping or study.records.keys() >= set(p.chain.keys)]
+    published = Study(population.storage)
+    complete = [p for p in spec.chains if spec.strategy.stopping or published.records.keys() >= set(p.chain.keys)]
     planned_of = {planned.chain.keys: planned for planned in complete}
     summary = summarise_search(
-        study,
+        published,
         [chain_record(planned) for planned in complete],
         seeds=spec.seeds,
         # Where members of the population taught generation 0, there is no baseline to compare with.
@@ -87,8 +87,8 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
         last=f"BAN-{spec.generations}" if spec.strategy.stopping else "",
         with_ensembles=lambda record: planned_of[record.keys].position.ensembles,
     )
-    for key in (key for planned in spec.chains for key in planned.chain.keys if key in study.damaged):
-        raise DamagedMember(study.damaged[key])
+    for key in (key for planned in spec.chains for key in planned.chain.keys if key in published.damaged):
+        raise DamagedMember(published.damaged[key])
     rows = []
     for name, chains in group_by_row(spec.chains).items():
         reasons = tuple(f"{planned.title}: {reason}" for planned, reason in failures if planned.position.row == name)
@@ -98,7 +98,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
             rows.append(Row(name, parameters, {"test": test.cells, "held_out": held_out.cells}, reasons))
         if not same_name:
             rows.append(Row(name, row_parameters(spec, chains), {"test": {}, "held_out": {}}, reasons))
-    return Summary(study, spec, summary.columns, rows, _sentence(spec, summary.comparisons))
+    return Summary(published, spec, summary.columns, rows, _sentence(spec, summary.comparisons))
 
 
 def _parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
@@ -136,7 +136,7 @@ def print_summary(summary: Summary, console: Console) -> None:
             continue
         spread = f", mean ± standard deviation over {seeds} seeds" if seeds > 1 else ""
         console.say(f"{title} {summary.spec.metric.heading}{spread}; students by {summary.objective}")
-        console.table(*_table(summary, part, min(console.width, WIDE)))
+        console.table(*_table(summary, part, min(console.width, MAX_TABLE_WIDTH)))
     if any(cell.filled for row in summary.rows for cell in row.cells["test"].values()):
         console.say("* with the baseline as a member, since that generation was not trained")
     for row in summary.rows:
@@ -149,14 +149,14 @@ def print_summary(summary: Summary, console: Console) -> None:
 def print_best(best: BestConfigurations, console: Console, *, always: bool) -> None:
     """Print the best configurations; with one plain target only if `always`, since a grid's table shows them."""
     targets = best.spec.strategy.targets
-    plain = targets == (ERROR,) and best.spec.strategy.select_by == "last"
-    if not best.num_finished or (plain and not always):
+    plain = targets == (ERROR_TARGET,) and best.spec.strategy.select_by == "last"
+    if not best.num_complete or (plain and not always):
         return
-    finished = pluralised(best.num_finished, "finished configuration")
+    finished = pluralised(best.num_complete, "finished configuration")
     if not best.best:
         console.say(f"None of {finished} is the best: all of them make the same chain")
         return
-    chains = f", which make {pluralised(best.different, 'different chain')}" * (best.different < best.num_finished)
+    chains = f", which make {pluralised(best.different, 'different chain')}" * (best.different < best.num_complete)
     stopped = f", {best.num_stopped} stopped before" if best.num_stopped else ""
     what = f"Pareto front of {' and '.join(targets)}" if len(targets) > 1 else "Best"
     console.say(
@@ -173,10 +173,10 @@ def print_ended_early(
     ended: Sequence[tuple[PlannedChain, ChainOutcome]], skipped: Sequence[str], console: Console
 ) -> None:
     """Print which chains ended before their last generation, and what was left out."""
-    for planned, outcome in ended[:MOST_ENDED_EARLY]:
+    for planned, outcome in ended[:MAX_LISTED]:
         console.say(f"{outcome.status} {planned.title}: {outcome.message}")
-    if len(ended) > MOST_ENDED_EARLY:
-        console.say(f"and {len(ended) - MOST_ENDED_EARLY} more chains ended early")
+    if len(ended) > MAX_LISTED:
+        console.say(f"and {len(ended) - MAX_LISTED} more chains ended early")
     for sentence in skipped:
         console.say(f"left out: {sentence}")
 
@@ -216,7 +216,7 @@ def best_as_json(
             {"row": row, "configuration": dict(configuration), **dict(zip(targets, values, strict=True))}
             for row, configuration, values in (best.best if best else ())
         ],
-        "configurations_finished": best.num_finished if best else 0,
+        "configurations_finished": best.num_complete if best else 0,
         "configurations_stopped": best.num_stopped if best else 0,
         "different_chains_finished": best.different if best else 0,
         "ended_early": [

@@ -22,7 +22,7 @@ class StoppedChainCleanup(ChainListener):
     def __init__(self, population: Population, *, keep: bool = False) -> None:
         self._population, self._keep = population, keep
         self._run_prefixes: dict[int, str] = {}
-        self._stopped: list[tuple[float, PlannedChain, str]] = []
+        self._ended_early: list[tuple[float, PlannedChain, str]] = []
 
     def add_trial(self, planned: PlannedChain, trial: TrialSpec) -> None:
         """Remember how the claims of a chain's trial are named."""
@@ -32,7 +32,7 @@ class StoppedChainCleanup(ChainListener):
         run_prefix = self._run_prefixes.get(id(planned))
         if run_prefix is not None and outcome.status in ("stopped", "saturated"):
             if not self._keep:
-                self._stopped.append((time.monotonic(), planned, run_prefix))
+                self._ended_early.append((time.monotonic(), planned, run_prefix))
             claims.release_runs(
                 self._population.storage, list(planned.chain.keys), lambda run: run.startswith(run_prefix)
             )
@@ -41,8 +41,8 @@ class StoppedChainCleanup(ChainListener):
     def sweep(self, min_age_s: float = LATE_WRITES_S) -> None:
         """Remove the checkpoints of chains that were stopped at least `min_age_s` seconds ago."""
         now = time.monotonic()
-        due = [entry for entry in self._stopped if now - entry[0] >= min_age_s]
-        self._stopped = [entry for entry in self._stopped if entry not in due]
+        due = [entry for entry in self._ended_early if now - entry[0] >= min_age_s]
+        self._ended_early = [entry for entry in self._ended_early if entry not in due]
         for _, planned, run_prefix in due:
             for key in planned.chain.keys:
                 if key in self._population:

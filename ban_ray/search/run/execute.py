@@ -14,7 +14,7 @@ from ban_ray.cluster import WorkerGroup, connect, disconnect
 from ban_ray.cluster.nodes import require_shared
 from ban_ray.population import Population, claims, failures
 from ban_ray.runtime.messages import RunContext, TrialSpec
-from ban_ray.runtime.trial import TrainFunction
+from ban_ray.runtime.trial import JobRunner
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan.disk_space import check_disk_space
 from ban_ray.search.plan.plan import Plan
@@ -73,13 +73,13 @@ class _MissingGenerations(ChainListener):
 
 
 def execute(
-    plan: Plan, population: Population, paths: SearchPaths, console: Console, train: TrainFunction | None = None
+    plan: Plan, population: Population, paths: SearchPaths, console: Console, runner: JobRunner | None = None
 ) -> ExecutionResult:
     """Train what is missing.
 
     Args:
         plan: the whole plan of a grid; of a sampled search a plan without chains.
-        train: stands in for the training of a chain's generations.
+        runner: stands in for the training of a chain's generations.
 
     Raises:
         UserError: the cluster does not answer or cannot hold a worker group.
@@ -104,7 +104,7 @@ def execute(
             if state is None:
                 state = SearchState.open(spec, population, paths.folder, paths.name)
             run = _Run(plan, state, population, paths, execution, group, concurrent)
-            controller = run.train(console, missing, cleanup, train)
+            controller = run.train(console, missing, cleanup, runner)
     finally:
         # The workers have ended with the connection.
         claims.release_runs(population.storage, sorted(missing.keys), lambda run: run.startswith(f"{execution}-"))
@@ -157,7 +157,7 @@ class _Run:
         console: Console,
         missing: _MissingGenerations,
         cleanup: StoppedChainCleanup,
-        train: TrainFunction | None,
+        runner: JobRunner | None,
     ) -> SearchController:
         """Train the chains of the queue; returns the controller with what has failed or was interrupted."""
         # Ray reads its environment when it is imported, so this comes after the connection.
@@ -196,7 +196,7 @@ class _Run:
                     concurrent=self.concurrent,
                     folder=str(ray_folder),
                     name=self.execution,
-                    train=train,
+                    runner=runner,
                 )
                 controller.finish()
         return controller

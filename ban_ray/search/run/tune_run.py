@@ -17,7 +17,7 @@ from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.cluster.orphaned_groups import DRIVER, reap_orphans
 from ban_ray.runtime.broker import request_stop, start_broker, stop_all
-from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, TrainFunction, run_trial
+from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, JobRunner, run_trial
 from ban_ray.runtime.warm_group import abort_group
 from ban_ray.search.schedule.controller import SearchController
 
@@ -39,8 +39,8 @@ class ChainSearcher(Searcher):
         return True
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        chain = self._controller.start_trial(trial_id)
-        return str(Searcher.FINISHED) if chain is None and self._controller.queue.finished else chain
+        chain = self._controller.next_trial_config(trial_id)
+        return str(Searcher.FINISHED) if chain is None and self._controller.queue.is_exhausted else chain
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         self._controller.on_trial_complete(trial_id, result or {}, error)
@@ -52,7 +52,7 @@ class ChainSearcher(Searcher):
         raise NotImplementedError("a search is started anew, never restored")
 
 
-class GenerationScheduler(FIFOScheduler):
+class ChainScheduler(FIFOScheduler):
     """Tune's scheduler: starts trials in their order, and stops those whose chain ends by a result.
 
     Tune's own schedulers compare trials by one count of epochs, which is another generation for a chain that was
@@ -94,7 +94,7 @@ class GenerationScheduler(FIFOScheduler):
 
 
 def run_trials(
-    controller: SearchController, *, concurrent: int, folder: str, name: str, train: TrainFunction | None = None
+    controller: SearchController, *, concurrent: int, folder: str, name: str, runner: JobRunner | None = None
 ) -> None:
     """Run every chain of a controller as one Tune trial, within the queue's time budget.
 
@@ -102,13 +102,13 @@ def run_trials(
         concurrent: chains at once.
         folder: for Tune's own files.
         name: name of the run, on the dashboard, and of the broker.
-        train: stands in for the training of a chain's generations.
+        runner: stands in for the training of a chain's generations.
 
     Raises:
         KeyboardInterrupt: the user interrupted; published generations stay.
         ClusterLost: Ray's node of this process died; published generations stay.
     """
-    function = run_trial if train is None else tune.with_parameters(run_trial, train=train)
+    function = run_trial if runner is None else tune.with_parameters(run_trial, runner=runner)
 
     class ChainDriver(ray_internals.train_function_trainable(function)):  # type: ignore[misc]
         """The process of a trial, which further trials reuse."""
@@ -138,7 +138,7 @@ def run_trials(
             ChainDriver,
             tune_config=tune.TuneConfig(
                 search_alg=ChainSearcher(controller),
-                scheduler=GenerationScheduler(controller, broker, concurrent),
+                scheduler=ChainScheduler(controller, broker, concurrent),
                 num_samples=-1,
                 max_concurrent_trials=concurrent,
                 time_budget_s=None if remaining_s is None else remaining_s + STOP_GRACE_S,

@@ -47,7 +47,7 @@ class ConfigurationTracker(ChainListener):
         self._spec, self._study, self._population, self._stopping = spec, study, population, stopping
         self._states: dict[str, _ConfigurationState] = {}
         self._finished = set(finished)
-        self.stopped: list[tuple[PlannedChain, ChainOutcome]] = []
+        self.ended_early: list[tuple[PlannedChain, ChainOutcome]] = []
 
     def add(self, chains: tuple[PlannedChain, ...]) -> None:
         """Expect the chains of a configuration."""
@@ -60,7 +60,7 @@ class ConfigurationTracker(ChainListener):
     def on_chain_start(self, planned: PlannedChain) -> None:
         state = self._states[configuration_id(planned.configuration)]
         if state.trial_number is None and not self.is_finished(planned.configuration):
-            state.trial_number = self._study.start_trial(planned.configuration)
+            state.trial_number = self._study.open_trial(planned.configuration)
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         state = self._states[configuration_id(planned.configuration)]
@@ -68,13 +68,13 @@ class ConfigurationTracker(ChainListener):
         state.remaining.remove(planned)
         state.outcomes.setdefault(outcome.status, []).append(f"seed {planned.seed}: {outcome.message}")
         if outcome.status in ("stopped", "saturated"):
-            self.stopped.append((planned, outcome))
+            self.ended_early.append((planned, outcome))
         if not state.remaining and state.trial_number is not None:
             self._close(state, state.trial_number)
 
     def add_from_population(self, chains: Sequence[PlannedChain], values: Sequence[float]) -> None:
         """Enter a configuration into the study that other searches have trained."""
-        number = self._study.start_trial(chains[0].configuration)
+        number = self._study.open_trial(chains[0].configuration)
         self._tell(chains, number, TrialState.COMPLETE, {FROM_POPULATION: True}, values)
 
     def interrupt(self) -> None:

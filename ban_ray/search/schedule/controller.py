@@ -53,8 +53,12 @@ class SearchController:
         self.failed: list[tuple[PlannedChain, str]] = []
         self.interrupted: list[PlannedChain] = []
 
-    def start_trial(self, trial_id: str) -> dict[str, str] | None:
-        """The next chain as the configuration of a trial; None when no chain can start now."""
+    def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
+        """Start the next chain: its `TrialSpec` in JSON, as Tune's ``config`` of this trial.
+
+        Returns:
+            None where no chain can start now.
+        """
         planned = self.queue.next()
         if planned is None:
             return None

@@ -10,7 +10,7 @@ from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung, is_saturated, num_promoted, should_prune
 from ban_ray.specs.parameters import configuration_id
 
-RungEvent = EpochEnded | Published
+ErrorEvent = EpochEnded | Published
 
 
 class StoppingRule:
@@ -24,10 +24,10 @@ class StoppingRule:
         """
         return None
 
-    def add_completed(self, planned: PlannedChain) -> None:
+    def record_published(self, planned: PlannedChain) -> None:
         """Record the rung results of a chain from an earlier run or another search without deciding on it."""
 
-    def restore(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
+    def restore_errors(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
         """Record the rung results of a configuration that an earlier run stopped.
 
         Args:
@@ -44,13 +44,13 @@ class StoppingRule:
 class _RungResults:
     """A configuration at a rung: its targets after the error; the generation's key and its error, by seed."""
 
-    sizes: tuple[float, ...]
+    size_targets: tuple[float, ...]
     keys: dict[int, str] = field(default_factory=dict)
     errors: dict[int, float] = field(default_factory=dict)
 
     @property
     def targets(self) -> tuple[float, ...]:
-        return (statistics.fmean(self.errors.values()), *self.sizes)
+        return (statistics.fmean(self.errors.values()), *self.size_targets)
 
 
 class EarlyStopping(StoppingRule):
@@ -62,7 +62,7 @@ class EarlyStopping(StoppingRule):
     Args:
         patience: generations without a gain after which a chain is saturated.
         min_gain: points of held-out error that count as a gain.
-        sizes: the targets of a chain after the error.
+        size_targets: the targets of a chain after the error.
         member_events: the events that the training of a chain's generation, by its number, would have sent at the
             rungs; none where it is no member.
     """
@@ -72,11 +72,11 @@ class EarlyStopping(StoppingRule):
         *,
         patience: int,
         min_gain: float,
-        sizes: Callable[[PlannedChain], tuple[float, ...]],
-        member_events: Callable[[PlannedChain, int], Sequence[RungEvent]],
+        size_targets: Callable[[PlannedChain], tuple[float, ...]],
+        member_events: Callable[[PlannedChain, int], Sequence[ErrorEvent]],
     ) -> None:
         self._patience, self._min_gain = patience, min_gain
-        self._sizes, self._member_events = sizes, member_events
+        self._size_targets, self._member_events = size_targets, member_events
         self._rungs: dict[Rung, dict[str, _RungResults]] = {}
         self._errors: dict[tuple[str, int], dict[int, float]] = {}
         self._stopped: dict[str, ChainOutcome] = {}
@@ -96,15 +96,15 @@ class EarlyStopping(StoppingRule):
             if was_recorded or not rungs or self._events_of(planned, event.generation + 1):
                 return None
             return self._decide(planned, rungs[-1]) if rungs[-1] is not None else None
-        rung = self._record(planned, event) if isinstance(event, RungEvent) else None
+        rung = self._record(planned, event) if isinstance(event, ErrorEvent) else None
         return self._decide(planned, rung) if rung is not None else None
 
-    def add_completed(self, planned: PlannedChain) -> None:
+    def record_published(self, planned: PlannedChain) -> None:
         for number in range(len(planned.chain.generations)):
             for event in self._events_of(planned, number):
                 self._record(planned, event)
 
-    def restore(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
+    def restore_errors(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
         for step, error in errors.items():
             rung = Rung.from_step(step)
             results = self._results(chains[0], rung)
@@ -124,10 +124,10 @@ class EarlyStopping(StoppingRule):
         results = self._rungs.get(rung, {}).get(configuration_id(planned.configuration))
         return results is not None and planned.seed in results.errors
 
-    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[RungEvent]:
+    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[ErrorEvent]:
         return self._member_events(planned, number) if number < len(planned.chain.generations) else ()
 
-    def _record(self, planned: PlannedChain, event: RungEvent) -> Rung | None:
+    def _record(self, planned: PlannedChain, event: ErrorEvent) -> Rung | None:
         """Record the error of an event.
 
         Returns:
@@ -151,7 +151,7 @@ class EarlyStopping(StoppingRule):
     def _results(self, planned: PlannedChain, rung: Rung) -> _RungResults:
         at_rung, identifier = self._rungs.setdefault(rung, {}), configuration_id(planned.configuration)
         if identifier not in at_rung:
-            at_rung[identifier] = _RungResults(self._sizes(planned))
+            at_rung[identifier] = _RungResults(self._size_targets(planned))
         return at_rung[identifier]
 
     def _decide(self, planned: PlannedChain, rung: Rung) -> ChainOutcome | None:
@@ -163,7 +163,7 @@ class EarlyStopping(StoppingRule):
         # Chains that share this very generation, such as one teacher, do not differ here; nor do others among
         # themselves, such as equal chains, which count once.
         others = {
-            (frozenset(other.keys.items()), other.sizes): other.targets
+            (frozenset(other.keys.items()), other.size_targets): other.targets
             for other in results.values()
             if set(own.keys.values()).isdisjoint(other.keys.values())
         }

@@ -13,7 +13,7 @@ from ban_ray.search.schedule.configurations import ConfigurationTracker
 from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import DONE
 from ban_ray.search.study import records, targets
-from ban_ray.search.study.sampler import ConfigurationSource
+from ban_ray.search.study.configuration_source import ConfigurationSource
 from ban_ray.search.study.study import FROM_POPULATION, SearchStudy, rung_errors
 from ban_ray.specs.parameters import Configuration, configuration_id, continuous, grid
 
@@ -34,12 +34,12 @@ class Proposals:
         spec: SearchSpec,
         population: Population,
         name: str,
-        source: ConfigurationSource,
+        configurations: ConfigurationSource,
         tracker: ConfigurationTracker,
         stopping: StoppingRule,
     ) -> None:
         self._spec, self._population, self._name = spec, population, name
-        self._source, self._tracker, self._stopping = source, tracker, stopping
+        self._configurations, self._tracker, self._stopping = configurations, tracker, stopping
         self._pending: list[Configuration] = []
         self._num_configurations = 0
         self._is_exhausted = False
@@ -56,16 +56,21 @@ class Proposals:
             self._add(trial.params)
             # Optuna gives a pruned trial its last intermediate value.
             values = trial.values if trial.state == TrialState.COMPLETE else None
-            self._source.tell(trial.params, trial.state, values, rung_errors(trial))
+            self._configurations.tell(trial.params, trial.state, values, rung_errors(trial))
             self._num_configurations += FROM_POPULATION not in trial.user_attrs
         self._add_from_population()
-        pending = {configuration_id(c): c for c in (*study.started(finished), *study.of_other_studies())}
+        pending = {
+            configuration_id(c): c
+            for c in (*study.unfinished_configurations(finished), *study.completed_in_other_studies())
+        }
         self._pending = [c for c in pending.values() if not self._tracker.is_finished(c) and self._is_valid(c)]
 
     @property
     def skipped(self) -> list[str]:
         """Sentences about proposals that were passed over, and about samples that could not be made."""
-        sentences = [f"{count} proposals were passed over: {reason}" for reason, count in self._source.rejected.items()]
+        sentences = [
+            f"{count} proposals were passed over: {reason}" for reason, count in self._configurations.rejected.items()
+        ]
         if self._is_exhausted:
             sentences.append(
                 f"the space has no further configuration: {self._num_configurations} of "
@@ -83,9 +88,9 @@ class Proposals:
         while not self._spec.is_sampled or self.remaining:
             configuration = self._pending.pop(0) if self._pending else None
             if configuration is not None:
-                self._source.tell_started(configuration)
+                self._configurations.tell_started(configuration)
             else:
-                configuration = self._source.ask(self._num_configurations)
+                configuration = self._configurations.ask(self._num_configurations)
             if configuration is None:
                 self._is_exhausted = self._spec.is_sampled
                 return None
@@ -100,7 +105,7 @@ class Proposals:
         for planned in self._add(configuration):
             records.write_chain(self._population.storage, planned, self._name)
             if targets.is_chain_complete(self._population, planned):
-                self._stopping.add_completed(planned)
+                self._stopping.record_published(planned)
                 self._tracker.on_chain_end(planned, DONE)
             elif not self._tracker.is_finished(configuration):
                 open_chains.append(planned)
@@ -129,7 +134,7 @@ class Proposals:
                 continue
             self._add(configuration)
             for planned in chains:
-                self._stopping.add_completed(planned)
+                self._stopping.record_published(planned)
             self._tracker.add_from_population(chains, values)
             self.num_from_population += 1
 

@@ -36,7 +36,7 @@ class ChainQueue:
         self._deadline: float | None = None
         self._trained = 0
         self._running: dict[int, int] = {}
-        self.finished = False
+        self.is_exhausted = False
         self.skipped: list[str] = []
 
     def start(self) -> None:
@@ -70,9 +70,9 @@ class ChainQueue:
     def next(self) -> PlannedChain | None:
         """The next chain to start; None if there is none now, and `finished` is set if there will be none."""
         self.close()
-        if self.finished or not self.refill():
+        if self.is_exhausted or not self.refill():
             # Proposals do not wait for running chains, so an empty queue is final.
-            self.finished = True
+            self.is_exhausted = True
             return None
         num_missing = 0
         if self._max_generations is not None:
@@ -92,7 +92,7 @@ class ChainQueue:
 
     def close(self) -> None:
         """Note what was skipped if the time budget was too short."""
-        if self.out_of_time and not self.finished:
+        if self.out_of_time and not self.is_exhausted:
             self._finish("--time-budget is used up")
 
     def on_generation_trained(self, planned: PlannedChain) -> None:
@@ -111,7 +111,7 @@ class ChainQueue:
         return cancelled
 
     def _finish(self, reason: str) -> None:
-        self.finished = True
+        self.is_exhausted = True
         more = "" if self._propose is None else " and the configurations not yet proposed"
         count = len(self._waiting)
         waiting = f"{count} waiting {'chain' if count == 1 else 'chains'}"

@@ -11,11 +11,12 @@ from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.schedule.configurations import ConfigurationTracker
-from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent, StoppingRule
+from ban_ray.search.schedule.early_stopping import EarlyStopping, ErrorEvent, StoppingRule
 from ban_ray.search.schedule.proposals import Proposals
 from ban_ray.search.schedule.queue import ChainQueue
-from ban_ray.search.study import distributions, records, targets
-from ban_ray.search.study.sampler import configuration_source
+from ban_ray.search.study import records, targets
+from ban_ray.search.study.configuration_source import configuration_source
+from ban_ray.search.study.distributions import distributions_of_list, distributions_of_parameters
 from ban_ray.search.study.study import SearchStudy, rung_errors
 
 
@@ -38,13 +39,15 @@ class SearchState:
         """Write the search down and open its study, with the configurations that are finished already."""
         strategy, scale = spec.strategy, spec.scale
         records.write_search(population.storage, spec, name)
-        known = distributions.of_parameters(scale.parameters) or distributions.of_list(scale.configurations)
-        source = configuration_source(spec)
-        study = SearchStudy(folder / "study.journal", records.study_name(spec, name), known, source, strategy.targets)
+        known = distributions_of_parameters(scale.parameters) or distributions_of_list(scale.configurations)
+        configurations = configuration_source(spec)
+        study = SearchStudy(
+            folder / "study.journal", records.study_name(spec, name), known, configurations, strategy.targets
+        )
         finished = targets.finished_configurations(spec, study, population)
         stopping = _stopping_rule(spec, study, population, finished)
         tracker = ConfigurationTracker(spec, study, population, finished, stopping)
-        proposals = Proposals(spec, population, name, source, tracker, stopping)
+        proposals = Proposals(spec, population, name, configurations, tracker, stopping)
         open_chains: list[PlannedChain] = []
         if spec.is_sampled:
             proposals.resume(study, finished)
@@ -61,7 +64,7 @@ class SearchState:
         return cls(study, tracker, stopping, proposals, queue)
 
 
-def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
+def rung_events(population: Population, planned: PlannedChain, number: int) -> list[ErrorEvent]:
     """The events that a member's training would have sent at the rungs; none where it is no member."""
     generation = planned.chain.generations[number]
     rung, epochs = generation.recipe.rung_epoch, generation.recipe.epochs
@@ -69,8 +72,8 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
         member = population.get(generation.key)
         if member is None:
             return []
-        events: list[RungEvent] = [
-            EpochEnded(generation=number, key=member.key, epochs=epochs, rung=rung, values=record)
+        events: list[ErrorEvent] = [
+            EpochEnded(generation=number, key=member.key, epochs=epochs, rung_epoch=rung, values=record)
             for record in (population.history(member) if rung is not None else ())
             if record["epoch"] == rung
         ]
@@ -89,17 +92,17 @@ def _stopping_rule(
     rule = EarlyStopping(
         patience=spec.strategy.patience,
         min_gain=spec.strategy.min_gain,
-        sizes=lambda planned: targets.size_targets(spec, planned.chain.generations[-1:]),
+        size_targets=lambda planned: targets.size_targets(spec, planned.chain.generations[-1:]),
         member_events=lambda planned, number: rung_events(population, planned, number),
     )
     for trial in finished.values():
         chains = spec.chains_of(trial.params)
         for planned in chains:
-            rule.add_completed(planned)
+            rule.record_published(planned)
         if trial.state == TrialState.PRUNED:
-            rule.restore(chains, rung_errors(trial))
-    for configuration in study.started(finished):
+            rule.restore_errors(chains, rung_errors(trial))
+    for configuration in study.unfinished_configurations(finished):
         if not invalid_reason(spec, configuration):
             for planned in spec.chains_of(configuration):
-                rule.add_completed(planned)
+                rule.record_published(planned)
     return rule

@@ -6,7 +6,7 @@ from optuna.trial import TrialState
 
 from ban_ray.evaluation.pareto import pareto_front
 from ban_ray.search.config.spec import SearchSpec, invalid_reason
-from ban_ray.search.config.strategy import ERROR
+from ban_ray.search.config.strategy import ERROR_TARGET
 from ban_ray.search.plan.equal_chains import Keys, keys_of
 from ban_ray.search.study.study import SearchStudy
 from ban_ray.specs.parameters import Configuration
@@ -20,14 +20,14 @@ class BestConfigurations:
         spec: the search, whose strategy names the targets.
         best: name of the row, configuration and values of each; of configurations that make the same chain the first
             one, and none where all that have finished or were stopped make the same.
-        num_finished: number of configurations that have values.
+        num_complete: number of configurations that have values.
         num_stopped: number of configurations that were stopped before.
         different: number of different chains that the finished configurations make.
     """
 
     spec: SearchSpec
     best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
-    num_finished: int
+    num_complete: int
     num_stopped: int
     different: int
 
@@ -36,11 +36,11 @@ def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None
     """The Pareto front of a study; None under the paper protocol, which selects nothing."""
     if spec.context.task.protocol == "paper":
         return None
-    trials = [trial for trial in study.finished().values() if not invalid_reason(spec, trial.params)]
+    trials = [trial for trial in study.ended_trials().values() if not invalid_reason(spec, trial.params)]
     # Optuna gives a pruned trial its last intermediate value.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])
-    if spec.strategy.targets == (ERROR,):
+    if spec.strategy.targets == (ERROR_TARGET,):
         # Ties are all best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
     keys = {trial.number: keys_of(spec.chains_of(trial.params)) for trial in trials}

@@ -7,12 +7,12 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from ban_ray.specs.parameters import Choice, Configuration, IntRange, Parameter, Parameters
 
 
-def of_parameters(parameters: Parameters) -> dict[str, BaseDistribution]:
+def distributions_of_parameters(parameters: Parameters) -> dict[str, BaseDistribution]:
     """A distribution for each parameter."""
-    return {name: of_parameter(parameter) for name, parameter in parameters.items()}
+    return {name: distribution_of_parameter(parameter) for name, parameter in parameters.items()}
 
 
-def of_parameter(parameter: Parameter) -> BaseDistribution:
+def distribution_of_parameter(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, Choice):
         return CategoricalDistribution(parameter.values)
     if isinstance(parameter, IntRange):
@@ -24,7 +24,7 @@ def of_parameter(parameter: Parameter) -> BaseDistribution:
     return FloatDistribution(parameter.low, high_reached, log=parameter.log, step=parameter.step)
 
 
-def of_list(configurations: Sequence[Configuration]) -> dict[str, BaseDistribution]:
+def distributions_of_list(configurations: Sequence[Configuration]) -> dict[str, BaseDistribution]:
     """Categorical distributions over the values that the configurations take."""
     names = list(dict.fromkeys(name for configuration in configurations for name in configuration))
     return {
@@ -33,7 +33,7 @@ def of_list(configurations: Sequence[Configuration]) -> dict[str, BaseDistributi
     }
 
 
-def of_configuration(
+def distributions_of_configuration(
     configuration: Configuration, distributions: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
     """Those that a configuration has values of."""

@@ -13,7 +13,7 @@ from ban_ray.population import Storage
 from ban_ray.population.layout import SEARCHES, chain_folder, search_file
 from ban_ray.population.search_records import ChainRecord, SearchRecord
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
-from ban_ray.search.config.strategy import ERROR
+from ban_ray.search.config.strategy import ERROR_TARGET
 from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
 
@@ -33,7 +33,7 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
         "task": context.task.model_dump(),
         "recipe": context.recipe.model_dump(exclude=newer_fields),
         "objective": context.objective.model_dump(),
-        **({"code": list(spec.code)} if spec.code else {}),
+        **({"code": list(spec.code_digests)} if spec.code_digests else {}),
         "network": None if context.network is None else vars(context.network),
         "configurations": [dict(configuration) for configuration in spec.scale.configurations],
         **({"parameters": parameters_as_json(spec.scale.parameters)} if spec.scale.parameters else {}),
@@ -71,7 +71,7 @@ def study_name(spec: SearchSpec, name: str) -> str:
     """The Optuna study's name: one study holds the values of these generations, seeds and targets."""
     strategy = spec.strategy
     parts = [name, f"{spec.generations} generations", f"seeds {','.join(map(str, spec.seeds))}"]
-    if strategy.targets != (ERROR,) or strategy.select_by != "last":
+    if strategy.targets != (ERROR_TARGET,) or strategy.select_by != "last":
         parts.append(f"{','.join(strategy.targets)} of {strategy.select_by}")
     return ", ".join(parts)
 

@@ -11,8 +11,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from ban_ray.search.study.distributions import of_configuration
-from ban_ray.search.study.sampler import ConfigurationSource
+from ban_ray.search.study.configuration_source import ConfigurationSource
+from ban_ray.search.study.distributions import distributions_of_configuration
 from ban_ray.specs.parameters import Configuration, configuration_id
 
 INTERRUPTED, FROM_POPULATION, SATURATED = "interrupted", "found", "saturated"
@@ -25,7 +25,7 @@ class SearchStudy:
     """A persistent study in a file of its own, which ``optuna-dashboard FILE`` opens.
 
     Args:
-        source: learns each result too.
+        configurations: the source of configurations, which learns each result too.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class SearchStudy:
         file: Path,
         name: str,
         distributions: Mapping[str, BaseDistribution],
-        source: ConfigurationSource,
+        configurations: ConfigurationSource,
         targets: Sequence[str] = ("error",),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -51,17 +51,17 @@ class SearchStudy:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._study.set_metric_names(list(targets))
-        self._distributions, self._source = dict(distributions), source
+        self._distributions, self._configurations = dict(distributions), configurations
         # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
         for study in self._all_studies():
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 _interrupt(study, trial.number)
 
-    def finished(self) -> dict[str, FrozenTrial]:
+    def ended_trials(self) -> dict[str, FrozenTrial]:
         """Trials that have ended with values or were stopped, by the digest of their configuration."""
         return {configuration_id(trial.params): trial for trial in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
 
-    def started(self, finished: Collection[str]) -> list[Configuration]:
+    def unfinished_configurations(self, finished: Collection[str]) -> list[Configuration]:
         """Configurations that this search has started, without the finished ones, in the order of their trials."""
         trials = self._trials(TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
         started = {
@@ -69,7 +69,7 @@ class SearchStudy:
         }
         return [configuration for identifier, configuration in started.items() if identifier not in finished]
 
-    def of_other_studies(self) -> list[Configuration]:
+    def completed_in_other_studies(self) -> list[Configuration]:
         """Configurations that have values in other studies of this file, such as one of fewer seeds."""
         configurations: dict[str, Configuration] = {}
         for study in self._all_studies():
@@ -78,7 +78,7 @@ class SearchStudy:
                     configurations.setdefault(configuration_id(trial.params), trial.params)
         return list(configurations.values())
 
-    def start_trial(self, configuration: Configuration) -> int:
+    def open_trial(self, configuration: Configuration) -> int:
         """Open a running trial for a configuration.
 
         Returns:
@@ -89,7 +89,7 @@ class SearchStudy:
             create_trial(
                 state=TrialState.RUNNING,
                 params=dict(configuration),
-                distributions=of_configuration(configuration, self._distributions),
+                distributions=distributions_of_configuration(configuration, self._distributions),
             )
         )
         return number
@@ -116,7 +116,7 @@ class SearchStudy:
         for name, attribute in user_attrs.items():
             trial.set_user_attr(name, attribute)
         self._study.tell(number, values, state=state)
-        self._source.tell(configuration, state, values, rung_errors)
+        self._configurations.tell(configuration, state, values, rung_errors)
 
     def interrupt(self, number: int) -> None:
         """Close a trial whose configuration will be run again later."""

@@ -12,7 +12,7 @@ from ban_ray.evaluation import ensembles
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.population import Member, Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
-from ban_ray.search.config.strategy import ERROR, PARAMETERS
+from ban_ray.search.config.strategy import ERROR_TARGET, PARAMETERS
 from ban_ray.search.study.study import SATURATED, SearchStudy
 from ban_ray.specs import Generation
 
@@ -44,7 +44,7 @@ def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Po
     open again where a member of it is gone. Configurations that are too large now are left out.
     """
     finished = {}
-    for identifier, trial in study.finished().items():
+    for identifier, trial in study.ended_trials().items():
         if invalid_reason(spec, trial.params):
             continue
         is_complete = all(is_chain_complete(population, planned) for planned in spec.chains_of(trial.params))
@@ -65,17 +65,17 @@ def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[f
     return tuple(
         float(sum(_size(spec, name, generation) for generation in generations))
         for name in spec.strategy.targets
-        if name != ERROR
+        if name != ERROR_TARGET
     )
 
 
 def _chain_targets(spec: SearchSpec, population: Population, planned: PlannedChain) -> tuple[float, ...]:
     members = load_chain(population, planned)
-    error, numbers = _held_out_error(spec.strategy.select_by, population, planned.metric, members)
+    error, numbers = _chain_error(spec.strategy.select_by, population, planned.metric, members)
     return error, *size_targets(spec, [planned.chain.generations[number] for number in numbers])
 
 
-def _held_out_error(
+def _chain_error(
     select_by: str, population: Population, metric: Metric, members: Sequence[Member]
 ) -> tuple[float, Sequence[int]]:
     """A chain's error, and the generations that have it; the last one's on test if nothing is held out."""

@@ -204,7 +204,7 @@ def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(
     chains = [spec.chains_of(configuration)[0] for configuration in sizes]
     outcomes = Outcomes()
     controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name=tmp_path.name, train=Simulator(noise=0.3))
+    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name=tmp_path.name, runner=Simulator(noise=0.3))
     assert [outcomes.status[planned.slug] for planned in chains] == ["done", "stopped", "done", "done", "done"]
     drivers = [
         {population[key].provenance["process"] for key in planned.chain.keys if key in population} for planned in chains

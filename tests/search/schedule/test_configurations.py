@@ -35,7 +35,7 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
     for planned in state.proposals.propose() or []:
         state.tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        state.stopping.add_completed(planned)
+        state.stopping.record_published(planned)
         state.tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
     for planned in state.proposals.propose() or []:
         state.tracker.on_chain_start(planned)
@@ -46,10 +46,10 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
     assert set(pruned.intermediate_values) == {0, 1}
     assert pruned.user_attrs["reason"] == "seed 0: behind"
     assert complete.user_attrs["saturated"] == ["seed 0: no gain", "seed 1: no gain"]
-    assert len(state.tracker.stopped) == 4
+    assert len(state.tracker.ended_early) == 4
     best = find_best(spec, state.study)
     assert best is not None
-    assert (best.num_finished, best.num_stopped) == (1, 1)
+    assert (best.num_complete, best.num_stopped) == (1, 1)
     restarted = train_proposals(population, open_state(population, spec))
     assert len(restarted) == 8
     assert ids(restarted).isdisjoint({configuration_id(pruned.params), configuration_id(complete.params)})

@@ -60,7 +60,7 @@ def controller_of(
 
 
 def start(controller: SearchController, *trial_ids: str) -> list[Mapping[str, str] | None]:
-    return [controller.start_trial(trial_id) for trial_id in trial_ids]
+    return [controller.next_trial_config(trial_id) for trial_id in trial_ids]
 
 
 def test_a_trial_says_which_chain_it_trains() -> None:
@@ -101,7 +101,8 @@ def test_a_published_generation_is_taken_from_the_budget_and_a_reused_one_is_not
     controller.on_result("a", to_record(Reused(generation=0, key=chains[0].chain.keys[0])))
     controller.on_result("a", to_record(published(chains[0], 1, 20.0)))
     controller.on_trial_complete("a", DONE, error=False)
-    assert (controller.start_trial("b") is not None) == is_enough, "one was trained, and the next chain needs four"
+    has_next = controller.next_trial_config("b") is not None
+    assert has_next == is_enough, "one was trained, and the next chain needs four"
 
 
 def test_a_chain_that_is_stopped_takes_its_other_seeds_with_it() -> None:
@@ -111,7 +112,7 @@ def test_a_chain_that_is_stopped_takes_its_other_seeds_with_it() -> None:
     assert controller.on_result("a", to_record(published(chains[0], 0, 20.0)))
     controller.on_trial_complete("a", {}, error=False)
     assert recorder.ended == [(0, "stopped"), (0, "stopped")]
-    assert controller.start_trial("c") is None
+    assert controller.next_trial_config("c") is None
     assert controller.failed == []
 
 
@@ -153,6 +154,6 @@ def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.Monkey
 def test_a_pickled_copy_has_no_chains() -> None:
     controller, _ = controller_of([plan_chain(0)])
     copy = pickle.loads(pickle.dumps(controller))
-    assert copy.start_trial("a") is None
-    assert copy.queue.finished
-    assert controller.start_trial("a") is not None
+    assert copy.next_trial_config("a") is None
+    assert copy.queue.is_exhausted
+    assert controller.next_trial_config("a") is not None

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ban_ray.runtime.events import ChainEnded, Event, Waiting
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent
+from ban_ray.search.schedule.early_stopping import EarlyStopping, ErrorEvent
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung
 from tests.helpers.chains import epoch_ended, number_of, plan_chain, published, reused
@@ -17,7 +17,7 @@ MemberErrors = Mapping[str, tuple[float | None, float]]
 def make_rule(
     members: MemberErrors | None = None, sizes: Mapping[int, float] | None = None, patience: int = 2
 ) -> EarlyStopping:
-    def member_events(planned: PlannedChain, number: int) -> Sequence[RungEvent]:
+    def member_events(planned: PlannedChain, number: int) -> Sequence[ErrorEvent]:
         if members is None or (key := planned.chain.keys[number]) not in members:
             return []
         at_rung, at_end = members[key]
@@ -27,7 +27,7 @@ def make_rule(
     def size(planned: PlannedChain) -> tuple[float, ...]:
         return () if sizes is None else (sizes[number_of(planned)],)
 
-    return EarlyStopping(patience=patience, min_gain=0, sizes=size, member_events=member_events)
+    return EarlyStopping(patience=patience, min_gain=0, size_targets=size, member_events=member_events)
 
 
 def test_a_saturated_chain_ends_at_its_generations_end() -> None:
@@ -142,7 +142,7 @@ def test_only_the_last_member_of_a_chain_is_decided_on() -> None:
 def test_a_chain_that_resumes_is_not_decided_on_where_it_was() -> None:
     rule, chains = chains_with_members(8)
     for planned in chains:
-        rule.add_completed(planned)
+        rule.record_published(planned)
     assert [rule.on_event(planned, reused(planned, generation)) for planned in chains for generation in range(3)] == [
         None
     ] * 24
@@ -160,7 +160,7 @@ def test_a_chain_stopped_in_a_generation_is_compared_there_after_a_restart() -> 
         assert first.on_event(other, epoch_ended(other, 1, 9, 10.0)) is None
     assert first.on_event(planned, epoch_ended(planned, 1, 9, 14.0)) is not None
     restarted = make_rule()
-    restarted.restore([planned], first.rung_errors(planned))
+    restarted.restore_errors([planned], first.rung_errors(planned))
     assert restarted.rung_errors(planned) == {1: 13.0, 2: 14.0}
     outcomes = []
     for number in range(4, 7):
@@ -172,7 +172,7 @@ def test_a_chain_stopped_in_a_generation_is_compared_there_after_a_restart() -> 
 def test_complete_chains_are_compared_with_and_not_decided_on() -> None:
     rule = make_rule({plan_chain(number).chain.keys[0]: (None, 5.0 + number) for number in range(4)})
     for number in range(4):
-        rule.add_completed(plan_chain(number))
+        rule.record_published(plan_chain(number))
     assert reach(rule, 4, 50.0) is not None
     assert reach(rule, 0, 5.0, generation=1) is None
 

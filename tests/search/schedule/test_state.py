@@ -29,7 +29,7 @@ def end_early(population: Population, spec: SearchSpec, status: Status) -> tuple
     for planned in chains:
         state.tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        state.stopping.add_completed(planned)
+        state.stopping.record_published(planned)
         state.tracker.on_chain_end(planned, ChainOutcome(status, "behind"))
     return state, chains
 
@@ -46,7 +46,7 @@ def test_without_stopping_what_ended_early_is_trained_whole(population: Populati
     assert last.value == population[ended[0].chain.keys[-1]].metrics.held_out_error
     best = find_best(spec, restarted.study)
     assert best is not None
-    assert (best.num_finished, best.num_stopped) == (1, 0)
+    assert (best.num_complete, best.num_stopped) == (1, 0)
     assert not train_proposals(population, open_state(population, spec)), "told for good"
 
 
@@ -81,7 +81,7 @@ def test_what_is_too_large_now_is_neither_counted_nor_best(population: Populatio
     assert len(further) == 4 - len(small)
     best = find_best(spec, restarted.study)
     assert best is not None
-    assert best.num_finished == 4
+    assert best.num_complete == 4
     assert {configuration_id(configuration) for _, configuration, _ in best.best} <= small | ids(further)
 
 
@@ -93,7 +93,7 @@ def test_stopped_chains_are_compared_with_after_a_restart(population: Population
     rung = planned.chain.generations[0].recipe.rung_epoch
     assert rung is not None
     state.tracker.on_chain_start(planned)
-    event = epoch_ended(planned, 0, rung, 44.0).model_copy(update={"rung": rung})
+    event = epoch_ended(planned, 0, rung, 44.0).model_copy(update={"rung_epoch": rung})
     assert state.stopping.on_event(planned, event) is None
     state.tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
     restarted = open_state(population, spec)

@@ -9,8 +9,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from ban_ray.search.study.distributions import of_list, of_parameters
-from ban_ray.search.study.sampler import ListedConfigurations
+from ban_ray.search.study.configuration_source import ListedConfigurations
+from ban_ray.search.study.distributions import distributions_of_list, distributions_of_parameters
 from ban_ray.search.study.study import INTERRUPTED, SearchStudy
 from ban_ray.specs import Choice, FloatRange, IntRange
 from ban_ray.specs.parameters import Configuration, Parameters
@@ -50,11 +50,11 @@ def open_study(
     source: ListedConfigurations | None = None,
 ) -> SearchStudy:
     source = source or ListedConfigurations([])
-    return SearchStudy(folder / "study.journal", name, of_parameters(PARAMETERS), source, targets)
+    return SearchStudy(folder / "study.journal", name, distributions_of_parameters(PARAMETERS), source, targets)
 
 
 def complete(study: SearchStudy, configuration: Configuration, *values: float) -> None:
-    study.tell(study.start_trial(configuration), configuration, TrialState.COMPLETE, values=values)
+    study.tell(study.open_trial(configuration), configuration, TrialState.COMPLETE, values=values)
 
 
 def trials(folder: Path, name: str = "s") -> list[FrozenTrial]:
@@ -71,7 +71,7 @@ def test_complete_stopped_and_failed(tmp_path: Path) -> None:
     source = RecordingSource()
     study = open_study(tmp_path, source=source)
     three = {**TWO, "ratio": 1.0}
-    assert [study.start_trial(configuration) for configuration in (ONE, TWO, three)] == [0, 1, 2]
+    assert [study.open_trial(configuration) for configuration in (ONE, TWO, three)] == [0, 1, 2]
     assert states(tmp_path) == ["RUNNING"] * 3
     study.tell(
         0,
@@ -104,7 +104,7 @@ def test_stopped_with_several_targets_has_no_values(tmp_path: Path) -> None:
     study = open_study(tmp_path, targets=("error", "parameters"))
     complete(study, ONE, 12.5, 1000.0)
     study.tell(
-        study.start_trial(TWO),
+        study.open_trial(TWO),
         TWO,
         TrialState.PRUNED,
         user_attrs={"reason": "behind"},
@@ -126,20 +126,20 @@ def test_stopped_with_several_targets_has_no_values(tmp_path: Path) -> None:
 def test_a_killed_search_leaves_no_running_trial_and_begins_again_with_it(tmp_path: Path) -> None:
     killed = open_study(tmp_path)
     complete(killed, ONE, 1.0)
-    killed.start_trial(TWO)
+    killed.open_trial(TWO)
     restarted = open_study(tmp_path)
     assert states(tmp_path) == ["COMPLETE", "FAIL"]
     assert trials(tmp_path)[1].user_attrs["reason"] == INTERRUPTED
-    assert restarted.started(restarted.finished()) == [TWO]
+    assert restarted.unfinished_configurations(restarted.ended_trials()) == [TWO]
     complete(restarted, TWO, 2.0)
     last = open_study(tmp_path)
-    assert last.started(last.finished()) == []
+    assert last.unfinished_configurations(last.ended_trials()) == []
     assert states(tmp_path) == ["COMPLETE", "FAIL", "COMPLETE"]
-    assert len(open_study(tmp_path).finished()) == 2
+    assert len(open_study(tmp_path).ended_trials()) == 2
 
 
 def test_no_study_of_the_file_keeps_a_running_trial(tmp_path: Path) -> None:
-    open_study(tmp_path, "seeds 0").start_trial(ONE)
+    open_study(tmp_path, "seeds 0").open_trial(ONE)
     open_study(tmp_path, "seeds 0,1")
     assert states(tmp_path, "seeds 0") == ["FAIL"]
 
@@ -151,7 +151,7 @@ def test_a_line_without_its_end_is_cut_off(tmp_path: Path, num_lost: int) -> Non
     complete(study, ONE, 1.0)
     file = tmp_path / "study.journal"
     before = file.read_bytes()
-    study.start_trial(TWO)
+    study.open_trial(TWO)
     file.write_bytes(file.read_bytes()[:-num_lost])
     restarted = open_study(tmp_path)
     assert file.read_bytes().startswith(before)
@@ -162,14 +162,14 @@ def test_a_line_without_its_end_is_cut_off(tmp_path: Path, num_lost: int) -> Non
 def test_other_studies_of_the_file_tell_what_was_tried(tmp_path: Path) -> None:
     study = open_study(tmp_path, "seeds 0")
     complete(study, ONE, 1.0)
-    study.tell(study.start_trial(TWO), TWO, TrialState.PRUNED, rung_errors={0: 1.0})
+    study.tell(study.open_trial(TWO), TWO, TrialState.PRUNED, rung_errors={0: 1.0})
     wider = open_study(tmp_path, "seeds 0,1")
-    assert wider.of_other_studies() == [ONE], "what was stopped is not worth more seeds"
+    assert wider.completed_in_other_studies() == [ONE], "what was stopped is not worth more seeds"
 
 
 def test_a_list_of_configurations_is_categorical(tmp_path: Path) -> None:
     listed: list[Configuration] = [{"network": "a", "training": "labels"}, {"network": "b"}]
-    study = SearchStudy(tmp_path / "study.journal", "s", of_list(listed), ListedConfigurations(listed))
+    study = SearchStudy(tmp_path / "study.journal", "s", distributions_of_list(listed), ListedConfigurations(listed))
     for configuration in listed:
         complete(study, configuration, 1.0)
     assert [trial.params for trial in trials(tmp_path)] == listed
@@ -177,4 +177,4 @@ def test_a_list_of_configurations_is_categorical(tmp_path: Path) -> None:
 
 def test_a_value_outside_of_the_space_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ratio"):
-        open_study(tmp_path).start_trial({"family": "b", "ratio": 3.0})
+        open_study(tmp_path).open_trial({"family": "b", "ratio": 3.0})

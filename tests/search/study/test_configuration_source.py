@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from optuna.trial import TrialState
 
-from ban_ray.search.study.sampler import SampledConfigurations
+from ban_ray.search.study.configuration_source import SampledConfigurations
 from ban_ray.specs import Choice, FloatRange, IntRange, digest
 from ban_ray.specs.parameters import Configuration, Parameters, configuration_id, contains, grid
 

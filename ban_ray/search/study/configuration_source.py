@@ -15,7 +15,7 @@ from optuna.trial import TrialState, create_trial
 
 from ban_ray.search.config.spec import SearchSpec, invalid_reason
 from ban_ray.search.samplers import SAMPLERS
-from ban_ray.search.study.distributions import of_configuration, of_parameters
+from ban_ray.search.study.distributions import distributions_of_configuration, distributions_of_parameters
 from ban_ray.search.study.records import search_identity
 from ban_ray.specs import derive_seed, digest
 from ban_ray.specs.parameters import (
@@ -102,7 +102,7 @@ class SampledConfigurations(ConfigurationSource):
         super().__init__()
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._parameters, self._invalid_reason = parameters, invalid_reason
-        self._distributions = of_parameters(parameters)
+        self._distributions = distributions_of_parameters(parameters)
         self._seed, self._sampler, self._num_samples = int(identity[:15], 16), SAMPLERS[sampler], num_samples
         self._study = optuna.create_study(directions=["minimize"] * num_targets)
         self._running: dict[str, optuna.Trial] = {}
@@ -159,7 +159,7 @@ class SampledConfigurations(ConfigurationSource):
                 state=state,
                 values=None if values is None else list(values),
                 params=dict(configuration),
-                distributions=of_configuration(configuration, self._distributions),
+                distributions=distributions_of_configuration(configuration, self._distributions),
                 system_attrs=self._sampler.system_attrs(),
                 intermediate_values=intermediate_values,
             )
