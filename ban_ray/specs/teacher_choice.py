@@ -40,7 +40,7 @@ class TeacherChoice:
             return cls("generations", rest)
         if text == "best":
             return cls("best")
-        limit = re.fullmatch(r"best:parameters=([1-9][0-9_]{0,18})", text)
+        limit = re.fullmatch(r"best:parameters=([1-9](?:_?[0-9]){0,18})", text)
         if limit:
             return cls("best", max_parameters=int(limit[1]))
         raise ValueError(
