@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
+_MAX_VALUE_LENGTH = 40
+"""Characters up to which a value is quoted where two searches differ in it."""
 
 
 def search_identity(spec: SearchSpec) -> dict[str, object]:
@@ -63,8 +65,8 @@ def resolve_name(storage: Storage, spec: SearchSpec, name: str | None) -> str:
         return candidate
     if name is None:
         return _name_with_hash(spec)
-    different = sorted(field for field in identity if digest(recorded.get(field)) != digest(identity[field]))
-    raise UserError(f"--name {name!r} is taken by a search with another {' and '.join(different)}; choose another name")
+    different = "; ".join(_differences(recorded, identity))
+    raise UserError(f"--name {name!r} is taken by a search that differs in {different}; choose another name")
 
 
 def study_name(spec: SearchSpec, name: str) -> str:
@@ -74,6 +76,29 @@ def study_name(spec: SearchSpec, name: str) -> str:
     if strategy.targets != (ERROR_TARGET,) or strategy.select_by != "last":
         parts.append(f"{','.join(strategy.targets)} of {strategy.select_by}")
     return ", ".join(parts)
+
+
+def _differences(recorded: Mapping[str, object], current: Mapping[str, object], prefix: str = "") -> list[str]:
+    """The fields in which two identities differ, with both values where they are short."""
+    differences: list[str] = []
+    for field in sorted({*recorded, *current}):
+        old, new = recorded.get(field), current.get(field)
+        if (field in recorded) == (field in current) and digest(old) == digest(new):
+            continue
+        if isinstance(old, dict) and isinstance(new, dict):
+            differences.extend(_differences(old, new, f"{prefix}{field} "))
+            continue
+        there, here = _short_text(old), _short_text(new)
+        values = f" ({there} there, {here} here)" if max(len(there), len(here)) <= _MAX_VALUE_LENGTH else ""
+        differences.append(f"{prefix}{field}{values}")
+    return differences
+
+
+def _short_text(value: object) -> str:
+    """A value of an identity as a reader knows it."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {setting}" for name, setting in value.items() if setting not in (None, ""))
+    return "none" if value is None else str(value)
 
 
 def _recorded_identity(storage: Storage, name: str) -> dict[str, object] | None:

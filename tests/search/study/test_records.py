@@ -53,3 +53,28 @@ def test_a_search_json_that_is_none_is_one_sentence(population: Population, text
     population.storage.write("searches/mine/search.json", text.encode())
     with pytest.raises(UserError, match=r"searches/mine/search.json .* is damaged"):
         records.resolve_name(population.storage, resolve(SearchOptions(space="densenet_grid", seeds=(0,))), "mine")
+
+
+def test_a_taken_name_tells_every_difference_whichever_search_has_the_field(population: Population) -> None:
+    plain, taught = (
+        resolve(SearchOptions(space="chain", network="densenet-bc-10-4", seeds=(0,), epochs=epochs, teacher=teacher))
+        for epochs, teacher in ((9, "parent"), (8, "best"))
+    )
+    for first, second, epochs, teacher in (
+        (plain, taught, "recipe epochs (9 there, 8 here)", "teacher (none there, kind best here)"),
+        (taught, plain, "recipe epochs (8 there, 9 here)", "teacher (kind best there, none here)"),
+    ):
+        name = f"mine-{first.context.recipe.epochs}"
+        records.write_search(population.storage, first, name)
+        with pytest.raises(UserError) as refused:
+            records.resolve_name(population.storage, second, name)
+        assert epochs in str(refused.value)
+        assert teacher in str(refused.value)
+
+
+def test_a_difference_of_the_recorded_search_alone_is_named(population: Population) -> None:
+    plain = resolve(SearchOptions(space="chain", network="densenet-bc-10-4", seeds=(0,), epochs=9))
+    taught = resolve(SearchOptions(space="chain", network="densenet-bc-10-4", seeds=(0,), epochs=9, teacher="best"))
+    records.write_search(population.storage, taught, "mine")
+    with pytest.raises(UserError, match=r"differs in teacher \(kind best there, none here\); choose another name"):
+        records.resolve_name(population.storage, plain, "mine")
