@@ -1,6 +1,5 @@
 """The live view in a terminal: chains and generations as they are trained."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -35,16 +34,17 @@ class _ChainProgress:
     state: str = "queued"
     note: str = ""
     brief: str = ""
-    since: float = field(default_factory=time.monotonic)
 
     @property
     def number(self) -> int:
         return 0 if self.epoch is None else self.epoch.generation
 
     def gain(self) -> str:
-        """The last published generation's error against its teacher's."""
+        """The newest generation's error less that of the generation before it, in the metric's points."""
         last = max(self.errors, default=0)
-        return f"{self.errors[last] - self.errors[last - 1]:+.2f}" if last - 1 in self.errors else ""
+        if last - 1 not in self.errors:
+            return ""
+        return f"{self.planned.metric.difference(self.errors[last], self.errors[last - 1]):+.2f}"
 
     def seconds_left(self) -> float | None:
         """Of this chain, if what is left goes as fast as its newest epoch."""
@@ -65,6 +65,7 @@ class LiveProgress(ChainListener):
         self._published = 0
         metric = chains[0].metric if chains else ERROR
         self._held_out = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
+        self._gain = f"gain, {metric.points}"
         self._rate = f"{metric.samples}/s"
         self._live = Live(self, console=console, refresh_per_second=REFRESH_PER_S, transient=True)
 
@@ -77,7 +78,7 @@ class LiveProgress(ChainListener):
 
     def on_chain_start(self, planned: PlannedChain) -> None:
         chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
-        chain.state, chain.since = "running", time.monotonic()
+        chain.state = "running"
         chain.note, chain.brief = STARTING
 
     def on_event(self, planned: PlannedChain, event: Event) -> None:
@@ -130,11 +131,12 @@ class LiveProgress(ChainListener):
                     "" if left is None else format_duration(left),
                 )
             )
-        return new_table(("chain", "training", "epoch", self._held_out, "gain", self._rate, "left"), rows)
+        gain = self._gain if wide else "gain"
+        return new_table(("chain", "training", "epoch", self._held_out, gain, self._rate, "left"), rows)
 
 
 def waiting_text(event: Waiting) -> str:
-    """What a chain waits for: a generation that another chain of this search, or another search, is training."""
+    """What a chain waits for: a generation that another chain, of this search or of another one, is training."""
     return f"waits for {event.key[:8]}, which another chain is training"
 
 

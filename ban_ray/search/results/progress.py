@@ -65,8 +65,10 @@ class PlainProgress(ChainListener):
     def _error_and_gain(self, planned: PlannedChain, number: int, part: str) -> str:
         error = self._errors[planned.title, number]
         before = self._errors.get((planned.title, number - 1))
-        gain = f" ({error - before:+.2f} against its teacher)" if before is not None else ""
-        return f"{part} {planned.metric.name} {planned.metric.text(error)}{gain}"
+        metric, gain = planned.metric, ""
+        if before is not None:
+            gain = f" ({metric.difference(error, before):+.2f} {metric.points} against generation {number - 1})"
+        return f"{part} {metric.name} {metric.text(error)}{gain}"
 
     def _print_line(self, planned: PlannedChain, number: int, text: str) -> None:
         self._last[planned.title] = time.monotonic()

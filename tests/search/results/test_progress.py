@@ -1,5 +1,9 @@
 """Progress in a terminal and as plain lines."""
 
+import math
+
+import pytest
+
 from ban_ray.cli.console import Console
 from ban_ray.runtime.events import EpochEnded, Published, Reused, Waiting
 from ban_ray.search.config.options import SearchOptions
@@ -7,6 +11,7 @@ from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.results.live import LiveProgress
 from ban_ray.search.results.progress import PlainProgress
+from ban_ray.specs import Objective, Recipe, Task, born_again, sequence
 
 
 def chain() -> PlannedChain:
@@ -68,4 +73,25 @@ def test_plain_lines_know_it_too() -> None:
         lines.on_event(planned, Published(generation=2, key="k", values=errors(9.5)))
     (line,) = capture.get().splitlines()
     assert "1/1" in line
-    assert "(-0.50 against its teacher)" in line
+    assert "(-0.50 points against generation 1)" in line
+
+
+def test_a_gain_of_perplexity_is_its_logarithms_in_every_view() -> None:
+    task, recipe = Task(name="text", fingerprint="0" * 64, tokens="word"), Recipe(epochs=10, batch_size=50)
+    text = born_again(task, ["lstm-1-8"] * 2, recipe, Objective(name="ban+l"), seed=0, generations=1)
+    planned = PlannedChain({}, 0, text, sequence(text))
+    # Perplexities of 148 and 134 differ by 14.1, and by 10 log %.
+    baseline = Reused(generation=0, key="k", values={"held_out_log_likelihood": -5.0})
+    student = Published(generation=1, key="k", values={"held_out_log_likelihood": -4.9})
+    console = Console(width=200, force_terminal=True, legacy_windows=False, no_color=True)
+    live, lines = LiveProgress(console, [planned], 2), PlainProgress(console, [planned], 2)
+    with console.capture() as capture:
+        for view in (live, lines):
+            view.on_chain_start(planned)
+            view.on_event(planned, baseline)
+            view.on_event(planned, student)
+    assert "(-10.00 log % of perplexity against generation 0)" in capture.get()
+    text_drawn = drawn(live, console)
+    assert "gain, log % of perplexity" in text_drawn
+    assert "-10.00" in text_drawn
+    assert planned.metric.difference(math.exp(4.9), math.exp(5.0)) == pytest.approx(-10.0)
