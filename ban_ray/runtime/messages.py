@@ -1,4 +1,4 @@
-"""The specification of a trial and of its worker group's job, as JSON; torch-free, for the drivers."""
+"""The messages from a search to its trials and from a trial to its workers, as JSON; drivers import no torch."""
 
 from typing import Literal
 
@@ -15,17 +15,17 @@ class _Message(BaseModel):
 class RunContext(_Message):
     """What every trial and every worker of one execution of a search shares.
 
-    A field that `SearchOptions` has too is copied from there.
+    A field whose name is also one of `SearchOptions` is copied from there.
 
     Attributes:
         storage: absolute path or URL of the population.
-        storage_id: identity of that storage; empty where every node is known to see the same one.
+        storage_id: identity of that storage; empty if all nodes are known to see the same one.
         source: where the task's samples come from.
-        execution: name of this execution, which failures such as lack of memory hold for.
-        command: what the user typed, for the records.
+        execution: name of this execution; failures such as lack of memory are remembered only within it.
+        command: the command that the user typed, for the records of members.
         teacher_description: how the members that teach generation 0 were chosen, for the records.
         cpus_per_worker: CPUs of each worker, and threads of torch in it.
-        teacher_cache: bytes for the cached outputs of a teacher on each node; None to compute them online.
+        teacher_cache: limit in bytes of a teacher's cached outputs on each node; None to compute them in each step.
         recompute: whether dense units recompute activations in the backward pass; no bit changes.
     """
 
@@ -45,8 +45,8 @@ class TrialSpec(_Message):
 
     Attributes:
         chain_number: number of the chain within the execution.
-        name: readable, for the dashboard.
-        ray_folder: for Ray's own files, reachable from every node.
+        name: a readable name for the dashboard.
+        ray_folder: folder for Ray's own files, reachable from every node.
         may_grow: whether an autoscaler may add nodes to the cluster.
     """
 
@@ -65,13 +65,13 @@ class TrialSpec(_Message):
 
 
 class TrainingJob(_Message):
-    """What a worker group trains at a time: generations of a chain, in order.
+    """A unit of work for a worker group: consecutive generations of one chain.
 
     Attributes:
-        generations: in order; members among them are reused.
-        first: number of the first one within its chain, the baseline being 0.
-        run: names the job and its claims; the same after a restart of the worker group's processes.
-        expired_claims: by key, the number of a claim that was not renewed for long.
+        generations: in training order; those that are published by then are reused.
+        first: number of the first of them within its chain; the baseline is 0.
+        run: id of the job and holder of its claims; stays the same when the worker group's processes restart.
+        expired_claims: number of the claim that has expired and may be taken over, by the generation's key.
     """
 
     context: RunContext
@@ -83,8 +83,12 @@ class TrainingJob(_Message):
 
 
 class JobResult(_Message):
-    """The end of a job: ``done``, ``claimed`` by another run, ``stopped`` by request or ``failed``; `key` names the
-    generation."""
+    """The end of a job: ``done``, ``claimed`` by another run, ``stopped`` by request or ``failed``.
+
+    Attributes:
+        key: the generation that is claimed or has failed.
+        message: why it failed.
+    """
 
     status: Literal["done", "claimed", "stopped", "failed"]
     key: str = ""

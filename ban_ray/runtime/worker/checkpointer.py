@@ -1,4 +1,4 @@
-"""Checkpoints written beside the training by another thread, as often as they are worth their time."""
+"""Checkpoints, written by a thread beside the training, at intervals that keep their cost low."""
 
 import logging
 import time
@@ -13,14 +13,18 @@ from ban_ray.training.checkpoint import to_bytes
 _log = logging.getLogger(__name__)
 
 MAX_TIME_SHARE = 0.05
-"""Largest share of the training time that taking states may cost."""
+"""Largest share of the training time that may be spent on copying states."""
 
 
 class AsyncCheckpointer:
-    """Saves the checkpoints of one training; leaving the block waits for the last one.
+    """Saves the checkpoints of one training; leaving the ``with`` block waits for the last write.
 
-    A state is skipped while an older one is still being written, so that a slow storage costs epochs to repeat after a
-    crash and, without a crash, no more time than the last write takes.
+    While a state is being written, newer ones are skipped. A slow storage therefore does not slow the training: it only
+    means that more epochs are repeated after a crash.
+
+    Args:
+        key: key of the generation.
+        run: id of the training job, which names its checkpoints.
     """
 
     def __init__(self, storage: Storage, key: str, run: str) -> None:
@@ -33,7 +37,7 @@ class AsyncCheckpointer:
         """Save a copy of the state in the background, unless a save is in progress or not due.
 
         Args:
-            at_once: save in any case, and block until the state is on disk.
+            at_once: save in any case, and return only when the state is stored.
 
         Returns:
             Whether the state is saved.

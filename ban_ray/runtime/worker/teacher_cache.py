@@ -20,7 +20,7 @@ from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
 _log = logging.getLogger(__name__)
 
 NUMERICS_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "MKL_CBWR", "NVIDIA_TF32_OVERRIDE")
-"""Environment variables with which libraries choose other computations."""
+"""Environment variables by which libraries choose other algorithms, and so other bits."""
 
 
 @contextmanager
@@ -32,10 +32,11 @@ def teacher_output_cache(
     job: TrainingJob,
     device: torch.device,
 ) -> Iterator[SharedMemoryTable | None]:
-    """The table of a generation whose recipe caches its teacher's outputs, None for others or without memory for it.
+    """Open the table of cached outputs of a generation's teacher.
 
-    It begins with the outputs that are saved beside the teacher. What a generation adds is saved there when the block
-    ends without an error, so the generation is to be published inside it.
+    None if the recipe caches no outputs or if the node has no memory for them. The table starts with the outputs that
+    are stored beside the teacher. Outputs that this generation adds are stored there when the block ends without an
+    error; publish the generation inside the block, so that they are stored only for one that succeeded.
     """
     limit = job.context.teacher_cache
     if generation.recipe.teacher_outputs != "cached" or not limit or not data.views:
@@ -44,7 +45,7 @@ def teacher_output_cache(
     identity = _cache_key(generation, admission, device)
     teacher, storage = generation.teachers[0], population.storage
     try:
-        # Files of one name have one size.
+        # Workers open the same file by its name, so the limit, which decides its size, is part of the name.
         outputs = SharedMemoryTable(f"{identity[:32]}-{limit}", data.views, data.num_classes, limit)
     except OSError as error:
         _log.warning("outputs of teacher %s cannot be cached on this node: %s", teacher[:12], error)
@@ -62,7 +63,7 @@ def teacher_output_cache(
 
 @contextmanager
 def _errors_as_warnings(message: str) -> Iterator[None]:
-    """Without its cache a training takes longer and gives the same bits."""
+    """Turn errors of the cache into warnings: training without it takes longer and gives the same bits."""
     try:
         yield
     except (OSError, MemoryError) as error:
@@ -70,7 +71,7 @@ def _errors_as_warnings(message: str) -> Iterator[None]:
 
 
 def _cache_key(generation: Generation, admission: Admission, device: torch.device) -> str:
-    """A digest of everything but the view that decides the bits of an output."""
+    """A digest of everything that decides the bits of an output, except the view of the sample."""
     recipe = generation.recipe
     cuda, cpu = device.type == "cuda", torch.backends.cpu.get_cpu_capability()
     return digest(

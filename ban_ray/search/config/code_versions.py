@@ -1,4 +1,4 @@
-"""Versions of the user's own networks, written into the chains of a search."""
+"""Versions of the code of the user's own networks, filled into the chains of a search."""
 
 from ban_ray.networks import registry
 from ban_ray.networks.families.custom import CustomNetwork
@@ -7,10 +7,10 @@ from ban_ray.specs import Chain, Generation, Network, canonical_json
 
 
 class CodeVersions:
-    """Reads the code of each network once, so that edits during a search have no effect on it.
+    """Computes the version of each network's code once, so that later edits do not change the keys of a search.
 
     Args:
-        given: the command line's network, with its version.
+        given: the network named on the command line, whose version is known.
     """
 
     def __init__(self, given: Network | None) -> None:
@@ -19,11 +19,11 @@ class CodeVersions:
 
     @property
     def computed(self) -> tuple[str, ...]:
-        """Versions of the networks that the space names itself."""
+        """Versions computed so far: those of networks that the space names, not the command line."""
         return tuple(sorted(set(self._known.values())))
 
     def apply_to(self, chain: Chain) -> Chain:
-        """The chain with a version for each network of the user's own that has none.
+        """The chain in which every generation of a user's own network has a version.
 
         Raises:
             UserError: a network's code cannot be read.

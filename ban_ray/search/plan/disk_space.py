@@ -11,19 +11,19 @@ _FLOAT_BYTES = 4
 _CHECKPOINT_TENSORS = 2
 """Tensors of a network's size in a checkpoint: the weights and the optimiser's velocities."""
 _FLOATS_PER_TOKEN = 4
-"""Floats that are stored of a distribution over a vocabulary."""
+"""Floats that are stored for each token, whatever the size of the vocabulary."""
 _RECORD_BYTES = 64 * 2**10
-"""History, record and headers of a member."""
+"""Bytes of a member beside weights and predictions: its record, history and file headers."""
 
 
 def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
-    """Refuse a local storage that has less space than the members and checkpoints of a plan take.
+    """Refuse a local storage that has too little free space for the members and checkpoints of a plan.
 
     Raises:
         UserError: the storage is too small.
     """
     if is_url(url):
-        # Object stores do not tell.
+        # An object store does not tell how much space it has.
         return
     needed, free = needed_bytes(plan, concurrent), shutil.disk_usage(url).free
     if needed > free:
@@ -34,11 +34,11 @@ def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
 
 
 def needed_bytes(plan: Plan, concurrent: int) -> int:
-    """Bytes of all missing members, and of the checkpoints of as many of the largest as train at once."""
+    """Bytes of all missing members, and of the checkpoints of the `concurrent` largest networks."""
     spec = plan.spec
     weights = sorted((spec.parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing), reverse=True)
     samples = spec.sample_counts.held_out + spec.sample_counts.test
     predictions = samples * (spec.dataset.num_classes if spec.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
     members = sum(weights) + len(weights) * (predictions + _RECORD_BYTES)
-    # A new checkpoint is whole before an old one goes.
+    # An old checkpoint is removed only after the new one is written.
     return members + sum(weights[:concurrent]) * _CHECKPOINT_TENSORS * (KEPT + 1)

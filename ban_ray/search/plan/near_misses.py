@@ -14,8 +14,8 @@ FIELDS = (("recipe", "workers"), ("recipe", "precision"), ("recipe", "teacher_ou
 def near_misses(missing: Iterable[Generation], population: Population) -> list[str]:
     """A phrase for each difference, e.g. ``3 members differ only in workers = 4``.
 
-    A student's teacher differs in the same way as the student, so teachers are compared by what they are but for
-    these fields.
+    A student's teacher usually differs in the same fields as the student. Teachers are therefore not compared by their
+    keys, but by all their fields except `FIELDS` and the code version, and so are their own teachers.
     """
     members = {member.key: member.generation for member in population}
     wanted = {generation.key: generation for generation in missing}
@@ -23,7 +23,7 @@ def near_misses(missing: Iterable[Generation], population: Population) -> list[s
 
     @cache
     def comparison_digest(key: str) -> str:
-        """A digest that sees neither `FIELDS` nor the network's version, here or in the teachers."""
+        """A digest of a generation and its teachers, without `FIELDS` and the versions of the networks' code."""
         if key not in known:
             return key
         plain: dict[str, Any] = known[key].model_dump(mode="json", exclude_defaults=True)

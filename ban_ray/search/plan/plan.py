@@ -175,7 +175,11 @@ def row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
 
 
 def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, object]:
-    """The plan as JSON values; seconds are a device's, bytes one worker's."""
+    """The plan as JSON values.
+
+    ``seconds`` of the cost are device-seconds, summed over all chains: not the time that the search takes, which
+    `Cost.wall_time` computes. ``peak_bytes`` are those of one worker.
+    """
     strategy = plan.spec.strategy
     return {
         "sampler": strategy.sampler,

@@ -12,12 +12,12 @@ S = TypeVar("S", bound="type[Sampler]")
 
 
 class Sampler:
-    """A way through the configurations of a space.
+    """A method of choosing configurations of a space.
 
     Attributes:
         name: its name on the command line.
         is_listing: whether it takes every configuration in order instead of sampling.
-        takes_conditional: whether a parameter may exist in a part of the space only.
+        takes_conditional: whether it can sample spaces in which some parameters exist only under a condition.
     """
 
     name: ClassVar[str]
@@ -26,17 +26,19 @@ class Sampler:
 
     @classmethod
     def optuna_sampler(cls, seed: int, num_samples: int) -> "BaseSampler":
-        """Optuna's sampler for one proposal, without a past of its own, so that an interrupted search can resume.
+        """A new Optuna sampler for one proposal.
+
+        It keeps no state between proposals, so that an interrupted search proposes what it would have proposed.
 
         Args:
-            seed: of this proposal.
+            seed: for the random choices of this proposal.
             num_samples: configurations that the whole search will sample.
         """
         raise NotImplementedError
 
     @classmethod
     def system_attrs(cls) -> dict[str, Any]:
-        """Optuna's own attributes for a trial that the sampler did not propose, so that it learns from it."""
+        """System attributes that make Optuna's sampler learn from a trial that it did not propose."""
         return {}
 
 
@@ -52,5 +54,5 @@ def register(sampler: S) -> S:
 
 
 def num_startup_trials(num_samples: int) -> int:
-    """Random configurations before a model's own: a third of all, and no more than Optuna's ten."""
+    """Random configurations before a model proposes: a third of all, at least 2 and at most 10, Optuna's default."""
     return max(2, min(10, num_samples // 3))

@@ -18,7 +18,8 @@ from ban_ray.specs.parameters import Configuration, configuration_id
 
 @dataclass
 class _ConfigurationState:
-    """A configuration: its chains, those that have not ended, and its study trial once one has started."""
+    """A configuration: its chains, those of them that have not ended, the number of its trial in the study once one
+    has started, and the messages of ended chains by the outcome's status."""
 
     chains: tuple[PlannedChain, ...]
     remaining: list[PlannedChain]
@@ -30,10 +31,10 @@ class ConfigurationTracker(ChainListener):
     """Tells the study how configurations end, with the mean over their seeds.
 
     Args:
-        finished: ids of configurations of which nothing is missing.
+        finished: ids of configurations that need no more training: complete, pruned or saturated.
 
     Attributes:
-        stopped: chains that ended before their last generation.
+        ended_early: chains, stopped or saturated, that ended before their last generation.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class ConfigurationTracker(ChainListener):
         self._states[configuration_id(chains[0].configuration)] = _ConfigurationState(chains, list(chains))
 
     def is_finished(self, configuration: Configuration) -> bool:
-        """Whether nothing of the configuration is missing."""
+        """Whether the configuration needs no more training: it is complete, pruned or saturated."""
         return configuration_id(configuration) in self._finished
 
     def on_chain_start(self, planned: PlannedChain) -> None:
@@ -73,7 +74,7 @@ class ConfigurationTracker(ChainListener):
             self._close(state, state.trial_number)
 
     def add_from_population(self, chains: Sequence[PlannedChain], values: Sequence[float]) -> None:
-        """Enter a configuration into the study that other searches have trained."""
+        """Add a complete trial to the study for a configuration that other searches have trained."""
         number = self._study.open_trial(chains[0].configuration)
         self._tell(chains, number, TrialState.COMPLETE, {FROM_POPULATION: True}, values)
 
@@ -109,7 +110,7 @@ class ConfigurationTracker(ChainListener):
         user_attrs: dict[str, object],
         values: Sequence[float] | None = None,
     ) -> None:
-        """Close the trial of a configuration of which nothing is missing any more."""
+        """Close the trial of a configuration that needs no more training."""
         configuration = chains[0].configuration
         user_attrs = {**user_attrs, **self._user_attrs(chains)}
         errors = self._stopping.rung_errors(chains[0])

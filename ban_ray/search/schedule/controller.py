@@ -54,11 +54,7 @@ class SearchController:
         self.interrupted: list[PlannedChain] = []
 
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
-        """Start the next chain: its `TrialSpec` in JSON, as Tune's ``config`` of this trial.
-
-        Returns:
-            None where no chain can start now.
-        """
+        """Start the next chain, as the configuration of Tune's trial; None if none can start now."""
         planned = self.queue.next()
         if planned is None:
             return None

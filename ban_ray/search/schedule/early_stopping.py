@@ -25,10 +25,10 @@ class StoppingRule:
         return None
 
     def record_published(self, planned: PlannedChain) -> None:
-        """Record the rung results of a chain from an earlier run or another search without deciding on it."""
+        """Record the errors of a chain's published generations at their rungs, without a decision on the chain."""
 
     def restore_errors(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
-        """Record the rung results of a configuration that an earlier run stopped.
+        """Record the errors at rungs of a configuration that an earlier run stopped.
 
         Args:
             chains: all chains of the configuration.
@@ -42,7 +42,7 @@ class StoppingRule:
 
 @dataclass
 class _RungResults:
-    """A configuration at a rung: its targets after the error; the generation's key and its error, by seed."""
+    """A configuration at a rung: its targets other than the error; key and error of its generation there, by seed."""
 
     size_targets: tuple[float, ...]
     keys: dict[int, str] = field(default_factory=dict)
@@ -56,15 +56,15 @@ class _RungResults:
 class EarlyStopping(StoppingRule):
     """Asynchronous successive halving across generations, and patience within a chain.
 
-    A configuration's error at a rung is the mean over its seeds that have reached it. The first of its chains that
-    falls behind ends all of them, since a mean over the others would flatter it.
+    A configuration's error at a rung is the mean over its chains, one a seed, that have reached the rung. When the
+    configuration falls behind at a rung, all its chains end: a mean over the remaining seeds would be biased low.
 
     Args:
         patience: generations without a gain after which a chain is saturated.
         min_gain: points of held-out error that count as a gain.
-        size_targets: the targets of a chain after the error.
-        member_events: the events that the training of a chain's generation, by its number, would have sent at the
-            rungs; none where it is no member.
+        size_targets: gives the targets of a chain other than the error.
+        member_events: for a chain and the number of a generation, the events that training it would have sent at its
+            rungs; none if the generation is not published.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class EarlyStopping(StoppingRule):
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
         """Record an event of a running chain.
 
-        The history of a reused generation is replayed at the rungs. Only the last generation that is a member is
-        decided on, since training it cost nothing, and only if the chain was not recorded there before: a chain that
-        resumes has passed its rungs.
+        A reused generation is recorded at its rungs from its history. Reused generations cost nothing, so the chain is
+        judged only at the last of them. If that one was recorded in an earlier run, the chain is not judged again: it
+        has passed this rung.
         """
         if outcome := self._stopped.get(configuration_id(planned.configuration)):
             return outcome

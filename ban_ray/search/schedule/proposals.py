@@ -18,7 +18,8 @@ from ban_ray.search.study.study import FROM_POPULATION, SearchStudy, rung_errors
 from ban_ray.specs.parameters import Configuration, configuration_id, continuous, grid
 
 MAX_ENUMERATED = 1000
-"""Configurations of a space that are all looked up in the population; of a larger one those of its searches are."""
+"""Configurations up to which a space is looked up in the population as a whole. Of a larger space, only the
+configurations that searches of this storage have recorded are."""
 
 
 class Proposals:
@@ -47,7 +48,7 @@ class Proposals:
         self.chains: list[PlannedChain] = []
 
     def resume(self, study: SearchStudy, finished: Mapping[str, FrozenTrial]) -> None:
-        """Take in what a sampled search and the population have finished; interrupted configurations come first.
+        """Learn what this search and the population have finished, and line up interrupted configurations to run first.
 
         Raises:
             UserError: a member's network is built by code of the user's, and is another today.
@@ -59,18 +60,15 @@ class Proposals:
             self._configurations.tell(trial.params, trial.state, values, rung_errors(trial))
             self._num_configurations += FROM_POPULATION not in trial.user_attrs
         self._add_from_population()
-        pending = {
-            configuration_id(c): c
-            for c in (*study.unfinished_configurations(finished), *study.completed_in_other_studies())
-        }
+        candidates = (*study.unfinished_configurations(finished), *study.completed_in_other_studies())
+        pending = {configuration_id(c): c for c in candidates}
         self._pending = [c for c in pending.values() if not self._tracker.is_finished(c) and self._is_valid(c)]
 
     @property
     def skipped(self) -> list[str]:
         """Sentences about proposals that were passed over, and about samples that could not be made."""
-        sentences = [
-            f"{count} proposals were passed over: {reason}" for reason, count in self._configurations.rejected.items()
-        ]
+        rejected = self._configurations.rejected.items()
+        sentences = [f"{count} proposals were passed over: {reason}" for reason, count in rejected]
         if self._is_exhausted:
             sentences.append(
                 f"the space has no further configuration: {self._num_configurations} of "
@@ -84,7 +82,7 @@ class Proposals:
         return max(0, (self._spec.strategy.samples or 0) - self._num_configurations)
 
     def propose(self) -> list[PlannedChain] | None:
-        """The chains to train of the next configuration of which one is missing; None when there is none."""
+        """The chains to train of the next configuration that has any; None if there is no such configuration."""
         while not self._spec.is_sampled or self.remaining:
             configuration = self._pending.pop(0) if self._pending else None
             if configuration is not None:
@@ -100,7 +98,7 @@ class Proposals:
         return None
 
     def _open_chains(self, configuration: Configuration) -> list[PlannedChain]:
-        """Expect the chains of a configuration; returns those to train."""
+        """Register the chains of a configuration, and return those that are to be trained."""
         open_chains = []
         for planned in self._add(configuration):
             records.write_chain(self._population.storage, planned, self._name)
@@ -118,7 +116,7 @@ class Proposals:
         return chains
 
     def _add_from_population(self) -> None:
-        """Enter configurations into the study whose chains are members already."""
+        """Add a complete trial to the study for each configuration whose generations are all published."""
         published = set(self._population.keys())
         for configuration in filter(self._is_valid, self._candidates()):
             chains = self._spec.chains_of(configuration)
@@ -139,7 +137,7 @@ class Proposals:
             self.num_from_population += 1
 
     def _candidates(self) -> Iterable[Configuration]:
-        """Configurations of this space that may have been trained: all of a small one, else those of searches."""
+        """Configurations that may have been trained: all of a small space, else those that searches have recorded."""
         parameters = self._spec.scale.parameters
         if not continuous(parameters):
             listed = list(itertools.islice(grid(parameters), MAX_ENUMERATED + 1))

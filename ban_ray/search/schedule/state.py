@@ -41,9 +41,8 @@ class SearchState:
         records.write_search(population.storage, spec, name)
         known = distributions_of_parameters(scale.parameters) or distributions_of_list(scale.configurations)
         configurations = configuration_source(spec)
-        study = SearchStudy(
-            folder / "study.journal", records.study_name(spec, name), known, configurations, strategy.targets
-        )
+        study_file, study_name = folder / "study.journal", records.study_name(spec, name)
+        study = SearchStudy(study_file, study_name, known, configurations, strategy.targets)
         finished = targets.finished_configurations(spec, study, population)
         stopping = _stopping_rule(spec, study, population, finished)
         tracker = ConfigurationTracker(spec, study, population, finished, stopping)

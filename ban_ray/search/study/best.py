@@ -14,15 +14,17 @@ from ban_ray.specs.parameters import Configuration
 
 @dataclass(frozen=True)
 class BestConfigurations:
-    """Configurations that no other is better than in every target, by their error.
+    """The Pareto front of a search: configurations that no other dominates, sorted by error.
+
+    One configuration dominates another if it is no worse in any target and better in at least one.
 
     Attributes:
         spec: the search, whose strategy names the targets.
-        best: name of the row, configuration and values of each; of configurations that make the same chain the first
-            one, and none where all that have finished or were stopped make the same.
+        best: name of the row, configuration and values of each. Of several configurations that make the same chain,
+            only the first is listed. Empty if all configurations, the stopped ones included, make the same chain.
         num_complete: number of configurations that have values.
-        num_stopped: number of configurations that were stopped before.
-        different: number of different chains that the finished configurations make.
+        num_stopped: number of configurations that were stopped before they had values.
+        different: number of different chains that the complete configurations make.
     """
 
     spec: SearchSpec

@@ -8,7 +8,7 @@ from ban_ray.specs.parameters import Choice, Configuration, IntRange, Parameter,
 
 
 def distributions_of_parameters(parameters: Parameters) -> dict[str, BaseDistribution]:
-    """A distribution for each parameter."""
+    """The distribution of each parameter, by the parameter's name."""
     return {name: distribution_of_parameter(parameter) for name, parameter in parameters.items()}
 
 
@@ -16,7 +16,7 @@ def distribution_of_parameter(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, Choice):
         return CategoricalDistribution(parameter.values)
     if isinstance(parameter, IntRange):
-        # Optuna moves an upper end that no step reaches, and warns.
+        # Optuna warns about an upper end that no step reaches, and lowers it.
         high = parameter.high - (parameter.high - parameter.low) % parameter.step
         return IntDistribution(parameter.low, high, step=parameter.step)
     listed = parameter.listed()
@@ -25,7 +25,7 @@ def distribution_of_parameter(parameter: Parameter) -> BaseDistribution:
 
 
 def distributions_of_list(configurations: Sequence[Configuration]) -> dict[str, BaseDistribution]:
-    """Categorical distributions over the values that the configurations take."""
+    """A categorical distribution for each parameter, over the values that the listed configurations give it."""
     names = list(dict.fromkeys(name for configuration in configurations for name in configuration))
     return {
         name: CategoricalDistribution(list(dict.fromkeys(c[name] for c in configurations if name in c)))
@@ -36,5 +36,5 @@ def distributions_of_list(configurations: Sequence[Configuration]) -> dict[str, 
 def distributions_of_configuration(
     configuration: Configuration, distributions: Mapping[str, BaseDistribution]
 ) -> dict[str, BaseDistribution]:
-    """Those that a configuration has values of."""
+    """The distributions of the parameters that the configuration sets: a conditional parameter may be absent."""
     return {name: distribution for name, distribution in distributions.items() if name in configuration}

@@ -16,7 +16,8 @@ from ban_ray.search.study.distributions import distributions_of_configuration
 from ban_ray.specs.parameters import Configuration, configuration_id
 
 INTERRUPTED, FROM_POPULATION, SATURATED = "interrupted", "found", "saturated"
-"""A reason, and names of notes: of a configuration that other searches trained, and of one that gained no more."""
+"""The first is the ``reason`` of a trial that will run again. The others are user attributes of a trial, which mark a
+configuration that other searches have trained, and one whose chains ended when they gained nothing more."""
 
 _RUNG_ERRORS = "held_out_error_by_step"
 
@@ -58,11 +59,15 @@ class SearchStudy:
                 _interrupt(study, trial.number)
 
     def ended_trials(self) -> dict[str, FrozenTrial]:
-        """Trials that have ended with values or were stopped, by the digest of their configuration."""
+        """Complete and pruned trials, by the id of their configuration."""
         return {configuration_id(trial.params): trial for trial in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
 
     def unfinished_configurations(self, finished: Collection[str]) -> list[Configuration]:
-        """Configurations that this search has started, without the finished ones, in the order of their trials."""
+        """Configurations that this search has started and not finished, in the order of their trials.
+
+        Args:
+            finished: ids of configurations that need no more training.
+        """
         trials = self._trials(TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
         started = {
             configuration_id(trial.params): trial.params for trial in trials if FROM_POPULATION not in trial.user_attrs
@@ -70,7 +75,7 @@ class SearchStudy:
         return [configuration for identifier, configuration in started.items() if identifier not in finished]
 
     def completed_in_other_studies(self) -> list[Configuration]:
-        """Configurations that have values in other studies of this file, such as one of fewer seeds."""
+        """Configurations of complete trials in the other studies of this file, such as a study of fewer seeds."""
         configurations: dict[str, Configuration] = {}
         for study in self._all_studies():
             if study.study_name != self._study.study_name:

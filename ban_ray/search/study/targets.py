@@ -1,4 +1,7 @@
-"""Configurations that are finished, and their targets: held-out error and size; never anything of the test set."""
+"""Configurations that are finished, and their targets: error and size.
+
+The error is a held-out one. Where nothing is held out, it is the test error, which nothing is selected by.
+"""
 
 import json
 import statistics
@@ -37,11 +40,12 @@ def is_chain_complete(population: Population, planned: PlannedChain) -> bool:
 
 
 def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
-    """Trials of which nothing is missing, by the id of their configuration.
+    """Trials whose configuration needs no more training, by the configuration's id.
 
-    They are complete, or ended early by a search that stops chains. A trial that ended early is open again where
-    nothing is stopped any more, and where its chains have become complete by another search; a trial with values is
-    open again where a member of it is gone. Configurations that are too large now are left out.
+    A trial is finished if all its chains are complete. One that ended early, pruned or saturated, lacks generations and
+    is finished only while the search stops chains: without stopping, and once another search has completed its chains,
+    it is open again. A complete trial is open again if one of its members is gone. Configurations that are too large
+    now are left out.
     """
     finished = {}
     for identifier, trial in study.ended_trials().items():
@@ -71,20 +75,26 @@ def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[f
 
 def _chain_targets(spec: SearchSpec, population: Population, planned: PlannedChain) -> tuple[float, ...]:
     members = load_chain(population, planned)
-    error, numbers = _chain_error(spec.strategy.select_by, population, planned.metric, members)
-    return error, *size_targets(spec, [planned.chain.generations[number] for number in numbers])
+    chain_error, numbers = _chain_error(spec.strategy.select_by, population, planned.metric, members)
+    return chain_error, *size_targets(spec, [planned.chain.generations[number] for number in numbers])
 
 
 def _chain_error(
     select_by: str, population: Population, metric: Metric, members: Sequence[Member]
 ) -> tuple[float, Sequence[int]]:
-    """A chain's error, and the generations that have it; the last one's on test if nothing is held out."""
+    """A chain's error and the numbers of the generations that it is of; if nothing is held out, the last one's on test.
+
+    Args:
+        select_by: ``last``, ``best`` or ``ensemble``, as in `SearchStrategy`.
+    """
     errors = [metric.value_of(member, "held_out") for member in members]
-    held_out = [error for error in errors if error is not None]
+    held_out = [value for value in errors if value is not None]
     last = len(members) - 1
     if len(held_out) < len(errors):
         # Nothing is selected by it: the study only lists what a grid found.
-        return metric.value_of(members[last]) or 0.0, [last]
+        error = metric.value_of(members[last])
+        assert error is not None, f"member {members[last].key} has no test {metric.name}"
+        return error, [last]
     if select_by == "best":
         best = held_out.index(min(held_out))
         return held_out[best], [best]
