@@ -16,7 +16,15 @@ from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan.cost import Cost
 from ban_ray.search.plan.near_misses import near_misses
-from ban_ray.search.plan.plan import Plan, as_json, estimate_cost, make_plan, print_cost, print_plan
+from ban_ray.search.plan.plan import (
+    Plan,
+    as_json,
+    estimate_cost,
+    make_plan,
+    print_cost,
+    print_plan,
+    print_slow_precision,
+)
 from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
 from ban_ray.search.study import records

@@ -6,7 +6,6 @@ from ban_ray.population import Population, open_storage
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
-from ban_ray.search.plan import plan as plans
 from tests.helpers.jobs import train_job
 
 Trained = tuple[Population, SearchSpec]
@@ -16,8 +15,8 @@ Trained = tuple[Population, SearchSpec]
 @pytest.fixture
 def without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out a plan's cost: it takes a measured step of each network, seconds each; see `plan/test_cost.py`."""
-    monkeypatch.setattr(plans, "estimate_cost", lambda plan, population: None)
-    monkeypatch.setattr(plans, "slow_precision_sentence", lambda spec, generation, known: None)
+    monkeypatch.setattr("ban_ray.search.search.estimate_cost", lambda plan, population: None)
+    monkeypatch.setattr("ban_ray.search.search.print_slow_precision", lambda plan, population, console: None)
 
 
 @pytest.fixture(scope="session")

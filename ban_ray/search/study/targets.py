@@ -42,10 +42,9 @@ def is_chain_complete(population: Population, planned: PlannedChain) -> bool:
 def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
     """Trials whose configuration needs no more training, by the configuration's id.
 
-    A trial is finished if all its chains are complete. One that ended early, pruned or saturated, lacks generations and
-    is finished only while the search stops chains: without stopping, and once another search has completed its chains,
-    it is open again. A complete trial is open again if one of its members is gone. Configurations that are too large
-    now are left out.
+    A trial whose chains were trained to their ends is finished, unless a member of them is gone. A trial that ended
+    early, pruned or saturated, lacks generations; it is finished only while the search stops chains, and open again
+    once another search has completed its chains. Configurations that are too large now are left out.
     """
     finished = {}
     for identifier, trial in study.ended_trials().items():
@@ -65,7 +64,7 @@ def target_values(spec: SearchSpec, population: Population, chains: Sequence[Pla
 
 
 def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[float, ...]:
-    """The targets after the error, summed over networks that are used together."""
+    """The targets other than the error, summed over networks that are used together."""
     return tuple(
         float(sum(_size(spec, name, generation) for generation in generations))
         for name in spec.strategy.targets
