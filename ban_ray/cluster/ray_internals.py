@@ -6,7 +6,7 @@ Ray reads its environment when it is imported, so each function imports what it 
 import asyncio
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Self
 
 UNUSED_CALLBACKS = {"DatasetsCallback", "PlacementGroupCleanerCallback"}
@@ -42,7 +42,7 @@ class InProcessController:
     """
 
     def __init__(self) -> None:
-        self._controller: Any = None
+        self._is_aborted = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -83,16 +83,23 @@ class InProcessController:
         return Trainer
 
     async def _run(self, controller: Any) -> None:
-        self._controller, self._loop = controller, asyncio.get_running_loop()
-        self._task = asyncio.create_task(controller.run())
-        await self._task
+        self._task, self._loop = asyncio.create_task(controller.run()), asyncio.get_running_loop()
+        if self._is_aborted:
+            self._task.cancel()
+        try:
+            await self._task
+        finally:
+            # Only this thread may touch the group: the control loop may be in the middle of its start or of a poll.
+            if (worker_group := controller.get_worker_group()) is not None and worker_group.has_started():
+                worker_group.abort()
 
     def abort(self) -> None:
-        """End the run and its workers at once; its trainer's `fit` raises `asyncio.CancelledError`."""
-        if self._loop is not None and self._task is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._task.cancel)
-            if (worker_group := self._controller.get_worker_group()) is not None:
-                worker_group.abort()
+        """End the run and its workers as soon as its control loop waits; `fit` raises `asyncio.CancelledError`."""
+        self._is_aborted = True
+        if self._loop is not None and self._task is not None:
+            # The loop may have ended meanwhile.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._task.cancel)
 
 
 def worker_group_callback(name: str) -> Any:

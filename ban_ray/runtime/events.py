@@ -73,7 +73,7 @@ class TrainingStarted(_Event):
 
     Attributes:
         run: that of the `TrainingJob`.
-        mailbox: name of the actor that takes a request to stop.
+        mailbox: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
     """
 
     kind: Literal["training_started"] = "training_started"

@@ -86,7 +86,8 @@ class JobMailbox:
 
     async def stop(self, run: str) -> None:
         """Ask the workers to stop a job at the end of a step, and wait until they have or time is up."""
-        self._stops.append(run)
+        if run not in self._stops:
+            self._stops.append(run)
         for job in self._jobs:
             if job.run == run and not job.is_taken:
                 self._jobs.remove(job)
@@ -117,19 +118,26 @@ class JobMailbox:
     async def finish(self, run: str, result: str) -> None:
         """The result of a job, by rank 0, when its events have arrived."""
         self._results.setdefault(run, result)
+        for job in self._jobs:
+            if job.run == run:
+                # Every worker has taken it.
+                job.text = ""
         await self._notify()
 
-    async def next_stop(self, number: int) -> str:
-        """The run of the request to stop that has this number, when there is one."""
-        await self._until(lambda: len(self._stops) > number)
-        return self._stops[number]
+    async def next_stop(self, number: int) -> str | None:
+        """The run of the request to stop that has this number, when there is one; None when there will be none."""
+        await self._until(lambda: len(self._stops) > number or self._closed)
+        return None if self._closed else self._stops[number]
 
     async def last_border(self, run: str, rank: int, border: int, workers: int) -> int:
         """Agree on the last border that each worker passes: the furthest that one of them has come to."""
-        job = next(job for job in self._jobs if job.run == run)
-        job.borders[rank] = max(border, job.borders.get(rank, 0))
+        job = next((job for job in self._jobs if job.run == run), None)
+        if job is None:
+            # It was withdrawn before a worker had it.
+            return border
+        job.borders.setdefault(rank, border)
         await self._notify()
-        await self._until(lambda: len(job.borders) == workers)
+        await self._until(lambda: len(job.borders) == workers or self._closed)
         return max(job.borders.values())
 
     async def _until_ended(self, run: str) -> None:

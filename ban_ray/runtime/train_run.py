@@ -14,6 +14,7 @@ from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker_loop import train_loop_per_worker
 
 END_TIMEOUT_S = 10.0
+ABORT_TIMEOUT_S = 3.0
 
 
 class TrainRunEnded(Exception):
@@ -35,7 +36,10 @@ class TrainRun:
     def __init__(self, group: WorkerGroup, *, broker: str, folder: str) -> None:
         self.name, self.group = f"{broker}-{secrets.token_hex(4)}", group
         self._error = ""
-        self._broker, self._mailbox = broker, MailboxClient(broker, self.name)
+        try:
+            self._broker, self._mailbox = broker, MailboxClient(broker, self.name)
+        except ValueError as error:
+            raise TrainRunEnded(f"the search's broker has ended: {error}") from error
         self._controller = ray_internals.InProcessController()
         trainer = self._make_trainer(folder)
         self._thread = threading.Thread(target=self._fit, args=(trainer,), name="Ray Train", daemon=True)
@@ -75,18 +79,18 @@ class TrainRun:
         self._mailbox.send("close")
 
     def abort(self) -> None:
-        """End the run and its workers at once."""
+        """End the run and its workers at once; waits a little, since this process may be about to end."""
         self._controller.abort()
         self.close()
+        self._thread.join(ABORT_TIMEOUT_S)
 
     def _fit(self, trainer: Any) -> None:
-        from ray import exceptions, train
-
         try:
             trainer.fit()
         except asyncio.CancelledError:
             self._error = "aborted"
-        except (train.TrainingFailedError, exceptions.RayError, RuntimeError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001
+            # Whatever it was, it is told by `TrainRunEnded`.
             self._error = f"{type(error).__name__}: {error}"
         finally:
             self.close()

@@ -78,9 +78,9 @@ def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, nam
     """
     reason = ""
     for _ in range(MAX_WORKER_DEATHS + 1):
-        train_run = _warm_group.take(group, broker=job.context.execution, folder=folder)
         is_done = False
         try:
+            train_run = _warm_group.take(group, broker=job.context.execution, folder=folder)
             on_event(TrainingStarted(run=job.run, mailbox=train_run.name))
             result = train_run.train(job, on_event, name=name)
             is_done = True

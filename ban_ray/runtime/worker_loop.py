@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from ban_ray.errors import PeerLost
@@ -84,13 +85,11 @@ def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
     import ray
 
     number = 0
-    while True:
-        try:
-            stop.request(mailbox.call("next_stop", number))
-        except ray.exceptions.RayError:
-            # The mailbox has ended, and this process ends with it.
-            return
-        number += 1
+    # Where the broker has died this process ends too.
+    with suppress(ray.exceptions.RayError):
+        while (run := mailbox.call("next_stop", number)) is not None:
+            stop.request(run)
+            number += 1
 
 
 def throttled(report: EventReporter) -> EventReporter:

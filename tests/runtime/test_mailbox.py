@@ -97,6 +97,38 @@ def test_workers_stop_after_the_furthest_border() -> None:
     in_loop(scenario)
 
 
+def test_an_agreed_border_stays_whoever_asks_again() -> None:
+    async def scenario(mailbox: JobMailbox) -> None:
+        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        await mailbox.next_job(0)
+        stops = [asyncio.create_task(mailbox.stop("a")) for _ in range(2)]
+        assert await mailbox.next_stop(0) == "a"
+        again = asyncio.create_task(mailbox.next_stop(1))
+        answers = [asyncio.create_task(mailbox.last_border("a", rank, border, 2)) for rank, border in ((0, 7), (1, 5))]
+        assert [await answer for answer in answers] == [7, 7]
+        assert await mailbox.last_border("a", 1, 2**62, 2) == 7
+        assert await settled(again) == [False], "it was one request"
+        await mailbox.finish("a", STOPPED.model_dump_json())
+        assert parsed(await trained) == STOPPED
+        await asyncio.gather(*stops)
+        await mailbox.close()
+        assert await again is None
+
+    in_loop(scenario)
+
+
+def test_workers_are_answered_about_a_job_that_they_never_had() -> None:
+    async def scenario(mailbox: JobMailbox) -> None:
+        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        await settled()
+        await mailbox.stop("a")
+        assert parsed(await trained) == STOPPED
+        assert await mailbox.next_stop(0) == "a"
+        assert await mailbox.last_border("a", 1, 0, 2) == 0
+
+    in_loop(scenario)
+
+
 def test_workers_that_do_not_answer_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mailboxes, "STOP_TIMEOUT_S", 0.1)
 

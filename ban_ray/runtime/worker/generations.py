@@ -133,9 +133,9 @@ class JobTrainer:
                 _record_failure(population, generation, reason, sentence, job)
             if distributed.rank() == 0 and reason == "non-finite":
                 checkpoints.clear(population.storage, generation.key)
-            if not on_all_workers:
-                # The others wait in a collective call: only the end of this process frees them, and the next
-                # start of the group reads the record.
+            if not on_all_workers or (self.device.type == "cuda" and reason in ("error", "out-of-memory")):
+                # The others wait in a collective call, or a GPU's context may be broken for the next chain: only the
+                # end of this process helps, and the next start of the group reads the record.
                 raise
             return JobResult(status="failed", key=generation.key, message=sentence)
         finally:

@@ -54,7 +54,9 @@ class StopSignal:
             raise JobStopped(self._run)
 
     def request(self, run: str) -> None:
-        """Stop the job of this run, whether it is current, past, or yet to come."""
+        """Stop the job of this run, whether it is current, past, or yet to come; a second request changes nothing."""
+        if run in self._requested:
+            return
         self._requested.add(run)
         border = self._border if run == self._run else 0
         last_border = self._agree(run, AFTER_THE_END if run in self._ended else border)

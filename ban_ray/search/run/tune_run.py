@@ -24,7 +24,7 @@ from ban_ray.search.schedule.controller import SearchController
 MAX_DRIVER_DEATHS = 3
 """Restarts of a trial whose driver process died."""
 
-STOP_GRACE_S = 5.0
+STOP_GRACE_S = 12.0
 """Time for chains to stop in order when the time budget is used up, before Tune ends their processes."""
 
 
@@ -121,8 +121,10 @@ def run_trials(
             return tune.PlacementGroupFactory([{"memory": DRIVER_MEMORY_BYTES}])
 
         def cleanup(self) -> None:
-            super().cleanup()
-            abort_group()
+            try:
+                abort_group()
+            finally:
+                super().cleanup()
 
     # The dashboard shows this class name.
     ChainDriver.__qualname__ = ChainDriver.__name__ = DRIVER

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted, from_record
+from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted, Waiting, from_record
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import StoppingRule
@@ -78,6 +78,8 @@ class SearchController:
             self.queue.on_generation_trained(planned)
         if isinstance(event, TrainingStarted):
             self._jobs[trial_id] = event
+        if isinstance(event, Waiting):
+            self._jobs.pop(trial_id, None)
         if trial_id in self._outcomes:
             # Its workers are asked to stop, and have sent this before they did.
             return not isinstance(event, ChainEnded)

@@ -17,7 +17,7 @@ class ChainQueue:
         time_budget_s: seconds from `start`.
 
     Attributes:
-        finished: whether no further chain will start.
+        is_exhausted: whether no further chain will start.
         skipped: sentences about what a budget kept from being trained.
     """
 

@@ -36,6 +36,19 @@ def test_a_job_that_has_ended_is_not_waited_for() -> None:
     assert agreed[0] > 10**9
 
 
+def test_a_second_request_changes_nothing() -> None:
+    agreed: list[int] = []
+    stop = StopSignal(lambda run, border: agreed.append(border) or border)  # type: ignore[func-returns-value]
+    stop.begin("a")
+    stop.check()
+    stop.request("a")
+    with pytest.raises(JobStopped):
+        stop.check()
+    stop.end()
+    stop.request("a")
+    assert agreed == [1]
+
+
 class Group:
     """Workers that meet in every step, as a collective call has them meet, and agree on borders as a mailbox does."""
 
