@@ -19,11 +19,11 @@ CONNECT_TIMEOUT_S = 10
 START_ATTEMPTS = 2
 
 WORKER_ENVIRONMENT = {
-    # A worker group then starts in half the time, and reports do not wait for the next poll.
+    # A worker group then starts in half the time, and its end is seen at once.
     "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.1",
     # A loaded machine needs more than the default 60 s; whether a group fits is checked before.
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "600",
-    # One process less to start for each chain: our checkpoints come every epoch, announced or not.
+    # One process less to start for each worker group: our checkpoints come every epoch, announced or not.
     "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
 }
 

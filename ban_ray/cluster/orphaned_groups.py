@@ -1,9 +1,9 @@
 """The release of resources that worker groups hold whose owner has ended.
 
-Ray removes a placement group with the job that made it, not with the actor, and Train's own cleaner knows only groups
-that were started to the end: a controller that is killed while it starts workers, or that starts them anew in its last
-moment because they died before it, leaves CPUs or GPUs taken until the search ends. Where the search was ended by that
-moment, as by ``ray job stop``, Ray does not remove them at all: the next search does.
+Ray removes a placement group with the job that made it, not with the actor: a trial's process that is killed leaves
+CPUs or GPUs taken until the search ends. Train's own cleaner would be a further process for each worker group, and
+knows only groups that were started to the end. Where the search was ended in the moment in which a group started, as by
+``ray job stop``, Ray does not remove it at all: the next search does.
 """
 
 import threading

@@ -8,6 +8,7 @@ of the code is run.
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,8 @@ PREFIX = "source:"
 """The beginning of the versions that are computed."""
 
 _DIGITS = 16
+_loaded_code: dict[str, str] = {}
+"""By module, the digest of the code that this process has loaded: a worker builds the networks of many chains."""
 
 
 def source_version(network: CustomNetwork) -> str:
@@ -78,6 +81,16 @@ def require_version(architecture: Architecture, version: str) -> None:
             f"network {architecture.name}: its code, or a file that it reads, is {current} here and was {version} "
             "where the search began or the member was trained"
         )
+    for module in own_modules(architecture.module).values():
+        code = _digest_of_code(module)
+        if module.name not in sys.modules:
+            # It is about to be loaded as it is now.
+            _loaded_code[module.name] = code
+        elif _loaded_code.setdefault(module.name, code) != code:
+            raise UserError(
+                f"network {architecture.name}: {module.path} was edited after this process had loaded it; the same "
+                "command again trains it as it is now"
+            )
 
 
 def _declared(module: Module, network: CustomNetwork) -> list[str]:

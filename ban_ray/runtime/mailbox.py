@@ -16,7 +16,7 @@ NO_ANSWER = "its workers did not answer a request to stop"
 
 
 class JobBroker:
-    """The actor of a search that holds the mailbox of each worker group; `connect_broker` finds it."""
+    """The actor of a search that holds the mailbox of each worker group; `start_broker` starts it."""
 
     def __init__(self) -> None:
         self._mailboxes: defaultdict[str, JobMailbox] = defaultdict(JobMailbox)
@@ -50,7 +50,7 @@ class JobMailbox:
     def __init__(self) -> None:
         self._jobs: list[_Job] = []
         self._results: dict[str, str] = {}
-        self._events: list[dict[str, Any]] = []
+        self._events: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self._stops: list[str] = []
         self._closed = False
         self._changed = asyncio.Condition()
@@ -72,10 +72,9 @@ class JobMailbox:
         return self._results.get(run)
 
     async def receive(self, run: str) -> list[dict[str, Any]]:
-        """The events since the last call, as soon as there are some; none when the job has ended."""
-        await self._until(lambda: bool(self._events) or self._closed or run in self._results)
-        events, self._events = self._events, []
-        return events
+        """A job's events since the last call, as soon as there are some; none when the job has ended."""
+        await self._until(lambda: run in self._events or self._closed or run in self._results)
+        return self._events.pop(run, [])
 
     async def close(self) -> None:
         """No further job comes: workers end in order, and who waits for a result gets none."""
@@ -110,9 +109,9 @@ class JobMailbox:
         self._jobs[number].is_taken = True
         return self._jobs[number].text
 
-    async def send(self, event: dict[str, Any]) -> None:
-        """An event of the current job, by rank 0, which waits until the one before has arrived."""
-        self._events.append(event)
+    async def send(self, run: str, event: dict[str, Any]) -> None:
+        """An event of a job, by rank 0, which waits until the one before has arrived."""
+        self._events[run].append(event)
         await self._notify()
 
     async def finish(self, run: str, result: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from ban_ray.errors import PeerLost
 from ban_ray.runtime.broker import MailboxClient
 from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, to_record
-from ban_ray.runtime.messages import JobResult, TrainingJob
+from ban_ray.runtime.messages import TrainingJob
 
 REPORT_EVERY_S = 1.0
 """Epochs shorter than this are not all reported: a report costs several processes some milliseconds. Histories hold
@@ -43,35 +43,34 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     def report(event: Event | None) -> None:
         if rank == 0 and event is not None:
-            outbox.send(event)
+            outbox.post("send", to_record(event))
 
     stop = StopSignal(agree)
     threading.Thread(target=_follow_stops, args=(mailbox, stop), name="stop requests", daemon=True).start()
     trainer, number = JobTrainer(device, throttled(report), stop), 0
     while (text := mailbox.call("next_job", number)) is not None:
         job = TrainingJob.model_validate_json(text)
+        outbox.run = job.run
         result = trainer.train(job)
         if rank == 0:
-            outbox.finish(job, result)
+            outbox.post("finish", result.model_dump_json())
         number += 1
 
 
 class _Outbox:
-    """What rank 0 sends to the mailbox, in order: Ray's calls of an asynchronous actor may overtake each other."""
+    """What rank 0 sends to the mailbox, in order: Ray's calls of an asynchronous actor may overtake each other.
+
+    Attributes:
+        run: the current job's.
+    """
 
     def __init__(self, mailbox: MailboxClient) -> None:
+        self.run = ""
         self._mailbox = mailbox
         self._last: list[Any] = []
 
-    def send(self, event: Event) -> None:
-        self._await_last()
-        self._last = [self._mailbox.send("send", to_record(event))]
-
-    def finish(self, job: TrainingJob, result: JobResult) -> None:
-        self._await_last()
-        self._last = [self._mailbox.send("finish", job.run, result.model_dump_json())]
-
-    def _await_last(self) -> None:
+    def post(self, method: str, content: Any) -> None:
+        """Send what the current job has to say, when what was sent before has arrived."""
         import ray
 
         try:
@@ -79,6 +78,7 @@ class _Outbox:
         except ray.exceptions.RayError as error:
             # Its process has died, perhaps with its node; it is no error of the training.
             raise PeerLost(str(error)) from error
+        self._last = [self._mailbox.send(method, self.run, content)]
 
 
 def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
@@ -86,7 +86,7 @@ def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
 
     number = 0
     # Where the broker has died this process ends too.
-    with suppress(ray.exceptions.RayError):
+    with suppress(ray.exceptions.RayActorError):
         while (run := mailbox.call("next_stop", number)) is not None:
             stop.request(run)
             number += 1

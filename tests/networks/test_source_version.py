@@ -209,3 +209,12 @@ def test_other_code_than_the_versions_is_not_built(package: Path) -> None:
             call()
     for pinned in ("", "2"):
         build(own.name, 2, version=pinned)
+
+
+def test_code_that_this_process_has_loaded_is_not_built_under_the_version_of_other_code(package: Path) -> None:
+    """A worker builds the networks of many chains, and Python keeps what it has imported."""
+    name = network(package).name
+    assert build(name, 10, 1, version=source_version(network(package))).training
+    edit(package, "networks.py", "WIDTH * 3", "WIDTH * 4")
+    with pytest.raises(UserError, match=r"networks\.py was edited after this process had loaded it"):
+        build(name, 10, 1, version=source_version(network(package)))

@@ -40,19 +40,21 @@ def test_a_job_goes_to_every_worker_and_its_events_and_result_come_back() -> Non
         assert await settled(events, *workers) == [False, False, False]
         trained = asyncio.create_task(mailbox.train("a", "job a"))
         assert [await worker for worker in workers] == ["job a", "job a"]
-        await mailbox.send({"epoch": 1})
+        await mailbox.send("a", {"epoch": 1})
         assert await events == [{"epoch": 1}]
-        await mailbox.send({"epoch": 2})
-        await mailbox.send({"epoch": 3})
+        await mailbox.send("a", {"epoch": 2})
+        await mailbox.send("a", {"epoch": 3})
         await mailbox.finish("a", DONE)
         assert await trained == DONE
         assert await mailbox.receive("a") == [{"epoch": 2}, {"epoch": 3}]
         assert await mailbox.receive("a") == []
         following = asyncio.create_task(mailbox.next_job(1))
         assert await settled(following) == [False]
+        await mailbox.send("a", {"epoch": "late"})
+        events = asyncio.create_task(mailbox.receive("b"))
         again = asyncio.create_task(mailbox.train("b", "job b"))
         assert await following == "job b"
-        assert await settled(again) == [False]
+        assert await settled(again, events) == [False, False], "no event of another job"
 
     in_loop(scenario)
 

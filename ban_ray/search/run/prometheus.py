@@ -12,7 +12,7 @@ PREFIX = "ban_ray"
 CHAIN_TAGS = ("search", "chain", "generation", "network")
 GAUGES = {
     "held_out": "Held-out error of the newest epoch in percent; of text perplexity or bits per character",
-    "gain": "The same of the published generation less its teacher's: points, log percent or bits, below 0 is better",
+    "gain": "The same of the published generation less the one before: points, log percent or bits, below 0 is better",
     "epoch": "Epochs done of the generation in training",
     "images_per_second": "Training speed of the newest epoch; of text tokens or characters per second",
 }
