@@ -6,13 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ban_ray.specs import Chain, Generation
 from ban_ray.tasks.source import Source
+from ban_ray.training.execution import ExecutionOptions
 
 
 class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RunContext(_Message):
+class RunContext(_Message, ExecutionOptions):
     """What every trial and every worker of one execution of a search shares.
 
     A field whose name is also one of `SearchOptions` is copied from there.
@@ -26,7 +27,6 @@ class RunContext(_Message):
         teacher_description: how the members that teach generation 0 were chosen, for the records.
         cpus_per_worker: CPUs of each worker, and threads of torch in it.
         teacher_cache: limit in bytes of a teacher's cached outputs on each node; None to compute them in each step.
-        recompute: whether dense units recompute activations in the backward pass; no bit changes.
     """
 
     storage: str
@@ -37,7 +37,6 @@ class RunContext(_Message):
     teacher_description: str = ""
     cpus_per_worker: int = 1
     teacher_cache: int | None = None
-    recompute: bool = False
 
 
 class TrialSpec(_Message):

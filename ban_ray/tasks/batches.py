@@ -53,6 +53,11 @@ def steps_per_epoch(task: str, samples: int, recipe: Recipe) -> int:
     return steps
 
 
+def copy_to(device: "torch.device", tensor: "Tensor") -> "Tensor":
+    """A tensor of the CPU on a device; no GPU is waited for."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
 def random_batch(
     sample_shape: Sequence[int], num_classes: int, batch: int, unroll: int, device: "torch.device"
 ) -> "tuple[Tensor, Tensor]":

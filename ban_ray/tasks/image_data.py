@@ -1,6 +1,7 @@
 """Images on the training device: one tensor of bytes, of which whole batches are augmented at once."""
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,14 +10,18 @@ from torch import Tensor
 
 from ban_ray.evaluation.predictions import LogProbabilities
 from ban_ray.specs import Generation, Task, derive_seed
-from ban_ray.tasks.batches import Batch, steps_per_epoch
+from ban_ray.tasks.batches import Batch, copy_to, steps_per_epoch
 from ban_ray.tasks.catalog import task_type
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.image_task import ImageTask, views_of_sample
 from ban_ray.tasks.splits import split
 from ban_ray.tasks.task_data import Part, TaskData
 
-EVALUATION_BATCH = 256
+EVALUATION_BATCH, GPU_EVALUATION_BATCH = 256, 1024
+"""The larger one needs less memory than a training step of 128 images, which keeps the activations of all layers."""
+
+GPU_CHUNK_BYTES = 32 * 2**20
+"""Of normalised images that are made at once on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +68,26 @@ class ImageData(TaskData):
         augmentation_seed = seed if generation.augmentation_seed is None else generation.augmentation_seed
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
         order = torch.randperm(len(self.train), generator=shuffle)
-        for step in range(steps_per_epoch(self.task, len(self.train), generation.recipe)):
-            batch = order[step * batch_size : (step + 1) * batch_size][worker_slice]
-            draws = sample_crop_flip(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[worker_slice]
-            views = self._views(batch, draws)
-            yield Batch(*self.training_batch(batch.to(device, non_blocking=True), draws.to(device)), views)
+        steps = steps_per_epoch(self.task, len(self.train), generation.recipe)
+        batches = order[: steps * batch_size].view(steps, batch_size)[:, worker_slice]
+        local = batches.shape[1]
+        for chunk in torch.split(torch.arange(steps), self._batches_at_once(local)):
+            draws = CropFlip.concat(
+                sample_crop_flip(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[worker_slice]
+                for step in chunk.tolist()
+            )
+            samples = batches[chunk].flatten()
+            images, labels = self.training_batch(copy_to(device, samples), draws.to(device))
+            views = self._views(samples, draws)
+            for start in range(0, len(samples), local):
+                rows = slice(start, start + local)
+                yield Batch(images[rows], labels[rows], views[rows])
+
+    def _batches_at_once(self, batch_size: int) -> int:
+        """Number of batches that are augmented together: on a GPU many, whose kernels are launched once."""
+        if self.train.images.device.type == "cpu":
+            return 1
+        return max(1, GPU_CHUNK_BYTES // (4 * batch_size * math.prod(self.sample_shape)))
 
     def _views(self, samples: Tensor, draws: "CropFlip") -> Tensor:
         offsets = 2 * self.pad + 1
@@ -76,8 +96,9 @@ class ImageData(TaskData):
 
     def evaluation_batches(self, part: ImagePart) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalised images (b, c, h, w) and labels (b,) of a whole part."""
-        for start in range(0, len(part), EVALUATION_BATCH):
-            chosen = slice(start, start + EVALUATION_BATCH)
+        size = EVALUATION_BATCH if part.images.device.type == "cpu" else GPU_EVALUATION_BATCH
+        for start in range(0, len(part), size):
+            chosen = slice(start, start + size)
             yield self.normalise(part.images[chosen]), part.labels[chosen]
 
     def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
@@ -106,7 +127,12 @@ class CropFlip:
         return CropFlip(self.down[part], self.right[part], self.mirror[part])
 
     def to(self, device: torch.device) -> "CropFlip":
-        return CropFlip(*(x.to(device, non_blocking=True) for x in (self.down, self.right, self.mirror)))
+        return CropFlip(*(copy_to(device, draws) for draws in (self.down, self.right, self.mirror)))
+
+    @staticmethod
+    def concat(batches: "Iterable[CropFlip]") -> "CropFlip":
+        """The draws of several batches in a row."""
+        return CropFlip(*map(torch.cat, zip(*((each.down, each.right, each.mirror) for each in batches), strict=True)))
 
 
 def sample_crop_flip(seed: int, epoch: int, step: int, batch: int, pad: int, flip: bool) -> CropFlip:

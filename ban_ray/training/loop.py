@@ -4,25 +4,26 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch import Tensor, nn
 
 from ban_ray.errors import GenerationFailed, UserError
 from ban_ray.evaluation.metrics import PERPLEXITY, error_percent, mean_log_likelihood
 from ban_ray.networks.building import build_for
 from ban_ray.networks.modules.recurrent import reset_state
-from ban_ray.objectives import LossInputs
 from ban_ray.specs import Generation, derive_seed
-from ban_ray.tasks.batches import steps_per_epoch
+from ban_ray.tasks.batches import copy_to, steps_per_epoch
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import distributed
+from ban_ray.training.cuda_graph import GraphedStep
 from ban_ray.training.evaluation import evaluate
+from ban_ray.training.execution import DEFAULTS, ExecutionOptions
 from ban_ray.training.meters import Meters
 from ban_ray.training.optimizer import SGD
-from ban_ray.training.precision import autocast, set_precision, to_device
+from ban_ray.training.precision import autocast, set_determinism, set_precision, to_device
+from ban_ray.training.step import StepInputs, TrainingStep
 from ban_ray.training.teacher import Teacher, share_layers
 from ban_ray.training.teacher_cache.cache import CachedTeacher
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
@@ -35,6 +36,8 @@ Record = dict[str, float | int | None]
 """One epoch of a history; `ban_ray.population.member.History` lists the columns and their units."""
 
 FINITE_CHECK_STEPS = 50
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def train(
     device: torch.device,
     *,
     table: SharedMemoryTable | None = None,
-    recompute: bool = False,
+    options: ExecutionOptions = DEFAULTS,
     state: State | None = None,
     after_epoch: Callable[[State], None] | None = None,
     before_step: Callable[[], None] | None = None,
@@ -77,7 +80,7 @@ def train(
 
     Args:
         table: of the teacher's outputs, for a recipe that has them cached; the bits are the same without.
-        recompute: whether dense units recompute activations: the same bits, less memory, more time.
+        options: how to train it, which changes no bit on a CPU unless it compiles.
         state: resume from this state, which `after_epoch` was given.
         after_epoch: called on every worker at the end of each epoch.
         before_step: called on every worker before each step, and without others between batches of an evaluation; what
@@ -100,6 +103,7 @@ def train(
         raise UserError(f"plateau = {recipe.plateau:g} needs held-out data, of which protocol paper leaves none here")
 
     set_precision(recipe, device)
+    set_determinism(options.deterministic, device)
     with torch.random.fork_rng():
         torch.manual_seed(derive_seed(seed, "initialisation"))
         network = build_for(
@@ -107,7 +111,7 @@ def train(
             generation.network,
             generation.network_arguments or None,
             version=generation.network_version,
-            recompute=recompute,
+            recompute=options.recompute,
         )
     if generation.shared_layers != "none":
         share_layers(network, teacher, frozen=generation.shared_layers == "frozen")
@@ -123,41 +127,47 @@ def train(
         history, first = list(state["history"]), state["epoch"]
         # Checkpoints of earlier versions have no such entry.
         resumed = [*state.get("resumed", ()), first]
-    model = distributed.wrap_ddp(network)
     teacher, compute_loss = teacher if objective.needs_teacher else None, objective.loss
     # Rank 0 evaluates while the others wait for it in their next step.
     before_batch = before_step if workers.count == 1 else None
     cached = CachedTeacher(local, table) if recipe.teacher_outputs == "cached" else None
+    meters = Meters(device)
+    training_step = TrainingStep(
+        _compiled(distributed.wrap_ddp(network), options),
+        None if teacher is None else _compiled(teacher, options),
+        compute_loss,
+        optimiser,
+        meters,
+        recipe,
+    )
+    run_step: Callable[[StepInputs, float | Tensor], None] = training_step
+    rate_on_gpu = torch.zeros((), device=device) if device.type == "cuda" else None
+    if device.type == "cuda" and options.cuda_graph and workers.count == 1:
+        run_step = GraphedStep(training_step, [network] if teacher is None else [network, teacher], generation.network)
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
         perplexities = [PERPLEXITY.from_record(record, "held_out") or math.nan for record in history]
         learning_rate = recipe.learning_rate_at(epoch, perplexities)
-        meters = Meters(device)
-        model.train()
+        rate: float | Tensor = learning_rate if rate_on_gpu is None else rate_on_gpu.fill_(learning_rate)
+        meters.reset()
+        network.train()
         reset_state(network)
         reset_state(teacher)
         for step, (inputs, labels, views) in enumerate(data.training_batches(generation, epoch, worker_slice)):
             if before_step is not None:
                 before_step()
-            torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
-            with autocast(recipe, device):
-                teacher_log_probs = None
-                if teacher is not None:
-                    teacher_log_probs = teacher(inputs) if cached is None else cached.outputs(teacher, inputs, views)
-                logits = model(inputs).float()
+            outputs = None
+            if cached is not None and teacher is not None:
+                with autocast(recipe, device):
+                    outputs = cached.outputs(teacher, inputs, views)
             draws = None
             if compute_loss.draws:
                 generator = torch.Generator().manual_seed(derive_seed(seed, compute_loss.draws, epoch, step))
                 whole = torch.rand(recipe.unroll, recipe.batch_size, data.num_classes, generator=generator)
-                draws = whole[:, worker_slice].flatten(0, 1).to(device, non_blocking=True)
-            terms = compute_loss(LossInputs(logits, labels, teacher_log_probs, draws, workers, recipe.unroll))
-            optimiser.zero_grad()
-            terms.total.backward()  # type: ignore[no-untyped-call]
-            if recipe.clip is not None:
-                clip_grad_norm_(optimiser.parameters, recipe.clip)
-            optimiser.step(learning_rate)
-            meters.add(terms, logits, labels, teacher_log_probs)
+                draws = copy_to(device, whole[:, worker_slice].flatten(0, 1))
+            torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
+            run_step(StepInputs(inputs, labels, outputs, draws), rate)
             checked = (step + 1) % FINITE_CHECK_STEPS == 0 or step + 1 == steps
             if checked and not meters.finite():
                 raise GenerationFailed(
@@ -170,7 +180,7 @@ def train(
         record: Record = {
             "epoch": epoch + 1,
             "learning_rate": learning_rate,
-            **meters.means(),
+            **meters.means(steps),
             "held_out_error": None,
             "held_out_log_likelihood": None,
             "images_per_second": steps * recipe.batch_size * recipe.unroll / trained_s,
@@ -217,3 +227,7 @@ def train(
         history=history,
         resumed=resumed,
     )
+
+
+def _compiled(module: Module, options: ExecutionOptions) -> Module:
+    return cast(Module, torch.compile(module, dynamic=False)) if options.compile else module

@@ -14,8 +14,11 @@ class Meters:
 
     def __init__(self, device: torch.device) -> None:
         self._sums = torch.zeros(len(_NAMES), dtype=torch.float64, device=device)
-        self._steps = 0
         self._present = [False] * len(_NAMES)
+
+    def reset(self) -> None:
+        """Begin an epoch."""
+        self._sums.zero_()
 
     @torch.no_grad()
     def add(self, terms: LossTerms, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
@@ -31,15 +34,14 @@ class Meters:
             values += [None, None, None]
         self._present = [value is not None for value in values]
         self._sums += torch.stack([zero if value is None else value.double() for value in values])
-        self._steps += 1
 
     def finite(self) -> bool:
         """Whether the loss has been finite on every worker since the epoch began; waits for the device."""
         return not all_reduce_any(not bool(torch.isfinite(self._sums[0])), self._sums.device)
 
-    def means(self) -> dict[str, float | None]:
-        """Losses in nats, errors in percent, confidence in 0..1, entropy in nats."""
-        sums = (all_reduce_sum(self._sums) / (self._steps * world_size())).tolist()
+    def means(self, steps: int) -> dict[str, float | None]:
+        """Means over so many steps: losses in nats, errors in percent, confidence in 0..1, entropy in nats."""
+        sums = (all_reduce_sum(self._sums) / (steps * world_size())).tolist()
         return {
             name: (100 * value if name.endswith("error") else value) if present else None
             for name, value, present in zip(_NAMES, sums, self._present, strict=True)

@@ -28,8 +28,8 @@ class SGD:
             parameter.grad = None
 
     @torch.no_grad()
-    def step(self, learning_rate: float) -> None:
-        """Update each parameter that has a gradient."""
+    def step(self, learning_rate: float | Tensor) -> None:
+        """Update each parameter that has a gradient; a learning rate that is a tensor is a scalar on their device."""
         pairs = zip(self.parameters, self._velocities, strict=True)
         updated = [(parameter, parameter.grad, velocity) for parameter, velocity in pairs if parameter.grad is not None]
         sgd(
@@ -39,7 +39,7 @@ class SGD:
             fused=self._fused,
             weight_decay=self._weight_decay,
             momentum=self._momentum,
-            lr=float(learning_rate),
+            lr=learning_rate,
             dampening=0.0,
             nesterov=self._momentum > 0,
             maximize=False,

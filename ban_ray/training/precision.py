@@ -1,5 +1,6 @@
-"""Numerical precision and memory order of a generation on a device."""
+"""Numerical precision, choice of algorithms and memory order of a generation on a device."""
 
+import os
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
@@ -23,6 +24,20 @@ def set_precision(recipe: Recipe, device: torch.device) -> None:
         raise UserError(f"precision tf32 needs a GPU; on {device} fp32 and bf16 are allowed")
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
+
+
+def set_determinism(deterministic: bool, device: torch.device) -> None:
+    """On a GPU, allow only algorithms that always give the same bits, or let cuDNN time its algorithms and choose."""
+    if device.type != "cuda":
+        return
+    torch.backends.cudnn.benchmark = not deterministic
+    torch.backends.cudnn.deterministic = deterministic
+    if deterministic:
+        # Read when cuBLAS is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(deterministic)
+    # Otherwise all new memory would be filled in every step.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:

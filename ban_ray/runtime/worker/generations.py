@@ -98,7 +98,7 @@ class JobTrainer:
                         data,
                         self.device,
                         table=cached_outputs,
-                        recompute=job.context.recompute,
+                        options=job.context,
                         state=from_bytes(admission.checkpoint) if admission.checkpoint else None,
                         after_epoch=_after_epoch(checkpointer, number, generation, self.report),
                         before_step=self.stop.check,
