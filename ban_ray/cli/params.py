@@ -135,6 +135,8 @@ def _click_option(name: str, field: FieldInfo, option: Option) -> Any:
     if annotation is bool:
         if optional:
             flags = [f"{flag}/--no-{flag.removeprefix('--')}" for flag in flags]
+        elif field.default:
+            return cloup.option(*flags, name, is_flag=True, flag_value=False, default=True, help=option.help)
         return cloup.option(*flags, name, is_flag=True, default=None if optional else False, help=option.help)
     shown = not (optional or field.is_required() or field.default == "")
     return cloup.option(

@@ -113,7 +113,7 @@ class TrainRun:
         trainer_class = self._controller.trainer_class(base, may_grow=group.may_grow)
         return trainer_class(
             train_loop_per_worker,
-            train_loop_config={"broker": self._broker, "mailbox": self.name},
+            train_loop_config={"broker": self._broker, "mailbox": self.name, "gpus": group.gpus_per_worker},
             scaling_config=train.ScalingConfig(
                 num_workers=group.workers,
                 use_gpu=group.gpus_per_worker > 0,

@@ -19,19 +19,21 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     """Train the jobs that the group's `JobMailbox` has.
 
     Args:
-        config: names, under ``"broker"`` and ``"mailbox"``.
+        config: names, under ``"broker"`` and ``"mailbox"``, and the worker's ``"gpus"``.
     """
     from ray.train.torch import get_device
     from torch.cuda import set_device
 
     from ban_ray.runtime.worker import JobTrainer, StopSignal
     from ban_ray.training import distributed
+    from ban_ray.training.precision import limit_memory
 
     mailbox = MailboxClient(config["broker"], config["mailbox"])
     device = get_device()
     if device.type == "cuda":
         # With one worker nobody else does it.
         set_device(device)
+        limit_memory(config["gpus"], device)
     rank, workers = distributed.rank(), distributed.world_size()
 
     def agree(run: str, border: int) -> int:

@@ -1,10 +1,10 @@
-"""How generations are trained; no part of their keys. Imports no torch."""
+"""Options of training that are no part of a generation's key; imports no torch."""
 
 from pydantic import BaseModel, ConfigDict
 
 
 class ExecutionOptions(BaseModel):
-    """How a generation is trained on its device, whatever it is.
+    """Options of how a generation is trained on its device.
 
     Attributes:
         recompute: whether dense units recompute activations in the backward pass: the same bits, less memory, more

@@ -1,4 +1,4 @@
-"""Numerical precision, choice of algorithms and memory order of a generation on a device."""
+"""Numerical precision, choice of algorithms, memory order and memory of a training on a device."""
 
 import os
 from contextlib import AbstractContextManager, nullcontext
@@ -38,6 +38,17 @@ def set_determinism(deterministic: bool, device: torch.device) -> None:
     torch.use_deterministic_algorithms(deterministic)
     # Otherwise all new memory would be filled in every step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+
+
+CONTEXT_BYTES = 600 * 2**20
+"""Of a GPU's memory that each process takes besides its tensors."""
+
+
+def limit_memory(gpus: float, device: torch.device) -> None:
+    """Let a process that shares a GPU allocate no more than its part, so that its neighbours keep theirs."""
+    if gpus < 1:
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(max(0.01, gpus - CONTEXT_BYTES / total), device)
 
 
 def autocast(recipe: Recipe, device: torch.device) -> AbstractContextManager[object]:

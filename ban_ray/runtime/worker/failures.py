@@ -31,7 +31,7 @@ def classify_error(error: Exception, generation: Generation) -> tuple[str, str]:
         recipe = generation.recipe
         return "out-of-memory", (
             f"{generation.network} ran out of memory at batch size {recipe.batch_size} on {recipe.workers} workers; "
-            "a smaller --batch-size or more --workers may help"
+            "a smaller --batch-size, more --workers or a larger part of a GPU may help"
         )
     if isinstance(error, OSError):
         return "storage", storage_sentence(error)

@@ -73,6 +73,13 @@ class SearchOptions(BaseModel):
         bool,
         Option("Recompute activations of dense units in the backward pass: less memory, the same bits.", TRAINING),
     ] = False
+    compile: Annotated[bool, Option("Compile networks by torch.compile, which takes a minute first.", TRAINING)] = False
+    deterministic: Annotated[
+        bool, Option("On a GPU, use only algorithms that give the same bits for the same seed.", TRAINING)
+    ] = False
+    cuda_graph: Annotated[
+        bool, Option("On a GPU, launch the kernels of a step one by one.", TRAINING, flag="--no-cuda-graph")
+    ] = True
 
     network: Annotated[
         str | None,

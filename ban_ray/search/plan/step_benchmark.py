@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 BUDGET_MULTIPLY_ACCUMULATES = 2e10
@@ -57,17 +58,21 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     from ban_ray.networks.building import build
     from ban_ray.networks.cost import multiply_accumulates
     from ban_ray.networks.modules.recurrent import reset_state
-    from ban_ray.specs import Recipe
+    from ban_ray.specs import Objective, Recipe
     from ban_ray.tasks.batches import random_batch
     from ban_ray.training import Teacher
+    from ban_ray.training.cuda_graph import WARM_UP_STEPS, GraphedStep
+    from ban_ray.training.meters import Meters
     from ban_ray.training.optimizer import SGD
-    from ban_ray.training.precision import autocast, set_precision, to_device
+    from ban_ray.training.precision import set_determinism, set_precision, to_device
+    from ban_ray.training.step import StepInputs, TrainingStep
 
     torch.set_num_threads(1)
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
-    recipe = Recipe(precision=config.precision)
+    recipe = Recipe(precision=config.precision, unroll=config.unroll)
     set_precision(recipe, device)
+    set_determinism(False, device)
 
     def work(network: str, arguments: str) -> int:
         decoded = json.loads(arguments) or None
@@ -91,22 +96,25 @@ def measure_step(config: StepConfig) -> StepMeasurement:
 
     student = network(config.network, config.arguments, config.recompute)
     teacher = Teacher([network(*each) for each in config.teachers]) if config.teachers else None
-    optimiser = SGD(student.parameters(), recipe)
-    inputs, labels = random_batch(config.sample_shape, config.num_classes, batch, config.unroll, device)
+    objective = Objective(name="label" if teacher is None else "ban+l")
+    eager = TrainingStep(student, teacher, objective.loss, SGD(student.parameters(), recipe), Meters(device), recipe)
+    step: Callable[[StepInputs, float | torch.Tensor], None] = eager
+    learning_rate: float | torch.Tensor = 1e-3
+    if on_gpu:
+        step = GraphedStep(eager, [student] if teacher is None else [student, teacher], config.network)
+        learning_rate = torch.tensor(learning_rate, device=device)
+    inputs = StepInputs(
+        *random_batch(config.sample_shape, config.num_classes, batch, config.unroll, device),
+    )
     idle = peak_bytes()
+    # A GPU's step is captured after its first ones.
+    num_untimed = WARM_UP_STEPS + 1 if on_gpu else 1
     seconds: list[float] = []
-    while len(seconds) <= NUM_TIMED_STEPS and sum(seconds[1:]) < MAX_TIMED_S:
+    while len(seconds) < num_untimed + NUM_TIMED_STEPS and sum(seconds[num_untimed:]) < MAX_TIMED_S:
         reset_state(student)
         reset_state(teacher)
         began = time.perf_counter()
-        with autocast(recipe, device):
-            if teacher is not None:
-                teacher(inputs)
-            logits = student(inputs).float()
-        loss = torch.nn.functional.cross_entropy(logits, labels)
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step(1e-3)
+        step(inputs, learning_rate)
         if on_gpu:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
@@ -116,7 +124,7 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     else:
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return StepMeasurement(
-        seconds=min(seconds[1:]) * config.batch / batch,
+        seconds=min(seconds[num_untimed:]) * config.batch / batch,
         peak_bytes=idle + int(grown * config.batch / batch),
         multiply_accumulates=macs,
         device=torch.cuda.get_device_name(device) if on_gpu else CPU_THREAD,

@@ -12,6 +12,7 @@ from ban_ray.cli.console import Console
 from ban_ray.cli.text import pluralised
 from ban_ray.cluster import WorkerGroup, connect, disconnect
 from ban_ray.cluster.nodes import require_shared
+from ban_ray.errors import UserError
 from ban_ray.population import Population, claims, failures
 from ban_ray.runtime.messages import RunContext, TrialSpec
 from ban_ray.runtime.trial import JobRunner
@@ -122,6 +123,9 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
     try:
         recipe = plan.spec.context.recipe
         group = WorkerGroup.for_cluster(cluster, recipe, options.cpus_per_worker, options.gpus_per_worker)
+        if not group.gpus_per_worker and (options.deterministic or not options.cuda_graph):
+            option = "--deterministic" if options.deterministic else "--no-cuda-graph"
+            raise UserError(f"{option} is for GPUs, and none are used here; on a CPU a seed always gives the same bits")
         max_concurrent = group.max_concurrent(cluster)
         concurrent = options.concurrent or max_concurrent
         if cluster.started:

@@ -17,7 +17,10 @@ from ban_ray.storage.identity import storage_id
 
 SHARED: dict[str, object] = {
     "command": "a command",
+    "compile": True,
     "cpus_per_worker": 3,
+    "cuda_graph": False,
+    "deterministic": True,
     "recompute": True,
     "teacher_cache": 10**9,
 }
