@@ -49,6 +49,9 @@ CASES = [
     (("--space", "densenet_search", "--target", "best", "--generations", "0"), "every chain here is one generation"),
     ((*GRID, "--protocol", "paper", "--split-seed", "5", "--label-noise", "0"), "--split-seed 5 has no effect"),
     (("--space", "x" * 300 + ".py"), "is not a file"),
+    ((*GRID, "--only", "width=3"), "no parameter 'width'"),
+    (("--space", "wide_resnet_teachers", "--only", "student=x"), "no value 'x'; allowed are densenet-bc-16-8, same"),
+    (("--space", "densenet_search", "--only", "depth=40"), "is sampled and has no list"),
     ((*GRID, "--plan", "--name", "../elsewhere"), "letters"),
 ]
 

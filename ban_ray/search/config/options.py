@@ -36,6 +36,9 @@ class SearchOptions(BaseModel):
     scale: Annotated[
         Literal["laptop", "paper"], Option("Small and quick, or what the papers ran, for GPUs.", SEARCH)
     ] = "laptop"
+    only: Annotated[
+        str | None, Option("Of a list, only the configurations with these values.", SEARCH, "NAME=VALUE,...")
+    ] = None
     generations: Annotated[
         int | None, Ge(0), Option("Number of born-again generations after the baseline.", SEARCH, "K")
     ] = None

@@ -33,7 +33,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     space = spaces.load(options.space)
     if options.scale not in space.scales:
         raise UserError(f"space {space.name} has no scale {options.scale!r}; it has {', '.join(space.scales)}")
-    scale = space.scales[options.scale]
+    scale = _restricted(space.scales[options.scale], options.only, space)
     for option in sorted(space.chooses):
         if getattr(options, option) is not None:
             raise UserError(
@@ -89,6 +89,34 @@ def resolve(options: SearchOptions) -> SearchSpec:
     else:
         spec = with_grid_chains(spec)
     return replace(spec, code_digests=spec.code_versions.computed)
+
+
+def _restricted(scale: Scale, only: str | None, space: SearchSpace) -> Scale:
+    """The scale with those of its configurations whose parameters have the values that the command line names."""
+    if only is None:
+        return scale
+    if not scale.configurations:
+        raise UserError(f"--only {only!r} has no effect: space {space.name} is sampled and has no list")
+    allowed: dict[str, set[str]] = {}
+    for pair in only.split(","):
+        name, _, value = (part.strip() for part in pair.partition("="))
+        values = {str(configuration[name]) for configuration in scale.configurations if name in configuration}
+        if not values:
+            names = sorted({name for configuration in scale.configurations for name in configuration})
+            raise UserError(
+                f"--only {pair!r}: space {space.name} has no parameter {name!r}; it has {', '.join(names) or 'none'}"
+            )
+        if value not in values:
+            raise UserError(f"--only {pair!r}: {name} has no value {value!r}; allowed are {', '.join(sorted(values))}")
+        allowed.setdefault(name, set()).add(value)
+    chosen = tuple(
+        configuration
+        for configuration in scale.configurations
+        if all(str(configuration.get(name)) in values for name, values in allowed.items())
+    )
+    if not chosen:
+        raise UserError(f"--only {only!r}: no configuration of space {space.name} has all of these values")
+    return replace(scale, configurations=chosen)
 
 
 def _task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:

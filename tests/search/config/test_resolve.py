@@ -20,3 +20,26 @@ def test_a_teacher_of_the_population_has_use_for_a_cache() -> None:
     assert spec.context.recipe.teacher_outputs == "cached"
     with pytest.raises(UserError, match="learns from a teacher"):
         resolve(options.model_copy(update={"teacher": "parent"}))
+
+
+@pytest.mark.parametrize(
+    ("only", "rows"),
+    [
+        ("teacher=wide-resnet-10-1", {("wide-resnet-10-1", "same network"), ("wide-resnet-10-1", "densenet-bc-16-8")}),
+        ("teacher=wide-resnet-10-1, student=same network", {("wide-resnet-10-1", "same network")}),
+        (
+            "teacher=wide-resnet-16-1,teacher=wide-resnet-10-1,student=densenet-bc-16-8",
+            {("wide-resnet-10-1", "densenet-bc-16-8"), ("wide-resnet-16-1", "densenet-bc-16-8")},
+        ),
+    ],
+)
+def test_only_some_configurations_of_a_list(only: str, rows: set[tuple[str, str]]) -> None:
+    """Values of one name are alternatives; the chains are those of the whole list, keys included."""
+    whole, part = (resolve(SearchOptions(space="wide_resnet_teachers", only=text)) for text in (None, only))
+    chosen = [
+        planned
+        for planned in whole.chains
+        if (planned.configuration["teacher"], planned.configuration["student"]) in rows
+    ]
+    assert [planned.chain for planned in part.chains] == [planned.chain for planned in chosen]
+    assert 0 < len(part.chains) < len(whole.chains)
