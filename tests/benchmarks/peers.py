@@ -25,7 +25,8 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from tests.benchmarks.variants import BATCH, CPU, Pictures, load, network
+from tests.benchmarks.pictures import Pictures
+from tests.benchmarks.variants import BATCH, CPU, load, network
 
 
 class Clock:

@@ -10,10 +10,8 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torch.utils.data import DataLoader
 
 from ban_ray.networks import build
 from ban_ray.specs import Generation, Objective, Recipe, Task
@@ -25,6 +23,7 @@ from ban_ray.training import Teacher, train
 from ban_ray.training.precision import to_device
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable, bytes_needed
 from tests.benchmarks import under_ray
+from tests.benchmarks.pictures import Pictures
 
 BATCH, CLASSES = 64, 100
 CPU = torch.device("cpu")
@@ -179,29 +178,6 @@ class Bench:
         if rows is not None:
             self.found.append(float(record["teacher_outputs_found"] or 0))
         return float(record["images_per_second"] or 0)
-
-
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """PIL images with the usual transforms."""
-
-    def __init__(self, data: ImageData, count: int) -> None:
-        self.images = [Image.fromarray(image) for image in data.train.images[:count].numpy()]
-        self.labels = data.train.labels[:count].tolist()
-        mean, deviation = (-data.shift / data.scale / 255).flatten(), (1 / data.scale / 255).flatten()
-        self.transform = transforms.Compose(
-            [
-                transforms.RandomCrop(32, padding=4, padding_mode="reflect"),
-                transforms.RandomHorizontalFlip(),
-                transforms.ToTensor(),
-                transforms.Normalize(mean.tolist(), deviation.tolist()),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(self.images[index]), self.labels[index]
 
 
 def pipeline(data: ImageData, steps: int) -> float:
