@@ -27,7 +27,7 @@ import torch
 
 from ban_ray.training import train
 from ban_ray.training.execution import ExecutionOptions
-from tests.benchmarks.gpu_variants import GpuBench, clean, load, synchronise
+from tests.benchmarks.gpu_variants import ALIASES, GpuBench, clean, load, synchronise
 
 START_S, WARM_S, QUIT_S = 90.0, 90.0, 10.0
 WARM_UP_STEPS = 30
@@ -50,7 +50,7 @@ def child(device: torch.device) -> None:
         order, _, name = line.strip().partition(" ")
         if order != "train":
             continue
-        bench = GpuBench(name, data, device, 0.0)
+        bench = GpuBench(ALIASES.get(name, name), data, device, 0.0)
         clean(device)
         try:
             train(
