@@ -146,7 +146,7 @@ class Plan:
 
     def items(self, names: Sequence[str]) -> list[Item]:
         first, others = names[0], names[1:]
-        plan = [*self._speed(first), *self._compiled(first), *self._peers(first)]
+        plan = [*self._speed(first), *self._compiled(first), *self._peers(first), *self._timm_compiled(first)]
         plan += self._packing([name for name in names if name in PACKED] or names[:1])
         for name in others:
             plan += self._speed(name)
@@ -156,6 +156,8 @@ class Plan:
             plan += self._peers(name)
         plan += [self._kept(name) for name in names]
         plan += [item for name in names if name.startswith("densenet") for item in self._memory(name)]
+        for name in others:
+            plan += self._timm_compiled(name)
         return plan
 
     def _bench(self, name: str) -> GpuBench:
@@ -218,13 +220,15 @@ class Plan:
         ]
 
     def _peers(self, name: str) -> list[Item]:
-        plan = [
+        return [
             self._item(name, "tutorial", 10, gpu_peers.tutorial),
             self._item(name, "timm", 12, lambda bench: gpu_peers.timm(bench, False)),
         ]
-        if name in COMPILED:
-            plan.append(self._item(name, "timm compiled", 45, lambda bench: gpu_peers.timm(bench, True)))
-        return plan
+
+    def _timm_compiled(self, name: str) -> list[Item]:
+        if name not in COMPILED:
+            return []
+        return [self._item(name, "timm compiled", 45, lambda bench: gpu_peers.timm(bench, True))]
 
     def _kept(self, name: str) -> Item:
         def measure() -> None:
