@@ -41,7 +41,7 @@ import torch
 
 from ban_ray.training.execution import ExecutionOptions
 from tests.benchmarks import gpu_packing, gpu_peers
-from tests.benchmarks.gpu_variants import ALIASES, CPU_BATCH, GPU_BATCH, GpuBench, Timing, load
+from tests.benchmarks.gpu_variants import ALIASES, CPU_BATCH, GPU_BATCH, GpuBench, Timing, clean, load
 
 NETWORKS = {
     "cuda": ("wide-resnet-28-1", "densenet-bc-40-12", "wide-resnet-28-10", "densenet-bc-90-60", "vit-tiny"),
@@ -64,6 +64,7 @@ class Report:
 
     folder: Path
     rows: list[dict[str, object]] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     def add(self, network: str, variant: str, timing: Timing, **more: object) -> None:
         row: dict[str, object] = {
@@ -80,10 +81,19 @@ class Report:
 
     def write(self, row: dict[str, object]) -> None:
         self.rows.append(row)
+        self._append(row)
+        cells = (str(value) if name in _FIRST else f"{name} {value}" for name, value in row.items())
+        print(" | ".join(cells), flush=True)
+
+    def remark(self, text: str) -> None:
+        """What was not measured, and why."""
+        self.remarks.append(text)
+        self._append({"remark": text})
+        print(text, flush=True)
+
+    def _append(self, row: dict[str, object]) -> None:
         with (self.folder / "gpu.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
-        print(" | ".join(f"{name} {value}" if name not in _FIRST else str(value) for name, value in row.items()))
-        sys.stdout.flush()
 
     def table(self, head: Sequence[str]) -> None:
         """Write OUT/gpu.md; rows of single rounds are left to gpu.jsonl."""
@@ -102,6 +112,8 @@ class Report:
                 f"| {row['network']} | {row['variant']} | {row['ms_per_step']:.3f} | {row['images_per_second']:.0f} | "
                 f"{memory // MIB if isinstance(memory, int) else ''} | {more} |"
             )
+        if self.remarks:
+            lines += ["", *(f"- {text}" for text in self.remarks)]
         (self.folder / "gpu.md").write_text("\n".join(lines) + "\n")
 
 
@@ -134,7 +146,7 @@ class Plan:
 
     def items(self, names: Sequence[str]) -> list[Item]:
         first, others = names[0], names[1:]
-        plan = [*self._speed(first), *self._compiled(first), *self._peers(first)]
+        plan = [*self._speed(first), *self._compiled(first), *self._peers(first), *self._timm_compiled(first)]
         plan += self._packing([name for name in names if name in PACKED] or names[:1])
         for name in others:
             plan += self._speed(name)
@@ -144,16 +156,15 @@ class Plan:
             plan += self._peers(name)
         plan += [self._kept(name) for name in names]
         plan += [item for name in names if name.startswith("densenet") for item in self._memory(name)]
+        for name in others:
+            plan += self._timm_compiled(name)
         return plan
 
     def _bench(self, name: str) -> GpuBench:
         """Of one network at a time, so that only its teacher takes memory."""
         if name not in self._benches:
-            step_s = {other: bench.step_s for other, bench in self._benches.items()}
             self._benches.clear()
-            self._benches[name] = GpuBench(
-                ALIASES.get(name, name), self._data, self._device, SECONDS[self._kind], step_s.get(name)
-            )
+            self._benches[name] = GpuBench(ALIASES.get(name, name), self._data, self._device, SECONDS[self._kind])
         return self._benches[name]
 
     def _item(self, name: str, variant: str, expected_s: float, run: Callable[[GpuBench], Timing]) -> Item:
@@ -209,13 +220,15 @@ class Plan:
         ]
 
     def _peers(self, name: str) -> list[Item]:
-        plan = [
+        return [
             self._item(name, "tutorial", 10, gpu_peers.tutorial),
             self._item(name, "timm", 12, lambda bench: gpu_peers.timm(bench, False)),
         ]
-        if name in COMPILED:
-            plan.append(self._item(name, "timm compiled", 45, lambda bench: gpu_peers.timm(bench, True)))
-        return plan
+
+    def _timm_compiled(self, name: str) -> list[Item]:
+        if name not in COMPILED:
+            return []
+        return [self._item(name, "timm compiled", 45, lambda bench: gpu_peers.timm(bench, True))]
 
     def _kept(self, name: str) -> Item:
         def measure() -> None:
@@ -236,6 +249,7 @@ class Plan:
         def measure(variant: str) -> Callable[[], None]:
             def run() -> None:
                 self._benches.clear()
+                clean(self._device)
                 control = gpu_packing.find_mps() if variant == "packing with MPS" else None
                 if variant == "packing with MPS" and control is None:
                     raise gpu_peers.LeftOut(f"{gpu_packing.MPS_CONTROL} is not here")
@@ -265,7 +279,7 @@ class Plan:
 
             return run
 
-        plan = [Item("several", ("packing",), 60 if self._kind == "cuda" else 15, measure("packing"))]
+        plan = [Item("several", ("packing",), 60 if self._kind == "cuda" else 20, measure("packing"))]
         if self._kind == "cuda":
             plan.append(Item("several", ("packing with MPS",), 60, measure("packing with MPS")))
         return plan
@@ -328,20 +342,20 @@ def main() -> None:
             label = f"{item.network}, {' and '.join(item.variants)}"
             left = 60 * choice.minutes - (time.monotonic() - began)
             if item.expected_s > left:
-                print(f"{label}: left out, {left:.0f} s are left and {item.expected_s:.0f} s needed", flush=True)
+                report.remark(f"{label}: left out, {left:.0f} s are left and about {item.expected_s:.0f} s needed")
                 continue
             started = time.monotonic()
             try:
                 item.run()
             except gpu_peers.LeftOut as reason:
-                print(f"{label}: left out, {reason}", flush=True)
+                report.remark(f"{label}: left out, {reason}")
             except Exception as error:  # noqa: BLE001
                 # One variant's failure is no reason to lose the others.
                 text = " ".join(str(error).split())[:300]
-                print(f"{label}: failed, {type(error).__name__}: {text}", flush=True)
-                report.rows.append({"network": item.network, "variant": label, "error": text})
+                report.remark(f"{label}: failed, {type(error).__name__}: {text}")
             print(f"# {label}: {time.monotonic() - started:.1f} s", flush=True)
             report.table(head)
+    report.table(head)
 
 
 if __name__ == "__main__":

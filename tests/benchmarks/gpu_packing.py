@@ -12,13 +12,14 @@ by lines on their standard output:
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -26,7 +27,7 @@ import torch
 
 from ban_ray.training import train
 from ban_ray.training.execution import ExecutionOptions
-from tests.benchmarks.gpu_variants import GpuBench, clean, load, synchronise
+from tests.benchmarks.gpu_variants import ALIASES, GpuBench, clean, load, synchronise
 
 START_S, WARM_S, QUIT_S = 90.0, 90.0, 10.0
 WARM_UP_STEPS = 30
@@ -49,7 +50,7 @@ def child(device: torch.device) -> None:
         order, _, name = line.strip().partition(" ")
         if order != "train":
             continue
-        bench = GpuBench(name, data, device, 0.0)
+        bench = GpuBench(ALIASES.get(name, name), data, device, 0.0)
         clean(device)
         try:
             train(
@@ -136,12 +137,20 @@ class _Child:
             raise RuntimeError("a process ended early")
         return line
 
-    def end(self) -> None:
-        self._process.kill()
+    def close(self) -> None:
+        """It ends by itself once it reads that there are no more orders."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def end(self, timeout: float) -> None:
+        """Wait for its end, and kill it if it takes longer."""
         try:
-            self._process.wait(QUIT_S)
+            self._process.wait(max(0.1, timeout))
         except subprocess.TimeoutExpired:
-            print(f"process {self._process.pid} does not end", flush=True)
+            self._process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(QUIT_S)
 
 
 def pack(
@@ -178,7 +187,10 @@ def pack(
             raise RuntimeError(f"{error}: {lines[-1] if lines else 'it printed no error'}") from error
         finally:
             for each in children:
-                each.end()
+                each.close()
+            limit = time.monotonic() + QUIT_S
+            for each in children:
+                each.end(limit - time.monotonic())
 
 
 def _tell(children: Sequence[_Child], line: str) -> None:
@@ -231,7 +243,9 @@ def mps(control: str) -> Iterator[dict[str, str]]:
                     stderr=subprocess.DEVNULL,
                 )
             except subprocess.TimeoutExpired:
-                print(f"{control} does not answer to quit", flush=True)
+                print(f"{control} does not answer to quit and is killed", flush=True)
+                with suppress(OSError, ValueError):
+                    os.kill(int((pipes / f"{MPS_CONTROL}.pid").read_text()), signal.SIGKILL)
             for log in sorted(logs.glob("*.log")):
                 lines = log.read_text(errors="replace").strip().splitlines()
                 print(f"{log.name}: {lines[-1] if lines else 'empty'}", flush=True)

@@ -63,7 +63,7 @@ def tutorial(bench: GpuBench) -> Timing:
         loss.item()
         return loss
 
-    return _timed(bench, loader, step, 1)
+    return replace(_timed(bench, loader, step, 1), notes={})
 
 
 def both_losses(logits: Tensor, labels: Tensor, dark: Tensor) -> Tensor:
@@ -93,8 +93,8 @@ def timm(bench: GpuBench, compiled: bool) -> Timing:
         use_prefetcher=True,
         hflip=0.5,
         color_jitter=None,
-        mean=mean,
-        std=deviation,
+        mean=tuple(mean),
+        std=tuple(deviation),
         num_workers=LOADERS[device.type],
         pin_memory=device.type == "cuda",
         device=device,
@@ -202,15 +202,16 @@ def _timed(bench: GpuBench, loader: Iterable[Any], step: Step, read_every: int) 
     """Steps for about the bench's time, after others that are not timed."""
     device, warm_up = bench.device, WARM_UP_STEPS[bench.device.type]
     batches = iter(_Endless(loader))
-    first = 0.0
-    began_warming = time.perf_counter()
+    first, warming = 0.0, 0.0
     for number in range(warm_up):
+        images, labels = next(batches)
         began = time.perf_counter()
-        step(*next(batches))
+        step(images, labels)
         synchronise(device)
         if not number:
             first = time.perf_counter() - began
-        elif time.perf_counter() - began_warming - first > 2 * bench.seconds:
+            warming = time.perf_counter()
+        elif time.perf_counter() - warming > bench.seconds:
             # Of a large network a few steps are enough.
             break
     began, steps = time.perf_counter(), 0
@@ -222,4 +223,4 @@ def _timed(bench: GpuBench, loader: Iterable[Any], step: Step, read_every: int) 
     synchronise(device)
     elapsed = time.perf_counter() - began
     memory = torch.cuda.max_memory_allocated() if device.type == "cuda" else None
-    return Timing(elapsed / steps, bench.batch, memory, None, {"steps": steps, "first_step_s": round(first, 1)})
+    return Timing(elapsed / steps, bench.batch, memory, None, {"first_step_s": round(first, 1)})

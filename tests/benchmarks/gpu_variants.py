@@ -192,7 +192,7 @@ class BareStep:
 
 @dataclass
 class GpuBench:
-    """What all variants train: a network, images on a device, and for about how long."""
+    """What all variants train: a network, images on a device, and for about how many seconds."""
 
     name: str
     data: ImageData
@@ -237,22 +237,10 @@ class GpuBench:
         self._train(ExecutionOptions(), PROBE_STEPS, 2)
         share = self.seconds / 4
         for number in range(1, rounds + 1):
-
-            def timed_bare() -> float:
-                return bare.measured(share)
-
-            def timed_ours() -> float:
-                assert self.step_s is not None
-                self.step_s = self._train(ExecutionOptions(), *self._plan(share, self.step_s))
-                return self.step_s
-
-            if number % 2:
-                bare_s = timed_bare()
-                ours_s = timed_ours()
-            else:
-                ours_s = timed_ours()
-                bare_s = timed_bare()
-            report(number, self._timing(bare_s, {}, False), self._timing(ours_s, {}, False), bare_s / ours_s)
+            bare_s = bare.measured(share) if number % 2 else None
+            self.step_s = ours_s = self._train(ExecutionOptions(), *self._plan(share, self.step_s))
+            bare_s = bare_s or bare.measured(share)
+            report(number, Timing(bare_s, self.batch), Timing(ours_s, self.batch), bare_s / ours_s)
 
     def ours(self, options: ExecutionOptions, seconds: float | None = None) -> Timing:
         clean(self.device)
@@ -334,6 +322,10 @@ class GpuBench:
         before_step: Callable[[], None] | None = None,
     ) -> float:
         """Seconds per step of all epochs but the first."""
+        # What an earlier training left would count as this one's memory.
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats()
         history = train(
             self.generation(epochs, objective, table is not None),
             self.teacher,
@@ -347,8 +339,8 @@ class GpuBench:
             found += [float(record["teacher_outputs_found"] or 0) for record in history[1:]]
         return statistics.fmean(self.batch / float(record["images_per_second"] or 0) for record in history[1:])
 
-    def _timing(self, step_s: float, notes: dict[str, object] | None = None, memory: bool = True) -> Timing:
-        on_gpu = memory and self.device.type == "cuda"
+    def _timing(self, step_s: float, notes: dict[str, object] | None = None) -> Timing:
+        on_gpu = self.device.type == "cuda"
         return Timing(
             step_s,
             self.batch,
