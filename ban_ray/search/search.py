@@ -77,15 +77,14 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         plan = make_plan(spec, population)
         print_plan(plan, console)
         print_slow_precision(plan, population, console)
-        if options.scale == "paper" and (plan.open_chains or spec.is_sampled):
+        if options.scale == "paper" and not options.yes and (plan.open_chains or spec.is_sampled):
             _print_cost(plan, population, options.concurrent, console)
-            if not options.yes:
-                confirm(
-                    "Train these generations?",
-                    without_terminal="--scale paper trains for GPU-days; without a terminal to ask on, --yes is needed",
-                    declined="--scale paper was not confirmed; nothing was started",
-                    stderr=options.as_json,
-                )
+            confirm(
+                "Train these generations?",
+                without_terminal="--scale paper trains for GPU-days; without a terminal to ask on, --yes is needed",
+                declined="--scale paper was not confirmed; nothing was started",
+                stderr=options.as_json,
+            )
         paths = SearchPaths(url, _local_folder(url) / name, name)
         executed = execute(plan, population, paths, console, runner)
         spec = replace(spec, chains=executed.chains)

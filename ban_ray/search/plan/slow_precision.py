@@ -16,12 +16,12 @@ NATIVE_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 def slow_precision_sentence(spec: SearchSpec, generation: Generation, known: Mapping[str, Generation]) -> str | None:
     """A sentence with a step's times in both precisions, if the generation's is bf16 and slower than fp32 here.
 
-    Measures one step of each on processors without such instructions, once on a machine.
+    Measures one step of each on processors without such instructions, once on a machine; where there are GPUs, nothing.
 
     Args:
         known: the generation's teachers, by key.
     """
-    if generation.recipe.precision != "bf16" or has_native_bf16():
+    if generation.recipe.precision != "bf16" or has_native_bf16() or any(Path("/dev").glob("nvidia[0-9]*")):
         return None
     config = step_config(spec, generation, known)
     bf16, fp32 = measured(config), measured(replace(config, precision="fp32"))
