@@ -35,7 +35,7 @@ class MailboxClient:
         self._broker: Any = ray.get_actor(broker)
         self._name = name
 
-    def send(self, method: str, *arguments: Any, task: str = "") -> Any:
+    def call_async(self, method: str, *arguments: Any, task: str = "") -> Any:
         """Call a method of the `JobMailbox` without waiting; returns Ray's reference.
 
         Args:
@@ -52,12 +52,12 @@ class MailboxClient:
         """
         import ray
 
-        return ray.get(self.send(method, *arguments))
+        return ray.get(self.call_async(method, *arguments))
 
 
 def request_stop(broker: Any, job: TrainingStarted) -> Any:
     """Ask the workers of a job to stop at the end of their step; Ray's reference is ready when they have."""
-    return broker.call.remote(job.mailbox, "stop", job.run)
+    return broker.call.remote(job.mailbox, "stop_job", job.job_id)
 
 
 def stop_all(broker: Any, jobs: list[TrainingStarted]) -> None:

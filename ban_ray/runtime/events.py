@@ -72,12 +72,12 @@ class TrainingStarted(_Event):
     """The chain's missing generations have been given to a worker group.
 
     Attributes:
-        run: that of the `TrainingJob`.
+        job_id: that of the `TrainingJob`.
         mailbox: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
     """
 
     kind: Literal["training_started"] = "training_started"
-    run: str
+    job_id: str
     mailbox: str
 
 

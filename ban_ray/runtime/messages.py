@@ -59,8 +59,8 @@ class TrialSpec(_Message):
     may_grow: bool = True
 
     @property
-    def run_prefix(self) -> str:
-        """The prefix of the names of all worker groups of this trial."""
+    def job_id_prefix(self) -> str:
+        """The prefix of the ids of all training jobs of this trial."""
         return f"{self.context.execution}-{self.chain_number}-"
 
 
@@ -70,7 +70,7 @@ class TrainingJob(_Message):
     Attributes:
         generations: in training order; those that are published by then are reused.
         first: number of the first of them within its chain; the baseline is 0.
-        run: id of the job and holder of its claims; stays the same when the worker group's processes restart.
+        job_id: id of the job and holder of its claims; stays the same when the worker group's processes restart.
         expired_claims: number of the claim that has expired and may be taken over, by the generation's key.
     """
 
@@ -78,7 +78,7 @@ class TrainingJob(_Message):
     generations: tuple[Generation, ...]
     first: int
     chain_seed: int
-    run: str
+    job_id: str
     expired_claims: dict[str, int] = Field(default_factory=dict)
 
 

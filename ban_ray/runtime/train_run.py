@@ -58,8 +58,8 @@ class TrainRun:
 
         try:
             text = job.model_dump_json(exclude_defaults=True)
-            answer = self._mailbox.send("train", job.run, text, task=name)
-            while records := self._mailbox.call("receive", job.run):
+            answer = self._mailbox.call_async("train_job", job.job_id, text, task=name)
+            while records := self._mailbox.call("next_events", job.job_id):
                 for record in records:
                     if (event := from_record(record)) is not None:
                         on_event(event)
@@ -76,7 +76,7 @@ class TrainRun:
 
     def close(self) -> None:
         """End the run in order, without waiting for it."""
-        self._mailbox.send("close")
+        self._mailbox.call_async("end_jobs")
 
     def abort(self) -> None:
         """End the run and its workers at once; waits a little, since this process may be about to end."""

@@ -73,7 +73,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
             generations=generations[first:],
             first=first,
             chain_seed=trial.chain.seed,
-            run=f"{trial.run_prefix}{secrets.token_hex(4)}",
+            job_id=f"{trial.job_id_prefix}{secrets.token_hex(4)}",
             expired_claims=expired_claims,
         )
         result = runner(job, group, on_event, name=trial.name, folder=trial.ray_folder)

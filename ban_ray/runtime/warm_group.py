@@ -81,7 +81,7 @@ def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, nam
         is_done = False
         try:
             train_run = _warm_group.take(group, broker=job.context.execution, folder=folder)
-            on_event(TrainingStarted(run=job.run, mailbox=train_run.name))
+            on_event(TrainingStarted(job_id=job.job_id, mailbox=train_run.name))
             result = train_run.train(job, on_event, name=name)
             is_done = True
         except TrainRunEnded as error:

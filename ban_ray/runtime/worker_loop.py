@@ -34,43 +34,43 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         set_device(device)
     rank, workers = distributed.rank(), distributed.world_size()
 
-    def agree(run: str, border: int) -> int:
+    def agree(job_id: str, border: int) -> int:
         if workers == 1:
             return border
-        return int(mailbox.call("last_border", run, rank, border, workers))
+        return int(mailbox.call("agree_on_last_border", job_id, rank, border, workers))
 
-    outbox = _Outbox(mailbox)
+    sender = _OrderedSender(mailbox)
 
     def report(event: Event | None) -> None:
         if rank == 0 and event is not None:
-            outbox.post("send", to_record(event))
+            sender.send_in_order("add_event", to_record(event))
 
     stop = StopSignal(agree)
     threading.Thread(target=_follow_stops, args=(mailbox, stop), name="stop requests", daemon=True).start()
     trainer, number = JobTrainer(device, throttled(report), stop), 0
     while (text := mailbox.call("next_job", number)) is not None:
         job = TrainingJob.model_validate_json(text)
-        outbox.run = job.run
+        sender.job_id = job.job_id
         result = trainer.train(job)
         if rank == 0:
-            outbox.post("finish", result.model_dump_json())
+            sender.send_in_order("set_result", result.model_dump_json())
         number += 1
 
 
-class _Outbox:
-    """What rank 0 sends to the mailbox, in order: Ray's calls of an asynchronous actor may overtake each other.
+class _OrderedSender:
+    """Calls the mailbox for rank 0, in order: Ray's calls of an asynchronous actor may overtake each other.
 
     Attributes:
-        run: the current job's.
+        job_id: the current job's.
     """
 
     def __init__(self, mailbox: MailboxClient) -> None:
-        self.run = ""
+        self.job_id = ""
         self._mailbox = mailbox
         self._last: list[Any] = []
 
-    def post(self, method: str, content: Any) -> None:
-        """Send what the current job has to say, when what was sent before has arrived."""
+    def send_in_order(self, method: str, content: Any) -> None:
+        """Call a method of the `JobMailbox` on the current job, once the call before has arrived."""
         import ray
 
         try:
@@ -78,7 +78,7 @@ class _Outbox:
         except ray.exceptions.RayError as error:
             # Its process has died, perhaps with its node; it is no error of the training.
             raise PeerLost(str(error)) from error
-        self._last = [self._mailbox.send(method, self.run, content)]
+        self._last = [self._mailbox.call_async(method, self.job_id, content)]
 
 
 def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
@@ -87,8 +87,8 @@ def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
     number = 0
     # Where the broker has died this process ends too.
     with suppress(ray.exceptions.RayActorError):
-        while (run := mailbox.call("next_stop", number)) is not None:
-            stop.request(run)
+        while (job_id := mailbox.call("next_stop_request", number)) is not None:
+            stop.request(job_id)
             number += 1
 
 

@@ -16,7 +16,7 @@ DIGITS = Source(name="digits")
 CPU = torch.device("cpu")
 
 
-def make_job(storage: str, *generations: Generation, run: str = "run", **fields: Any) -> TrainingJob:
+def make_job(storage: str, *generations: Generation, job_id: str = "run", **fields: Any) -> TrainingJob:
     """The job of training some generations on the embedded task.
 
     Args:
@@ -24,7 +24,7 @@ def make_job(storage: str, *generations: Generation, run: str = "run", **fields:
         fields: of `RunContext` or of `TrainingJob`, by name.
     """
     own = {name: fields.pop(name) for name in list(fields) if name in TrainingJob.model_fields}
-    values = {"first": 0, "chain_seed": 0, "run": run, "generations": generations, **own}
+    values = {"first": 0, "chain_seed": 0, "job_id": job_id, "generations": generations, **own}
     return TrainingJob.model_validate({"context": make_context(storage, **fields), **values})
 
 

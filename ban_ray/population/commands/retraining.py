@@ -61,7 +61,7 @@ def train_again(
             generations=(member.generation,),
             first=0,
             chain_seed=0,
-            run="replay",
+            job_id="replay",
         )
         result = _train(job, member, Path(folder), progress)
         if result.status != "done":

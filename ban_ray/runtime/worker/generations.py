@@ -52,7 +52,7 @@ class JobTrainer:
         """Train each generation of a job, or reuse it from the population."""
         torch.set_num_threads(job.context.cpus_per_worker)
         population = Population(find_storage(job.context.storage, patience_s=PATIENCE_S))
-        self.stop.begin(job.run)
+        self.stop.begin(job.job_id)
         try:
             for number, generation in enumerate(job.generations, job.first):
                 self.stop.check()
@@ -91,7 +91,7 @@ class JobTrainer:
         try:
             data = self._load(generation.task, job.context.source)
             with teacher_output_cache(population, generation, admission, data, job, self.device) as cached_outputs:
-                with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
+                with AsyncCheckpointer(population.storage, generation.key, job.job_id) as checkpointer:
                     trained = train(
                         generation,
                         _build_teacher(admission.teachers, data, self.device),

@@ -21,20 +21,20 @@ class StoppedChainCleanup(ChainListener):
 
     def __init__(self, population: Population, *, keep: bool = False) -> None:
         self._population, self._keep = population, keep
-        self._run_prefixes: dict[int, str] = {}
+        self._job_id_prefixes: dict[int, str] = {}
         self._ended_early: list[tuple[float, PlannedChain, str]] = []
 
     def add_trial(self, planned: PlannedChain, trial: TrialSpec) -> None:
         """Remember how the claims of a chain's trial are named."""
-        self._run_prefixes[id(planned)] = trial.run_prefix
+        self._job_id_prefixes[id(planned)] = trial.job_id_prefix
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
-        run_prefix = self._run_prefixes.get(id(planned))
-        if run_prefix is not None and outcome.status in ("stopped", "saturated"):
+        job_id_prefix = self._job_id_prefixes.get(id(planned))
+        if job_id_prefix is not None and outcome.status in ("stopped", "saturated"):
             if not self._keep:
-                self._ended_early.append((time.monotonic(), planned, run_prefix))
-            claims.release_runs(
-                self._population.storage, list(planned.chain.keys), lambda run: run.startswith(run_prefix)
+                self._ended_early.append((time.monotonic(), planned, job_id_prefix))
+            claims.release_held_by(
+                self._population.storage, list(planned.chain.keys), lambda holder: holder.startswith(job_id_prefix)
             )
         self.sweep()
 
@@ -43,10 +43,10 @@ class StoppedChainCleanup(ChainListener):
         now = time.monotonic()
         due = [entry for entry in self._ended_early if now - entry[0] >= min_age_s]
         self._ended_early = [entry for entry in self._ended_early if entry not in due]
-        for _, planned, run_prefix in due:
+        for _, planned, job_id_prefix in due:
             for key in planned.chain.keys:
                 if key in self._population:
                     continue
                 _, record = claims.current(self._population.storage, key)
-                if record is None or record.get("released") is True or str(record.get("run")).startswith(run_prefix):
+                if record is None or record.get("released") is True or str(record.get("run")).startswith(job_id_prefix):
                     checkpoints.clear(self._population.storage, key)

@@ -107,7 +107,9 @@ def execute(
             controller = run.train(console, missing, cleanup, runner)
     finally:
         # The workers have ended with the connection.
-        claims.release_runs(population.storage, sorted(missing.keys), lambda run: run.startswith(f"{execution}-"))
+        claims.release_held_by(
+            population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution}-")
+        )
         cleanup.sweep(min_age_s=0)
     state.tracker.interrupt()
     shutil.rmtree(paths.folder / "ray", ignore_errors=True)

@@ -28,7 +28,7 @@ def test_one_worker_stops_at_its_next_border_and_only_in_the_job_that_was_named(
 
 def test_a_job_that_has_ended_is_not_waited_for() -> None:
     agreed: list[int] = []
-    stop = StopSignal(lambda run, border: agreed.append(border) or border)  # type: ignore[func-returns-value]
+    stop = StopSignal(lambda job_id, border: agreed.append(border) or border)  # type: ignore[func-returns-value]
     stop.begin("a")
     stop.check()
     stop.end()
@@ -38,7 +38,7 @@ def test_a_job_that_has_ended_is_not_waited_for() -> None:
 
 def test_a_second_request_changes_nothing() -> None:
     agreed: list[int] = []
-    stop = StopSignal(lambda run, border: agreed.append(border) or border)  # type: ignore[func-returns-value]
+    stop = StopSignal(lambda job_id, border: agreed.append(border) or border)  # type: ignore[func-returns-value]
     stop.begin("a")
     stop.check()
     stop.request("a")
@@ -85,7 +85,7 @@ def test_workers_that_wait_for_each_other_stop_at_the_same_step(delay_s: float) 
         while True:
             yield seconds
 
-    signals = [StopSignal(lambda run, border, rank=rank: group.agree(rank, border)) for rank in range(2)]  # type: ignore[misc]
+    signals = [StopSignal(lambda job_id, border, rank=rank: group.agree(rank, border)) for rank in range(2)]  # type: ignore[misc]
     threads = [
         threading.Thread(target=train, args=(group, rank, signals[rank], pauses(seconds)))
         for rank, seconds in enumerate((0.001, 0.004))
