@@ -32,13 +32,13 @@ class _Job:
 
     Attributes:
         is_taken: whether a worker has been given it.
-        borders: by rank, the border at which the worker learned that the job is to stop.
+        boundaries: by rank, the boundary at which the worker learned that the job is to stop.
     """
 
     job_id: str
     job_json: str
     is_taken: bool = False
-    borders: dict[int, int] = field(default_factory=dict)
+    boundaries: dict[int, int] = field(default_factory=dict)
 
 
 class JobMailbox:
@@ -128,19 +128,19 @@ class JobMailbox:
         await self._wait_until(lambda: len(self._stop_requests) > number or self._is_closed)
         return None if self._is_closed else self._stop_requests[number]
 
-    async def agree_on_last_border(self, job_id: str, rank: int, border: int, workers: int) -> int:
-        """Agree on the last border that each worker passes: the furthest that one of them has come to.
+    async def agree_on_last_boundary(self, job_id: str, rank: int, boundary: int, workers: int) -> int:
+        """Agree on the last boundary that each worker passes: the furthest that one of them has come to.
 
         Returns when every worker of the group has called it.
         """
         job = next((job for job in self._jobs if job.job_id == job_id), None)
         if job is None:
             # It was withdrawn before a worker had it.
-            return border
-        job.borders.setdefault(rank, border)
+            return boundary
+        job.boundaries.setdefault(rank, boundary)
         await self._notify()
-        await self._wait_until(lambda: len(job.borders) == workers or self._is_closed)
-        return max(job.borders.values())
+        await self._wait_until(lambda: len(job.boundaries) == workers or self._is_closed)
+        return max(job.boundaries.values())
 
     async def _wait_until_ended(self, job_id: str) -> None:
         await self._wait_until(lambda: job_id in self._results or self._is_closed)

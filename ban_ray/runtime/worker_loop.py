@@ -3,12 +3,15 @@
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ban_ray.errors import PeerLost
 from ban_ray.runtime.broker import MailboxClient
 from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, to_record
 from ban_ray.runtime.messages import TrainingJob
+
+if TYPE_CHECKING:
+    from ban_ray.runtime.worker import StopSignal
 
 REPORT_EVERY_S = 1.0
 """Epochs shorter than this are not all reported: a report costs several processes some milliseconds. Histories hold
@@ -34,10 +37,10 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         set_device(device)
     rank, workers = distributed.rank(), distributed.world_size()
 
-    def agree(job_id: str, border: int) -> int:
+    def agree_on_last_boundary(job_id: str, boundary: int) -> int:
         if workers == 1:
-            return border
-        return int(mailbox.call("agree_on_last_border", job_id, rank, border, workers))
+            return boundary
+        return int(mailbox.call("agree_on_last_boundary", job_id, rank, boundary, workers))
 
     sender = _OrderedSender(mailbox)
 
@@ -45,9 +48,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         if rank == 0 and event is not None:
             sender.send_in_order("add_event", to_record(event))
 
-    stop = StopSignal(agree)
-    threading.Thread(target=_follow_stops, args=(mailbox, stop), name="stop requests", daemon=True).start()
-    trainer, number = JobTrainer(device, throttled(report), stop), 0
+    stop_signal = StopSignal(agree_on_last_boundary)
+    follower = threading.Thread(
+        target=_follow_stop_requests, args=(mailbox, stop_signal), name="stop requests", daemon=True
+    )
+    follower.start()
+    trainer, number = JobTrainer(device, throttle_reports(report), stop_signal), 0
     while (text := mailbox.call("next_job", number)) is not None:
         job = TrainingJob.model_validate_json(text)
         sender.job_id = job.job_id
@@ -81,18 +87,18 @@ class _OrderedSender:
         self._last = [self._mailbox.call_async(method, self.job_id, content)]
 
 
-def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
+def _follow_stop_requests(mailbox: MailboxClient, stop_signal: "StopSignal") -> None:
     import ray
 
     number = 0
     # Where the broker has died this process ends too.
     with suppress(ray.exceptions.RayActorError):
         while (job_id := mailbox.call("next_stop_request", number)) is not None:
-            stop.request(job_id)
+            stop_signal.request_stop(job_id)
             number += 1
 
 
-def throttled(report: EventReporter) -> EventReporter:
+def throttle_reports(report: EventReporter) -> EventReporter:
     """Report every member and every epoch at a rung, and other epochs at most once in `REPORT_EVERY_S`."""
     last = -REPORT_EVERY_S
 

@@ -82,15 +82,15 @@ def test_a_request_that_comes_before_its_job_holds() -> None:
     in_loop(scenario)
 
 
-def test_workers_stop_after_the_furthest_border() -> None:
+def test_workers_stop_after_the_furthest_boundary() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
         trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         await mailbox.next_job(0)
         stop = asyncio.create_task(mailbox.stop_job("a"))
         assert await mailbox.next_stop_request(0) == "a"
-        first = asyncio.create_task(mailbox.agree_on_last_border("a", 0, 7, 2))
+        first = asyncio.create_task(mailbox.agree_on_last_boundary("a", 0, 7, 2))
         assert await settled(first, stop, trained) == [False, False, False]
-        assert await mailbox.agree_on_last_border("a", 1, 8, 2) == 8
+        assert await mailbox.agree_on_last_boundary("a", 1, 8, 2) == 8
         assert await first == 8
         await mailbox.set_result("a", STOPPED.model_dump_json())
         assert parsed(await trained) == STOPPED
@@ -99,7 +99,7 @@ def test_workers_stop_after_the_furthest_border() -> None:
     in_loop(scenario)
 
 
-def test_an_agreed_border_stays_whoever_asks_again() -> None:
+def test_an_agreed_boundary_stays_whoever_asks_again() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
         trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         await mailbox.next_job(0)
@@ -107,10 +107,11 @@ def test_an_agreed_border_stays_whoever_asks_again() -> None:
         assert await mailbox.next_stop_request(0) == "a"
         again = asyncio.create_task(mailbox.next_stop_request(1))
         answers = [
-            asyncio.create_task(mailbox.agree_on_last_border("a", rank, border, 2)) for rank, border in ((0, 7), (1, 5))
+            asyncio.create_task(mailbox.agree_on_last_boundary("a", rank, boundary, 2))
+            for rank, boundary in ((0, 7), (1, 5))
         ]
         assert [await answer for answer in answers] == [7, 7]
-        assert await mailbox.agree_on_last_border("a", 1, 2**62, 2) == 7
+        assert await mailbox.agree_on_last_boundary("a", 1, 2**62, 2) == 7
         assert await settled(again) == [False], "it was one request"
         await mailbox.set_result("a", STOPPED.model_dump_json())
         assert parsed(await trained) == STOPPED
@@ -128,7 +129,7 @@ def test_workers_are_answered_about_a_job_that_they_never_had() -> None:
         await mailbox.stop_job("a")
         assert parsed(await trained) == STOPPED
         assert await mailbox.next_stop_request(0) == "a"
-        assert await mailbox.agree_on_last_border("a", 1, 0, 2) == 0
+        assert await mailbox.agree_on_last_boundary("a", 1, 0, 2) == 0
 
     in_loop(scenario)
 

@@ -40,22 +40,22 @@ class JobTrainer:
 
     Args:
         report: called on every worker with an event after each epoch, each publication and each reused member.
-        stop: asked at each border between two steps.
+        stop_signal: asked at each boundary between two steps.
     """
 
     device: torch.device
     report: EventReporter
-    stop: StopSignal = field(default_factory=StopSignal)
+    stop_signal: StopSignal = field(default_factory=StopSignal)
     _loaded: tuple[Task, Source, TaskData] | None = None
 
     def train(self, job: TrainingJob) -> JobResult:
         """Train each generation of a job, or reuse it from the population."""
         torch.set_num_threads(job.context.cpus_per_worker)
         population = Population(find_storage(job.context.storage, patience_s=PATIENCE_S))
-        self.stop.begin(job.job_id)
+        self.stop_signal.begin_job(job.job_id)
         try:
             for number, generation in enumerate(job.generations, job.first):
-                self.stop.check()
+                self.stop_signal.raise_if_stopped()
                 result = self._train_generation(population, number, generation, job)
                 if result is not None:
                     return result
@@ -63,7 +63,7 @@ class JobTrainer:
         except JobStopped:
             return JobResult(status="stopped")
         finally:
-            self.stop.end()
+            self.stop_signal.end_job()
             # What one network leaves behind is not needed by the next.
             gc.collect()
             if self.device.type == "cuda":
@@ -101,7 +101,7 @@ class JobTrainer:
                         recompute=job.context.recompute,
                         state=from_bytes(admission.checkpoint) if admission.checkpoint else None,
                         after_epoch=_after_epoch(checkpointer, number, generation, self.report),
-                        before_step=self.stop.check,
+                        before_step=self.stop_signal.raise_if_stopped,
                     )
                 if distributed.rank() == 0:
                     member = publish_trained(population, generation, number, trained, data, admission, job, self.device)
