@@ -52,7 +52,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
         )
 
     controller = SearchController(state.queue, state.stopping, start, [state.tracker])
-    state.queue.start()
+    state.queue.start_time_budget()
     queue: list[tuple[float, int, str, Turns]] = []
     clock, count = 0.0, 0
     while True:

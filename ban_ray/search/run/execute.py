@@ -170,7 +170,7 @@ class _Run:
         # What Tune and Train keep is never read again: the population is the record of what is done.
         shutil.rmtree(ray_folder, ignore_errors=True)
         context = make_context(spec, self.paths.url, self.population, self.execution)
-        view = progress_view(console, state.queue.chains, self._max_generations_to_train())
+        view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
         metrics = SearchMetrics(self.paths.name, self.population, self.plan.published)
 
         def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
@@ -188,7 +188,7 @@ class _Run:
 
         listeners = (missing, state.tracker, view, metrics, cleanup)
         controller = SearchController(state.queue, state.stopping, make_trial, listeners)
-        state.queue.start()
+        state.queue.start_time_budget()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if spec.options.as_json else nullcontext(), view:
             # A grid's open chains may all have been stopped earlier.
@@ -200,16 +200,16 @@ class _Run:
                     name=self.execution,
                     runner=runner,
                 )
-                controller.finish()
+                controller.complete_running_trials()
         return controller
 
     def _max_generations_to_train(self) -> int:
         """Generations that may be trained; an upper bound for a sampled search."""
         spec, state = self.plan.spec, self.state
         if not spec.is_sampled:
-            keys = {key for planned in state.queue.chains for key in planned.chain.keys}
+            keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
-        num_chains = len(state.queue.chains) + state.proposals.remaining * len(spec.seeds)
+        num_chains = len(state.queue.waiting_chains) + state.proposals.remaining * len(spec.seeds)
         return num_chains * (spec.generations + 1)
 
 
@@ -230,9 +230,9 @@ def _result(
     spec: SearchSpec, state: SearchState, controller: SearchController | None = None, trained: int = 0
 ) -> ExecutionResult:
     interrupted: tuple[str, ...] = ()
-    if controller is not None and controller.interrupted:
+    if controller is not None and controller.interrupted_chains:
         interrupted = (
-            f"--time-budget is used up: {len(controller.interrupted)} chains were stopped in training and resume from "
+            f"--time-budget is used up: {len(controller.interrupted_chains)} chains were stopped in training and resume from "
             "their newest checkpoint when the command is repeated",
         )
     return ExecutionResult(

@@ -86,9 +86,9 @@ class ChainScheduler(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any, **kwargs: Any) -> Any:
         """Called in every turn of Tune's loop."""
-        if self._controller.queue.out_of_time and not self._is_out_of_time:
+        if self._controller.queue.is_out_of_time and not self._is_out_of_time:
             self._is_out_of_time = True
-            for job in self._controller.jobs:
+            for job in self._controller.running_jobs:
                 request_stop(self._broker, job)
         return super().choose_trial_to_run(tune_controller, **kwargs)
 
@@ -164,5 +164,5 @@ def _stop_when_interrupted(controller: SearchController, broker: Any) -> Iterato
     try:
         yield
     except KeyboardInterrupt:
-        stop_all(broker, controller.jobs)
+        stop_all(broker, controller.running_jobs)
         raise

@@ -51,11 +51,11 @@ class SearchController:
         self._jobs: dict[str, TrainingStarted] = {}
         self._num_started = 0
         self.failed: list[tuple[PlannedChain, str]] = []
-        self.interrupted: list[PlannedChain] = []
+        self.interrupted_chains: list[PlannedChain] = []
 
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
         """Start the next chain, as the configuration of Tune's trial; None if none can start now."""
-        planned = self.queue.next()
+        planned = self.queue.next_chain()
         if planned is None:
             return None
         self._running[trial_id] = planned
@@ -85,7 +85,7 @@ class SearchController:
             return not isinstance(event, ChainEnded)
         if isinstance(event, TrainingStarted):
             # A chain that has waited for another one's generation may start late.
-            return self.queue.out_of_time
+            return self.queue.is_out_of_time
         outcome = self._stopping.on_event(planned, event)
         if outcome is not None:
             self._outcomes[trial_id] = outcome
@@ -100,7 +100,7 @@ class SearchController:
         return self._jobs.get(trial_id)
 
     @property
-    def jobs(self) -> list[TrainingStarted]:
+    def running_jobs(self) -> list[TrainingStarted]:
         """The jobs of all running trials."""
         return list(self._jobs.values())
 
@@ -115,16 +115,16 @@ class SearchController:
         if outcome.status == "failed":
             self.failed.append((planned, outcome.message))
         if outcome.status == "interrupted":
-            self.interrupted.append(planned)
+            self.interrupted_chains.append(planned)
         for chain in (planned, *self._cancelled.pop(trial_id, ())):
             for listener in self._listeners:
                 listener.on_chain_end(chain, outcome)
 
-    def finish(self) -> None:
+    def complete_running_trials(self) -> None:
         """End the trials that were running when the time budget was used up, of which Tune says nothing."""
         for trial_id in list(self._running):
             self.on_trial_complete(trial_id, {}, error=False)
-        self.queue.close()
+        self.queue.finish_if_out_of_time()
 
     def trial_name(self, trial_id: str) -> str:
         """A readable name for the dashboard and for folders."""
@@ -133,7 +133,7 @@ class SearchController:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles its searcher; a copy has no chains, since the population is the record of what is done."""
-        return SearchController, (ChainQueue((), missing=_no_chains), StoppingRule(), _no_chains)
+        return SearchController, (ChainQueue((), count_missing=_no_chains), StoppingRule(), _no_chains)
 
     def _outcome_of(self, last: Mapping[str, Any], error: bool) -> ChainOutcome:
         event = from_record(last)
@@ -141,7 +141,7 @@ class SearchController:
             return ChainOutcome("failed", event.message)
         if not error and isinstance(event, ChainEnded) and event.status == "done":
             return DONE
-        if self.queue.out_of_time:
+        if self.queue.is_out_of_time:
             return ChainOutcome("interrupted", "--time-budget was used up")
         return ChainOutcome("failed", "its trial ended without a result; Ray's logs have the reason")
 

@@ -56,7 +56,7 @@ class SearchState:
         queue = ChainQueue(
             open_chains,
             proposals.propose if spec.is_sampled else None,
-            missing=lambda planned: sum(key not in population for key in planned.chain.keys),
+            count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,
         )

@@ -148,7 +148,7 @@ def make_controller(
         on_trial(planned, trial)
         return trial
 
-    queue = ChainQueue(chains, missing=lambda planned: len(planned.chain.keys))
+    queue = ChainQueue(chains, count_missing=lambda planned: len(planned.chain.keys))
     return SearchController(queue, stopping, trial_of, listeners)
 
 

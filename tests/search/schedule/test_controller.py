@@ -52,10 +52,10 @@ def trial_of(planned: PlannedChain, number: int) -> TrialSpec:
 def controller_of(
     chains: Sequence[PlannedChain], stopping: StoppingRule | None = None, **budgets: Any
 ) -> tuple[SearchController, Recorder]:
-    queue = ChainQueue(chains, missing=lambda _: 4, **budgets)
+    queue = ChainQueue(chains, count_missing=lambda _: 4, **budgets)
     recorder = Recorder()
     controller = SearchController(queue, stopping or StoppingRule(), trial_of, [recorder])
-    queue.start()
+    queue.start_time_budget()
     return controller, recorder
 
 
@@ -132,7 +132,7 @@ def test_a_trial_that_ends_without_a_result_has_failed(error: bool) -> None:
     controller, recorder = controller_of([planned, plan_chain(1)])
     start(controller, "a", "b")
     controller.on_trial_complete("a", to_record(published(planned, 0, 20.0)), error=error)
-    controller.finish()
+    controller.complete_running_trials()
     assert recorder.ended == [(0, "failed"), (1, "failed")]
     assert all("without a result" in message for _, message in controller.failed)
 
@@ -144,9 +144,9 @@ def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.Monkey
     assert all(start(controller, "a", "b", "c"))
     controller.on_trial_complete("a", DONE, error=False)
     now += 6
-    controller.finish()
+    controller.complete_running_trials()
     assert recorder.ended == [(0, "done"), (1, "interrupted"), (2, "interrupted")]
-    assert len(controller.interrupted) == 2
+    assert len(controller.interrupted_chains) == 2
     assert controller.failed == []
     assert controller.queue.skipped == ["--time-budget is used up: 1 waiting chain"]
 

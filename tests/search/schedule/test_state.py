@@ -114,10 +114,10 @@ def test_a_chain_with_a_damaged_member_is_proposed_again(population: Population)
 def test_a_grid_with_stopping_does_not_begin_what_was_stopped(population: Population, tmp_path: Path) -> None:
     spec = resolve(SearchOptions(space=write_space(tmp_path, epochs=10), seeds=(0,), stopping=True))
     first = open_state(population, spec)
-    stopped, waiting = first.queue.chains
+    stopped, waiting = first.queue.waiting_chains
     first.tracker.on_chain_start(stopped)
     first.tracker.on_chain_end(stopped, ChainOutcome("stopped", "behind"))
-    (planned,) = open_state(population, spec).queue.chains
+    (planned,) = open_state(population, spec).queue.waiting_chains
     assert planned.configuration == waiting.configuration
     without_stopping = replace(spec, strategy=replace(spec.strategy, stopping=False))
-    assert len(open_state(population, without_stopping).queue.chains) == 2, "every chain is trained whole"
+    assert len(open_state(population, without_stopping).queue.waiting_chains) == 2, "every chain is trained whole"
