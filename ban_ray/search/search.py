@@ -102,7 +102,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     render.print_ended_early(early, executed.skipped, console)
     from analysis.report import write_report
 
-    report = write_report(result.published, name)
+    report = write_report(result.published_study, name)
     console.say(f"report {report}", wrap=False)
     console.say(f"search {name} in {url}", wrap=False)
     if options.as_json:
@@ -158,7 +158,7 @@ def _print_cost(
     plan: Plan, population: Population | None, concurrent: int | None, console: Console
 ) -> tuple[Cost | None, list[str]]:
     """Print and return the cost of what is missing, and members that nearly serve."""
-    misses = near_misses(plan.missing, population) if population is not None else []
+    misses = near_misses(plan.missing_generations, population) if population is not None else []
     for phrase in misses:
         console.say(phrase)
     cost = estimate_cost(plan, population)

@@ -95,7 +95,7 @@ class SearchSpec:
         return taught if self.is_sampled else with_grid_chains(taught)
 
     @property
-    def generations(self) -> int:
+    def num_born_again_generations(self) -> int:
         """Born-again generations of the longest chain."""
         longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
         return self.context.generations_for() if longest is None else longest

@@ -29,14 +29,16 @@ def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
     if needed > free:
         raise UserError(
             f"--storage {url} has {free / 2**20:,.0f} MiB free and this search needs about {needed / 2**20:,.0f} MiB: "
-            f"{len(plan.missing)} members, and checkpoints of {concurrent} chains"
+            f"{len(plan.missing_generations)} members, and checkpoints of {concurrent} chains"
         )
 
 
 def needed_bytes(plan: Plan, concurrent: int) -> int:
     """Bytes of all missing members, and of the checkpoints of the `concurrent` largest networks."""
     spec = plan.spec
-    weights = sorted((spec.parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing), reverse=True)
+    weights = sorted(
+        (spec.parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing_generations), reverse=True
+    )
     samples = spec.sample_counts.held_out + spec.sample_counts.test
     predictions = samples * (spec.dataset.num_classes if spec.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
     members = sum(weights) + len(weights) * (predictions + _RECORD_BYTES)

@@ -22,19 +22,19 @@ class Plan:
     """The distinct generations of a search; one that several chains name counts once.
 
     Attributes:
-        published: keys that are members already.
-        missing: generations to train, in the order in which chains first name them.
+        published_keys: keys that are members already.
+        missing_generations: generations to train, in the order in which chains first name them.
         open_chains: chains that miss at least one generation.
     """
 
     spec: SearchSpec
-    published: frozenset[str]
-    missing: tuple[Generation, ...]
+    published_keys: frozenset[str]
+    missing_generations: tuple[Generation, ...]
     open_chains: tuple[PlannedChain, ...]
 
     @property
-    def distinct(self) -> int:
-        return len(self.published) + len(self.missing)
+    def num_distinct_generations(self) -> int:
+        return len(self.published_keys) + len(self.missing_generations)
 
 
 def make_plan(spec: SearchSpec, population: Population | None) -> Plan:
@@ -63,12 +63,12 @@ def print_plan(plan: Plan, console: Console) -> None:
         [_table_row(plan, row, group) for row, group in group_by_row(spec.chains).items()],
     )
     console.say(
-        f"{pluralised(len(spec.chains), 'chain')}, {plan.distinct} distinct generations: "
-        f"{len(plan.missing)} to train, {len(plan.published)} already there"
+        f"{pluralised(len(spec.chains), 'chain')}, {plan.num_distinct_generations} distinct generations: "
+        f"{len(plan.missing_generations)} to train, {len(plan.published_keys)} already there"
     )
     if equal := equal_chains.equal_chains_sentence(spec.chains):
         console.say(equal, style="yellow")
-    if reused := reused_teachers(plan):
+    if reused := count_reused_teachers(plan):
         networks = ", ".join(f"{network} ({pluralised(number, 'member')})" for network, number in reused.items())
         console.say(f"Teachers taken from the population: {networks}")
 
@@ -79,15 +79,17 @@ def _table_row(plan: Plan, name: str, group: Sequence[PlannedChain]) -> tuple[st
         name,
         format_count(row_parameters(plan.spec, group)),
         ",".join(map(str, dict.fromkeys(planned.seed for planned in group))),
-        str(len(keys - plan.published)),
-        str(len(keys & plan.published)),
+        str(len(keys - plan.published_keys)),
+        str(len(keys & plan.published_keys)),
     )
 
 
-def reused_teachers(plan: Plan) -> dict[str, int]:
+def count_reused_teachers(plan: Plan) -> dict[str, int]:
     """Number of members by network that are published already and teach a missing generation."""
     wanted = plan.spec.distinct_generations
-    keys = dict.fromkeys(key for generation in plan.missing for key in generation.teachers if key in plan.published)
+    keys = dict.fromkeys(
+        key for generation in plan.missing_generations for key in generation.teachers if key in plan.published_keys
+    )
     return dict(Counter(wanted[key].network for key in keys))
 
 
@@ -102,7 +104,7 @@ def _print_parameters(spec: SearchSpec, console: Console) -> None:
     limit = f", networks up to {strategy.max_parameters:,} parameters" if strategy.max_parameters else ""
     console.say(
         f"{samples} configurations by {strategy.sampler}, seeds {','.join(map(str, spec.seeds))}, up to "
-        f"{samples * len(spec.seeds) * (spec.generations + 1)} generations{limit}; "
+        f"{samples * len(spec.seeds) * (spec.num_born_again_generations + 1)} generations{limit}; "
         f"minimised: {', '.join(strategy.targets)} ({spec.error_description}); "
         f"stopping {'on' if strategy.stopping else 'off'}"
     )
@@ -119,21 +121,21 @@ def values_text(parameter: Parameter) -> str:
 
 def estimate_cost(plan: Plan, population: Population | None) -> Cost | None:
     """The cost of the missing generations; None if none are known."""
-    return estimate(plan.spec, plan.missing, _known_generations(plan, population))
+    return estimate(plan.spec, plan.missing_generations, _known_generations(plan, population))
 
 
 def print_slow_precision(plan: Plan, population: Population | None, console: Console) -> None:
     """Print a warning if the first missing generation trains slower in its precision than in fp32 on this machine."""
-    if plan.missing:
+    if plan.missing_generations:
         known = _known_generations(plan, population)
-        if (sentence := slow_precision_sentence(plan.spec, plan.missing[0], known)) is not None:
+        if (sentence := slow_precision_sentence(plan.spec, plan.missing_generations[0], known)) is not None:
             console.say(sentence, style="yellow")
 
 
 def _known_generations(plan: Plan, population: Population | None) -> dict[str, Generation]:
     """The generations of a search and the teachers of those that are missing, by key."""
     known = plan.spec.distinct_generations
-    for key in {key for generation in plan.missing for key in generation.teachers} - known.keys():
+    for key in {key for generation in plan.missing_generations for key in generation.teachers} - known.keys():
         assert population is not None
         known[key] = population[key].generation
     return known
@@ -200,8 +202,8 @@ def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, o
             }
             for planned in plan.spec.chains
         ],
-        "distinct_generations": plan.distinct,
-        "to_train": len(plan.missing),
-        "teachers_taken": reused_teachers(plan),
-        "already_there": len(plan.published),
+        "distinct_generations": plan.num_distinct_generations,
+        "to_train": len(plan.missing_generations),
+        "teachers_taken": count_reused_teachers(plan),
+        "already_there": len(plan.published_keys),
     }

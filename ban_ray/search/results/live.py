@@ -58,10 +58,10 @@ class _ChainProgress:
 class LiveProgress(ChainListener):
     """One line a chain that runs or waits; finished and queued ones are counted."""
 
-    def __init__(self, console: Console, chains: Sequence[PlannedChain], generations: int) -> None:
+    def __init__(self, console: Console, chains: Sequence[PlannedChain], num_generations: int) -> None:
         self._console = console
         self._chains = {id(planned): _ChainProgress(planned) for planned in chains}
-        self._generations = generations
+        self._num_generations = num_generations
         self._published = 0
         metric = chains[0].metric if chains else ERROR
         self._held_out = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
@@ -103,7 +103,7 @@ class LiveProgress(ChainListener):
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         states = [chain.state for chain in self._chains.values()]
         counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
-        yield Text(f"{self._published} of {self._generations} generations published; chains: {counts}")
+        yield Text(f"{self._published} of {self._num_generations} generations published; chains: {counts}")
         yield self._table(options.max_width)
 
     def _table(self, width: int) -> Table:

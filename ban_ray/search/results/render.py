@@ -49,12 +49,12 @@ class Summary:
     """The result of a search.
 
     Attributes:
-        published: the storage's members as they were read, for the report.
+        published_study: the members of the storage as they were read, for the report; not the Optuna study.
         columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
         sentence: whether there is a gain beyond noise.
     """
 
-    published: "Study"
+    published_study: "Study"
     spec: SearchSpec
     columns: Sequence[str]
     rows: Sequence[Row]
@@ -84,7 +84,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
         seeds=spec.seeds,
         # Where members of the population taught generation 0, there is no baseline to compare with.
         reference=lambda columns: STUDENT if STUDENT in columns else spec.space.against,
-        last=f"BAN-{spec.generations}" if spec.strategy.stopping else "",
+        last=f"BAN-{spec.num_born_again_generations}" if spec.strategy.stopping else "",
         with_ensembles=lambda record: planned_of[record.keys].position.ensembles,
     )
     for key in (key for planned in spec.chains for key in planned.chain.keys if key in published.damaged):
@@ -112,7 +112,7 @@ def _parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow
 def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
     from analysis.statistics import reliability, sentence
 
-    if not spec.generations:
+    if not spec.num_born_again_generations:
         return "No born-again generation was asked for, so there is no gain to speak of."
     if not comparisons:
         return "No row has all its seeds, so nothing is said about the gain."

@@ -171,7 +171,7 @@ class _Run:
         shutil.rmtree(ray_folder, ignore_errors=True)
         context = make_context(spec, self.paths.url, self.population, self.execution)
         view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
-        metrics = SearchMetrics(self.paths.name, self.population, self.plan.published)
+        metrics = SearchMetrics(self.paths.name, self.population, self.plan.published_keys)
 
         def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
             trial = TrialSpec(
@@ -210,7 +210,7 @@ class _Run:
             keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
         num_chains = len(state.queue.waiting_chains) + state.proposals.remaining * len(spec.seeds)
-        return num_chains * (spec.generations + 1)
+        return num_chains * (spec.num_born_again_generations + 1)
 
 
 def make_context(spec: SearchSpec, url: str, population: Population, execution: str) -> RunContext:
@@ -232,8 +232,8 @@ def _result(
     interrupted: tuple[str, ...] = ()
     if controller is not None and controller.interrupted_chains:
         interrupted = (
-            f"--time-budget is used up: {len(controller.interrupted_chains)} chains were stopped in training and resume from "
-            "their newest checkpoint when the command is repeated",
+            f"--time-budget is used up: {len(controller.interrupted_chains)} chains were stopped in training and "
+            "resume from their newest checkpoint when the command is repeated",
         )
     return ExecutionResult(
         state=state,

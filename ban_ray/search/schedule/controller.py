@@ -33,7 +33,7 @@ class SearchController:
 
     Attributes:
         failed: chains and the reasons of their failures.
-        interrupted: chains that were running when the time budget was used up.
+        interrupted_chains: chains that were running when the time budget was used up.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ class ChainQueue:
 
     Args:
         propose: the chains of a further configuration; None when there is none.
-        missing: the number of a chain's generations that are not members yet.
+        count_missing: gives the number of a chain's generations that are not members yet.
         max_generations: generations that may be trained in all.
         time_budget_s: seconds from `start`.
 
@@ -68,7 +68,7 @@ class ChainQueue:
         return bool(self._waiting)
 
     def next_chain(self) -> PlannedChain | None:
-        """The next chain to start; None if there is none now, and `finished` is set if there will be none."""
+        """The next chain to start; None if there is none now, and `is_exhausted` is set if there will be none."""
         self.finish_if_out_of_time()
         if self.is_exhausted or not self.refill():
             # Proposals do not wait for running chains, so an empty queue is final.
@@ -84,14 +84,14 @@ class ChainQueue:
                         f"--max-generations-trained {self._max_generations} leaves {remaining} and the next chain, "
                         f"{self._waiting[0].title}, needs {num_missing}"
                     )
-                # A chain that ends early returns the generations that it did not train.
+                # A running chain that ends early leaves its missing generations to others.
                 return None
         planned = self._waiting.pop(0)
         self._running[id(planned)] = num_missing
         return planned
 
     def finish_if_out_of_time(self) -> None:
-        """Note what was skipped if the time budget was too short."""
+        """Start no further chain once the time budget is used up, and say which are skipped."""
         if self.is_out_of_time and not self.is_exhausted:
             self._finish("--time-budget is used up")
 

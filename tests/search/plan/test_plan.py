@@ -11,7 +11,10 @@ from tests.search.conftest import Trained
 def test_what_is_taken_is_told(trained: Trained) -> None:
     population, _ = trained
     deeper = resolve(SearchOptions(space="densenet_grid", epochs=1, generations=3, seeds=(0,)))
-    assert plans.reused_teachers(plans.make_plan(deeper, population)) == {"densenet-bc-16-8": 1, "densenet-bc-16-12": 1}
+    assert plans.count_reused_teachers(plans.make_plan(deeper, population)) == {
+        "densenet-bc-16-8": 1,
+        "densenet-bc-16-12": 1,
+    }
 
 
 def test_a_plan_is_json(trained: Trained) -> None:
