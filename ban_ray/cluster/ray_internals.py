@@ -102,7 +102,7 @@ class InProcessController:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
 
-def worker_group_callback(name: str) -> Any:
+def worker_patching_callback(name: str) -> Any:
     """A callback of Ray Train that shows its workers under a name on the dashboard's page of actors.
 
     It also keeps Train from starting the actor at which workers wait for each other's reports to Train, of which none
@@ -119,7 +119,7 @@ def worker_group_callback(name: str) -> Any:
         def remote(self, **arguments: Any) -> Self:
             return self
 
-    class PrepareWorkers(WorkerGroupCallback):
+    class PatchWorkers(WorkerGroupCallback):
         def before_worker_group_start(self, worker_group_context: Any) -> None:
             from ray.train.v2._internal.execution.worker_group import state, worker_group
 
@@ -133,7 +133,7 @@ def worker_group_callback(name: str) -> Any:
             worker_group.SynchronizationActor = NoActor()
             state._shutdown_sync_actor = lambda actor: None
 
-    return PrepareWorkers()
+    return PatchWorkers()
 
 
 def autoscaler_config() -> Any:

@@ -124,7 +124,7 @@ class TrainRun:
                 name=self.name,
                 storage_path=folder,
                 worker_runtime_env={"env_vars": malloc},
-                callbacks=[ray_internals.worker_group_callback(self.name)],
+                callbacks=[ray_internals.worker_patching_callback(self.name)],
             ),
         )
 

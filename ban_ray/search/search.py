@@ -155,7 +155,7 @@ def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Con
 
 
 def _print_cost(
-    plan: Plan, population: Population | None, concurrent: int | None, console: Console
+    plan: Plan, population: Population | None, max_concurrent_chains: int | None, console: Console
 ) -> tuple[Cost | None, list[str]]:
     """Print and return the cost of what is missing, and members that nearly serve."""
     misses = near_misses(plan.missing_generations, population) if population is not None else []
@@ -163,7 +163,7 @@ def _print_cost(
         console.say(phrase)
     cost = estimate_cost(plan, population)
     if cost is not None:
-        print_cost(cost, plan, concurrent, console)
+        print_cost(cost, plan, max_concurrent_chains, console)
     if plan.spec.is_sampled:
         console.say("What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it")
     return cost, misses

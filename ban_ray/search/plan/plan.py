@@ -141,10 +141,10 @@ def _known_generations(plan: Plan, population: Population | None) -> dict[str, G
     return known
 
 
-def print_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console) -> None:
+def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, console: Console) -> None:
     """Print the expected cost, and a warning if the memory here is too small."""
     workers = plan.spec.context.recipe.workers
-    groups = max(1, min(len(plan.open_chains), concurrent or cost.devices, cost.devices // workers))
+    groups = max(1, min(len(plan.open_chains), max_concurrent_chains or cost.devices, cost.devices // workers))
     console.say(
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
         f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind "

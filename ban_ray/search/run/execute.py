@@ -100,10 +100,10 @@ def execute(
     missing = _MissingGenerations(population, spec.options.retry_failed)
     cleanup = StoppedChainCleanup(population, keep=spec.options.keep_unfinished)
     try:
-        with _connected(plan, paths, console) as (group, concurrent):
+        with _connected(plan, paths, console) as (group, max_concurrent_chains):
             if state is None:
                 state = SearchState.open(spec, population, paths.folder, paths.name)
-            run = _Run(plan, state, population, paths, execution, group, concurrent)
+            run = _Run(plan, state, population, paths, execution, group, max_concurrent_chains)
             controller = run.train(console, missing, cleanup, runner)
     finally:
         # The workers have ended with the connection.
@@ -124,20 +124,20 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
     try:
         recipe = plan.spec.context.recipe
         group = WorkerGroup.for_cluster(cluster, recipe, options.cpus_per_worker, options.gpus_per_worker)
-        max_concurrent = group.max_concurrent(cluster)
-        concurrent = options.concurrent or max_concurrent
+        num_groups_that_fit = group.max_concurrent(cluster)
+        max_concurrent_chains = options.concurrent or num_groups_that_fit
         if cluster.started:
             # Nothing makes room here; elsewhere groups that wait are what an autoscaler sees.
-            concurrent = min(concurrent, max_concurrent)
+            max_concurrent_chains = min(max_concurrent_chains, num_groups_that_fit)
         if plan.open_chains:
-            concurrent = min(concurrent, len(plan.open_chains))
-            check_disk_space(paths.url, plan, concurrent)
+            max_concurrent_chains = min(max_concurrent_chains, len(plan.open_chains))
+            check_disk_space(paths.url, plan, max_concurrent_chains)
         require_shared(paths.url)
         console.say(
-            f"Ray: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; {pluralised(concurrent, 'chain')} at once; "
+            f"Ray: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; {pluralised(max_concurrent_chains, 'chain')} at once; "
             f"dashboard {cluster.dashboard or 'off'} (token: ray get-auth-token)"
         )
-        yield group, concurrent
+        yield group, max_concurrent_chains
     finally:
         disconnect()
 
@@ -152,7 +152,7 @@ class _Run:
     paths: SearchPaths
     execution: str
     group: WorkerGroup
-    concurrent: int
+    max_concurrent_chains: int
 
     def train(
         self,
@@ -195,7 +195,7 @@ class _Run:
             if state.queue.refill():
                 run_trials(
                     controller,
-                    concurrent=self.concurrent,
+                    max_concurrent_chains=self.max_concurrent_chains,
                     folder=str(ray_folder),
                     name=self.execution,
                     runner=runner,

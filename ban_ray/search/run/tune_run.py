@@ -60,12 +60,12 @@ class ChainScheduler(FIFOScheduler):
 
     Args:
         broker: the search's `JobBroker`.
-        concurrent: trials at once, each in a process that further trials reuse.
+        max_concurrent_chains: chains, and so trials, at once, each in a process that further trials reuse.
     """
 
-    def __init__(self, controller: SearchController, broker: Any, concurrent: int) -> None:
+    def __init__(self, controller: SearchController, broker: Any, max_concurrent_chains: int) -> None:
         super().__init__()
-        self._controller, self._broker, self._actors_to_keep = controller, broker, concurrent
+        self._controller, self._broker, self._actors_to_keep = controller, broker, max_concurrent_chains
         self._is_out_of_time = False
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
@@ -94,12 +94,12 @@ class ChainScheduler(FIFOScheduler):
 
 
 def run_trials(
-    controller: SearchController, *, concurrent: int, folder: str, name: str, runner: JobRunner | None = None
+    controller: SearchController, *, max_concurrent_chains: int, folder: str, name: str, runner: JobRunner | None = None
 ) -> None:
     """Run every chain of a controller as one Tune trial, within the queue's time budget.
 
     Args:
-        concurrent: chains at once.
+        max_concurrent_chains: chains at once.
         folder: for Tune's own files.
         name: name of the run, on the dashboard, and of the broker.
         runner: stands in for the training of a chain's generations.
@@ -140,9 +140,9 @@ def run_trials(
             ChainDriver,
             tune_config=tune.TuneConfig(
                 search_alg=ChainSearcher(controller),
-                scheduler=ChainScheduler(controller, broker, concurrent),
+                scheduler=ChainScheduler(controller, broker, max_concurrent_chains),
                 num_samples=-1,
-                max_concurrent_trials=concurrent,
+                max_concurrent_trials=max_concurrent_chains,
                 time_budget_s=None if remaining_s is None else remaining_s + STOP_GRACE_S,
                 # A driver that has imported Ray takes the next chain, with its worker group.
                 reuse_actors=True,

@@ -163,7 +163,7 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
     planned = spec.chains[0]
     stopping, outcomes, cleanup = StopInTraining(), Outcomes(), StoppedChainCleanup(population)
     controller = make_controller([planned], stopping, population, tmp_path, [outcomes, cleanup], cleanup.add_trial)
-    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(controller, max_concurrent_chains=1, folder=str(tmp_path / "tune"), name=tmp_path.name)
     assert outcomes.status == {planned.slug: "stopped"}
     driver, worker = stopping.actors["ChainDriver"], stopping.actors["RayTrainWorker"]
     assert driver.name == tmp_path.name
@@ -204,7 +204,13 @@ def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(
     chains = [spec.chains_of(configuration)[0] for configuration in sizes]
     outcomes = Outcomes()
     controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name=tmp_path.name, runner=Simulator(noise=0.3))
+    run_trials(
+        controller,
+        max_concurrent_chains=1,
+        folder=str(tmp_path / "tune"),
+        name=tmp_path.name,
+        runner=Simulator(noise=0.3),
+    )
     assert [outcomes.status[planned.slug] for planned in chains] == ["done", "stopped", "done", "done", "done"]
     drivers = [
         {population[key].provenance["process"] for key in planned.chain.keys if key in population} for planned in chains
@@ -225,7 +231,7 @@ def test_chains_share_worker_groups_and_give_the_same_bytes(
     assert len(chains) >= 6
     outcomes, before = Outcomes(), workers_ever_started()
     controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=2 // workers, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(controller, max_concurrent_chains=2 // workers, folder=str(tmp_path / "tune"), name=tmp_path.name)
     assert len(outcomes.status) == len(chains)
     assert set(outcomes.status.values()) == {"done", "stopped"}
     assert workers_ever_started() - before == 2
@@ -252,7 +258,7 @@ def test_a_chain_of_another_shape_has_a_group_of_its_own(
     outcomes, before = Outcomes(), workers_ever_started()
     chains = [one[0], two[0], two[1], one[1]]
     controller = make_controller(chains, StoppingRule(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=2, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(controller, max_concurrent_chains=2, folder=str(tmp_path / "tune"), name=tmp_path.name)
     assert set(outcomes.status.values()) == {"done"}
     assert all(key in population for planned in chains for key in planned.chain.keys)
     # Which driver gets which chain depends on time.
