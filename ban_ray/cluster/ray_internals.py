@@ -46,7 +46,7 @@ class InProcessController:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def trainer_class(self, base: type[Any], *, may_grow: bool) -> type[Any]:
+    def trainer_class(self, base: type[Any], *, cluster_may_grow: bool) -> type[Any]:
         """A trainer whose run is controlled here.
 
         Helpers without a task are left out: that which hands out Ray Data sets, that which looks for placement groups
@@ -54,7 +54,7 @@ class InProcessController:
         asks an autoscaler.
 
         Args:
-            may_grow: whether an autoscaler may add nodes.
+            cluster_may_grow: whether an autoscaler may add nodes.
         """
         from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
         from ray.train.v2.api import data_parallel_trainer as v2
@@ -74,7 +74,7 @@ class InProcessController:
                 return [callback for callback in callbacks if type(callback).__name__ not in UNUSED_CALLBACKS]
 
             def _initialize_and_run_controller(self, **arguments: Any) -> Any:
-                if not may_grow:
+                if not cluster_may_grow:
                     arguments["scaling_policy"] = UnannouncedScalingPolicy(self.scaling_config)
                 controller = v2.TrainController(**arguments)
                 asyncio.run(in_process._run(controller))

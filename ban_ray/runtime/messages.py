@@ -47,7 +47,7 @@ class TrialSpec(_Message):
         chain_number: number of the chain within the execution.
         name: a readable name for the dashboard.
         ray_folder: folder for Ray's own files, reachable from every node.
-        may_grow: whether an autoscaler may add nodes to the cluster.
+        cluster_may_grow: whether an autoscaler may add nodes to the cluster.
     """
 
     context: RunContext
@@ -56,7 +56,7 @@ class TrialSpec(_Message):
     name: str
     ray_folder: str
     gpus_per_worker: float = 0
-    may_grow: bool = True
+    cluster_may_grow: bool = True
 
     @property
     def job_id_prefix(self) -> str:

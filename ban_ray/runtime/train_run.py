@@ -110,7 +110,7 @@ class TrainRun:
         if group.gpus_per_worker:
             resources["GPU"] = group.gpus_per_worker
         malloc = {key: os.environ.get(key, value) for key, value in MALLOC_ENVIRONMENT.items()}
-        trainer_class = self._controller.trainer_class(base, may_grow=group.may_grow)
+        trainer_class = self._controller.trainer_class(base, cluster_may_grow=group.cluster_may_grow)
         return trainer_class(
             train_loop_per_worker,
             train_loop_config={"broker": self._broker, "mailbox": self.name},

@@ -51,7 +51,10 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
     if context.storage_id and (storage_mismatch := mismatch(population.storage, context.storage_id)):
         return JobResult(status="failed", key=generations[0].key, message=storage_mismatch)
     group = WorkerGroup(
-        generations[0].recipe.workers, context.cpus_per_worker, trial.gpus_per_worker, may_grow=trial.may_grow
+        generations[0].recipe.workers,
+        context.cpus_per_worker,
+        trial.gpus_per_worker,
+        cluster_may_grow=trial.cluster_may_grow,
     )
     expired_claims: dict[str, int] = {}
     keys, next_unreported = trial.chain.keys, 0

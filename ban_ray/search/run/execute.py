@@ -181,7 +181,7 @@ class _Run:
                 name=planned.slug,
                 ray_folder=f"{ray_folder}/{self.execution}",
                 gpus_per_worker=self.group.gpus_per_worker,
-                may_grow=self.group.may_grow,
+                cluster_may_grow=self.group.cluster_may_grow,
             )
             cleanup.add_trial(planned, trial)
             return trial
