@@ -10,7 +10,7 @@ from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung, is_saturated, num_promoted, should_prune
 from ban_ray.specs.parameters import configuration_id
 
-ErrorEvent = EpochEnded | Published
+MetricEvent = EpochEnded | Published
 
 
 class StoppingRule:
@@ -73,7 +73,7 @@ class EarlyStopping(StoppingRule):
         patience: int,
         min_gain: float,
         size_targets: Callable[[PlannedChain], tuple[float, ...]],
-        member_events: Callable[[PlannedChain, int], Sequence[ErrorEvent]],
+        member_events: Callable[[PlannedChain, int], Sequence[MetricEvent]],
     ) -> None:
         self._patience, self._min_gain = patience, min_gain
         self._size_targets, self._member_events = size_targets, member_events
@@ -96,7 +96,7 @@ class EarlyStopping(StoppingRule):
             if was_recorded or not rungs or self._events_of(planned, event.generation + 1):
                 return None
             return self._decide(planned, rungs[-1]) if rungs[-1] is not None else None
-        rung = self._record(planned, event) if isinstance(event, ErrorEvent) else None
+        rung = self._record(planned, event) if isinstance(event, MetricEvent) else None
         return self._decide(planned, rung) if rung is not None else None
 
     def record_published(self, planned: PlannedChain) -> None:
@@ -124,10 +124,10 @@ class EarlyStopping(StoppingRule):
         results = self._rungs.get(rung, {}).get(configuration_id(planned.configuration))
         return results is not None and planned.seed in results.errors
 
-    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[ErrorEvent]:
+    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[MetricEvent]:
         return self._member_events(planned, number) if number < len(planned.chain.generations) else ()
 
-    def _record(self, planned: PlannedChain, event: ErrorEvent) -> Rung | None:
+    def _record(self, planned: PlannedChain, event: MetricEvent) -> Rung | None:
         """Record the error of an event.
 
         Returns:
@@ -167,9 +167,9 @@ class EarlyStopping(StoppingRule):
             for other in results.values()
             if set(own.keys.values()).isdisjoint(other.keys.values())
         }
-        if should_prune(own.targets, list(others.values()), rung.fraction):
+        if should_prune(own.targets, list(others.values()), rung.promoted_fraction):
             count = len(others) + 1
-            num_kept = num_promoted(count, rung.fraction)
+            num_kept = num_promoted(count, rung.promoted_fraction)
             best = f"among the best {num_kept}" if num_kept > 1 else "the best"
             outcome = ChainOutcome("stopped", f"not {best} of {count} configurations {rung}")
             self._stopped[identifier] = outcome

@@ -11,7 +11,7 @@ from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.schedule.configurations import ConfigurationTracker
-from ban_ray.search.schedule.early_stopping import EarlyStopping, ErrorEvent, StoppingRule
+from ban_ray.search.schedule.early_stopping import EarlyStopping, MetricEvent, StoppingRule
 from ban_ray.search.schedule.proposals import Proposals
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
@@ -63,7 +63,7 @@ class SearchState:
         return cls(study, tracker, stopping, proposals, queue)
 
 
-def rung_events(population: Population, planned: PlannedChain, number: int) -> list[ErrorEvent]:
+def rung_events(population: Population, planned: PlannedChain, number: int) -> list[MetricEvent]:
     """The events that a member's training would have sent at the rungs; none where it is no member."""
     generation = planned.chain.generations[number]
     rung, epochs = generation.recipe.rung_epoch, generation.recipe.epochs
@@ -71,7 +71,7 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
         member = population.get(generation.key)
         if member is None:
             return []
-        events: list[ErrorEvent] = [
+        events: list[MetricEvent] = [
             EpochEnded(generation=number, key=member.key, epochs=epochs, rung_epoch=rung, values=record)
             for record in (population.history(member) if rung is not None else ())
             if record["epoch"] == rung
