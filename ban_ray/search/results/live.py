@@ -15,7 +15,7 @@ from ban_ray.cli.text import format_duration
 from ban_ray.evaluation.metrics import ERROR
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, Waiting
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 REFRESH_PER_S = 2
@@ -55,7 +55,7 @@ class _ChainProgress:
         return float(self.epoch.values["seconds"]) * (epochs - self.epoch.epoch + generations * epochs)
 
 
-class LiveProgress(ChainListener):
+class LiveProgress(ChainCallback):
     """One line a chain that runs or waits; finished and queued ones are counted."""
 
     def __init__(self, console: Console, chains: Sequence[PlannedChain], num_generations: int) -> None:

@@ -8,14 +8,14 @@ from ban_ray.cli.console import Console
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, Waiting
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.results.live import LiveProgress, generation_error, waiting_text
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 QUIET_PERIOD_S = 30.0
 """After so long without a line, the next epoch of a chain gets one."""
 
 
-class PlainProgress(ChainListener):
+class PlainProgress(ChainCallback):
     """Prints what chains report."""
 
     def __init__(self, console: Console, chains: Sequence[PlannedChain], num_generations: int) -> None:

@@ -5,14 +5,14 @@ import time
 from ban_ray.population import Population, checkpoints, claims
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 LATE_WRITES_S = 10.0
 """Workers of a stopped chain live on for about a second."""
 
 
-class StoppedChainCleanup(ChainListener):
+class StoppedChainCleanup(ChainCallback):
     """Releases the claims of stopped chains, and removes their checkpoints once nobody writes them any more.
 
     Args:

@@ -20,7 +20,7 @@ from ban_ray.search.plan.disk_space import check_disk_space
 from ban_ray.search.plan.plan import Plan
 from ban_ray.search.results.progress import progress_view
 from ban_ray.search.run.cleanup import StoppedChainCleanup
-from ban_ray.search.schedule.controller import ChainListener, SearchController
+from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.storage.identity import storage_id
 
@@ -53,7 +53,7 @@ class ExecutionResult:
 
 
 @dataclass
-class _MissingGenerations(ChainListener):
+class _MissingGenerations(ChainCallback):
     """The generations that were missing when their chain started; remembered failures are forgotten on request."""
 
     population: Population
@@ -186,8 +186,8 @@ class _Run:
             cleanup.add_trial(planned, trial)
             return trial
 
-        listeners = (missing, state.tracker, view, metrics, cleanup)
-        controller = SearchController(state.queue, state.stopping, make_trial, listeners)
+        callbacks = (missing, state.tracker, view, metrics, cleanup)
+        controller = SearchController(state.queue, state.stopping, make_trial, callbacks)
         state.queue.start_time_budget()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if spec.options.as_json else nullcontext(), view:

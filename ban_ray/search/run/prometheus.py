@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ban_ray.population import Population
 from ban_ray.runtime.events import ChainEnded, EpochEnded, Event, Published, Reused, Waiting
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 PREFIX = "ban_ray"
@@ -21,7 +21,7 @@ GENERATIONS = "generations"
 population, waited for, failed."""
 
 
-class SearchMetrics(ChainListener):
+class SearchMetrics(ChainCallback):
     """Sets the gauges of a search.
 
     Args:

@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.study import targets
@@ -27,7 +27,7 @@ class _ConfigurationState:
     outcomes: dict[str, list[str]] = field(default_factory=dict)
 
 
-class ConfigurationTracker(ChainListener):
+class ConfigurationTracker(ChainCallback):
     """Tells the study how configurations end, with the mean over their seeds.
 
     Args:

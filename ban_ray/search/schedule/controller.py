@@ -11,7 +11,7 @@ from ban_ray.search.schedule.outcome import DONE, ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
 
 
-class ChainListener:
+class ChainCallback:
     """Follows the chains of a run; by default every method does nothing."""
 
     def on_chain_start(self, planned: PlannedChain) -> None:
@@ -29,7 +29,7 @@ class SearchController:
 
     Args:
         make_trial: the trial of a chain, given its number within the run.
-        listeners: called in order.
+        callbacks: called in order.
 
     Attributes:
         failed: chains and the reasons of their failures.
@@ -41,10 +41,10 @@ class SearchController:
         queue: ChainQueue,
         stopping: StoppingRule,
         make_trial: Callable[[PlannedChain, int], TrialSpec],
-        listeners: Sequence[ChainListener] = (),
+        callbacks: Sequence[ChainCallback] = (),
     ) -> None:
         self.queue, self._stopping = queue, stopping
-        self._make_trial, self._listeners = make_trial, listeners
+        self._make_trial, self._callbacks = make_trial, callbacks
         self._running: dict[str, PlannedChain] = {}
         self._outcomes: dict[str, ChainOutcome] = {}
         self._cancelled: dict[str, list[PlannedChain]] = {}
@@ -61,8 +61,8 @@ class SearchController:
         self._running[trial_id] = planned
         self._num_started += 1
         trial = self._make_trial(planned, self._num_started)
-        for listener in self._listeners:
-            listener.on_chain_start(planned)
+        for callback in self._callbacks:
+            callback.on_chain_start(planned)
         return {"trial": trial.model_dump_json(exclude_defaults=True)}
 
     def on_result(self, trial_id: str, result: Mapping[str, Any]) -> bool:
@@ -91,8 +91,8 @@ class SearchController:
             self._outcomes[trial_id] = outcome
             if outcome.status == "stopped":
                 self._cancelled[trial_id] = self.queue.cancel_configuration(planned)
-        for listener in self._listeners:
-            listener.on_event(planned, event)
+        for callback in self._callbacks:
+            callback.on_event(planned, event)
         return outcome is not None
 
     def job_of(self, trial_id: str) -> TrainingStarted | None:
@@ -117,8 +117,8 @@ class SearchController:
         if outcome.status == "interrupted":
             self.interrupted_chains.append(planned)
         for chain in (planned, *self._cancelled.pop(trial_id, ())):
-            for listener in self._listeners:
-                listener.on_chain_end(chain, outcome)
+            for callback in self._callbacks:
+                callback.on_chain_end(chain, outcome)
 
     def complete_running_trials(self) -> None:
         """End the trials that were running when the time budget was used up, of which Tune says nothing."""

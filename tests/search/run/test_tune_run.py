@@ -18,7 +18,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.run.cleanup import StoppedChainCleanup
-from ban_ray.search.schedule.controller import ChainListener, SearchController
+from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
@@ -108,7 +108,7 @@ class StopTheSecond(StoppingRule):
         return STOPPED if [planned.slug] == self.chains[1:2] else None
 
 
-class Outcomes(ChainListener):
+class Outcomes(ChainCallback):
     """How and when each chain has ended, by its name."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ def make_controller(
     stopping: StoppingRule,
     population: Population,
     folder: Path,
-    listeners: Sequence[ChainListener],
+    callbacks: Sequence[ChainCallback],
     on_trial: Callable[[PlannedChain, TrialSpec], None] = lambda planned, trial: None,
 ) -> SearchController:
     def trial_of(planned: PlannedChain, number: int) -> TrialSpec:
@@ -149,7 +149,7 @@ def make_controller(
         return trial
 
     queue = ChainQueue(chains, count_missing=lambda planned: len(planned.chain.keys))
-    return SearchController(queue, stopping, trial_of, listeners)
+    return SearchController(queue, stopping, trial_of, callbacks)
 
 
 def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(

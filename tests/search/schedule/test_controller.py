@@ -10,7 +10,7 @@ import pytest
 from ban_ray.runtime.events import ChainEnded, Event, Published, Reused, Waiting, to_record
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.controller import ChainListener, SearchController
+from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
@@ -20,7 +20,7 @@ from tests.helpers.jobs import make_trial
 DONE = to_record(ChainEnded(status="done"))
 
 
-class Recorder(ChainListener):
+class Recorder(ChainCallback):
     """Writes down what it is told, by the chain's number."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ def test_a_trial_says_which_chain_it_trains() -> None:
     assert controller.trial_name("unknown") == "unknown"
 
 
-def test_listeners_hear_every_event_of_a_running_chain_and_of_no_other() -> None:
+def test_callbacks_get_every_event_of_a_running_chain_and_of_no_other() -> None:
     planned = plan_chain(0)
     controller, recorder = controller_of([planned])
     start(controller, "a")
