@@ -36,12 +36,12 @@ from ban_ray.tasks.cache import cache_root
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A search that has ended; `failed` holds chains and the sentences of their failures."""
+    """A search that has ended; `failures` holds chains and a sentence on each failure."""
 
     spec: SearchSpec
     population: Population
     name: str
-    failed: list[tuple[PlannedChain, str]]
+    failures: list[tuple[PlannedChain, str]]
 
 
 def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchResult | None:
@@ -90,7 +90,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         executed = execute(plan, population, paths, console, runner)
         spec = replace(spec, chains=executed.chains)
         early = executed.state.tracker.ended_early
-        result = render.summarise(spec, population, executed.failed)
+        result = render.summarise(spec, population, executed.failures)
         best = find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)
     render.print_summary(result, console)
@@ -99,7 +99,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     if equal and spec.is_sampled:
         # Of a grid its plan has said so.
         console.say(equal, style="yellow")
-    render.print_ended_early(early, executed.skipped, console)
+    render.print_ended_early(early, executed.skip_reasons, console)
     from analysis.report import write_report
 
     report = write_report(result.published_study, name)
@@ -111,13 +111,13 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
                 "search": name,
                 "storage": url,
                 "report": report,
-                "trained": executed.trained,
+                "trained": executed.num_trained,
                 "equal_chains": equal,
                 **render.summary_as_json(result),
-                **render.best_as_json(best, early, executed.skipped),
+                **render.best_as_json(best, early, executed.skip_reasons),
             }
         )
-    return SearchResult(spec, population, name, executed.failed)
+    return SearchResult(spec, population, name, executed.failures)
 
 
 def _with_teachers(

@@ -187,7 +187,7 @@ def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, o
         "sampler": strategy.sampler,
         "samples": strategy.samples,
         "parameters": parameters_as_json(plan.spec.scale.parameters),
-        "left_out": list(plan.spec.skipped),
+        "left_out": list(plan.spec.skip_reasons),
         "equal_chains": equal_chains.equal_chains_sentence(plan.spec.chains),
         "cost": None if cost is None else asdict(cost),
         "near_misses": list(misses),

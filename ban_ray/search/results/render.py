@@ -170,14 +170,14 @@ def print_best(best: BestConfigurations, console: Console, *, always: bool) -> N
 
 
 def print_ended_early(
-    ended: Sequence[tuple[PlannedChain, ChainOutcome]], skipped: Sequence[str], console: Console
+    ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str], console: Console
 ) -> None:
     """Print which chains ended before their last generation, and what was left out."""
     for planned, outcome in ended[:MAX_LISTED]:
         console.say(f"{outcome.status} {planned.title}: {outcome.message}")
     if len(ended) > MAX_LISTED:
         console.say(f"and {len(ended) - MAX_LISTED} more chains ended early")
-    for sentence in skipped:
+    for sentence in skip_reasons:
         console.say(f"left out: {sentence}")
 
 
@@ -206,7 +206,7 @@ def summary_as_json(summary: Summary) -> dict[str, object]:
 
 
 def best_as_json(
-    best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skipped: Sequence[str]
+    best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str]
 ) -> dict[str, object]:
     """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
     targets = best.spec.strategy.targets if best else ()
@@ -222,7 +222,7 @@ def best_as_json(
         "ended_early": [
             {"chain": planned.title, "kind": outcome.status, "why": outcome.message} for planned, outcome in ended
         ],
-        "left_out": list(skipped),
+        "left_out": list(skip_reasons),
     }
 
 

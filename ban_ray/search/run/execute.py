@@ -40,16 +40,16 @@ class ExecutionResult:
 
     Attributes:
         chains: all chains, those of sampled configurations included.
-        failed: chains and the reasons of their failures.
-        trained: number of generations that were missing and are members now.
-        skipped: sentences about what a budget or a limit kept from being trained.
+        failures: chains and the reasons of their failures.
+        num_trained: number of generations that were missing and are members now.
+        skip_reasons: sentences about what a budget or a limit kept from being trained.
     """
 
     state: SearchState
     chains: tuple[PlannedChain, ...]
-    failed: list[tuple[PlannedChain, str]]
-    trained: int
-    skipped: tuple[str, ...]
+    failures: list[tuple[PlannedChain, str]]
+    num_trained: int
+    skip_reasons: tuple[str, ...]
 
 
 @dataclass
@@ -111,7 +111,7 @@ def execute(
             population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution}-")
         )
         cleanup.sweep(min_age_s=0)
-    state.tracker.interrupt()
+    state.tracker.interrupt_open_trials()
     shutil.rmtree(paths.folder / "ray", ignore_errors=True)
     return _result(spec, state, controller, missing.num_trained)
 
@@ -209,7 +209,7 @@ class _Run:
         if not spec.is_sampled:
             keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
-        num_chains = len(state.queue.waiting_chains) + state.proposals.remaining * len(spec.seeds)
+        num_chains = len(state.queue.waiting_chains) + state.proposals.num_remaining * len(spec.seeds)
         return num_chains * (spec.num_born_again_generations + 1)
 
 
@@ -227,7 +227,7 @@ def make_context(spec: SearchSpec, url: str, population: Population, execution: 
 
 
 def _result(
-    spec: SearchSpec, state: SearchState, controller: SearchController | None = None, trained: int = 0
+    spec: SearchSpec, state: SearchState, controller: SearchController | None = None, num_trained: int = 0
 ) -> ExecutionResult:
     interrupted: tuple[str, ...] = ()
     if controller is not None and controller.interrupted_chains:
@@ -238,7 +238,7 @@ def _result(
     return ExecutionResult(
         state=state,
         chains=tuple(state.proposals.chains),
-        failed=[] if controller is None else controller.failed,
-        trained=trained,
-        skipped=(*spec.skipped, *state.proposals.skipped, *state.queue.skipped, *interrupted),
+        failures=[] if controller is None else controller.failures,
+        num_trained=num_trained,
+        skip_reasons=(*spec.skip_reasons, *state.proposals.skip_reasons, *state.queue.skip_reasons, *interrupted),
     )

@@ -32,7 +32,7 @@ class SearchController:
         callbacks: called in order.
 
     Attributes:
-        failed: chains and the reasons of their failures.
+        failures: chains and the reasons of their failures.
         interrupted_chains: chains that were running when the time budget was used up.
     """
 
@@ -50,7 +50,7 @@ class SearchController:
         self._cancelled: dict[str, list[PlannedChain]] = {}
         self._jobs: dict[str, TrainingStarted] = {}
         self._num_started = 0
-        self.failed: list[tuple[PlannedChain, str]] = []
+        self.failures: list[tuple[PlannedChain, str]] = []
         self.interrupted_chains: list[PlannedChain] = []
 
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
@@ -113,7 +113,7 @@ class SearchController:
         outcome = self._outcomes.pop(trial_id, None) or self._outcome_of(last, error)
         self.queue.on_chain_end(planned)
         if outcome.status == "failed":
-            self.failed.append((planned, outcome.message))
+            self.failures.append((planned, outcome.message))
         if outcome.status == "interrupted":
             self.interrupted_chains.append(planned)
         for chain in (planned, *self._cancelled.pop(trial_id, ())):

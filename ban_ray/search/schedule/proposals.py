@@ -65,7 +65,7 @@ class Proposals:
         self._pending = [c for c in pending.values() if not self._tracker.is_finished(c) and self._is_valid(c)]
 
     @property
-    def skipped(self) -> list[str]:
+    def skip_reasons(self) -> list[str]:
         """Sentences about proposals that were passed over, and about samples that could not be made."""
         rejected = self._configurations.rejected.items()
         sentences = [f"{count} proposals were passed over: {reason}" for reason, count in rejected]
@@ -77,13 +77,13 @@ class Proposals:
         return sentences
 
     @property
-    def remaining(self) -> int:
+    def num_remaining(self) -> int:
         """Number of configurations that are still to be sampled."""
         return max(0, (self._spec.strategy.samples or 0) - self._num_configurations)
 
-    def propose(self) -> list[PlannedChain] | None:
+    def next_open_chains(self) -> list[PlannedChain] | None:
         """The chains to train of the next configuration that has any; None if there is no such configuration."""
-        while not self._spec.is_sampled or self.remaining:
+        while not self._spec.is_sampled or self.num_remaining:
             configuration = self._pending.pop(0) if self._pending else None
             if configuration is not None:
                 self._configurations.tell_started(configuration)
@@ -111,7 +111,7 @@ class Proposals:
 
     def _add(self, configuration: Configuration) -> tuple[PlannedChain, ...]:
         chains = self._spec.chains_of(configuration)
-        self._tracker.add(chains)
+        self._tracker.expect_chains(chains)
         self.chains.extend(chains)
         return chains
 

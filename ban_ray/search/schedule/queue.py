@@ -18,7 +18,7 @@ class ChainQueue:
 
     Attributes:
         is_exhausted: whether no further chain will start.
-        skipped: sentences about what a budget kept from being trained.
+        skip_reasons: sentences about what a budget kept from being trained.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class ChainQueue:
         self._num_trained = 0
         self._running: dict[int, int] = {}
         self.is_exhausted = False
-        self.skipped: list[str] = []
+        self.skip_reasons: list[str] = []
 
     def start_time_budget(self) -> None:
         """Start the time budget."""
@@ -116,4 +116,4 @@ class ChainQueue:
         count = len(self._waiting)
         waiting = f"{count} waiting {'chain' if count == 1 else 'chains'}"
         if count or more:
-            self.skipped.append(f"{reason}: {waiting}{more}")
+            self.skip_reasons.append(f"{reason}: {waiting}{more}")

@@ -51,11 +51,11 @@ class SearchState:
         if spec.is_sampled:
             proposals.resume(study, finished)
         else:
-            while chains := proposals.propose():
+            while chains := proposals.next_open_chains():
                 open_chains.extend(chains)
         queue = ChainQueue(
             open_chains,
-            proposals.propose if spec.is_sampled else None,
+            proposals.next_open_chains if spec.is_sampled else None,
             count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,

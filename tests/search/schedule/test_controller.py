@@ -113,7 +113,7 @@ def test_a_chain_that_is_stopped_takes_its_other_seeds_with_it() -> None:
     controller.on_trial_complete("a", {}, error=False)
     assert recorder.ended == [(0, "stopped"), (0, "stopped")]
     assert controller.next_trial_config("c") is None
-    assert controller.failed == []
+    assert controller.failures == []
 
 
 def test_a_chain_that_fails_is_told_with_its_message() -> None:
@@ -122,7 +122,7 @@ def test_a_chain_that_fails_is_told_with_its_message() -> None:
     failure = to_record(ChainEnded(status="failed", key="k", message="its loss is not finite"))
     controller.on_trial_complete("a", failure, error=False)
     controller.on_trial_complete("b", failure, error=True)
-    assert [message for _, message in controller.failed] == ["its loss is not finite"] * 2
+    assert [message for _, message in controller.failures] == ["its loss is not finite"] * 2
     assert recorder.ended == [(0, "failed"), (1, "failed")]
 
 
@@ -134,7 +134,7 @@ def test_a_trial_that_ends_without_a_result_has_failed(error: bool) -> None:
     controller.on_trial_complete("a", to_record(published(planned, 0, 20.0)), error=error)
     controller.complete_running_trials()
     assert recorder.ended == [(0, "failed"), (1, "failed")]
-    assert all("without a result" in message for _, message in controller.failed)
+    assert all("without a result" in message for _, message in controller.failures)
 
 
 def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,8 +147,8 @@ def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.Monkey
     controller.complete_running_trials()
     assert recorder.ended == [(0, "done"), (1, "interrupted"), (2, "interrupted")]
     assert len(controller.interrupted_chains) == 2
-    assert controller.failed == []
-    assert controller.queue.skipped == ["--time-budget is used up: 1 waiting chain"]
+    assert controller.failures == []
+    assert controller.queue.skip_reasons == ["--time-budget is used up: 1 waiting chain"]
 
 
 def test_a_pickled_copy_has_no_chains() -> None:

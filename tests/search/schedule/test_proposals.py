@@ -20,7 +20,7 @@ def test_a_killed_search_goes_on_where_it_was(population: Population, tmp_path_f
 
     killed = open_state(population, simulated_search())
     train_proposals(population, killed, 3)
-    (running,) = killed.proposals.propose() or []
+    (running,) = killed.proposals.next_open_chains() or []
     killed.tracker.on_chain_start(running)
     train(population, running, until=1)
     restarted = open_state(population, simulated_search())
@@ -63,4 +63,4 @@ def test_what_is_too_large_is_passed_over_and_said(population: Population) -> No
     chains = train_proposals(population, state)
     assert len(chains) == 5
     assert all((population[planned.chain.keys[-1]].parameters) <= 300_000 for planned in chains)
-    assert any("more than 300,000 parameters" in sentence for sentence in state.proposals.skipped)
+    assert any("more than 300,000 parameters" in sentence for sentence in state.proposals.skip_reasons)

@@ -22,7 +22,7 @@ def test_chains_in_their_order_then_what_is_proposed() -> None:
         started.append((number_of(planned), planned.seed))
     assert started == [(0, 0), (2, 0), (2, 1), (3, 0)]
     assert queue.is_exhausted
-    assert queue.skipped == []
+    assert queue.skip_reasons == []
 
 
 def test_a_stopped_configuration_takes_its_waiting_chains_with_it() -> None:
@@ -58,7 +58,7 @@ def test_no_chain_is_begun_beyond_the_generations() -> None:
     queue.on_chain_end(third)
     assert queue.next_chain() is None
     assert queue.is_exhausted
-    (sentence,) = queue.skipped
+    (sentence,) = queue.skip_reasons
     assert "--max-generations-trained 9 leaves 0" in sentence
     assert sentence.endswith("needs 4: 1 waiting chain")
 
@@ -76,4 +76,4 @@ def test_nothing_is_begun_after_the_time(monkeypatch: pytest.MonkeyPatch) -> Non
     now += 1
     assert queue.next_chain() is None
     assert queue.is_exhausted
-    assert queue.skipped == ["--time-budget is used up: 2 waiting chains"]
+    assert queue.skip_reasons == ["--time-budget is used up: 2 waiting chains"]
