@@ -8,7 +8,7 @@ from typing import Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerGroup, ray_internals
 from ban_ray.runtime.broker import MailboxClient
-from ban_ray.runtime.events import EventHandler, from_record
+from ban_ray.runtime.events import EventHandler, event_from_result
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker_loop import train_loop_per_worker
@@ -59,9 +59,9 @@ class TrainRun:
         try:
             text = job.model_dump_json(exclude_defaults=True)
             answer = self._mailbox.call_async("train_job", job.job_id, text, task=name)
-            while records := self._mailbox.call("next_events", job.job_id):
-                for record in records:
-                    if (event := from_record(record)) is not None:
+            while results := self._mailbox.call("next_events", job.job_id):
+                for event_result in results:
+                    if (event := event_from_result(event_result)) is not None:
                         on_event(event)
             result = ray.get(answer)
         except ray.exceptions.RayError as error:

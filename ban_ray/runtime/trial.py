@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from ban_ray.cluster import WorkerGroup
 from ban_ray.errors import DamagedMember, UserError
 from ban_ray.population import Population, claims, failures
-from ban_ray.runtime.events import ChainEnded, EventHandler, Reused, Waiting, to_record
+from ban_ray.runtime.events import ChainEnded, EventHandler, Reused, Waiting, event_to_result
 from ban_ray.runtime.messages import JobResult, TrainingJob, TrialSpec
 from ban_ray.runtime.warm_group import run_job
 from ban_ray.storage.identity import mismatch
@@ -36,9 +36,9 @@ def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
     from ray import tune
 
     trial = TrialSpec.model_validate_json(config["trial"])
-    result = train_missing_generations(trial, lambda event: tune.report(to_record(event)), runner)
+    result = train_missing_generations(trial, lambda event: tune.report(event_to_result(event)), runner)
     assert result.status != "claimed"
-    tune.report(to_record(ChainEnded(status=result.status, key=result.key, message=result.message)))
+    tune.report(event_to_result(ChainEnded(status=result.status, key=result.key, message=result.message)))
 
 
 def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: JobRunner = run_job) -> JobResult:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ban_ray.errors import PeerLost
 from ban_ray.runtime.broker import MailboxClient
-from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, to_record
+from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, event_to_result
 from ban_ray.runtime.messages import TrainingJob
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     def report(event: Event | None) -> None:
         if rank == 0 and event is not None:
-            sender.send_in_order("add_event", to_record(event))
+            sender.send_in_order("add_event", event_to_result(event))
 
     stop_signal = StopSignal(agree_on_last_boundary)
     follower = threading.Thread(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ban_ray.population import Population, open_storage
-from ban_ray.runtime.events import ChainEnded, Event, Reused, to_record
+from ban_ray.runtime.events import ChainEnded, Event, Reused, event_to_result
 from ban_ray.runtime.messages import RunContext, TrialSpec
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.schedule.controller import SearchController
@@ -64,7 +64,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
             break
         clock, order, trial, turns = heapq.heappop(queue)
         event = next(turns)
-        record = to_record(event)
+        record = event_to_result(event)
         if controller.on_result(trial, record) or isinstance(event, ChainEnded):
             controller.on_trial_complete(trial, record, error=False)
         else:

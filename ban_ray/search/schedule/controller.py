@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted, Waiting, from_record
+from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted, Waiting, event_from_result
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import StoppingRule
@@ -71,7 +71,7 @@ class SearchController:
         Returns:
             Whether the trial's chain is to end.
         """
-        planned, event = self._running.get(trial_id), from_record(result)
+        planned, event = self._running.get(trial_id), event_from_result(result)
         if planned is None or event is None:
             return False
         if isinstance(event, Published):
@@ -136,7 +136,7 @@ class SearchController:
         return SearchController, (ChainQueue((), count_missing=_no_chains), StoppingRule(), _no_chains)
 
     def _outcome_of(self, last: Mapping[str, Any], error: bool) -> ChainOutcome:
-        event = from_record(last)
+        event = event_from_result(last)
         if isinstance(event, ChainEnded) and event.status == "failed":
             return ChainOutcome("failed", event.message)
         if not error and isinstance(event, ChainEnded) and event.status == "done":

@@ -10,7 +10,15 @@ import torch
 
 from ban_ray.networks.modules.layers import NormConv
 from ban_ray.population import Member, Population, checkpoints, claims, open_storage
-from ban_ray.runtime.events import EpochEnded, Event, GenerationEvent, Published, Reused, from_record, to_record
+from ban_ray.runtime.events import (
+    EpochEnded,
+    Event,
+    GenerationEvent,
+    Published,
+    Reused,
+    event_from_result,
+    event_to_result,
+)
 from ban_ray.runtime.messages import JobResult
 from ban_ray.specs import Chain, Generation, Objective, Task
 from ban_ray.tasks.image_data import ImageData
@@ -68,7 +76,7 @@ def test_every_generation_is_published(finished: tuple[Population, Chain, list[E
         assert isinstance(own[-1], Published)
         assert own[-1].values["test_error"] == population[key].metrics.test_error
     assert [event.generation for event in reports if isinstance(event, GenerationEvent)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert [from_record(to_record(event)) for event in reports] == reports
+    assert [event_from_result(event_to_result(event)) for event in reports] == reports
 
 
 def test_weights_are_published_in_their_own_shapes(

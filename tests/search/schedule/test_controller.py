@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ban_ray.runtime.events import ChainEnded, Event, Published, Reused, Waiting, to_record
+from ban_ray.runtime.events import ChainEnded, Event, Published, Reused, Waiting, event_to_result
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.controller import ChainCallback, SearchController
@@ -17,7 +17,7 @@ from ban_ray.search.schedule.queue import ChainQueue
 from tests.helpers.chains import epoch_ended, number_of, plan_chain, published
 from tests.helpers.jobs import make_trial
 
-DONE = to_record(ChainEnded(status="done"))
+DONE = event_to_result(ChainEnded(status="done"))
 
 
 class Recorder(ChainCallback):
@@ -87,8 +87,8 @@ def test_callbacks_get_every_event_of_a_running_chain_and_of_no_other() -> None:
         published(planned, 1, 20.0),
     ]
     for event in events:
-        assert not controller.on_result("a", to_record(event))
-        assert not controller.on_result("unknown", to_record(event))
+        assert not controller.on_result("a", event_to_result(event))
+        assert not controller.on_result("unknown", event_to_result(event))
     assert not controller.on_result("a", {"time_total_s": 1.0}), "Tune's own results carry no event"
     assert recorder.events == [(0, event) for event in events]
 
@@ -98,8 +98,8 @@ def test_a_published_generation_is_taken_from_the_budget_and_a_reused_one_is_not
     chains = [plan_chain(0), plan_chain(1)]
     controller, _ = controller_of(chains, max_generations=budget)
     start(controller, "a")
-    controller.on_result("a", to_record(Reused(generation=0, key=chains[0].chain.keys[0])))
-    controller.on_result("a", to_record(published(chains[0], 1, 20.0)))
+    controller.on_result("a", event_to_result(Reused(generation=0, key=chains[0].chain.keys[0])))
+    controller.on_result("a", event_to_result(published(chains[0], 1, 20.0)))
     controller.on_trial_complete("a", DONE, error=False)
     has_next = controller.next_trial_config("b") is not None
     assert has_next == is_enough, "one was trained, and the next chain needs four"
@@ -109,7 +109,7 @@ def test_a_chain_that_is_stopped_takes_its_other_seeds_with_it() -> None:
     chains = [plan_chain(0), plan_chain(1), plan_chain(0, seed=1)]
     controller, recorder = controller_of(chains, StopAtPublication())
     start(controller, "a", "b")
-    assert controller.on_result("a", to_record(published(chains[0], 0, 20.0)))
+    assert controller.on_result("a", event_to_result(published(chains[0], 0, 20.0)))
     controller.on_trial_complete("a", {}, error=False)
     assert recorder.ended == [(0, "stopped"), (0, "stopped")]
     assert controller.next_trial_config("c") is None
@@ -119,7 +119,7 @@ def test_a_chain_that_is_stopped_takes_its_other_seeds_with_it() -> None:
 def test_a_chain_that_fails_is_told_with_its_message() -> None:
     controller, recorder = controller_of([plan_chain(0), plan_chain(1)])
     start(controller, "a", "b")
-    failure = to_record(ChainEnded(status="failed", key="k", message="its loss is not finite"))
+    failure = event_to_result(ChainEnded(status="failed", key="k", message="its loss is not finite"))
     controller.on_trial_complete("a", failure, error=False)
     controller.on_trial_complete("b", failure, error=True)
     assert [message for _, message in controller.failures] == ["its loss is not finite"] * 2
@@ -131,7 +131,7 @@ def test_a_trial_that_ends_without_a_result_has_failed(error: bool) -> None:
     planned = plan_chain(0)
     controller, recorder = controller_of([planned, plan_chain(1)])
     start(controller, "a", "b")
-    controller.on_trial_complete("a", to_record(published(planned, 0, 20.0)), error=error)
+    controller.on_trial_complete("a", event_to_result(published(planned, 0, 20.0)), error=error)
     controller.complete_running_trials()
     assert recorder.ended == [(0, "failed"), (1, "failed")]
     assert all("without a result" in message for _, message in controller.failures)
