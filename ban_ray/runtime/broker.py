@@ -5,10 +5,10 @@ from typing import Any
 from ban_ray.runtime.events import TrainingStarted
 from ban_ray.runtime.mailbox import JobBroker
 
-MAX_CALLS = 100_000
+MAX_CONCURRENT_CALLS = 100_000
 """Calls that may wait at once: a few for each worker."""
 
-STOP_ALL_TIMEOUT_S = 2.0
+STOP_JOBS_TIMEOUT_S = 2.0
 
 
 def start_broker(name: str) -> Any:
@@ -17,7 +17,7 @@ def start_broker(name: str) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    options = {"name": name, "max_concurrency": MAX_CALLS, "max_restarts": -1, "scheduling_strategy": here}
+    options = {"name": name, "max_concurrency": MAX_CONCURRENT_CALLS, "max_restarts": -1, "scheduling_strategy": here}
     return ray.remote(num_cpus=0)(JobBroker).options(**options).remote()
 
 
@@ -60,9 +60,9 @@ def request_stop(broker: Any, job: TrainingStarted) -> Any:
     return broker.call.remote(job.mailbox, "stop_job", job.job_id)
 
 
-def stop_all(broker: Any, jobs: list[TrainingStarted]) -> None:
-    """Ask the workers of jobs to stop, and wait for `STOP_ALL_TIMEOUT_S` seconds until all have."""
+def stop_jobs(broker: Any, jobs: list[TrainingStarted]) -> None:
+    """Ask the workers of jobs to stop, and wait for `STOP_JOBS_TIMEOUT_S` seconds until all have."""
     import ray
 
     if jobs:
-        ray.wait([request_stop(broker, job) for job in jobs], num_returns=len(jobs), timeout=STOP_ALL_TIMEOUT_S)
+        ray.wait([request_stop(broker, job) for job in jobs], num_returns=len(jobs), timeout=STOP_JOBS_TIMEOUT_S)

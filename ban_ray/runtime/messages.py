@@ -12,7 +12,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RunContext(_Message):
+class ExecutionContext(_Message):
     """What every trial and every worker of one execution of a search shares.
 
     A field whose name is also one of `SearchOptions` is copied from there.
@@ -50,7 +50,7 @@ class TrialSpec(_Message):
         cluster_may_grow: whether an autoscaler may add nodes to the cluster.
     """
 
-    context: RunContext
+    context: ExecutionContext
     chain: Chain
     chain_number: int = 0
     name: str
@@ -74,7 +74,7 @@ class TrainingJob(_Message):
         expired_claims: number of the claim that has expired and may be taken over, by the generation's key.
     """
 
-    context: RunContext
+    context: ExecutionContext
     generations: tuple[Generation, ...]
     first: int
     chain_seed: int

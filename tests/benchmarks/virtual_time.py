@@ -11,7 +11,7 @@ from typing import Any
 
 from ban_ray.population import Population, open_storage
 from ban_ray.runtime.events import ChainEnded, Event, Reused, event_to_result
-from ban_ray.runtime.messages import RunContext, TrialSpec
+from ban_ray.runtime.messages import ExecutionContext, TrialSpec
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.schedule.controller import SearchController
 from ban_ray.search.schedule.state import SearchState
@@ -46,7 +46,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
 
     def start(planned: PlannedChain, number: int) -> TrialSpec:
         running.append(planned)
-        context = RunContext(storage=str(folder), source=spec.source, execution="s")
+        context = ExecutionContext(storage=str(folder), source=spec.source, execution="s")
         return TrialSpec(
             context=context, chain=planned.chain, chain_number=number, name=planned.slug, ray_folder=str(folder)
         )

@@ -13,7 +13,7 @@ from ban_ray.cli.text import pluralised
 from ban_ray.cluster import WorkerGroup, connect, disconnect
 from ban_ray.cluster.nodes import require_shared
 from ban_ray.population import Population, claims, failures
-from ban_ray.runtime.messages import RunContext, TrialSpec
+from ban_ray.runtime.messages import ExecutionContext, TrialSpec
 from ban_ray.runtime.trial import JobRunner
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan.disk_space import check_disk_space
@@ -29,7 +29,7 @@ from ban_ray.storage.identity import storage_id
 class SearchPaths:
     """Where a search works: the population's URL, its own folder for files, and its name."""
 
-    url: str
+    storage_url: str
     folder: Path
     name: str
 
@@ -103,7 +103,7 @@ def execute(
         with _connected(plan, paths, console) as (group, max_concurrent_chains):
             if state is None:
                 state = SearchState.open(spec, population, paths.folder, paths.name)
-            run = _Run(plan, state, population, paths, execution, group, max_concurrent_chains)
+            run = _Execution(plan, state, population, paths, execution, group, max_concurrent_chains)
             controller = run.train(console, missing, cleanup, runner)
     finally:
         # The workers have ended with the connection.
@@ -131,8 +131,8 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
             max_concurrent_chains = min(max_concurrent_chains, num_groups_that_fit)
         if plan.open_chains:
             max_concurrent_chains = min(max_concurrent_chains, len(plan.open_chains))
-            check_disk_space(paths.url, plan, max_concurrent_chains)
-        require_shared(paths.url)
+            check_disk_space(paths.storage_url, plan, max_concurrent_chains)
+        require_shared(paths.storage_url)
         console.say(
             f"Ray: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; {pluralised(max_concurrent_chains, 'chain')} at once; "
             f"dashboard {cluster.dashboard or 'off'} (token: ray get-auth-token)"
@@ -143,7 +143,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Execution:
     """A run of a search on a connected cluster."""
 
     plan: Plan
@@ -169,7 +169,7 @@ class _Run:
         spec, state, ray_folder = self.plan.spec, self.state, self.paths.folder / "ray"
         # What Tune and Train keep is never read again: the population is the record of what is done.
         shutil.rmtree(ray_folder, ignore_errors=True)
-        context = make_context(spec, self.paths.url, self.population, self.execution)
+        context = make_context(spec, self.paths.storage_url, self.population, self.execution)
         view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
         metrics = SearchMetrics(self.paths.name, self.population, self.plan.published_keys)
 
@@ -213,17 +213,17 @@ class _Run:
         return num_chains * (spec.num_born_again_generations + 1)
 
 
-def make_context(spec: SearchSpec, url: str, population: Population, execution: str) -> RunContext:
-    """What every worker shares: the options that `RunContext` has too, and facts of this execution."""
-    shared = RunContext.model_fields.keys() & type(spec.options).model_fields.keys()
+def make_context(spec: SearchSpec, storage_url: str, population: Population, execution: str) -> ExecutionContext:
+    """What every worker shares: the options that `ExecutionContext` has too, and facts of this execution."""
+    shared = ExecutionContext.model_fields.keys() & type(spec.options).model_fields.keys()
     facts = {
-        "storage": url,
+        "storage": storage_url,
         "storage_id": storage_id(population.storage),
         "source": spec.source,
         "execution": execution,
         "teacher_description": spec.teacher_description,
     }
-    return RunContext(**spec.options.model_dump(include=shared) | facts)
+    return ExecutionContext(**spec.options.model_dump(include=shared) | facts)
 
 
 def _result(

@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.cluster.orphaned_groups import DRIVER, reap_orphans
-from ban_ray.runtime.broker import request_stop, start_broker, stop_all
+from ban_ray.runtime.broker import request_stop, start_broker, stop_jobs
 from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, JobRunner, run_trial
 from ban_ray.runtime.warm_group import abort_group
 from ban_ray.search.schedule.controller import SearchController
@@ -164,5 +164,5 @@ def _stop_when_interrupted(controller: SearchController, broker: Any) -> Iterato
     try:
         yield
     except KeyboardInterrupt:
-        stop_all(broker, controller.running_jobs)
+        stop_jobs(broker, controller.running_jobs)
         raise
