@@ -105,7 +105,7 @@ class SearchSpec:
         """The generations of all known chains by their key, in the order in which chains first name them."""
         return {generation.key: generation for planned in self.chains for generation in planned.chain.generations}
 
-    def parameters_of(self, generation: Generation) -> int:
+    def num_parameters_of(self, generation: Generation) -> int:
         """The number of parameters of a generation's network on the search's data."""
         return registry.architecture_of(generation).parameters(self.dataset.num_classes, self.dataset.in_channels)
 
@@ -174,7 +174,7 @@ def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
     """
     limit = spec.strategy.max_parameters
     if limit is not None and any(
-        spec.parameters_of(generation) > limit for generation in spec.chains_of(configuration)[0].chain.generations
+        spec.num_parameters_of(generation) > limit for generation in spec.chains_of(configuration)[0].chain.generations
     ):
         return f"a network has more than {limit:,} parameters"
     return ""

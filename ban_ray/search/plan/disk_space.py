@@ -37,7 +37,7 @@ def needed_bytes(plan: Plan, max_concurrent_chains: int) -> int:
     """Bytes of all missing members, and of the checkpoints of the `max_concurrent_chains` largest networks."""
     spec = plan.spec
     weights = sorted(
-        (spec.parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing_generations), reverse=True
+        (spec.num_parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing_generations), reverse=True
     )
     samples = spec.sample_counts.held_out + spec.sample_counts.test
     predictions = samples * (spec.dataset.num_classes if spec.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES

@@ -77,7 +77,7 @@ def _table_row(plan: Plan, name: str, group: Sequence[PlannedChain]) -> tuple[st
     keys = {key for planned in group for key in planned.chain.keys}
     return (
         name,
-        format_count(row_parameters(plan.spec, group)),
+        format_count(num_row_parameters(plan.spec, group)),
         ",".join(map(str, dict.fromkeys(planned.seed for planned in group))),
         str(len(keys - plan.published_keys)),
         str(len(keys & plan.published_keys)),
@@ -100,7 +100,7 @@ def _print_parameters(spec: SearchSpec, console: Console) -> None:
         rows.append((name, values_text(parameter), where))
     console.table(("parameter", "values", "where"), rows, text=("parameter", "values", "where"))
     strategy = spec.strategy
-    samples = strategy.samples or 0
+    samples = strategy.num_samples or 0
     limit = f", networks up to {strategy.max_parameters:,} parameters" if strategy.max_parameters else ""
     console.say(
         f"{samples} configurations by {strategy.sampler}, seeds {','.join(map(str, spec.seeds))}, up to "
@@ -167,12 +167,12 @@ def group_by_row(chains: Sequence[PlannedChain]) -> dict[str, list[PlannedChain]
     return groups
 
 
-def row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
+def num_row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
     """Number of parameters of a row's network on the search's data."""
     network = row[0].position.network or row[0].position.row
     for generation in (generation for planned in row for generation in planned.chain.generations):
         if generation.network == network:
-            return spec.parameters_of(generation)
+            return spec.num_parameters_of(generation)
     return registry.parse(network).parameters(spec.dataset.num_classes, spec.dataset.in_channels)
 
 
@@ -185,7 +185,7 @@ def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, o
     strategy = plan.spec.strategy
     return {
         "sampler": strategy.sampler,
-        "samples": strategy.samples,
+        "samples": strategy.num_samples,
         "parameters": parameters_as_json(plan.spec.scale.parameters),
         "left_out": list(plan.spec.skip_reasons),
         "equal_chains": equal_chains.equal_chains_sentence(plan.spec.chains),
@@ -197,7 +197,7 @@ def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, o
                 "configuration": dict(planned.configuration),
                 "seed": planned.seed,
                 "network": planned.chain.network,
-                "parameters": row_parameters(plan.spec, [planned]),
+                "parameters": num_row_parameters(plan.spec, [planned]),
                 "keys": list(planned.chain.keys),
             }
             for planned in plan.spec.chains

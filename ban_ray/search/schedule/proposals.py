@@ -72,14 +72,14 @@ class Proposals:
         if self._is_exhausted:
             sentences.append(
                 f"the space has no further configuration: {self._num_configurations} of "
-                f"{self._spec.strategy.samples} samples were made"
+                f"{self._spec.strategy.num_samples} samples were made"
             )
         return sentences
 
     @property
     def num_remaining(self) -> int:
         """Number of configurations that are still to be sampled."""
-        return max(0, (self._spec.strategy.samples or 0) - self._num_configurations)
+        return max(0, (self._spec.strategy.num_samples or 0) - self._num_configurations)
 
     def next_open_chains(self) -> list[PlannedChain] | None:
         """The chains to train of the next configuration that has any; None if there is no such configuration."""

@@ -24,14 +24,14 @@ class BestConfigurations:
             only the first is listed. Empty if all configurations, the stopped ones included, make the same chain.
         num_complete: number of configurations that have values.
         num_stopped: number of configurations that were stopped before they had values.
-        different: number of different chains that the complete configurations make.
+        num_different_chains: number of different chains that the complete configurations make.
     """
 
     spec: SearchSpec
     best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
     num_complete: int
     num_stopped: int
-    different: int
+    num_different_chains: int
 
 
 def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None:

@@ -196,7 +196,7 @@ def configuration_source(spec: SearchSpec) -> ConfigurationSource:
         spec.scale.parameters,
         spec.strategy.sampler,
         identity=digest(search_identity(spec)),
-        num_samples=spec.strategy.samples or spec.scale.samples,
+        num_samples=spec.strategy.num_samples or spec.scale.samples,
         num_targets=len(spec.strategy.targets),
         invalid_reason=lambda configuration: invalid_reason(spec, configuration),
     )

@@ -15,7 +15,7 @@ from ban_ray.evaluation import ensembles
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.population import Member, Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
-from ban_ray.search.config.strategy import ERROR_TARGET, PARAMETERS
+from ban_ray.search.config.strategy import ERROR_TARGET, PARAMETERS_TARGET
 from ban_ray.search.study.study import SATURATED, SearchStudy
 from ban_ray.specs import Generation
 
@@ -106,8 +106,8 @@ def _chain_error(
 
 
 def _size(spec: SearchSpec, target: str, generation: Generation) -> int:
-    if target == PARAMETERS:
-        return spec.parameters_of(generation)
+    if target == PARAMETERS_TARGET:
+        return spec.num_parameters_of(generation)
     dataset, arguments = spec.dataset, json.dumps(generation.network_arguments, sort_keys=True)
     data = dataset.num_classes, dataset.in_channels, dataset.sample_shape
     return _multiply_accumulates(generation.network, arguments, *data)

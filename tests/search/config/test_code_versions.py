@@ -151,7 +151,7 @@ def test_a_row_shows_its_members_parameters(module: str, edit: Edit, population:
     spec = chain(module, network_version="2")
     members = train(population, spec)
     edit(*WIDER)
-    assert summarise(spec, population, []).rows[0].parameters == members[0].parameters
+    assert summarise(spec, population, []).rows[0].num_parameters == members[0].parameters
 
 
 def test_code_that_is_edited_while_a_search_runs_is_not_trained(
