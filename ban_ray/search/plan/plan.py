@@ -10,7 +10,7 @@ from ban_ray.networks import registry
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
-from ban_ray.search.plan.cost import Cost, estimate
+from ban_ray.search.plan.cost import Cost, estimate_cost
 from ban_ray.search.plan.slow_precision import slow_precision_sentence
 from ban_ray.search.plan.stored_shapes import check_stored_shapes
 from ban_ray.specs import Choice, FloatRange, Generation
@@ -119,9 +119,9 @@ def values_text(parameter: Parameter) -> str:
     return f"{parameter.low:g} to {parameter.high:g}{step}{scale}"
 
 
-def estimate_cost(plan: Plan, population: Population | None) -> Cost | None:
+def estimate_plan_cost(plan: Plan, population: Population | None) -> Cost | None:
     """The cost of the missing generations; None if none are known."""
-    return estimate(plan.spec, plan.missing_generations, _known_generations(plan, population))
+    return estimate_cost(plan.spec, plan.missing_generations, _known_generations(plan, population))
 
 
 def print_slow_precision(plan: Plan, population: Population | None, console: Console) -> None:
@@ -148,7 +148,7 @@ def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, consol
     console.say(
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
         f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind "
-        f"takes; {format_duration(cost.wall_time(groups * workers))} with {pluralised(groups, 'chain')} at once, and "
+        f"takes; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at once, and "
         "20 s or more until the first one starts"
     )
     if not cost.fits(groups * workers):
@@ -176,11 +176,11 @@ def num_row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
     return registry.parse(network).parameters(spec.dataset.num_classes, spec.dataset.in_channels)
 
 
-def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, object]:
+def plan_as_json(plan: Plan, cost: Cost | None, near_miss_phrases: Sequence[str]) -> dict[str, object]:
     """The plan as JSON values.
 
     ``seconds`` of the cost are device-seconds, summed over all chains: not the time that the search takes, which
-    `Cost.wall_time` computes. ``peak_bytes`` are those of one worker.
+    `Cost.wall_time_s` computes. ``peak_bytes`` are those of one worker.
     """
     strategy = plan.spec.strategy
     return {
@@ -190,7 +190,7 @@ def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, o
         "left_out": list(plan.spec.skip_reasons),
         "equal_chains": equal_chains.equal_chains_sentence(plan.spec.chains),
         "cost": None if cost is None else asdict(cost),
-        "near_misses": list(misses),
+        "near_misses": list(near_miss_phrases),
         "regime": plan.spec.setting_description,
         "chains": [
             {

@@ -16,7 +16,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.plan import plan as plans
-from ban_ray.search.plan.near_misses import near_misses
+from ban_ray.search.plan.near_misses import describe_near_misses
 from ban_ray.search.results.render import summarise
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.search.study.records import resolve_name
@@ -92,7 +92,9 @@ def test_edited_code_is_another_network(module: str, edit: Edit, population: Pop
     edit(("nn.ReLU", "nn.Tanh"))
     plan = plans.make_plan(chain(module), population)
     assert not plan.published_keys
-    assert near_misses(plan.missing_generations, population) == ["2 members differ only in the network's version"]
+    assert describe_near_misses(plan.missing_generations, population) == [
+        "2 members differ only in the network's version"
+    ]
     train(population, plan.spec)
     edit(("nn.Tanh", "nn.ReLU"))
     assert set(chain(module).chains[0].chain.keys) == {member.key for member in members}

@@ -19,6 +19,6 @@ def test_what_is_taken_is_told(trained: Trained) -> None:
 
 def test_a_plan_is_json(trained: Trained) -> None:
     population, spec = trained
-    plan = json.loads(json.dumps(plans.as_json(plans.make_plan(spec, population), None, [])))
+    plan = json.loads(json.dumps(plans.plan_as_json(plans.make_plan(spec, population), None, [])))
     assert (plan["distinct_generations"], plan["to_train"], plan["already_there"]) == (12, 6, 6)
     assert [chain["keys"] for chain in plan["chains"]] == [list(planned.chain.keys) for planned in spec.chains]
