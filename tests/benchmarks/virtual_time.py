@@ -51,7 +51,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
             context=context, chain=planned.chain, chain_number=number, name=planned.slug, ray_folder=str(folder)
         )
 
-    controller = SearchController(state.queue, state.stopping, start, [state.tracker])
+    controller = SearchController(state.queue, state.stopping_rule, start, [state.tracker])
     state.queue.start_time_budget()
     queue: list[tuple[float, int, str, Turns]] = []
     clock, count = 0.0, 0

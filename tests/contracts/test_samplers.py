@@ -182,7 +182,7 @@ def test_what_may_not_be_run_is_counted_and_not_proposed(name: str) -> None:
     source = make_source(name, invalid_reason=lambda configuration: "too many" if int(configuration["n"]) > 1 else "")
     proposals = propose(source, range(min(count_of(name), 12)))
     assert {configuration["n"] for configuration in proposals} <= {0, 1}
-    assert source.rejected["too many"] > 0
+    assert source.rejection_counts["too many"] > 0
     assert make_source(name, invalid_reason=lambda _: "all").ask(0) is None
 
 

@@ -26,18 +26,23 @@ STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "f
 
 @dataclass
 class _ChainProgress:
-    """The progress of a chain; `errors` by generation, held-out or, without held-out data, on test."""
+    """The progress of a chain; `errors` by generation, held-out or, without held-out data, on test.
+
+    Attributes:
+        note: what the chain does where it trains no epoch, for a wide terminal.
+        short_note: the same for a narrow terminal.
+    """
 
     planned: PlannedChain
-    epoch: EpochEnded | None = None
+    last_epoch_event: EpochEnded | None = None
     errors: dict[int, float] = field(default_factory=dict)
     state: str = "queued"
     note: str = ""
-    brief: str = ""
+    short_note: str = ""
 
     @property
-    def number(self) -> int:
-        return 0 if self.epoch is None else self.epoch.generation
+    def generation_number(self) -> int:
+        return 0 if self.last_epoch_event is None else self.last_epoch_event.generation
 
     def gain(self) -> str:
         """The newest generation's error less that of the generation before it, in the metric's points."""
@@ -48,11 +53,13 @@ class _ChainProgress:
 
     def seconds_left(self) -> float | None:
         """Of this chain, if what is left goes as fast as its newest epoch."""
-        if self.epoch is None or "seconds" not in self.epoch.values:
+        if self.last_epoch_event is None or "seconds" not in self.last_epoch_event.values:
             return None
-        epochs = self.epoch.epochs
-        generations = len(self.planned.chain.generations) - 1 - self.number
-        return float(self.epoch.values["seconds"]) * (epochs - self.epoch.epoch + generations * epochs)
+        epochs = self.last_epoch_event.epochs
+        generations = len(self.planned.chain.generations) - 1 - self.generation_number
+        return float(self.last_epoch_event.values["seconds"]) * (
+            epochs - self.last_epoch_event.epoch + generations * epochs
+        )
 
 
 class LiveProgress(ChainCallback):
@@ -62,7 +69,7 @@ class LiveProgress(ChainCallback):
         self._console = console
         self._chains = {id(planned): _ChainProgress(planned) for planned in chains}
         self._num_generations = num_generations
-        self._published = 0
+        self._num_published = 0
         metric = chains[0].metric if chains else ERROR
         self._held_out = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
         self._gain = f"gain, {metric.points}"
@@ -79,17 +86,17 @@ class LiveProgress(ChainCallback):
     def on_chain_start(self, planned: PlannedChain) -> None:
         chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
         chain.state = "running"
-        chain.note, chain.brief = STARTING
+        chain.note, chain.short_note = STARTING
 
     def on_event(self, planned: PlannedChain, event: Event) -> None:
         chain = self._chains[id(planned)]
         if isinstance(event, Waiting):
-            chain.brief, chain.note = f"waits {event.key[:8]}", waiting_text(event)
+            chain.short_note, chain.note = f"waits {event.key[:8]}", waiting_text(event)
         elif isinstance(event, EpochEnded):
-            chain.note, chain.brief, chain.epoch = "", "", event
+            chain.note, chain.short_note, chain.last_epoch_event = "", "", event
         elif isinstance(event, Published | Reused):
-            chain.note, chain.brief = STARTING if isinstance(event, Reused) else ("", "")
-            self._published += isinstance(event, Published)
+            chain.note, chain.short_note = STARTING if isinstance(event, Reused) else ("", "")
+            self._num_published += isinstance(event, Published)
             _, error = generation_error(planned, event)
             if error is not None:
                 chain.errors[event.generation] = error
@@ -103,7 +110,7 @@ class LiveProgress(ChainCallback):
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         states = [chain.state for chain in self._chains.values()]
         counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
-        yield Text(f"{self._published} of {self._num_generations} generations published; chains: {counts}")
+        yield Text(f"{self._num_published} of {self._num_generations} generations published; chains: {counts}")
         yield self._table(options.max_width)
 
     def _table(self, width: int) -> Table:
@@ -112,18 +119,18 @@ class LiveProgress(ChainCallback):
         for chain in self._chains.values():
             if chain.state != "running":
                 continue
-            epoch, columns = chain.epoch, chain.planned.position.columns
+            epoch, columns = chain.last_epoch_event, chain.planned.position.columns
             values = {} if epoch is None else epoch.values
             error = chain.planned.metric.from_record(values, "held_out")
             left = chain.seconds_left()
             title = chain.planned.title if wide else _shortened(chain.planned.title, width - 58)
             if chain.note:
-                rows.append((title, chain.note if wide else chain.brief))
+                rows.append((title, chain.note if wide else chain.short_note))
                 continue
             rows.append(
                 (
                     title,
-                    columns[chain.number],
+                    columns[chain.generation_number],
                     "0/?" if epoch is None else f"{epoch.epoch}/{epoch.epochs}",
                     "" if error is None else f"{error:.2f}",
                     chain.gain(),

@@ -22,7 +22,7 @@ class PlainProgress(ChainCallback):
         self._console = console
         self._width = max((len(planned.title) for planned in chains), default=0)
         self._columns = max((len(c) for planned in chains for c in planned.position.columns), default=0)
-        self._published = 0
+        self._num_published = 0
         self._num_generations = num_generations
         self._last: dict[str, float] = {}
         self._errors: dict[tuple[str, int], float] = {}
@@ -46,7 +46,7 @@ class PlainProgress(ChainCallback):
             if error is not None:
                 self._errors[planned.title, event.generation] = error
             if isinstance(event, Published):
-                self._published += 1
+                self._num_published += 1
                 self._print_line(planned, event.generation, self._error_and_gain(planned, event.generation, part))
         elif isinstance(event, EpochEnded):
             now = time.monotonic()
@@ -72,7 +72,7 @@ class PlainProgress(ChainCallback):
 
     def _print_line(self, planned: PlannedChain, number: int, text: str) -> None:
         self._last[planned.title] = time.monotonic()
-        count = f"{self._published:>{len(str(self._num_generations))}}/{self._num_generations}"
+        count = f"{self._num_published:>{len(str(self._num_generations))}}/{self._num_generations}"
         line = f"  {count}  {planned.title:<{self._width}}  {planned.position.columns[number]:<{self._columns}}  {text}"
         self._console.say(line, wrap=False)
 

@@ -16,11 +16,11 @@ class StoppedChainCleanup(ChainCallback):
     """Releases the claims of stopped chains, and removes their checkpoints once nobody writes them any more.
 
     Args:
-        keep: whether the checkpoints are kept.
+        keep_checkpoints: whether the checkpoints are kept.
     """
 
-    def __init__(self, population: Population, *, keep: bool = False) -> None:
-        self._population, self._keep = population, keep
+    def __init__(self, population: Population, *, keep_checkpoints: bool = False) -> None:
+        self._population, self._keep_checkpoints = population, keep_checkpoints
         self._job_id_prefixes: dict[int, str] = {}
         self._ended_early: list[tuple[float, PlannedChain, str]] = []
 
@@ -31,14 +31,14 @@ class StoppedChainCleanup(ChainCallback):
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         job_id_prefix = self._job_id_prefixes.get(id(planned))
         if job_id_prefix is not None and outcome.status in ("stopped", "saturated"):
-            if not self._keep:
+            if not self._keep_checkpoints:
                 self._ended_early.append((time.monotonic(), planned, job_id_prefix))
             claims.release_held_by(
                 self._population.storage, list(planned.chain.keys), lambda holder: holder.startswith(job_id_prefix)
             )
-        self.sweep()
+        self.remove_checkpoints()
 
-    def sweep(self, min_age_s: float = LATE_WRITES_S) -> None:
+    def remove_checkpoints(self, min_age_s: float = LATE_WRITES_S) -> None:
         """Remove the checkpoints of chains that were stopped at least `min_age_s` seconds ago."""
         now = time.monotonic()
         due = [entry for entry in self._ended_early if now - entry[0] >= min_age_s]

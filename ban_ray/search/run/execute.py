@@ -98,7 +98,7 @@ def execute(
             return _result(spec, state)
     execution = f"{paths.name}-{secrets.token_hex(4)}"
     missing = _MissingGenerations(population, spec.options.retry_failed)
-    cleanup = StoppedChainCleanup(population, keep=spec.options.keep_unfinished)
+    cleanup = StoppedChainCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
     try:
         with _connected(plan, paths, console) as (group, max_concurrent_chains):
             if state is None:
@@ -110,7 +110,7 @@ def execute(
         claims.release_held_by(
             population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution}-")
         )
-        cleanup.sweep(min_age_s=0)
+        cleanup.remove_checkpoints(min_age_s=0)
     state.tracker.interrupt_open_trials()
     shutil.rmtree(paths.folder / "ray", ignore_errors=True)
     return _result(spec, state, controller, missing.num_trained)
@@ -187,7 +187,7 @@ class _Execution:
             return trial
 
         callbacks = (missing, state.tracker, view, metrics, cleanup)
-        controller = SearchController(state.queue, state.stopping, make_trial, callbacks)
+        controller = SearchController(state.queue, state.stopping_rule, make_trial, callbacks)
         state.queue.start_time_budget()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if spec.options.as_json else nullcontext(), view:

@@ -43,9 +43,9 @@ class ConfigurationTracker(ChainCallback):
         study: SearchStudy,
         population: Population,
         finished_ids: Collection[str],
-        stopping: StoppingRule,
+        stopping_rule: StoppingRule,
     ) -> None:
-        self._spec, self._study, self._population, self._stopping = spec, study, population, stopping
+        self._spec, self._study, self._population, self._stopping_rule = spec, study, population, stopping_rule
         self._states: dict[str, _ConfigurationState] = {}
         self._finished_ids = set(finished_ids)
         self.ended_early: list[tuple[PlannedChain, ChainOutcome]] = []
@@ -113,7 +113,7 @@ class ConfigurationTracker(ChainCallback):
         """Close the trial of a configuration that needs no more training."""
         configuration = chains[0].configuration
         user_attrs = {**user_attrs, **self._user_attrs(chains)}
-        errors = self._stopping.rung_errors(chains[0])
+        errors = self._stopping_rule.rung_errors(chains[0])
         self._study.tell(number, configuration, state, values=values, user_attrs=user_attrs, rung_errors=errors)
         self._finished_ids.add(configuration_id(configuration))
 

@@ -39,11 +39,11 @@ class SearchController:
     def __init__(
         self,
         queue: ChainQueue,
-        stopping: StoppingRule,
+        stopping_rule: StoppingRule,
         make_trial: Callable[[PlannedChain, int], TrialSpec],
         callbacks: Sequence[ChainCallback] = (),
     ) -> None:
-        self.queue, self._stopping = queue, stopping
+        self.queue, self._stopping_rule = queue, stopping_rule
         self._make_trial, self._callbacks = make_trial, callbacks
         self._running: dict[str, PlannedChain] = {}
         self._outcomes: dict[str, ChainOutcome] = {}
@@ -86,7 +86,7 @@ class SearchController:
         if isinstance(event, TrainingStarted):
             # A chain that has waited for another one's generation may start late.
             return self.queue.is_out_of_time
-        outcome = self._stopping.on_event(planned, event)
+        outcome = self._stopping_rule.on_event(planned, event)
         if outcome is not None:
             self._outcomes[trial_id] = outcome
             if outcome.status == "stopped":

@@ -37,10 +37,10 @@ class Proposals:
         name: str,
         configurations: ConfigurationSource,
         tracker: ConfigurationTracker,
-        stopping: StoppingRule,
+        stopping_rule: StoppingRule,
     ) -> None:
         self._spec, self._population, self._name = spec, population, name
-        self._configurations, self._tracker, self._stopping = configurations, tracker, stopping
+        self._configurations, self._tracker, self._stopping_rule = configurations, tracker, stopping_rule
         self._pending: list[Configuration] = []
         self._num_configurations = 0
         self._is_exhausted = False
@@ -67,8 +67,8 @@ class Proposals:
     @property
     def skip_reasons(self) -> list[str]:
         """Sentences about proposals that were passed over, and about samples that could not be made."""
-        rejected = self._configurations.rejected.items()
-        sentences = [f"{count} proposals were passed over: {reason}" for reason, count in rejected]
+        rejections = self._configurations.rejection_counts.items()
+        sentences = [f"{count} proposals were passed over: {reason}" for reason, count in rejections]
         if self._is_exhausted:
             sentences.append(
                 f"the space has no further configuration: {self._num_configurations} of "
@@ -103,7 +103,7 @@ class Proposals:
         for planned in self._add(configuration):
             records.write_chain(self._population.storage, planned, self._name)
             if targets.is_chain_complete(self._population, planned):
-                self._stopping.record_published(planned)
+                self._stopping_rule.record_published(planned)
                 self._tracker.on_chain_end(planned, DONE)
             elif not self._tracker.is_finished(configuration):
                 open_chains.append(planned)
@@ -132,7 +132,7 @@ class Proposals:
                 continue
             self._add(configuration)
             for planned in chains:
-                self._stopping.record_published(planned)
+                self._stopping_rule.record_published(planned)
             self._tracker.add_from_population(chains, values)
             self.num_from_population += 1
 

@@ -30,7 +30,7 @@ class SearchState:
 
     study: SearchStudy
     tracker: ConfigurationTracker
-    stopping: StoppingRule
+    stopping_rule: StoppingRule
     proposals: Proposals
     queue: ChainQueue
 

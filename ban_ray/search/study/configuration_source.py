@@ -41,11 +41,11 @@ class ConfigurationSource:
     """Proposes the configurations of a search and learns how they ended.
 
     Attributes:
-        rejected: number of rejected proposals by the reason.
+        rejection_counts: number of rejected proposals by the reason.
     """
 
     def __init__(self) -> None:
-        self.rejected: Counter[str] = Counter()
+        self.rejection_counts: Counter[str] = Counter()
 
     def ask(self, number: int) -> Configuration | None:
         """The search's configuration of this number, from 0; None where there is no further one."""
@@ -181,7 +181,7 @@ class SampledConfigurations(ConfigurationSource):
         if configuration_id(configuration) in self._accepted:
             return False
         if reason := self._invalid_reason(configuration):
-            self.rejected[reason] += 1
+            self.rejection_counts[reason] += 1
             return False
         self._accepted.add(configuration_id(configuration))
         return True

@@ -190,7 +190,7 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
     while "RayTrainWorker" in living_actors():
         assert time.monotonic() - stopping.stopped_at < 20
         time.sleep(0.2)
-    cleanup.sweep(min_age_s=0)
+    cleanup.remove_checkpoints(min_age_s=0)
     assert not list(checkpoints.newest_first(population.storage, key))
 
 

@@ -35,7 +35,7 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
     for planned in state.proposals.next_open_chains() or []:
         state.tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        state.stopping.record_published(planned)
+        state.stopping_rule.record_published(planned)
         state.tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
     for planned in state.proposals.next_open_chains() or []:
         state.tracker.on_chain_start(planned)

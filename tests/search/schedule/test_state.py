@@ -29,7 +29,7 @@ def end_early(population: Population, spec: SearchSpec, status: Status) -> tuple
     for planned in chains:
         state.tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        state.stopping.record_published(planned)
+        state.stopping_rule.record_published(planned)
         state.tracker.on_chain_end(planned, ChainOutcome(status, "behind"))
     return state, chains
 
@@ -94,10 +94,10 @@ def test_stopped_chains_are_compared_with_after_a_restart(population: Population
     assert rung is not None
     state.tracker.on_chain_start(planned)
     event = epoch_ended(planned, 0, rung, 44.0).model_copy(update={"rung_epoch": rung})
-    assert state.stopping.on_event(planned, event) is None
+    assert state.stopping_rule.on_event(planned, event) is None
     state.tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
     restarted = open_state(population, spec)
-    assert restarted.stopping.rung_errors(planned) == {0: 44.0}
+    assert restarted.stopping_rule.rung_errors(planned) == {0: 44.0}
     assert not train_proposals(population, restarted)
 
 
