@@ -150,7 +150,7 @@ class _Execution:
     state: SearchState
     population: Population
     paths: SearchPaths
-    execution: str
+    name: str
     group: WorkerGroup
     max_concurrent_chains: int
 
@@ -169,7 +169,7 @@ class _Execution:
         spec, state, ray_folder = self.plan.spec, self.state, self.paths.folder / "ray"
         # What Tune and Train keep is never read again: the population is the record of what is done.
         shutil.rmtree(ray_folder, ignore_errors=True)
-        context = make_context(spec, self.paths.storage_url, self.population, self.execution)
+        context = make_context(spec, self.paths.storage_url, self.population, self.name)
         view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
         metrics = SearchMetrics(self.paths.name, self.population, self.plan.published_keys)
 
@@ -179,7 +179,7 @@ class _Execution:
                 chain=planned.chain,
                 chain_number=number,
                 name=planned.slug,
-                ray_folder=f"{ray_folder}/{self.execution}",
+                ray_folder=f"{ray_folder}/{self.name}",
                 gpus_per_worker=self.group.gpus_per_worker,
                 cluster_may_grow=self.group.cluster_may_grow,
             )
@@ -197,7 +197,7 @@ class _Execution:
                     controller,
                     max_concurrent_chains=self.max_concurrent_chains,
                     folder=str(ray_folder),
-                    name=self.execution,
+                    name=self.name,
                     runner=runner,
                 )
                 controller.complete_running_trials()
