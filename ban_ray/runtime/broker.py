@@ -1,4 +1,4 @@
-"""The way to a search's `JobBroker`: one process for the messages of all its worker groups."""
+"""The start of a search's `JobBroker` and calls to it: one actor carries the messages of all worker groups."""
 
 from typing import Any
 
@@ -22,27 +22,22 @@ def start_broker(name: str) -> Any:
 
 
 class MailboxClient:
-    """One mailbox of a broker.
+    """Calls one mailbox of a broker."""
 
-    Args:
-        broker: the broker's name.
-        name: the mailbox's name.
-    """
-
-    def __init__(self, broker: str, name: str) -> None:
+    def __init__(self, broker_name: str, mailbox_name: str) -> None:
         import ray
 
-        self._broker: Any = ray.get_actor(broker)
-        self._name = name
+        self._broker: Any = ray.get_actor(broker_name)
+        self._mailbox_name = mailbox_name
 
-    def call_async(self, method: str, *arguments: Any, task: str = "") -> Any:
-        """Call a method of the `JobMailbox` without waiting; returns Ray's reference.
+    def call_async(self, method: str, *arguments: Any, task_name: str = "") -> Any:
+        """Call a method of the `JobMailbox` without waiting; returns Ray's `ObjectRef` of the result.
 
         Args:
-            task: name of the call on the dashboard's page of tasks.
+            task_name: name of the call on the dashboard's page of tasks.
         """
-        call = self._broker.call.options(name=task) if task else self._broker.call
-        return call.remote(self._name, method, *arguments)
+        call = self._broker.call.options(name=task_name) if task_name else self._broker.call
+        return call.remote(self._mailbox_name, method, *arguments)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of the `JobMailbox`, and wait for what it returns.
@@ -56,8 +51,8 @@ class MailboxClient:
 
 
 def request_stop(broker: Any, job: TrainingStarted) -> Any:
-    """Ask the workers of a job to stop at the end of their step; Ray's reference is ready when they have."""
-    return broker.call.remote(job.mailbox, "stop_job", job.job_id)
+    """Ask the workers of a job to stop between two steps; the `ObjectRef` returned is ready when they have stopped."""
+    return broker.call.remote(job.mailbox_name, "stop_job", job.job_id)
 
 
 def stop_jobs(broker: Any, jobs: list[TrainingStarted]) -> None:

@@ -73,12 +73,12 @@ class TrainingStarted(_Event):
 
     Attributes:
         job_id: that of the `TrainingJob`.
-        mailbox: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
+        mailbox_name: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
     """
 
     kind: Literal["training_started"] = "training_started"
     job_id: str
-    mailbox: str
+    mailbox_name: str
 
 
 class ChainEnded(_Event):

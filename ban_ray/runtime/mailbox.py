@@ -1,4 +1,4 @@
-"""Jobs on their way from trials to the workers of their groups, and what the workers send back.
+"""The exchange of jobs, events, results and requests to stop between trials, their worker groups and the search.
 
 Imports nothing but the standard library, so that its actor starts in a process that has imported Ray alone.
 """
@@ -21,9 +21,9 @@ class JobBroker:
     def __init__(self) -> None:
         self._mailboxes: defaultdict[str, JobMailbox] = defaultdict(JobMailbox)
 
-    async def call(self, mailbox: str, method: str, *arguments: Any) -> Any:
+    async def call(self, mailbox_name: str, method: str, *arguments: Any) -> Any:
         """Call a method of the `JobMailbox` of this name."""
-        return await getattr(self._mailboxes[mailbox], method)(*arguments)
+        return await getattr(self._mailboxes[mailbox_name], method)(*arguments)
 
 
 @dataclass

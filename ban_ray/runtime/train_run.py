@@ -25,7 +25,7 @@ class TrainRun:
     """A Ray Train run that has been started; its control loop is in a thread of this process.
 
     Args:
-        broker: name of the search's `JobBroker`.
+        broker_name: name of the search's `JobBroker`.
         folder: for Train's own files, reachable from every node.
 
     Attributes:
@@ -33,11 +33,11 @@ class TrainRun:
         group: what the workers take.
     """
 
-    def __init__(self, group: WorkerGroup, *, broker: str, folder: str) -> None:
-        self.name, self.group = f"{broker}-{secrets.token_hex(4)}", group
+    def __init__(self, group: WorkerGroup, *, broker_name: str, folder: str) -> None:
+        self.name, self.group = f"{broker_name}-{secrets.token_hex(4)}", group
         self._error = ""
         try:
-            self._broker, self._mailbox = broker, MailboxClient(broker, self.name)
+            self._broker_name, self._mailbox = broker_name, MailboxClient(broker_name, self.name)
         except ValueError as error:
             raise TrainRunEnded(f"the search's broker has ended: {error}") from error
         self._controller = ray_internals.InProcessController()
@@ -58,7 +58,7 @@ class TrainRun:
 
         try:
             text = job.model_dump_json(exclude_defaults=True)
-            answer = self._mailbox.call_async("train_job", job.job_id, text, task=name)
+            answer = self._mailbox.call_async("train_job", job.job_id, text, task_name=name)
             while results := self._mailbox.call("next_events", job.job_id):
                 for event_result in results:
                     if (event := event_from_result(event_result)) is not None:
@@ -75,7 +75,7 @@ class TrainRun:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """End the run in order, without waiting for it."""
+        """Let the run end after its current job, without waiting for it."""
         self._mailbox.call_async("end_jobs")
 
     def abort(self) -> None:
@@ -113,7 +113,7 @@ class TrainRun:
         trainer_class = self._controller.trainer_class(base, cluster_may_grow=group.cluster_may_grow)
         return trainer_class(
             train_loop_per_worker,
-            train_loop_config={"broker": self._broker, "mailbox": self.name},
+            train_loop_config={"broker_name": self._broker_name, "mailbox_name": self.name},
             scaling_config=train.ScalingConfig(
                 num_workers=group.workers,
                 use_gpu=group.gpus_per_worker > 0,

@@ -22,7 +22,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     """Train the jobs that the group's `JobMailbox` has.
 
     Args:
-        config: names, under ``"broker"`` and ``"mailbox"``.
+        config: ``"broker_name"`` and ``"mailbox_name"``.
     """
     from ray.train.torch import get_device
     from torch.cuda import set_device
@@ -30,7 +30,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     from ban_ray.runtime.worker import JobTrainer, StopSignal
     from ban_ray.training import distributed
 
-    mailbox = MailboxClient(config["broker"], config["mailbox"])
+    mailbox = MailboxClient(config["broker_name"], config["mailbox_name"])
     device = get_device()
     if device.type == "cuda":
         # With one worker nobody else does it.
@@ -91,7 +91,7 @@ def _follow_stop_requests(mailbox: MailboxClient, stop_signal: "StopSignal") -> 
     import ray
 
     number = 0
-    # Where the broker has died this process ends too.
+    # This process ends too when the broker has died.
     with suppress(ray.exceptions.RayActorError):
         while (job_id := mailbox.call("next_stop_request", number)) is not None:
             stop_signal.request_stop(job_id)
