@@ -1,4 +1,4 @@
-"""The messages from a search to its trials and from a trial to its workers, as JSON; drivers import no torch."""
+"""The messages from a search to its trials and from a trial to its workers, as JSON; imports no torch."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""The worker group of a trial's process, which outlives its chain: starting one costs seconds."""
+"""The worker group of a trial's process, kept from chain to chain, since starting one takes seconds."""
 
 import threading
 

@@ -33,16 +33,16 @@ class StopSignal:
         self._condition = threading.Condition()
 
     def begin_job(self, job_id: str) -> None:
-        """A job begins."""
+        """Begin a job: its boundaries are counted from here."""
         self._boundary = 0
         self._job_id = job_id
 
     def end_job(self) -> None:
-        """The job has ended."""
+        """End the current job; a later request to stop it finds this worker beyond every boundary."""
         self._ended.add(self._job_id)
 
     def raise_if_stopped(self) -> None:
-        """Called at each boundary of the job, which are the same for all workers.
+        """Count a boundary of the job; called at the same boundaries on every worker.
 
         Raises:
             JobStopped: the job was asked to stop, and no worker goes further.

@@ -58,5 +58,5 @@ def reject_ineffective_options(chains: Sequence[Chain], options: SearchOptions, 
 
 
 def _megabytes(size: int) -> str:
-    """Never less than the size."""
+    """A size in megabytes, rounded up."""
     return f"{-(-size // 10**6)}MB"

@@ -126,7 +126,7 @@ def measure_step_cached(config: StepConfig) -> StepMeasurement:
 
 
 def _read_cache(file: Path) -> StepMeasurement | None:
-    """None if there is no measurement, or one in another version's form."""
+    """A measurement from its file; None if there is no file, or one of another version's format."""
     try:
         return StepMeasurement(**json.loads(file.read_text()))
     except (FileNotFoundError, ValueError, TypeError):

@@ -40,7 +40,7 @@ def equal_chains_sentence(chains: Iterable[PlannedChain]) -> str:
 
 
 def _pair(configurations: Sequence[Configuration]) -> str:
-    """The first two, and the parameters that they differ in."""
+    """The first two configurations in words, and the parameters that they differ in."""
     first, second = configurations[:2]
     names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
     no_effect = f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} no effect"

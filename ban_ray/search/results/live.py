@@ -52,7 +52,7 @@ class _ChainProgress:
         return f"{self.planned.metric.difference(self.errors[last], self.errors[last - 1]):+.2f}"
 
     def seconds_left(self) -> float | None:
-        """Of this chain, if what is left goes as fast as its newest epoch."""
+        """Expected seconds until this chain ends, if every further epoch takes as long as its newest one."""
         if self.last_epoch_event is None or "seconds" not in self.last_epoch_event.values:
             return None
         epochs = self.last_epoch_event.epochs
@@ -63,7 +63,7 @@ class _ChainProgress:
 
 
 class LiveProgress(ChainCallback):
-    """One line a chain that runs or waits; finished and queued ones are counted."""
+    """Shows one line for each running chain and the number of chains in each state."""
 
     def __init__(self, console: Console, chains: Sequence[PlannedChain], num_generations: int) -> None:
         self._console = console
@@ -154,6 +154,6 @@ def generation_error(planned: PlannedChain, event: Published | Reused) -> tuple[
 
 
 def _shortened(text: str, width: int) -> str:
-    """A text without its middle: chains differ at the end."""
+    """A text without its middle, since the titles of chains differ at their ends."""
     width = max(width, 12)
     return text if len(text) <= width else f"{text[: width // 2 - 1]}…{text[-(width - width // 2) :]}"

@@ -12,7 +12,7 @@ from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 QUIET_PERIOD_S = 30.0
-"""After so long without a line, the next epoch of a chain gets one."""
+"""Seconds without a line of a chain after which its next epoch gets one."""
 
 
 class PlainProgress(ChainCallback):

@@ -9,7 +9,7 @@ from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 LATE_WRITES_S = 10.0
-"""Workers of a stopped chain live on for about a second."""
+"""Age of a stopped chain at which its checkpoints are removed; its workers live on for about a second."""
 
 
 class StoppedChainCleanup(ChainCallback):

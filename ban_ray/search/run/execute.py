@@ -54,7 +54,7 @@ class ExecutionResult:
 
 @dataclass
 class _MissingGenerations(ChainCallback):
-    """The generations that were missing when their chain started; remembered failures are forgotten on request."""
+    """Collects the generations that are missing when their chain starts; forgets their failures if asked to."""
 
     population: Population
     retry_failed: bool
@@ -127,7 +127,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
         num_groups_that_fit = group.max_concurrent(cluster)
         max_concurrent_chains = options.concurrent or num_groups_that_fit
         if cluster.started:
-            # Nothing makes room here; elsewhere groups that wait are what an autoscaler sees.
+            # This cluster does not grow; on another, worker groups that wait are what makes an autoscaler add nodes.
             max_concurrent_chains = min(max_concurrent_chains, num_groups_that_fit)
         if plan.open_chains:
             max_concurrent_chains = min(max_concurrent_chains, len(plan.open_chains))

@@ -25,7 +25,7 @@ MAX_DRIVER_DEATHS = 3
 """Restarts of a trial whose driver process died."""
 
 STOP_GRACE_S = 12.0
-"""Time for chains to stop in order when the time budget is used up, before Tune ends their processes."""
+"""Seconds for chains to stop by themselves when the time budget is used up, before Tune ends their processes."""
 
 
 class ChainSearcher(Searcher):
@@ -78,7 +78,7 @@ class ChainScheduler(FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         job = self._controller.job_of(trial.trial_id)
         if job is None:
-            # Its process waits for the answer to this result, and ends the trial by it.
+            # Its process waits for the answer to this result, which ends the trial.
             return str(TrialScheduler.STOP)
         # The trial ends by itself when its workers have stopped, and they take the next chain.
         request_stop(self._broker, job)
@@ -160,7 +160,7 @@ def run_trials(
 
 @contextmanager
 def _stop_when_interrupted(controller: SearchController, broker: Any) -> Iterator[None]:
-    """Have the workers stop in order where the user interrupts; who does not is killed with the connection."""
+    """Ask the workers to stop when the user interrupts; those that do not are killed when Ray is disconnected."""
     try:
         yield
     except KeyboardInterrupt:

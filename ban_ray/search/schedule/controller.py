@@ -1,4 +1,4 @@
-"""The chains of a run: knows Tune's trials by their ids, and no Ray."""
+"""The controller of a search's chains; it knows Tune's trials by their ids and imports no Ray."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,7 +12,7 @@ from ban_ray.search.schedule.queue import ChainQueue
 
 
 class ChainCallback:
-    """Follows the chains of a run; by default every method does nothing."""
+    """Called as the chains of a search start, send events and end; by default every method does nothing."""
 
     def on_chain_start(self, planned: PlannedChain) -> None:
         """A chain's trial starts."""

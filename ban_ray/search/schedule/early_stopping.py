@@ -1,4 +1,4 @@
-"""Early stopping of chains, decided from their events; knows no Ray."""
+"""Early stopping of chains, decided from their events; imports no Ray."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence

@@ -52,7 +52,7 @@ class ConfigurationSource:
         raise NotImplementedError
 
     def tell_started(self, configuration: Configuration) -> None:
-        """A configuration runs that was not asked for."""
+        """Record that a configuration runs that `ask` has not returned."""
 
     def tell(
         self,
@@ -61,7 +61,7 @@ class ConfigurationSource:
         values: Sequence[float] | None = None,
         rung_errors: Mapping[int, float] | None = None,
     ) -> None:
-        """A configuration has ended, with its values if it is complete and its errors so far by step if pruned."""
+        """Record that a configuration has ended, with values if complete and its errors so far by step if pruned."""
 
 
 class ListedConfigurations(ConfigurationSource):
@@ -124,7 +124,7 @@ class SampledConfigurations(ConfigurationSource):
         return None
 
     def _fallbacks(self, configuration: Configuration, rng: random.Random) -> Iterator[Configuration]:
-        """First near a configuration, then further and further away, then anywhere."""
+        """Yield perturbations of a configuration, of one parameter first and then of more, and random ones at last."""
         for count in range(1, len(self._parameters)):
             for _ in range(MAX_PERTURBATIONS):
                 yield perturb(self._parameters, configuration, count, rng)

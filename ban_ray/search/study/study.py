@@ -1,4 +1,4 @@
-"""The Optuna study behind a search: one trial a configuration, told once."""
+"""The Optuna study of a search, with one trial for each configuration."""
 
 import os
 import warnings
