@@ -89,7 +89,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         paths = SearchPaths(url, _local_folder(url) / name, name)
         executed = execute(plan, population, paths, console, runner)
         spec = replace(spec, chains=executed.chains)
-        early = executed.state.tracker.ended_early
+        early = executed.state.configuration_tracker.ended_early
         result = render.summarise(spec, population, executed.failures)
         best = find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)

@@ -51,7 +51,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
             context=context, chain=planned.chain, chain_number=number, name=planned.slug, ray_folder=str(folder)
         )
 
-    controller = SearchController(state.queue, state.stopping_rule, start, [state.tracker])
+    controller = SearchController(state.queue, state.stopping_rule, start, [state.configuration_tracker])
     state.queue.start_time_budget()
     queue: list[tuple[float, int, str, Turns]] = []
     clock, count = 0.0, 0
@@ -73,7 +73,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
     assert best is not None
     chosen = spec.chains_of(best.best[0][1])[0]
     error = final_error(chosen.chain.network, len(targets.load_chain(population, chosen)) - 1)
-    return Result(sum(trained.values()), error, len(state.tracker.ended_early))
+    return Result(sum(trained.values()), error, len(state.configuration_tracker.ended_early))
 
 
 def _turns(planned: PlannedChain, population: Population, simulator: Simulator, trained: dict[str, int]) -> Turns:

@@ -42,9 +42,9 @@ def train_proposals(population: Population, state: SearchState, count: int | Non
     chains = []
     while (count is None or count > 0) and (proposed := state.proposals.next_open_chains()):
         for planned in proposed:
-            state.tracker.on_chain_start(planned)
+            state.configuration_tracker.on_chain_start(planned)
             train(population, planned)
-            state.tracker.on_chain_end(planned, DONE)
+            state.configuration_tracker.on_chain_end(planned, DONE)
             chains.append(planned)
         count = None if count is None else count - 1
     return chains

@@ -111,7 +111,7 @@ def execute(
             population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution}-")
         )
         cleanup.remove_checkpoints(min_age_s=0)
-    state.tracker.interrupt_open_trials()
+    state.configuration_tracker.interrupt_open_trials()
     shutil.rmtree(paths.folder / "ray", ignore_errors=True)
     return _result(spec, state, controller, missing.num_trained)
 
@@ -186,7 +186,7 @@ class _Execution:
             cleanup.add_trial(planned, trial)
             return trial
 
-        callbacks = (missing, state.tracker, view, metrics, cleanup)
+        callbacks = (missing, state.configuration_tracker, view, metrics, cleanup)
         controller = SearchController(state.queue, state.stopping_rule, make_trial, callbacks)
         state.queue.start_time_budget()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.

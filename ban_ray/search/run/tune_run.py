@@ -66,7 +66,7 @@ class ChainScheduler(FIFOScheduler):
     def __init__(self, controller: SearchController, broker: Any, max_concurrent_chains: int) -> None:
         super().__init__()
         self._controller, self._broker, self._actors_to_keep = controller, broker, max_concurrent_chains
-        self._is_out_of_time = False
+        self._has_requested_stops = False
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_add(tune_controller, trial)
@@ -86,8 +86,8 @@ class ChainScheduler(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any, **kwargs: Any) -> Any:
         """Called in every turn of Tune's loop."""
-        if self._controller.queue.is_out_of_time and not self._is_out_of_time:
-            self._is_out_of_time = True
+        if self._controller.queue.is_out_of_time and not self._has_requested_stops:
+            self._has_requested_stops = True
             for job in self._controller.running_jobs:
                 request_stop(self._broker, job)
         return super().choose_trial_to_run(tune_controller, **kwargs)

@@ -17,7 +17,7 @@ from ban_ray.search.study.configuration_source import ConfigurationSource
 from ban_ray.search.study.study import FROM_POPULATION, SearchStudy, rung_errors
 from ban_ray.specs.parameters import Configuration, configuration_id, continuous, grid
 
-MAX_ENUMERATED = 1000
+MAX_LISTED_CONFIGURATIONS = 1000
 """Configurations up to which a space is looked up in the population as a whole. Of a larger space, only the
 configurations that searches of this storage have recorded are."""
 
@@ -35,12 +35,12 @@ class Proposals:
         spec: SearchSpec,
         population: Population,
         name: str,
-        configurations: ConfigurationSource,
-        tracker: ConfigurationTracker,
+        configuration_source: ConfigurationSource,
+        configuration_tracker: ConfigurationTracker,
         stopping_rule: StoppingRule,
     ) -> None:
         self._spec, self._population, self._name = spec, population, name
-        self._configurations, self._tracker, self._stopping_rule = configurations, tracker, stopping_rule
+        self._source, self._tracker, self._stopping_rule = configuration_source, configuration_tracker, stopping_rule
         self._pending: list[Configuration] = []
         self._num_configurations = 0
         self._is_exhausted = False
@@ -57,7 +57,7 @@ class Proposals:
             self._add(trial.params)
             # Optuna gives a pruned trial its last intermediate value.
             values = trial.values if trial.state == TrialState.COMPLETE else None
-            self._configurations.tell(trial.params, trial.state, values, rung_errors(trial))
+            self._source.tell(trial.params, trial.state, values, rung_errors(trial))
             self._num_configurations += FROM_POPULATION not in trial.user_attrs
         self._add_from_population()
         candidates = (*study.unfinished_configurations(finished), *study.completed_in_other_studies())
@@ -67,7 +67,7 @@ class Proposals:
     @property
     def skip_reasons(self) -> list[str]:
         """Sentences about proposals that were passed over, and about samples that could not be made."""
-        rejections = self._configurations.rejection_counts.items()
+        rejections = self._source.rejection_counts.items()
         sentences = [f"{count} proposals were passed over: {reason}" for reason, count in rejections]
         if self._is_exhausted:
             sentences.append(
@@ -86,9 +86,9 @@ class Proposals:
         while not self._spec.is_sampled or self.num_remaining:
             configuration = self._pending.pop(0) if self._pending else None
             if configuration is not None:
-                self._configurations.tell_started(configuration)
+                self._source.tell_started(configuration)
             else:
-                configuration = self._configurations.ask(self._num_configurations)
+                configuration = self._source.ask(self._num_configurations)
             if configuration is None:
                 self._is_exhausted = self._spec.is_sampled
                 return None
@@ -140,8 +140,8 @@ class Proposals:
         """Configurations that may have been trained: all of a small space, else those that searches have recorded."""
         parameters = self._spec.scale.parameters
         if not continuous(parameters):
-            listed = list(itertools.islice(grid(parameters), MAX_ENUMERATED + 1))
-            if len(listed) <= MAX_ENUMERATED:
+            listed = list(itertools.islice(grid(parameters), MAX_LISTED_CONFIGURATIONS + 1))
+            if len(listed) <= MAX_LISTED_CONFIGURATIONS:
                 return listed
         return records.recorded_configurations(self._population.storage, parameters)
 

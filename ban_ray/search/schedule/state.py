@@ -15,7 +15,7 @@ from ban_ray.search.schedule.early_stopping import EarlyStopping, MetricEvent, S
 from ban_ray.search.schedule.proposals import Proposals
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
-from ban_ray.search.study.configuration_source import configuration_source
+from ban_ray.search.study.configuration_source import make_configuration_source
 from ban_ray.search.study.distributions import distributions_of_list, distributions_of_parameters
 from ban_ray.search.study.study import SearchStudy, rung_errors
 
@@ -29,7 +29,7 @@ class SearchState:
     """
 
     study: SearchStudy
-    tracker: ConfigurationTracker
+    configuration_tracker: ConfigurationTracker
     stopping_rule: StoppingRule
     proposals: Proposals
     queue: ChainQueue
@@ -40,13 +40,13 @@ class SearchState:
         strategy, scale = spec.strategy, spec.scale
         records.write_search(population.storage, spec, name)
         known = distributions_of_parameters(scale.parameters) or distributions_of_list(scale.configurations)
-        configurations = configuration_source(spec)
+        configuration_source = make_configuration_source(spec)
         study_file, study_name = folder / "study.journal", records.study_name(spec, name)
-        study = SearchStudy(study_file, study_name, known, configurations, strategy.targets)
+        study = SearchStudy(study_file, study_name, known, configuration_source, strategy.targets)
         finished = targets.finished_configurations(spec, study, population)
-        stopping = _stopping_rule(spec, study, population, finished)
-        tracker = ConfigurationTracker(spec, study, population, finished, stopping)
-        proposals = Proposals(spec, population, name, configurations, tracker, stopping)
+        stopping_rule = _open_stopping_rule(spec, study, population, finished)
+        tracker = ConfigurationTracker(spec, study, population, finished, stopping_rule)
+        proposals = Proposals(spec, population, name, configuration_source, tracker, stopping_rule)
         open_chains: list[PlannedChain] = []
         if spec.is_sampled:
             proposals.resume(study, finished)
@@ -60,7 +60,7 @@ class SearchState:
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,
         )
-        return cls(study, tracker, stopping, proposals, queue)
+        return cls(study, tracker, stopping_rule, proposals, queue)
 
 
 def rung_events(population: Population, planned: PlannedChain, number: int) -> list[MetricEvent]:
@@ -82,7 +82,7 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
     return [*events, Published(generation=number, key=member.key, epochs=epochs, values=member.metrics.model_dump())]
 
 
-def _stopping_rule(
+def _open_stopping_rule(
     spec: SearchSpec, study: SearchStudy, population: Population, finished: Mapping[str, FrozenTrial]
 ) -> StoppingRule:
     """The stopping rule, with the rung results of every configuration that this search has started before."""

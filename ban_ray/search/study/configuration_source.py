@@ -187,7 +187,7 @@ class SampledConfigurations(ConfigurationSource):
         return True
 
 
-def configuration_source(spec: SearchSpec) -> ConfigurationSource:
+def make_configuration_source(spec: SearchSpec) -> ConfigurationSource:
     """The configurations of a grid, or those of its sampler."""
     if not spec.is_sampled:
         configurations = {configuration_id(planned.configuration): planned.configuration for planned in spec.chains}

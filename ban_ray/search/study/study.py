@@ -26,7 +26,7 @@ class SearchStudy:
     """A persistent study in a file of its own, which ``optuna-dashboard FILE`` opens.
 
     Args:
-        configurations: the source of configurations, which learns each result too.
+        configuration_source: told each result too.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class SearchStudy:
         file: Path,
         name: str,
         distributions: Mapping[str, BaseDistribution],
-        configurations: ConfigurationSource,
+        configuration_source: ConfigurationSource,
         targets: Sequence[str] = ("error",),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -52,7 +52,7 @@ class SearchStudy:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._study.set_metric_names(list(targets))
-        self._distributions, self._configurations = dict(distributions), configurations
+        self._distributions, self._configuration_source = dict(distributions), configuration_source
         # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
         for study in self._all_studies():
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -121,7 +121,7 @@ class SearchStudy:
         for name, attribute in user_attrs.items():
             trial.set_user_attr(name, attribute)
         self._study.tell(trial_number, values, state=state)
-        self._configurations.tell(configuration, state, values, rung_errors)
+        self._configuration_source.tell(configuration, state, values, rung_errors)
 
     def interrupt_trial(self, trial_number: int) -> None:
         """Close a trial whose configuration will be run again later."""

@@ -21,7 +21,7 @@ def test_a_killed_search_goes_on_where_it_was(population: Population, tmp_path_f
     killed = open_state(population, simulated_search())
     train_proposals(population, killed, 3)
     (running,) = killed.proposals.next_open_chains() or []
-    killed.tracker.on_chain_start(running)
+    killed.configuration_tracker.on_chain_start(running)
     train(population, running, until=1)
     restarted = open_state(population, simulated_search())
     chains = train_proposals(population, restarted)

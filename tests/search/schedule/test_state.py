@@ -27,10 +27,10 @@ def end_early(population: Population, spec: SearchSpec, status: Status) -> tuple
     state = open_state(population, spec)
     chains = state.proposals.next_open_chains() or []
     for planned in chains:
-        state.tracker.on_chain_start(planned)
+        state.configuration_tracker.on_chain_start(planned)
         train(population, planned, until=1)
         state.stopping_rule.record_published(planned)
-        state.tracker.on_chain_end(planned, ChainOutcome(status, "behind"))
+        state.configuration_tracker.on_chain_end(planned, ChainOutcome(status, "behind"))
     return state, chains
 
 
@@ -92,10 +92,10 @@ def test_stopped_chains_are_compared_with_after_a_restart(population: Population
     (planned,) = state.proposals.next_open_chains() or []
     rung = planned.chain.generations[0].recipe.rung_epoch
     assert rung is not None
-    state.tracker.on_chain_start(planned)
+    state.configuration_tracker.on_chain_start(planned)
     event = epoch_ended(planned, 0, rung, 44.0).model_copy(update={"rung_epoch": rung})
     assert state.stopping_rule.on_event(planned, event) is None
-    state.tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
+    state.configuration_tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
     restarted = open_state(population, spec)
     assert restarted.stopping_rule.rung_errors(planned) == {0: 44.0}
     assert not train_proposals(population, restarted)
@@ -115,8 +115,8 @@ def test_a_grid_with_stopping_does_not_begin_what_was_stopped(population: Popula
     spec = resolve(SearchOptions(space=write_space(tmp_path, epochs=10), seeds=(0,), stopping=True))
     first = open_state(population, spec)
     stopped, waiting = first.queue.waiting_chains
-    first.tracker.on_chain_start(stopped)
-    first.tracker.on_chain_end(stopped, ChainOutcome("stopped", "behind"))
+    first.configuration_tracker.on_chain_start(stopped)
+    first.configuration_tracker.on_chain_end(stopped, ChainOutcome("stopped", "behind"))
     (planned,) = open_state(population, spec).queue.waiting_chains
     assert planned.configuration == waiting.configuration
     without_stopping = replace(spec, strategy=replace(spec.strategy, stopping=False))
