@@ -19,9 +19,9 @@ from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 REFRESH_PER_S = 2
-STARTING = ("starting its workers", "starts")
+STARTING_NOTES = ("starting its workers", "starts")
 """What a chain does before its first epoch, in a wide terminal and in a narrow one."""
-STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
+CHAIN_STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
 
 
 @dataclass
@@ -86,7 +86,7 @@ class LiveProgress(ChainCallback):
     def on_chain_start(self, planned: PlannedChain) -> None:
         chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
         chain.state = "running"
-        chain.note, chain.short_note = STARTING
+        chain.note, chain.short_note = STARTING_NOTES
 
     def on_event(self, planned: PlannedChain, event: Event) -> None:
         chain = self._chains[id(planned)]
@@ -95,7 +95,7 @@ class LiveProgress(ChainCallback):
         elif isinstance(event, EpochEnded):
             chain.note, chain.short_note, chain.last_epoch_event = "", "", event
         elif isinstance(event, Published | Reused):
-            chain.note, chain.short_note = STARTING if isinstance(event, Reused) else ("", "")
+            chain.note, chain.short_note = STARTING_NOTES if isinstance(event, Reused) else ("", "")
             self._num_published += isinstance(event, Published)
             _, error = generation_error(planned, event)
             if error is not None:
@@ -109,7 +109,7 @@ class LiveProgress(ChainCallback):
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         states = [chain.state for chain in self._chains.values()]
-        counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
+        counts = ", ".join(f"{states.count(state)} {state}" for state in CHAIN_STATES if state in states)
         yield Text(f"{self._num_published} of {self._num_generations} generations published; chains: {counts}")
         yield self._table(options.max_width)
 

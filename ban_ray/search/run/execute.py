@@ -30,8 +30,8 @@ class SearchPaths:
     """Where a search works: the population's URL, its own folder for files, and its name."""
 
     storage_url: str
-    folder: Path
-    name: str
+    search_folder: Path
+    search_name: str
 
 
 @dataclass(frozen=True)
@@ -88,21 +88,21 @@ def execute(
     spec, state = plan.spec, None
     if spec.is_sampled or not plan.open_chains:
         # What is finished is known without a cluster.
-        state = SearchState.open(spec, population, paths.folder, paths.name)
-        if state.proposals.num_from_population:
+        state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
+        if state.proposer.num_from_population:
             console.say(
-                f"{state.proposals.num_from_population} finished configurations of the population enter the study"
+                f"{state.proposer.num_from_population} finished configurations of the population enter the study"
             )
         if not state.queue.refill():
             console.say("Nothing to train: every generation is in the population.")
             return _result(spec, state)
-    execution = f"{paths.name}-{secrets.token_hex(4)}"
+    execution = f"{paths.search_name}-{secrets.token_hex(4)}"
     missing = _MissingGenerations(population, spec.options.retry_failed)
     cleanup = StoppedChainCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
     try:
         with _connected(plan, paths, console) as (group, max_concurrent_chains):
             if state is None:
-                state = SearchState.open(spec, population, paths.folder, paths.name)
+                state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
             run = _Execution(plan, state, population, paths, execution, group, max_concurrent_chains)
             controller = run.train(console, missing, cleanup, runner)
     finally:
@@ -112,7 +112,7 @@ def execute(
         )
         cleanup.remove_checkpoints(min_age_s=0)
     state.configuration_tracker.interrupt_open_trials()
-    shutil.rmtree(paths.folder / "ray", ignore_errors=True)
+    shutil.rmtree(paths.search_folder / "ray", ignore_errors=True)
     return _result(spec, state, controller, missing.num_trained)
 
 
@@ -166,12 +166,12 @@ class _Execution:
         from ban_ray.search.run.prometheus import SearchMetrics
         from ban_ray.search.run.tune_run import run_trials
 
-        spec, state, ray_folder = self.plan.spec, self.state, self.paths.folder / "ray"
+        spec, state, ray_folder = self.plan.spec, self.state, self.paths.search_folder / "ray"
         # What Tune and Train keep is never read again: the population is the record of what is done.
         shutil.rmtree(ray_folder, ignore_errors=True)
         context = make_context(spec, self.paths.storage_url, self.population, self.name)
         view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
-        metrics = SearchMetrics(self.paths.name, self.population, self.plan.published_keys)
+        metrics = SearchMetrics(self.paths.search_name, self.population, self.plan.published_keys)
 
         def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
             trial = TrialSpec(
@@ -209,7 +209,7 @@ class _Execution:
         if not spec.is_sampled:
             keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
-        num_chains = len(state.queue.waiting_chains) + state.proposals.num_remaining * len(spec.seeds)
+        num_chains = len(state.queue.waiting_chains) + state.proposer.num_remaining * len(spec.seeds)
         return num_chains * (spec.num_born_again_generations + 1)
 
 
@@ -237,8 +237,8 @@ def _result(
         )
     return ExecutionResult(
         state=state,
-        chains=tuple(state.proposals.chains),
+        chains=tuple(state.proposer.chains),
         failures=[] if controller is None else controller.failures,
         num_trained=num_trained,
-        skip_reasons=(*spec.skip_reasons, *state.proposals.skip_reasons, *state.queue.skip_reasons, *interrupted),
+        skip_reasons=(*spec.skip_reasons, *state.proposer.skip_reasons, *state.queue.skip_reasons, *interrupted),
     )

@@ -10,9 +10,9 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
+from ban_ray.search.schedule.chain_proposer import ChainProposer
 from ban_ray.search.schedule.configurations import ConfigurationTracker
 from ban_ray.search.schedule.early_stopping import EarlyStopping, MetricEvent, StoppingRule
-from ban_ray.search.schedule.proposals import Proposals
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
 from ban_ray.search.study.configuration_source import make_configuration_source
@@ -31,7 +31,7 @@ class SearchState:
     study: SearchStudy
     configuration_tracker: ConfigurationTracker
     stopping_rule: StoppingRule
-    proposals: Proposals
+    proposer: ChainProposer
     queue: ChainQueue
 
     @classmethod
@@ -46,21 +46,21 @@ class SearchState:
         finished = targets.finished_configurations(spec, study, population)
         stopping_rule = _open_stopping_rule(spec, study, population, finished)
         tracker = ConfigurationTracker(spec, study, population, finished, stopping_rule)
-        proposals = Proposals(spec, population, name, configuration_source, tracker, stopping_rule)
+        proposer = ChainProposer(spec, population, name, configuration_source, tracker, stopping_rule)
         open_chains: list[PlannedChain] = []
         if spec.is_sampled:
-            proposals.resume(study, finished)
+            proposer.resume(study, finished)
         else:
-            while chains := proposals.next_open_chains():
+            while chains := proposer.next_open_chains():
                 open_chains.extend(chains)
         queue = ChainQueue(
             open_chains,
-            proposals.next_open_chains if spec.is_sampled else None,
+            proposer.next_open_chains if spec.is_sampled else None,
             count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,
         )
-        return cls(study, tracker, stopping_rule, proposals, queue)
+        return cls(study, tracker, stopping_rule, proposer, queue)
 
 
 def rung_events(population: Population, planned: PlannedChain, number: int) -> list[MetricEvent]:

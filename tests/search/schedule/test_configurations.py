@@ -24,20 +24,20 @@ def test_each_configuration_is_told_once_with_the_mean_over_its_seeds(population
         assert len(errors) == 2
         assert trial.value == pytest.approx(sum(error or 0 for error in errors) / 2)
     restarted = open_state(population, spec)
-    assert restarted.proposals.next_open_chains() is None, "the search has its samples"
-    assert len(restarted.proposals.chains) == 12
+    assert restarted.proposer.next_open_chains() is None, "the search has its samples"
+    assert len(restarted.proposer.chains) == 12
     assert len(study_trials(population)) == 6
 
 
 def test_stopped_is_pruned_for_good_and_saturated_complete(population: Population) -> None:
     spec = simulated_search(stopping=True, seeds=(0, 1))
     state = open_state(population, spec)
-    for planned in state.proposals.next_open_chains() or []:
+    for planned in state.proposer.next_open_chains() or []:
         state.configuration_tracker.on_chain_start(planned)
         train(population, planned, until=1)
         state.stopping_rule.record_published(planned)
         state.configuration_tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
-    for planned in state.proposals.next_open_chains() or []:
+    for planned in state.proposer.next_open_chains() or []:
         state.configuration_tracker.on_chain_start(planned)
         train(population, planned, until=1)
         state.configuration_tracker.on_chain_end(planned, ChainOutcome("saturated", "no gain"))
@@ -57,7 +57,7 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
 
 def test_a_failed_configuration_has_no_value(population: Population) -> None:
     state = open_state(population, simulated_search(seeds=(0, 1)))
-    first, second = state.proposals.next_open_chains() or []
+    first, second = state.proposer.next_open_chains() or []
     for planned in (first, second):
         state.configuration_tracker.on_chain_start(planned)
     train(population, first)

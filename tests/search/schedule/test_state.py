@@ -25,7 +25,7 @@ Status = Literal["stopped", "saturated"]
 def end_early(population: Population, spec: SearchSpec, status: Status) -> tuple[SearchState, list[PlannedChain]]:
     """One configuration that ends by itself or is stopped after its baseline."""
     state = open_state(population, spec)
-    chains = state.proposals.next_open_chains() or []
+    chains = state.proposer.next_open_chains() or []
     for planned in chains:
         state.configuration_tracker.on_chain_start(planned)
         train(population, planned, until=1)
@@ -56,7 +56,7 @@ def test_what_was_stopped_and_is_whole_by_another_search_is_found(population: Po
     for planned in ended:
         train(population, planned)
     restarted = open_state(population, spec)
-    assert restarted.proposals.num_from_population == 1
+    assert restarted.proposer.num_from_population == 1
     assert [trial.state.name for trial in study_trials(population)] == ["PRUNED", "COMPLETE"]
 
 
@@ -89,7 +89,7 @@ def test_stopped_chains_are_compared_with_after_a_restart(population: Population
     """Of a generation that was stopped in training nothing is published: only the study has its error."""
     spec = simulated_search(stopping=True, samples=1)
     state = open_state(population, spec)
-    (planned,) = state.proposals.next_open_chains() or []
+    (planned,) = state.proposer.next_open_chains() or []
     rung = planned.chain.generations[0].recipe.rung_epoch
     assert rung is not None
     state.configuration_tracker.on_chain_start(planned)
@@ -108,7 +108,7 @@ def test_a_chain_with_a_damaged_member_is_proposed_again(population: Population)
     record = Path(population.storage.url) / "population" / planned.chain.keys[0] / "member.json"
     record.write_bytes(record.read_bytes().replace(b"epoch", b"epocH", 1))
     restarted = open_state(Population(population.storage), spec)
-    assert ids(restarted.proposals.next_open_chains() or []) == ids([planned])
+    assert ids(restarted.proposer.next_open_chains() or []) == ids([planned])
 
 
 def test_a_grid_with_stopping_does_not_begin_what_was_stopped(population: Population, tmp_path: Path) -> None:

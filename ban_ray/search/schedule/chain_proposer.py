@@ -22,8 +22,8 @@ MAX_LISTED_CONFIGURATIONS = 1000
 configurations that searches of this storage have recorded are."""
 
 
-class Proposals:
-    """Hands out the chains of one configuration after another until the search has all.
+class ChainProposer:
+    """Proposes the chains of one configuration after another until the search has all.
 
     Attributes:
         chains: chains of every configuration of the search, those from the population included.
