@@ -26,7 +26,7 @@ class SearchStrategy:
 
     Attributes:
         num_samples: number of configurations of the whole search; None for a grid, which has its own.
-        targets: what is minimised, the error first.
+        target_names: names of what is minimised, the error first.
         select_by: whose held-out error is the chain's: the last generation's, the lowest of all (a biased minimum),
             or that of the ensemble of its born-again generations.
         patience: generations without a gain after which a chain is saturated; with `stopping` only.
@@ -37,7 +37,7 @@ class SearchStrategy:
 
     sampler: str = "grid"
     num_samples: int | None = None
-    targets: tuple[str, ...] = (ERROR_TARGET,)
+    target_names: tuple[str, ...] = (ERROR_TARGET,)
     select_by: str = "last"
     stopping: bool = False
     patience: int = DEFAULT_PATIENCE
@@ -65,7 +65,7 @@ def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol:
     """
     sampler = _sampler(options, space, scale)
     samples = _samples(options, sampler, scale)
-    targets = _targets(options.minimise)
+    targets = _target_names(options.minimise)
     select_by = options.target or "last"
     if select_by not in SELECT_BY:
         raise UserError(f"--target {select_by!r} is unknown; allowed are {', '.join(SELECT_BY)}")
@@ -84,7 +84,7 @@ def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol:
     return SearchStrategy(
         sampler=sampler,
         num_samples=samples,
-        targets=targets,
+        target_names=targets,
         select_by=select_by,
         stopping=stopping,
         patience=options.patience or DEFAULT_PATIENCE,
@@ -147,7 +147,7 @@ def _samples(options: SearchOptions, sampler: str, scale: Scale) -> int | None:
     return options.samples or scale.samples
 
 
-def _targets(text: str | None) -> tuple[str, ...]:
+def _target_names(text: str | None) -> tuple[str, ...]:
     if text is None:
         return (ERROR_TARGET,)
     names = tuple(part.strip() for part in text.split(","))

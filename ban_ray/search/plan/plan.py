@@ -105,7 +105,7 @@ def _print_parameters(spec: SearchSpec, console: Console) -> None:
     console.say(
         f"{samples} configurations by {strategy.sampler}, seeds {','.join(map(str, spec.seeds))}, up to "
         f"{samples * len(spec.seeds) * (spec.num_born_again_generations + 1)} generations{limit}; "
-        f"minimised: {', '.join(strategy.targets)} ({spec.error_description}); "
+        f"minimised: {', '.join(strategy.target_names)} ({spec.error_description}); "
         f"stopping {'on' if strategy.stopping else 'off'}"
     )
 

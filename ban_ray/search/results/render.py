@@ -148,7 +148,7 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 def print_best(best: BestConfigurations, console: Console, *, always: bool) -> None:
     """Print the best configurations; with one plain target only if `always`, since a grid's table shows them."""
-    targets = best.spec.strategy.targets
+    targets = best.spec.strategy.target_names
     plain = targets == (ERROR_TARGET,) and best.spec.strategy.select_by == "last"
     if not best.num_complete or (plain and not always):
         return
@@ -211,7 +211,7 @@ def best_as_json(
     best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str]
 ) -> dict[str, object]:
     """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
-    targets = best.spec.strategy.targets if best else ()
+    targets = best.spec.strategy.target_names if best else ()
     return {
         "targets": {"names": targets, "error_is": best.spec.error_description} if best else None,
         "front": [

@@ -49,7 +49,7 @@ class _RungResults:
     errors: dict[int, float] = field(default_factory=dict)
 
     @property
-    def targets(self) -> tuple[float, ...]:
+    def target_values(self) -> tuple[float, ...]:
         return (statistics.fmean(self.errors.values()), *self.size_targets)
 
 
@@ -115,7 +115,7 @@ class EarlyStopping(StoppingRule):
     def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
         identifier = configuration_id(planned.configuration)
         return {
-            rung.step: results[identifier].targets[0]
+            rung.step: results[identifier].target_values[0]
             for rung, results in sorted(self._rungs.items())
             if identifier in results
         }
@@ -163,11 +163,11 @@ class EarlyStopping(StoppingRule):
         # Chains that share this very generation, such as one teacher, do not differ here; nor do others among
         # themselves, such as equal chains, which count once.
         others = {
-            (frozenset(other.keys.items()), other.size_targets): other.targets
+            (frozenset(other.keys.items()), other.size_targets): other.target_values
             for other in results.values()
             if set(own.keys.values()).isdisjoint(other.keys.values())
         }
-        if should_prune(own.targets, list(others.values()), rung.promoted_fraction):
+        if should_prune(own.target_values, list(others.values()), rung.promoted_fraction):
             count = len(others) + 1
             num_kept = num_promoted(count, rung.promoted_fraction)
             best = f"among the best {num_kept}" if num_kept > 1 else "the best"

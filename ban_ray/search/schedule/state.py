@@ -42,7 +42,7 @@ class SearchState:
         known = distributions_of_parameters(scale.parameters) or distributions_of_list(scale.configurations)
         configuration_source = make_configuration_source(spec)
         study_file, study_name = folder / "study.journal", records.study_name(spec, name)
-        study = SearchStudy(study_file, study_name, known, configuration_source, strategy.targets)
+        study = SearchStudy(study_file, study_name, known, configuration_source, strategy.target_names)
         finished = targets.finished_configurations(spec, study, population)
         stopping_rule = _open_stopping_rule(spec, study, population, finished)
         tracker = ConfigurationTracker(spec, study, population, finished, stopping_rule)

@@ -42,7 +42,7 @@ def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None
     # Optuna gives a pruned trial its last intermediate value.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])
-    if spec.strategy.targets == (ERROR_TARGET,):
+    if spec.strategy.target_names == (ERROR_TARGET,):
         # Ties are all best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
     keys = {trial.number: configuration_keys(spec.chains_of(trial.params)) for trial in trials}

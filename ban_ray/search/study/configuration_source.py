@@ -197,7 +197,7 @@ def make_configuration_source(spec: SearchSpec) -> ConfigurationSource:
         spec.strategy.sampler,
         identity=digest(search_identity(spec)),
         num_samples=spec.strategy.num_samples or spec.scale.samples,
-        num_targets=len(spec.strategy.targets),
+        num_targets=len(spec.strategy.target_names),
         invalid_reason=lambda configuration: invalid_reason(spec, configuration),
     )
 

@@ -35,7 +35,7 @@ class SearchStudy:
         name: str,
         distributions: Mapping[str, BaseDistribution],
         configuration_source: ConfigurationSource,
-        targets: Sequence[str] = ("error",),
+        target_names: Sequence[str] = ("error",),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -44,14 +44,14 @@ class SearchStudy:
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=name,
-            directions=["minimize"] * len(targets),
+            directions=["minimize"] * len(target_names),
             load_if_exists=True,
             sampler=optuna.samplers.RandomSampler(),
         )
-        if len(targets) > 1 and not self._study.trials:
+        if len(target_names) > 1 and not self._study.trials:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                self._study.set_metric_names(list(targets))
+                self._study.set_metric_names(list(target_names))
         self._distributions, self._configuration_source = dict(distributions), configuration_source
         # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
         for study in self._all_studies():

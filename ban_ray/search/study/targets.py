@@ -67,7 +67,7 @@ def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[f
     """The targets other than the error, summed over networks that are used together."""
     return tuple(
         float(sum(_size(spec, name, generation) for generation in generations))
-        for name in spec.strategy.targets
+        for name in spec.strategy.target_names
         if name != ERROR_TARGET
     )
 

@@ -80,7 +80,7 @@ def test_defaults() -> None:
     assert strategy_of(DENSE) == SearchStrategy(
         sampler="tpe", num_samples=12, stopping=True, patience=2, max_parameters=75_000
     )
-    assert strategy_of(DENSE, minimise="parameters,error").targets == ("error", "parameters")
+    assert strategy_of(DENSE, minimise="parameters,error").target_names == ("error", "parameters")
     assert strategy_of(GRID, stopping=True, patience=3).patience == 3
     assert strategy_of(DENSE, sampler="grid", stopping=None).stopping is False
     assert "biased low" in strategy_of(DENSE, target="best").error_description(ERROR)
