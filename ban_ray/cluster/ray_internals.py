@@ -46,7 +46,7 @@ class InProcessController:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def trainer_class(self, base: type[Any], *, may_grow: bool) -> type[Any]:
+    def trainer_class(self, base: type[Any], *, cluster_may_grow: bool) -> type[Any]:
         """A trainer whose run is controlled here.
 
         Helpers without a task are left out: that which hands out Ray Data sets, that which looks for placement groups
@@ -54,7 +54,7 @@ class InProcessController:
         asks an autoscaler.
 
         Args:
-            may_grow: whether an autoscaler may add nodes.
+            cluster_may_grow: whether an autoscaler may add nodes.
         """
         from ray.train.v2._internal.execution.scaling_policy import FixedScalingPolicy
         from ray.train.v2.api import data_parallel_trainer as v2
@@ -74,7 +74,7 @@ class InProcessController:
                 return [callback for callback in callbacks if type(callback).__name__ not in UNUSED_CALLBACKS]
 
             def _initialize_and_run_controller(self, **arguments: Any) -> Any:
-                if not may_grow:
+                if not cluster_may_grow:
                     arguments["scaling_policy"] = UnannouncedScalingPolicy(self.scaling_config)
                 controller = v2.TrainController(**arguments)
                 asyncio.run(in_process._run(controller))
@@ -102,7 +102,7 @@ class InProcessController:
                 self._loop.call_soon_threadsafe(self._task.cancel)
 
 
-def worker_group_callback(name: str) -> Any:
+def worker_patching_callback(name: str) -> Any:
     """A callback of Ray Train that shows its workers under a name on the dashboard's page of actors.
 
     It also keeps Train from starting the actor at which workers wait for each other's reports to Train, of which none
@@ -119,7 +119,7 @@ def worker_group_callback(name: str) -> Any:
         def remote(self, **arguments: Any) -> Self:
             return self
 
-    class PrepareWorkers(WorkerGroupCallback):
+    class PatchWorkers(WorkerGroupCallback):
         def before_worker_group_start(self, worker_group_context: Any) -> None:
             from ray.train.v2._internal.execution.worker_group import state, worker_group
 
@@ -133,7 +133,7 @@ def worker_group_callback(name: str) -> Any:
             worker_group.SynchronizationActor = NoActor()
             state._shutdown_sync_actor = lambda actor: None
 
-    return PrepareWorkers()
+    return PatchWorkers()
 
 
 def autoscaler_config() -> Any:

@@ -16,13 +16,13 @@ class WorkerGroup:
 
     Attributes:
         gpus_per_worker: on a cluster with GPUs one of them or a part.
-        may_grow: whether an autoscaler may add nodes for it.
+        cluster_may_grow: whether an autoscaler may add nodes for it.
     """
 
     workers: int
     cpus_per_worker: int = 1
     gpus_per_worker: float = 0
-    may_grow: bool = True
+    cluster_may_grow: bool = True
 
     @classmethod
     def for_cluster(cls, cluster: Cluster, recipe: Recipe, cpus_per_worker: int, gpus_per_worker: float | None) -> Self:
@@ -41,7 +41,7 @@ class WorkerGroup:
             raise UserError(
                 f"--gpus-per-worker {gpus:g} needs --workers 1, not {recipe.workers}: NCCL takes one process a GPU"
             )
-        return cls(recipe.workers, cpus_per_worker, gpus, may_grow=not cluster.started)
+        return cls(recipe.workers, cpus_per_worker, gpus, cluster_may_grow=not cluster.started)
 
     def max_concurrent(self, cluster: Cluster) -> int:
         """How many such groups the cluster holds at once.

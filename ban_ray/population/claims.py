@@ -64,9 +64,9 @@ def _owner_is_dead(record: dict[str, Any]) -> bool:
 class Claim:
     """A claim that this process holds and renews until it is released or lost."""
 
-    def __init__(self, storage: Storage, key: str, number: int, run: str) -> None:
+    def __init__(self, storage: Storage, key: str, number: int, holder: str) -> None:
         self._storage, self._key, self._number = storage, key, number
-        self._record = {"run": run, "owner": process_identity(), "counter": 0, "released": False}
+        self._record = {"run": holder, "owner": process_identity(), "counter": 0, "released": False}
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._renew, name=f"claim-{key[:8]}", daemon=True)
 
@@ -129,24 +129,24 @@ def current(storage: Storage, key: str) -> tuple[int, dict[str, Any] | None]:
     return int(names[-1][:-5]), record if isinstance(record, dict) else {}
 
 
-def acquire(storage: Storage, key: str, run: str, *, expired: int = 0) -> Claim | None:
+def acquire(storage: Storage, key: str, holder: str, *, expired: int = 0) -> Claim | None:
     """Claim a key; None if another run holds it.
 
     Args:
-        run: name of the Train run, which may take over its own earlier claim.
+        holder: id of the training job that claims the key; it may take over its own earlier claim.
         expired: number of a claim that `wait` found not renewed for `STALE_S`.
     """
     number, record = current(storage, key)
     free = (
         record is None
         or record.get("released") is True
-        or record.get("run") == run
+        or record.get("run") == holder
         or number <= expired
         or _owner_is_dead(record)
     )
     if not free:
         return None
-    claim = Claim(storage, key, number + 1, run)
+    claim = Claim(storage, key, number + 1, holder)
     return claim if claim.create() else None
 
 
@@ -175,12 +175,12 @@ def wait(storage: Storage, key: str, done: Callable[[], bool], *, poll_s: float 
     return 0
 
 
-def release_runs(storage: Storage, keys: list[str], belongs: Callable[[str], bool]) -> int:
-    """Release the claims of runs that were stopped, and return their number."""
+def release_held_by(storage: Storage, keys: list[str], is_holder: Callable[[str], bool]) -> int:
+    """Release the claims of holders that were stopped, and return the number of claims."""
     count = 0
     for key in keys:
         number, record = current(storage, key)
-        if record and record.get("released") is not True and belongs(str(record.get("run"))):
+        if record and record.get("released") is not True and is_holder(str(record.get("run"))):
             path = f"{claim_folder(key)}/{number:06d}.json"
             storage.write(path, json.dumps({**record, "released": True}).encode())
             count += 1

@@ -1,1 +1,1 @@
-"""The way from a Tune trial to published members."""
+"""The training of a Tune trial's chain by a worker group, up to its published members."""

@@ -1,14 +1,14 @@
-"""The way to a search's `JobBroker`: one process for the messages of all its worker groups."""
+"""The start of a search's `JobBroker` and calls to it: one actor carries the messages of all worker groups."""
 
 from typing import Any
 
 from ban_ray.runtime.events import TrainingStarted
 from ban_ray.runtime.mailbox import JobBroker
 
-MAX_CALLS = 100_000
+MAX_CONCURRENT_CALLS = 100_000
 """Calls that may wait at once: a few for each worker."""
 
-STOP_ALL_TIMEOUT_S = 2.0
+STOP_JOBS_TIMEOUT_S = 2.0
 
 
 def start_broker(name: str) -> Any:
@@ -17,32 +17,27 @@ def start_broker(name: str) -> Any:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    options = {"name": name, "max_concurrency": MAX_CALLS, "max_restarts": -1, "scheduling_strategy": here}
+    options = {"name": name, "max_concurrency": MAX_CONCURRENT_CALLS, "max_restarts": -1, "scheduling_strategy": here}
     return ray.remote(num_cpus=0)(JobBroker).options(**options).remote()
 
 
 class MailboxClient:
-    """One mailbox of a broker.
+    """Calls one mailbox of a broker."""
 
-    Args:
-        broker: the broker's name.
-        name: the mailbox's name.
-    """
-
-    def __init__(self, broker: str, name: str) -> None:
+    def __init__(self, broker_name: str, mailbox_name: str) -> None:
         import ray
 
-        self._broker: Any = ray.get_actor(broker)
-        self._name = name
+        self._broker: Any = ray.get_actor(broker_name)
+        self._mailbox_name = mailbox_name
 
-    def send(self, method: str, *arguments: Any, task: str = "") -> Any:
-        """Call a method of the `JobMailbox` without waiting; returns Ray's reference.
+    def call_async(self, method: str, *arguments: Any, task_name: str = "") -> Any:
+        """Call a method of the `JobMailbox` without waiting; returns Ray's `ObjectRef` of the result.
 
         Args:
-            task: name of the call on the dashboard's page of tasks.
+            task_name: name of the call on the dashboard's page of tasks.
         """
-        call = self._broker.call.options(name=task) if task else self._broker.call
-        return call.remote(self._name, method, *arguments)
+        call = self._broker.call.options(name=task_name) if task_name else self._broker.call
+        return call.remote(self._mailbox_name, method, *arguments)
 
     def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of the `JobMailbox`, and wait for what it returns.
@@ -52,17 +47,17 @@ class MailboxClient:
         """
         import ray
 
-        return ray.get(self.send(method, *arguments))
+        return ray.get(self.call_async(method, *arguments))
 
 
 def request_stop(broker: Any, job: TrainingStarted) -> Any:
-    """Ask the workers of a job to stop at the end of their step; Ray's reference is ready when they have."""
-    return broker.call.remote(job.mailbox, "stop", job.run)
+    """Ask the workers of a job to stop between two steps; the `ObjectRef` returned is ready when they have stopped."""
+    return broker.call.remote(job.mailbox_name, "stop_job", job.job_id)
 
 
-def stop_all(broker: Any, jobs: list[TrainingStarted]) -> None:
-    """Ask the workers of jobs to stop, and wait for `STOP_ALL_TIMEOUT_S` seconds until all have."""
+def stop_jobs(broker: Any, jobs: list[TrainingStarted]) -> None:
+    """Ask the workers of jobs to stop, and wait for `STOP_JOBS_TIMEOUT_S` seconds until all have."""
     import ray
 
     if jobs:
-        ray.wait([request_stop(broker, job) for job in jobs], num_returns=len(jobs), timeout=STOP_ALL_TIMEOUT_S)
+        ray.wait([request_stop(broker, job) for job in jobs], num_returns=len(jobs), timeout=STOP_JOBS_TIMEOUT_S)

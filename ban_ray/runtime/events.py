@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 EVENT_KEY = "event"
-"""Key of an event, as JSON, in the dictionaries that Ray Train and Ray Tune carry; Tune flattens nested ones."""
+"""Key of an event, as JSON, in the results that a mailbox and Ray Tune carry; Tune flattens nested dictionaries."""
 
 
 class _Event(BaseModel):
@@ -72,13 +72,13 @@ class TrainingStarted(_Event):
     """The chain's missing generations have been given to a worker group.
 
     Attributes:
-        run: that of the `TrainingJob`.
-        mailbox: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
+        job_id: that of the `TrainingJob`.
+        mailbox_name: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
     """
 
     kind: Literal["training_started"] = "training_started"
-    run: str
-    mailbox: str
+    job_id: str
+    mailbox_name: str
 
 
 class ChainEnded(_Event):
@@ -98,11 +98,11 @@ EventReporter = Callable[[Event | None], None]
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 
-def to_record(event: Event) -> dict[str, Any]:
-    """The event as the dictionary that Ray Train and Ray Tune carry."""
+def event_to_result(event: Event) -> dict[str, Any]:
+    """The event as a result of Ray Tune, which the mailbox carries too."""
     return {EVENT_KEY: event.model_dump_json()}
 
 
-def from_record(record: Mapping[str, Any]) -> Event | None:
-    """The event in a dictionary; None where it carries none, as Tune's own last result of a trial."""
-    return _ADAPTER.validate_json(record[EVENT_KEY]) if EVENT_KEY in record else None
+def event_from_result(result: Mapping[str, Any]) -> Event | None:
+    """The event in a result; None where it carries none, as Tune's own last result of a trial."""
+    return _ADAPTER.validate_json(result[EVENT_KEY]) if EVENT_KEY in result else None

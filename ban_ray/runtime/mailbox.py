@@ -1,4 +1,4 @@
-"""Jobs on their way from trials to the workers of their groups, and what the workers send back.
+"""The exchange of jobs, events, results and requests to stop between trials, their worker groups and the search.
 
 Imports nothing but the standard library, so that its actor starts in a process that has imported Ray alone.
 """
@@ -21,9 +21,9 @@ class JobBroker:
     def __init__(self) -> None:
         self._mailboxes: defaultdict[str, JobMailbox] = defaultdict(JobMailbox)
 
-    async def call(self, mailbox: str, method: str, *arguments: Any) -> Any:
+    async def call(self, mailbox_name: str, method: str, *arguments: Any) -> Any:
         """Call a method of the `JobMailbox` of this name."""
-        return await getattr(self._mailboxes[mailbox], method)(*arguments)
+        return await getattr(self._mailboxes[mailbox_name], method)(*arguments)
 
 
 @dataclass
@@ -32,13 +32,13 @@ class _Job:
 
     Attributes:
         is_taken: whether a worker has been given it.
-        borders: by rank, the border at which the worker learned that the job is to stop.
+        boundaries: by rank, the boundary at which the worker learned that the job is to stop.
     """
 
-    run: str
-    text: str
+    job_id: str
+    job_json: str
     is_taken: bool = False
-    borders: dict[int, int] = field(default_factory=dict)
+    boundaries: dict[int, int] = field(default_factory=dict)
 
 
 class JobMailbox:
@@ -51,105 +51,108 @@ class JobMailbox:
         self._jobs: list[_Job] = []
         self._results: dict[str, str] = {}
         self._events: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-        self._stops: list[str] = []
-        self._closed = False
+        self._stop_requests: list[str] = []
+        self._is_closed = False
         self._changed = asyncio.Condition()
 
     # The trial
 
-    async def train(self, run: str, job: str) -> str | None:
+    async def train_job(self, job_id: str, job_json: str) -> str | None:
         """Have the workers train a job.
 
         Returns:
             The `JobResult`; None if the workers have ended without one.
         """
-        if run in self._stops:
-            self._results[run] = _stopped()
+        if job_id in self._stop_requests:
+            self._results[job_id] = _stopped_result()
         else:
-            self._jobs.append(_Job(run, job))
+            self._jobs.append(_Job(job_id, job_json))
         await self._notify()
-        await self._until_ended(run)
-        return self._results.get(run)
+        await self._wait_until_ended(job_id)
+        return self._results.get(job_id)
 
-    async def receive(self, run: str) -> list[dict[str, Any]]:
+    async def next_events(self, job_id: str) -> list[dict[str, Any]]:
         """A job's events since the last call, as soon as there are some; none when the job has ended."""
-        await self._until(lambda: run in self._events or self._closed or run in self._results)
-        return self._events.pop(run, [])
+        await self._wait_until(lambda: job_id in self._events or self._is_closed or job_id in self._results)
+        return self._events.pop(job_id, [])
 
-    async def close(self) -> None:
-        """No further job comes: workers end in order, and who waits for a result gets none."""
-        self._closed = True
+    async def end_jobs(self) -> None:
+        """End the mailbox: workers end after their job, and whoever waits for a result gets None."""
+        self._is_closed = True
         await self._notify()
 
     # The search
 
-    async def stop(self, run: str) -> None:
-        """Ask the workers to stop a job at the end of a step, and wait until they have or time is up."""
-        if run not in self._stops:
-            self._stops.append(run)
+    async def stop_job(self, job_id: str) -> None:
+        """Ask the workers to stop a job between two steps; wait until they have, at most `STOP_TIMEOUT_S` seconds."""
+        if job_id not in self._stop_requests:
+            self._stop_requests.append(job_id)
         for job in self._jobs:
-            if job.run == run and not job.is_taken:
+            if job.job_id == job_id and not job.is_taken:
                 self._jobs.remove(job)
-                self._results[run] = _stopped()
+                self._results[job_id] = _stopped_result()
                 break
         await self._notify()
         try:
-            await asyncio.wait_for(self._until_ended(run), STOP_TIMEOUT_S)
+            await asyncio.wait_for(self._wait_until_ended(job_id), STOP_TIMEOUT_S)
         except TimeoutError:
-            self._results.setdefault(run, _stopped(NO_ANSWER))
+            self._results.setdefault(job_id, _stopped_result(NO_ANSWER))
             await self._notify()
 
     # The workers
 
     async def next_job(self, number: int) -> str | None:
         """The job of this number, when there is one; None when there will be none."""
-        await self._until(lambda: len(self._jobs) > number or self._closed)
-        if self._closed:
+        await self._wait_until(lambda: len(self._jobs) > number or self._is_closed)
+        if self._is_closed:
             return None
         self._jobs[number].is_taken = True
-        return self._jobs[number].text
+        return self._jobs[number].job_json
 
-    async def send(self, run: str, event: dict[str, Any]) -> None:
-        """An event of a job, by rank 0, which waits until the one before has arrived."""
-        self._events[run].append(event)
+    async def add_event(self, job_id: str, event: dict[str, Any]) -> None:
+        """Keep an event of a job for its trial; rank 0 calls this when its event before has arrived."""
+        self._events[job_id].append(event)
         await self._notify()
 
-    async def finish(self, run: str, result: str) -> None:
-        """The result of a job, by rank 0, when its events have arrived."""
-        self._results.setdefault(run, result)
+    async def set_result(self, job_id: str, result_json: str) -> None:
+        """Set the result of a job; rank 0 calls this when its events have arrived."""
+        self._results.setdefault(job_id, result_json)
         for job in self._jobs:
-            if job.run == run:
+            if job.job_id == job_id:
                 # Every worker has taken it.
-                job.text = ""
+                job.job_json = ""
         await self._notify()
 
-    async def next_stop(self, number: int) -> str | None:
-        """The run of the request to stop that has this number, when there is one; None when there will be none."""
-        await self._until(lambda: len(self._stops) > number or self._closed)
-        return None if self._closed else self._stops[number]
+    async def next_stop_request(self, number: int) -> str | None:
+        """The id of the job that request `number` is to stop, when there is one; None when there will be none."""
+        await self._wait_until(lambda: len(self._stop_requests) > number or self._is_closed)
+        return None if self._is_closed else self._stop_requests[number]
 
-    async def last_border(self, run: str, rank: int, border: int, workers: int) -> int:
-        """Agree on the last border that each worker passes: the furthest that one of them has come to."""
-        job = next((job for job in self._jobs if job.run == run), None)
+    async def agree_on_last_boundary(self, job_id: str, rank: int, boundary: int, workers: int) -> int:
+        """Agree on the last boundary that each worker passes: the furthest that one of them has come to.
+
+        Returns when every worker of the group has called it.
+        """
+        job = next((job for job in self._jobs if job.job_id == job_id), None)
         if job is None:
             # It was withdrawn before a worker had it.
-            return border
-        job.borders.setdefault(rank, border)
+            return boundary
+        job.boundaries.setdefault(rank, boundary)
         await self._notify()
-        await self._until(lambda: len(job.borders) == workers or self._closed)
-        return max(job.borders.values())
+        await self._wait_until(lambda: len(job.boundaries) == workers or self._is_closed)
+        return max(job.boundaries.values())
 
-    async def _until_ended(self, run: str) -> None:
-        await self._until(lambda: run in self._results or self._closed)
+    async def _wait_until_ended(self, job_id: str) -> None:
+        await self._wait_until(lambda: job_id in self._results or self._is_closed)
 
     async def _notify(self) -> None:
         async with self._changed:
             self._changed.notify_all()
 
-    async def _until(self, predicate: Callable[[], bool]) -> None:
+    async def _wait_until(self, predicate: Callable[[], bool]) -> None:
         async with self._changed:
             await self._changed.wait_for(predicate)
 
 
-def _stopped(message: str = "") -> str:
+def _stopped_result(message: str = "") -> str:
     return json.dumps({"status": "stopped", "message": message})

@@ -1,4 +1,4 @@
-"""The messages from a search to its trials and from a trial to its workers, as JSON; drivers import no torch."""
+"""The messages from a search to its trials and from a trial to its workers, as JSON; imports no torch."""
 
 from typing import Literal
 
@@ -13,7 +13,7 @@ class _Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class RunContext(_Message, ExecutionOptions):
+class ExecutionContext(_Message, ExecutionOptions):
     """What every trial and every worker of one execution of a search shares.
 
     A field whose name is also one of `SearchOptions` is copied from there.
@@ -46,20 +46,20 @@ class TrialSpec(_Message):
         chain_number: number of the chain within the execution.
         name: a readable name for the dashboard.
         ray_folder: folder for Ray's own files, reachable from every node.
-        may_grow: whether an autoscaler may add nodes to the cluster.
+        cluster_may_grow: whether an autoscaler may add nodes to the cluster.
     """
 
-    context: RunContext
+    context: ExecutionContext
     chain: Chain
     chain_number: int = 0
     name: str
     ray_folder: str
     gpus_per_worker: float = 0
-    may_grow: bool = True
+    cluster_may_grow: bool = True
 
     @property
-    def run_prefix(self) -> str:
-        """The prefix of the names of all worker groups of this trial."""
+    def job_id_prefix(self) -> str:
+        """The prefix of the ids of all training jobs of this trial."""
         return f"{self.context.execution}-{self.chain_number}-"
 
 
@@ -69,15 +69,15 @@ class TrainingJob(_Message):
     Attributes:
         generations: in training order; those that are published by then are reused.
         first: number of the first of them within its chain; the baseline is 0.
-        run: id of the job and holder of its claims; stays the same when the worker group's processes restart.
+        job_id: id of the job and holder of its claims; stays the same when the worker group's processes restart.
         expired_claims: number of the claim that has expired and may be taken over, by the generation's key.
     """
 
-    context: RunContext
+    context: ExecutionContext
     generations: tuple[Generation, ...]
     first: int
     chain_seed: int
-    run: str
+    job_id: str
     expired_claims: dict[str, int] = Field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerGroup, ray_internals
 from ban_ray.runtime.broker import MailboxClient
-from ban_ray.runtime.events import EventHandler, from_record
+from ban_ray.runtime.events import EventHandler, event_from_result
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker_loop import train_loop_per_worker
@@ -25,7 +25,7 @@ class TrainRun:
     """A Ray Train run that has been started; its control loop is in a thread of this process.
 
     Args:
-        broker: name of the search's `JobBroker`.
+        broker_name: name of the search's `JobBroker`.
         folder: for Train's own files, reachable from every node.
 
     Attributes:
@@ -33,11 +33,11 @@ class TrainRun:
         group: what the workers take.
     """
 
-    def __init__(self, group: WorkerGroup, *, broker: str, folder: str) -> None:
-        self.name, self.group = f"{broker}-{secrets.token_hex(4)}", group
+    def __init__(self, group: WorkerGroup, *, broker_name: str, folder: str) -> None:
+        self.name, self.group = f"{broker_name}-{secrets.token_hex(4)}", group
         self._error = ""
         try:
-            self._broker, self._mailbox = broker, MailboxClient(broker, self.name)
+            self._broker_name, self._mailbox = broker_name, MailboxClient(broker_name, self.name)
         except ValueError as error:
             raise TrainRunEnded(f"the search's broker has ended: {error}") from error
         self._controller = ray_internals.InProcessController()
@@ -58,10 +58,10 @@ class TrainRun:
 
         try:
             text = job.model_dump_json(exclude_defaults=True)
-            answer = self._mailbox.send("train", job.run, text, task=name)
-            while records := self._mailbox.call("receive", job.run):
-                for record in records:
-                    if (event := from_record(record)) is not None:
+            answer = self._mailbox.call_async("train_job", job.job_id, text, task_name=name)
+            while results := self._mailbox.call("next_events", job.job_id):
+                for event_result in results:
+                    if (event := event_from_result(event_result)) is not None:
                         on_event(event)
             result = ray.get(answer)
         except ray.exceptions.RayError as error:
@@ -75,8 +75,8 @@ class TrainRun:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """End the run in order, without waiting for it."""
-        self._mailbox.send("close")
+        """Let the run end after its current job, without waiting for it."""
+        self._mailbox.call_async("end_jobs")
 
     def abort(self) -> None:
         """End the run and its workers at once; waits a little, since this process may be about to end."""
@@ -110,10 +110,14 @@ class TrainRun:
         if group.gpus_per_worker:
             resources["GPU"] = group.gpus_per_worker
         malloc = {key: os.environ.get(key, value) for key, value in MALLOC_ENVIRONMENT.items()}
-        trainer_class = self._controller.trainer_class(base, may_grow=group.may_grow)
+        trainer_class = self._controller.trainer_class(base, cluster_may_grow=group.cluster_may_grow)
         return trainer_class(
             train_loop_per_worker,
-            train_loop_config={"broker": self._broker, "mailbox": self.name, "gpus": group.gpus_per_worker},
+            train_loop_config={
+                "broker_name": self._broker_name,
+                "mailbox_name": self.name,
+                "gpus": group.gpus_per_worker,
+            },
             scaling_config=train.ScalingConfig(
                 num_workers=group.workers,
                 use_gpu=group.gpus_per_worker > 0,
@@ -124,7 +128,7 @@ class TrainRun:
                 name=self.name,
                 storage_path=folder,
                 worker_runtime_env={"env_vars": malloc},
-                callbacks=[ray_internals.worker_group_callback(self.name)],
+                callbacks=[ray_internals.worker_patching_callback(self.name)],
             ),
         )
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from ban_ray.cluster import WorkerGroup
 from ban_ray.errors import DamagedMember, UserError
 from ban_ray.population import Population, claims, failures
-from ban_ray.runtime.events import ChainEnded, EventHandler, Reused, Waiting, to_record
+from ban_ray.runtime.events import ChainEnded, EventHandler, Reused, Waiting, event_to_result
 from ban_ray.runtime.messages import JobResult, TrainingJob, TrialSpec
 from ban_ray.runtime.warm_group import run_job
 from ban_ray.storage.identity import mismatch
@@ -36,9 +36,9 @@ def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
     from ray import tune
 
     trial = TrialSpec.model_validate_json(config["trial"])
-    result = train_missing_generations(trial, lambda event: tune.report(to_record(event)), runner)
+    result = train_missing_generations(trial, lambda event: tune.report(event_to_result(event)), runner)
     assert result.status != "claimed"
-    tune.report(to_record(ChainEnded(status=result.status, key=result.key, message=result.message)))
+    tune.report(event_to_result(ChainEnded(status=result.status, key=result.key, message=result.message)))
 
 
 def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: JobRunner = run_job) -> JobResult:
@@ -51,7 +51,10 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
     if context.storage_id and (storage_mismatch := mismatch(population.storage, context.storage_id)):
         return JobResult(status="failed", key=generations[0].key, message=storage_mismatch)
     group = WorkerGroup(
-        generations[0].recipe.workers, context.cpus_per_worker, trial.gpus_per_worker, may_grow=trial.may_grow
+        generations[0].recipe.workers,
+        context.cpus_per_worker,
+        trial.gpus_per_worker,
+        cluster_may_grow=trial.cluster_may_grow,
     )
     expired_claims: dict[str, int] = {}
     keys, next_unreported = trial.chain.keys, 0
@@ -73,7 +76,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
             generations=generations[first:],
             first=first,
             chain_seed=trial.chain.seed,
-            run=f"{trial.run_prefix}{secrets.token_hex(4)}",
+            job_id=f"{trial.job_id_prefix}{secrets.token_hex(4)}",
             expired_claims=expired_claims,
         )
         result = runner(job, group, on_event, name=trial.name, folder=trial.ray_folder)

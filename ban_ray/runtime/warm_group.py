@@ -1,4 +1,4 @@
-"""The worker group of a trial's process, which outlives its chain: starting one costs seconds."""
+"""The worker group of a trial's process, kept from chain to chain, since starting one takes seconds."""
 
 import threading
 
@@ -20,27 +20,27 @@ class _WarmGroup:
 
     def __init__(self) -> None:
         self._run: TrainRun | None = None
-        self._idle: threading.Timer | None = None
+        self._idle_timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
-    def take(self, group: WorkerGroup, *, broker: str, folder: str) -> TrainRun:
-        """The run of the warm group if it has these resources, else of a new one."""
+    def take(self, group: WorkerGroup, *, broker_name: str, folder: str) -> TrainRun:
+        """The Train run of the group that is alive if it has these resources, else of a new one."""
         with self._lock:
             self._cancel_timer()
             if self._run is not None and (self._run.group != group or not self._run.is_alive):
                 self._run.close()
                 self._run = None
             if self._run is None:
-                self._run = TrainRun(group, broker=broker, folder=folder)
+                self._run = TrainRun(group, broker_name=broker_name, folder=folder)
             return self._run
 
     def release(self) -> None:
-        """The job has ended; without another one the group ends in `MAX_IDLE_S`."""
+        """Keep the group for a further job; it ends after `MAX_IDLE_S` seconds without one."""
         with self._lock:
             self._cancel_timer()
-            self._idle = threading.Timer(MAX_IDLE_S, self._close_idle)
-            self._idle.daemon = True
-            self._idle.start()
+            self._idle_timer = threading.Timer(MAX_IDLE_S, self._close_idle)
+            self._idle_timer.daemon = True
+            self._idle_timer.start()
 
     def abort(self) -> None:
         """End the group at once."""
@@ -52,14 +52,14 @@ class _WarmGroup:
 
     def _close_idle(self) -> None:
         with self._lock:
-            if self._idle is threading.current_thread() and self._run is not None:
+            if self._idle_timer is threading.current_thread() and self._run is not None:
                 self._run.close()
                 self._run = None
 
     def _cancel_timer(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-            self._idle = None
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
 
 
 _warm_group = _WarmGroup()
@@ -80,8 +80,8 @@ def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, nam
     for _ in range(MAX_WORKER_DEATHS + 1):
         is_done = False
         try:
-            train_run = _warm_group.take(group, broker=job.context.execution, folder=folder)
-            on_event(TrainingStarted(run=job.run, mailbox=train_run.name))
+            train_run = _warm_group.take(group, broker_name=job.context.execution, folder=folder)
+            on_event(TrainingStarted(job_id=job.job_id, mailbox_name=train_run.name))
             result = train_run.train(job, on_event, name=name)
             is_done = True
         except TrainRunEnded as error:

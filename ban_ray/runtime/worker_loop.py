@@ -3,12 +3,15 @@
 import threading
 import time
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ban_ray.errors import PeerLost
 from ban_ray.runtime.broker import MailboxClient
-from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, to_record
+from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, event_to_result
 from ban_ray.runtime.messages import TrainingJob
+
+if TYPE_CHECKING:
+    from ban_ray.runtime.worker import StopSignal
 
 REPORT_EVERY_S = 1.0
 """Epochs shorter than this are not all reported: a report costs several processes some milliseconds. Histories hold
@@ -19,7 +22,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     """Train the jobs that the group's `JobMailbox` has.
 
     Args:
-        config: names, under ``"broker"`` and ``"mailbox"``, and the worker's ``"gpus"``.
+        config: ``"broker_name"``, ``"mailbox_name"``, and ``"gpus"`` of the worker.
     """
     from ray.train.torch import get_device
     from torch.cuda import set_device
@@ -28,7 +31,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     from ban_ray.training import distributed
     from ban_ray.training.precision import limit_memory
 
-    mailbox = MailboxClient(config["broker"], config["mailbox"])
+    mailbox = MailboxClient(config["broker_name"], config["mailbox_name"])
     device = get_device()
     if device.type == "cuda":
         # With one worker nobody else does it.
@@ -36,43 +39,46 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         limit_memory(config["gpus"], device)
     rank, workers = distributed.rank(), distributed.world_size()
 
-    def agree(run: str, border: int) -> int:
+    def agree_on_last_boundary(job_id: str, boundary: int) -> int:
         if workers == 1:
-            return border
-        return int(mailbox.call("last_border", run, rank, border, workers))
+            return boundary
+        return int(mailbox.call("agree_on_last_boundary", job_id, rank, boundary, workers))
 
-    outbox = _Outbox(mailbox)
+    sender = _OrderedSender(mailbox)
 
     def report(event: Event | None) -> None:
         if rank == 0 and event is not None:
-            outbox.post("send", to_record(event))
+            sender.send_in_order("add_event", event_to_result(event))
 
-    stop = StopSignal(agree)
-    threading.Thread(target=_follow_stops, args=(mailbox, stop), name="stop requests", daemon=True).start()
-    trainer, number = JobTrainer(device, throttled(report), stop), 0
+    stop_signal = StopSignal(agree_on_last_boundary)
+    follower = threading.Thread(
+        target=_follow_stop_requests, args=(mailbox, stop_signal), name="stop requests", daemon=True
+    )
+    follower.start()
+    trainer, number = JobTrainer(device, throttle_reports(report), stop_signal), 0
     while (text := mailbox.call("next_job", number)) is not None:
         job = TrainingJob.model_validate_json(text)
-        outbox.run = job.run
+        sender.job_id = job.job_id
         result = trainer.train(job)
         if rank == 0:
-            outbox.post("finish", result.model_dump_json())
+            sender.send_in_order("set_result", result.model_dump_json())
         number += 1
 
 
-class _Outbox:
-    """What rank 0 sends to the mailbox, in order: Ray's calls of an asynchronous actor may overtake each other.
+class _OrderedSender:
+    """Calls the mailbox for rank 0, in order: Ray's calls of an asynchronous actor may overtake each other.
 
     Attributes:
-        run: the current job's.
+        job_id: the current job's.
     """
 
     def __init__(self, mailbox: MailboxClient) -> None:
-        self.run = ""
+        self.job_id = ""
         self._mailbox = mailbox
         self._last: list[Any] = []
 
-    def post(self, method: str, content: Any) -> None:
-        """Send what the current job has to say, when what was sent before has arrived."""
+    def send_in_order(self, method: str, content: Any) -> None:
+        """Call a method of the `JobMailbox` on the current job, once the call before has arrived."""
         import ray
 
         try:
@@ -80,21 +86,21 @@ class _Outbox:
         except ray.exceptions.RayError as error:
             # Its process has died, perhaps with its node; it is no error of the training.
             raise PeerLost(str(error)) from error
-        self._last = [self._mailbox.send(method, self.run, content)]
+        self._last = [self._mailbox.call_async(method, self.job_id, content)]
 
 
-def _follow_stops(mailbox: MailboxClient, stop: Any) -> None:
+def _follow_stop_requests(mailbox: MailboxClient, stop_signal: "StopSignal") -> None:
     import ray
 
     number = 0
-    # Where the broker has died this process ends too.
+    # This process ends too when the broker has died.
     with suppress(ray.exceptions.RayActorError):
-        while (run := mailbox.call("next_stop", number)) is not None:
-            stop.request(run)
+        while (job_id := mailbox.call("next_stop_request", number)) is not None:
+            stop_signal.request_stop(job_id)
             number += 1
 
 
-def throttled(report: EventReporter) -> EventReporter:
+def throttle_reports(report: EventReporter) -> EventReporter:
     """Report every member and every epoch at a rung, and other epochs at most once in `REPORT_EVERY_S`."""
     last = -REPORT_EVERY_S
 

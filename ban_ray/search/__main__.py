@@ -33,7 +33,7 @@ def main(list_spaces: bool, **given: Any) -> None:
     from ban_ray.search.search import search
 
     result = search(options)
-    sys.exit(EXIT_CHAINS_FAILED if result is not None and result.failed else 0)
+    sys.exit(EXIT_CHAINS_FAILED if result is not None and result.failures else 0)
 
 
 if __name__ == "__main__":

@@ -89,8 +89,8 @@ def _frame(result: SearchResult) -> "pd.DataFrame":
             )
     if not rows:
         raise RuntimeError(
-            "no generation was published" + "".join(f"; {p.title}: {why}" for p, why in result.failed[:1])
+            "no generation was published" + "".join(f"; {p.title}: {why}" for p, why in result.failures[:1])
         )
     frame = pd.DataFrame(rows)
-    frame.attrs["failed"] = {planned.title: sentence for planned, sentence in result.failed}
+    frame.attrs["failed"] = {planned.title: sentence for planned, sentence in result.failures}
     return frame

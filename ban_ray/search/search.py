@@ -15,12 +15,12 @@ from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan.cost import Cost
-from ban_ray.search.plan.near_misses import near_misses
+from ban_ray.search.plan.near_misses import describe_near_misses
 from ban_ray.search.plan.plan import (
     Plan,
-    as_json,
-    estimate_cost,
+    estimate_plan_cost,
     make_plan,
+    plan_as_json,
     print_cost,
     print_plan,
     print_slow_precision,
@@ -36,12 +36,12 @@ from ban_ray.tasks.cache import cache_root
 
 @dataclass(frozen=True)
 class SearchResult:
-    """A search that has ended; `failed` holds chains and the sentences of their failures."""
+    """A search that has ended; `failures` holds chains and a sentence on each failure."""
 
     spec: SearchSpec
     population: Population
     name: str
-    failed: list[tuple[PlannedChain, str]]
+    failures: list[tuple[PlannedChain, str]]
 
 
 def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchResult | None:
@@ -88,8 +88,8 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         paths = SearchPaths(url, _local_folder(url) / name, name)
         executed = execute(plan, population, paths, console, runner)
         spec = replace(spec, chains=executed.chains)
-        early = executed.state.tracker.ended_early
-        result = render.summarise(spec, population, executed.failed)
+        early = executed.state.configuration_tracker.ended_early
+        result = render.summarise(spec, population, executed.failures)
         best = find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)
     render.print_summary(result, console)
@@ -98,10 +98,10 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     if equal and spec.is_sampled:
         # Of a grid its plan has said so.
         console.say(equal, style="yellow")
-    render.print_ended_early(early, executed.skipped, console)
+    render.print_ended_early(early, executed.skip_reasons, console)
     from analysis.report import write_report
 
-    report = write_report(result.published, name)
+    report = write_report(result.published_study, name)
     console.say(f"report {report}", wrap=False)
     console.say(f"search {name} in {url}", wrap=False)
     if options.as_json:
@@ -110,19 +110,19 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
                 "search": name,
                 "storage": url,
                 "report": report,
-                "trained": executed.trained,
+                "trained": executed.num_trained,
                 "equal_chains": equal,
                 **render.summary_as_json(result),
-                **render.best_as_json(best, early, executed.skipped),
+                **render.best_as_json(best, early, executed.skip_reasons),
             }
         )
-    return SearchResult(spec, population, name, executed.failed)
+    return SearchResult(spec, population, name, executed.failures)
 
 
 def _with_teachers(
-    spec: SearchSpec, population: Population, name: str, console: Console, *, note: bool = True
+    spec: SearchSpec, population: Population, name: str, console: Console, *, write: bool = True
 ) -> SearchSpec:
-    chosen = select_teachers(population, name, spec.teacher, spec.context.task, write=note)
+    chosen = select_teachers(population, name, spec.teacher, spec.context.task, write=write)
     console.say(f"Teacher: {chosen.description}")
     return spec.with_teachers(chosen)
 
@@ -143,29 +143,29 @@ def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Con
         if population is None:
             raise UserError(f"--teacher {options.teacher!r}: there is no population at {url} to take it from")
         spec = _with_teachers(
-            spec, population, records.resolve_name(population.storage, spec, options.name), console, note=False
+            spec, population, records.resolve_name(population.storage, spec, options.name), console, write=False
         )
     plan = make_plan(spec, population)
     print_plan(plan, console)
     print_slow_precision(plan, population, console)
-    cost, misses = _print_cost(plan, population, options.concurrent, console)
+    cost, near_miss_phrases = _print_cost(plan, population, options.concurrent, console)
     if options.as_json:
-        _print_json(as_json(plan, cost, misses))
+        _print_json(plan_as_json(plan, cost, near_miss_phrases))
 
 
 def _print_cost(
-    plan: Plan, population: Population | None, concurrent: int | None, console: Console
+    plan: Plan, population: Population | None, max_concurrent_chains: int | None, console: Console
 ) -> tuple[Cost | None, list[str]]:
     """Print and return the cost of what is missing, and members that nearly serve."""
-    misses = near_misses(plan.missing, population) if population is not None else []
-    for phrase in misses:
+    near_miss_phrases = describe_near_misses(plan.missing_generations, population) if population is not None else []
+    for phrase in near_miss_phrases:
         console.say(phrase)
-    cost = estimate_cost(plan, population)
+    cost = estimate_plan_cost(plan, population)
     if cost is not None:
-        print_cost(cost, plan, concurrent, console)
+        print_cost(cost, plan, max_concurrent_chains, console)
     if plan.spec.is_sampled:
         console.say("What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it")
-    return cost, misses
+    return cost, near_miss_phrases
 
 
 def _print_json(value: object) -> None:

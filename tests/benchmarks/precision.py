@@ -20,7 +20,7 @@ PRECISIONS = ("fp32", "bf16")
 
 def trained(choices: SearchOptions) -> None:
     finished = search(choices)
-    if finished is None or finished.failed:
+    if finished is None or finished.failures:
         raise SystemExit("a chain failed")
 
 

@@ -164,7 +164,7 @@ def chains(count: int, stops: bool = True) -> float:
         )
     seconds = time.perf_counter() - began
     assert finished is not None
-    assert not finished.failed, finished.failed[:3]
+    assert not finished.failures, finished.failures[:3]
     print(
         f"{count} chains, stopping {stops}: {seconds:.0f} s, {seconds / count:.3f} s each", file=sys.stderr, flush=True
     )

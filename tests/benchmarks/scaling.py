@@ -81,7 +81,7 @@ def timed(nodes: int, choices: dict[str, Any], runner: JobRunner | None) -> floa
         )
         seconds = time.perf_counter() - began
         assert finished is not None
-        assert not finished.failed, finished.failed[:3]
+        assert not finished.failures, finished.failures[:3]
         return seconds
     finally:
         cluster.shutdown()

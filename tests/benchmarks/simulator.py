@@ -106,7 +106,7 @@ class Simulator:
                 on_event(Reused(generation=number, key=generation.key))
                 continue
             claim = claims.acquire(
-                population.storage, generation.key, job.run, expired=job.expired_claims.get(generation.key, 0)
+                population.storage, generation.key, job.job_id, expired=job.expired_claims.get(generation.key, 0)
             )
             if claim is None:
                 return JobResult(status="claimed", key=generation.key)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ban_ray.population import Population, open_storage
-from ban_ray.runtime.events import ChainEnded, Event, Reused, to_record
-from ban_ray.runtime.messages import RunContext, TrialSpec
+from ban_ray.runtime.events import ChainEnded, Event, Reused, event_to_result
+from ban_ray.runtime.messages import ExecutionContext, TrialSpec
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.schedule.controller import SearchController
 from ban_ray.search.schedule.state import SearchState
@@ -46,13 +46,13 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
 
     def start(planned: PlannedChain, number: int) -> TrialSpec:
         running.append(planned)
-        context = RunContext(storage=str(folder), source=spec.source, execution="s")
+        context = ExecutionContext(storage=str(folder), source=spec.source, execution="s")
         return TrialSpec(
             context=context, chain=planned.chain, chain_number=number, name=planned.slug, ray_folder=str(folder)
         )
 
-    controller = SearchController(state.queue, state.stopping, start, [state.tracker])
-    state.queue.start()
+    controller = SearchController(state.queue, state.stopping_rule, start, [state.configuration_tracker])
+    state.queue.start_time_budget()
     queue: list[tuple[float, int, str, Turns]] = []
     clock, count = 0.0, 0
     while True:
@@ -64,7 +64,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
             break
         clock, order, trial, turns = heapq.heappop(queue)
         event = next(turns)
-        record = to_record(event)
+        record = event_to_result(event)
         if controller.on_result(trial, record) or isinstance(event, ChainEnded):
             controller.on_trial_complete(trial, record, error=False)
         else:
@@ -73,7 +73,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
     assert best is not None
     chosen = spec.chains_of(best.best[0][1])[0]
     error = final_error(chosen.chain.network, len(targets.load_chain(population, chosen)) - 1)
-    return Result(sum(trained.values()), error, len(state.tracker.ended_early))
+    return Result(sum(trained.values()), error, len(state.configuration_tracker.ended_early))
 
 
 def _turns(planned: PlannedChain, population: Population, simulator: Simulator, trained: dict[str, int]) -> Turns:

@@ -13,7 +13,7 @@ SMALL = Cluster((NodeShape(0), NodeShape(1, 0, 2), NodeShape(1, 1, 2)), dashboar
 
 
 def test_workers_take_one_gpu_each_where_there_are_any() -> None:
-    assert WorkerGroup.for_cluster(LAPTOP, Recipe(), 1, None) == WorkerGroup(1, 1, 0, may_grow=False)
+    assert WorkerGroup.for_cluster(LAPTOP, Recipe(), 1, None) == WorkerGroup(1, 1, 0, cluster_may_grow=False)
     group = WorkerGroup.for_cluster(SERVER, Recipe(workers=2), 4, None)
     assert group == WorkerGroup(2, 4, 1)
     assert group.max_concurrent(SERVER) == 4

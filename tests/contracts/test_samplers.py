@@ -81,7 +81,7 @@ def make_source(
     num_targets: int = 1,
     invalid_reason: Callable[[Configuration], str] = lambda _: "",
 ) -> ConfigurationSource:
-    if SAMPLERS[name].is_listing:
+    if SAMPLERS[name].is_exhaustive:
         return ListedConfigurations(list(grid(parameters)))
     return SampledConfigurations(
         parameters,
@@ -131,7 +131,7 @@ def ids(configurations: list[Configuration]) -> set[str]:
 def test_proposals_are_distinct_and_of_the_space(
     name: str, parameters: Parameters, num_targets: int, results: bool
 ) -> None:
-    if parameters is CONDITIONAL and not SAMPLERS[name].takes_conditional:
+    if parameters is CONDITIONAL and not SAMPLERS[name].supports_conditional_parameters:
         pytest.skip("refused before a search starts")
     count = count_of(name)
     source = make_source(name, parameters, num_targets=num_targets)
@@ -145,7 +145,7 @@ def test_proposals_are_a_function_of_the_search_its_results_and_the_number(name:
     proposals = propose(make_source(name), range(count))
     assert propose(make_source(name), range(count)) == proposals
     others = propose(make_source(name, identity=1), range(count))
-    assert (others == proposals) is SAMPLERS[name].is_listing
+    assert (others == proposals) is SAMPLERS[name].is_exhaustive
 
 
 def test_a_search_resumes_from_its_results(name: str) -> None:
@@ -165,7 +165,7 @@ def test_a_search_resumes_from_its_results(name: str) -> None:
 
 
 def test_an_interrupted_configuration_is_not_proposed_again(name: str) -> None:
-    if SAMPLERS[name].is_listing:
+    if SAMPLERS[name].is_exhaustive:
         pytest.skip("a list is run in its order")
     source = make_source(name)
     source.tell_started(EARLIER)
@@ -177,12 +177,12 @@ def test_an_interrupted_configuration_is_not_proposed_again(name: str) -> None:
 
 
 def test_what_may_not_be_run_is_counted_and_not_proposed(name: str) -> None:
-    if SAMPLERS[name].is_listing:
+    if SAMPLERS[name].is_exhaustive:
         pytest.skip("a list holds what may be run")
     source = make_source(name, invalid_reason=lambda configuration: "too many" if int(configuration["n"]) > 1 else "")
     proposals = propose(source, range(min(count_of(name), 12)))
     assert {configuration["n"] for configuration in proposals} <= {0, 1}
-    assert source.rejected["too many"] > 0
+    assert source.rejection_counts["too many"] > 0
     assert make_source(name, invalid_reason=lambda _: "all").ask(0) is None
 
 
@@ -198,11 +198,11 @@ def test_a_small_space_is_exhausted_without_repetition(name: str) -> None:
     ("space", "works", "reason"),
     [
         ("densenet_search", lambda sampler: True, ""),
-        ("densenet_grid", lambda sampler: sampler.is_listing, "needs parameters and space densenet_grid is a list"),
-        ("match_resnet_widths", lambda sampler: sampler.takes_conditional, "cannot model wide_units"),
+        ("densenet_grid", lambda sampler: sampler.is_exhaustive, "needs parameters and space densenet_grid is a list"),
+        ("match_resnet_widths", lambda sampler: sampler.supports_conditional_parameters, "cannot model wide_units"),
         (
             "recipe_search",
-            lambda sampler: sampler.takes_conditional and not sampler.is_listing,
+            lambda sampler: sampler.supports_conditional_parameters and not sampler.is_exhaustive,
             "cannot model temperature|needs parameters with a list of values and temperature",
         ),
     ],
@@ -214,7 +214,7 @@ def test_a_space_is_sampled_or_refused_in_one_sentence(
     if works(SAMPLERS[name]):
         strategy = resolve_strategy(options, space, scale, "search")
         assert strategy.sampler == name
-        assert (strategy.samples is None) is SAMPLERS[name].is_listing
+        assert (strategy.num_samples is None) is SAMPLERS[name].is_exhaustive
         return
     with pytest.raises(UserError, match=f"^--sampler '{name}' ({reason})") as raised:
         resolve_strategy(options, space, scale, "search")

@@ -7,7 +7,7 @@ import torch
 
 from ban_ray.population import Population
 from ban_ray.runtime.events import Event
-from ban_ray.runtime.messages import RunContext, TrainingJob, TrialSpec
+from ban_ray.runtime.messages import ExecutionContext, TrainingJob, TrialSpec
 from ban_ray.runtime.worker import train_generations
 from ban_ray.specs import Chain, Generation
 from ban_ray.tasks.source import Source
@@ -16,28 +16,28 @@ DIGITS = Source(name="digits")
 CPU = torch.device("cpu")
 
 
-def make_job(storage: str, *generations: Generation, run: str = "run", **fields: Any) -> TrainingJob:
+def make_job(storage: str, *generations: Generation, job_id: str = "run", **fields: Any) -> TrainingJob:
     """The job of training some generations on the embedded task.
 
     Args:
         storage: path or URL of the population.
-        fields: of `RunContext` or of `TrainingJob`, by name.
+        fields: of `ExecutionContext` or of `TrainingJob`, by name.
     """
     own = {name: fields.pop(name) for name in list(fields) if name in TrainingJob.model_fields}
-    values = {"first": 0, "chain_seed": 0, "run": run, "generations": generations, **own}
+    values = {"first": 0, "chain_seed": 0, "job_id": job_id, "generations": generations, **own}
     return TrainingJob.model_validate({"context": make_context(storage, **fields), **values})
 
 
 def make_trial(
     chain: Chain, storage: str, *, name: str = "t", ray_folder: str = "", number: int = 0, **fields: Any
 ) -> TrialSpec:
-    """The trial of a chain on the embedded task; `fields` are those of `RunContext`."""
+    """The trial of a chain on the embedded task; `fields` are those of `ExecutionContext`."""
     context = make_context(storage, **{"execution": "s", **fields})
     return TrialSpec(context=context, chain=chain, chain_number=number, name=name, ray_folder=ray_folder)
 
 
-def make_context(storage: str, **fields: Any) -> RunContext:
-    return RunContext.model_validate({"storage": storage, "source": DIGITS, "execution": "search", **fields})
+def make_context(storage: str, **fields: Any) -> ExecutionContext:
+    return ExecutionContext.model_validate({"storage": storage, "source": DIGITS, "execution": "search", **fields})
 
 
 def train_job(population: Population, generations: Sequence[Generation], **fields: Any) -> None:

@@ -350,11 +350,11 @@ def test_claims_of_stopped_runs_are_released(storage: Storage) -> None:
     for key, run in zip(keys, ("a-1", "a-2", "b-1"), strict=True):
         record = {"run": run, "owner": ELSEWHERE, "counter": 3, "released": False}
         storage.write(f"claims/{key}/000002.json", json.dumps(record).encode())
-    assert claims.release_runs(storage, [*keys, "6" * 64], lambda run: run.startswith("a-")) == 2
+    assert claims.release_held_by(storage, [*keys, "6" * 64], lambda holder: holder.startswith("a-")) == 2
     held_by = [claims.current(storage, key) for key in keys]
     assert [number for number, _ in held_by] == [2, 2, 2]
     assert [record is not None and record["released"] for _, record in held_by] == [True, True, False]
-    assert claims.release_runs(storage, keys, lambda run: run.startswith("a-")) == 0, "once is enough"
+    assert claims.release_held_by(storage, keys, lambda holder: holder.startswith("a-")) == 0, "once is enough"
 
 
 def test_a_renewal_that_fails_does_not_end_the_training(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,7 +383,7 @@ def test_a_dying_worker_does_not_take_back_what_its_search_released(storage: Sto
     while (claims.current(storage, KEY)[1] or {}).get("counter", 0) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    assert claims.release_runs(storage, [KEY], lambda _: True) == 1
+    assert claims.release_held_by(storage, [KEY], lambda _: True) == 1
     time.sleep(0.5)
     number, record = claims.current(storage, KEY)
     assert record is not None

@@ -14,8 +14,8 @@ from ban_ray.runtime.events import (
     Published,
     Reused,
     Waiting,
-    from_record,
-    to_record,
+    event_from_result,
+    event_to_result,
 )
 
 KEY = "0" * 64
@@ -35,31 +35,33 @@ EVENTS: list[Event] = [
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.kind)
 def test_an_event_comes_back_with_its_type(event: Event) -> None:
-    record = to_record(event)
-    assert from_record(json.loads(json.dumps(record))) == event
-    assert type(from_record(record)) is type(event)
+    record = event_to_result(event)
+    assert event_from_result(json.loads(json.dumps(record))) == event
+    assert type(event_from_result(record)) is type(event)
     # Tune flattens nested dictionaries and adds fields of its own.
     assert all(isinstance(value, str) for value in record.values())
-    assert from_record({**record, "time_total_s": 1.5, "done": False}) == event
+    assert event_from_result({**record, "time_total_s": 1.5, "done": False}) == event
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_values_that_are_not_finite_come_back(value: float) -> None:
-    event = from_record(to_record(Published(generation=0, key=KEY, values={"loss": value, "held_out_error": None})))
+    event = event_from_result(
+        event_to_result(Published(generation=0, key=KEY, values={"loss": value, "held_out_error": None}))
+    )
     assert isinstance(event, Published)
     assert event.values["held_out_error"] is None
     assert event.values["loss"] == value or (math.isnan(value) and math.isnan(event.values["loss"]))
 
 
 def test_a_record_without_an_event_has_none() -> None:
-    assert from_record({}) is None
-    assert from_record({"time_total_s": 1.5}) is None
+    assert event_from_result({}) is None
+    assert event_from_result({"time_total_s": 1.5}) is None
 
 
 def test_an_unknown_event_or_field_is_refused() -> None:
     for text in ('{"kind": "other"}', '{"kind": "waiting", "key": "k", "for": "k"}', '{"key": "k"}'):
         with pytest.raises(ValidationError):
-            from_record({"event": text})
+            event_from_result({"event": text})
 
 
 def test_an_epoch_is_at_the_rung_or_not() -> None:

@@ -35,24 +35,24 @@ async def settled(*tasks: "asyncio.Task[Any]") -> list[bool]:
 def test_a_job_goes_to_every_worker_and_its_events_and_result_come_back() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
         # Calls may overtake each other.
-        events = asyncio.create_task(mailbox.receive("a"))
+        events = asyncio.create_task(mailbox.next_events("a"))
         workers = [asyncio.create_task(mailbox.next_job(0)) for _ in range(2)]
         assert await settled(events, *workers) == [False, False, False]
-        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         assert [await worker for worker in workers] == ["job a", "job a"]
-        await mailbox.send("a", {"epoch": 1})
+        await mailbox.add_event("a", {"epoch": 1})
         assert await events == [{"epoch": 1}]
-        await mailbox.send("a", {"epoch": 2})
-        await mailbox.send("a", {"epoch": 3})
-        await mailbox.finish("a", DONE)
+        await mailbox.add_event("a", {"epoch": 2})
+        await mailbox.add_event("a", {"epoch": 3})
+        await mailbox.set_result("a", DONE)
         assert await trained == DONE
-        assert await mailbox.receive("a") == [{"epoch": 2}, {"epoch": 3}]
-        assert await mailbox.receive("a") == []
+        assert await mailbox.next_events("a") == [{"epoch": 2}, {"epoch": 3}]
+        assert await mailbox.next_events("a") == []
         following = asyncio.create_task(mailbox.next_job(1))
         assert await settled(following) == [False]
-        await mailbox.send("a", {"epoch": "late"})
-        events = asyncio.create_task(mailbox.receive("b"))
-        again = asyncio.create_task(mailbox.train("b", "job b"))
+        await mailbox.add_event("a", {"epoch": "late"})
+        events = asyncio.create_task(mailbox.next_events("b"))
+        again = asyncio.create_task(mailbox.train_job("b", "job b"))
         assert await following == "job b"
         assert await settled(again, events) == [False, False], "no event of another job"
 
@@ -61,12 +61,12 @@ def test_a_job_goes_to_every_worker_and_its_events_and_result_come_back() -> Non
 
 def test_a_job_that_no_worker_has_taken_is_withdrawn() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
-        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         await settled()
-        await mailbox.stop("a")
+        await mailbox.stop_job("a")
         assert parsed(await trained) == STOPPED
-        assert await mailbox.receive("a") == []
-        asyncio.create_task(mailbox.train("b", "job b"))  # noqa: RUF006
+        assert await mailbox.next_events("a") == []
+        asyncio.create_task(mailbox.train_job("b", "job b"))  # noqa: RUF006
         assert await mailbox.next_job(0) == "job b"
 
     in_loop(scenario)
@@ -74,46 +74,49 @@ def test_a_job_that_no_worker_has_taken_is_withdrawn() -> None:
 
 def test_a_request_that_comes_before_its_job_holds() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
-        stopped = asyncio.create_task(mailbox.stop("a"))
+        stopped = asyncio.create_task(mailbox.stop_job("a"))
         assert await settled(stopped) == [False]
-        assert parsed(await mailbox.train("a", "job a")) == STOPPED
+        assert parsed(await mailbox.train_job("a", "job a")) == STOPPED
         await stopped
 
     in_loop(scenario)
 
 
-def test_workers_stop_after_the_furthest_border() -> None:
+def test_workers_stop_after_the_furthest_boundary() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
-        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         await mailbox.next_job(0)
-        stop = asyncio.create_task(mailbox.stop("a"))
-        assert await mailbox.next_stop(0) == "a"
-        first = asyncio.create_task(mailbox.last_border("a", 0, 7, 2))
+        stop = asyncio.create_task(mailbox.stop_job("a"))
+        assert await mailbox.next_stop_request(0) == "a"
+        first = asyncio.create_task(mailbox.agree_on_last_boundary("a", 0, 7, 2))
         assert await settled(first, stop, trained) == [False, False, False]
-        assert await mailbox.last_border("a", 1, 8, 2) == 8
+        assert await mailbox.agree_on_last_boundary("a", 1, 8, 2) == 8
         assert await first == 8
-        await mailbox.finish("a", STOPPED.model_dump_json())
+        await mailbox.set_result("a", STOPPED.model_dump_json())
         assert parsed(await trained) == STOPPED
         await stop
 
     in_loop(scenario)
 
 
-def test_an_agreed_border_stays_whoever_asks_again() -> None:
+def test_an_agreed_boundary_stays_whoever_asks_again() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
-        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         await mailbox.next_job(0)
-        stops = [asyncio.create_task(mailbox.stop("a")) for _ in range(2)]
-        assert await mailbox.next_stop(0) == "a"
-        again = asyncio.create_task(mailbox.next_stop(1))
-        answers = [asyncio.create_task(mailbox.last_border("a", rank, border, 2)) for rank, border in ((0, 7), (1, 5))]
+        stops = [asyncio.create_task(mailbox.stop_job("a")) for _ in range(2)]
+        assert await mailbox.next_stop_request(0) == "a"
+        again = asyncio.create_task(mailbox.next_stop_request(1))
+        answers = [
+            asyncio.create_task(mailbox.agree_on_last_boundary("a", rank, boundary, 2))
+            for rank, boundary in ((0, 7), (1, 5))
+        ]
         assert [await answer for answer in answers] == [7, 7]
-        assert await mailbox.last_border("a", 1, 2**62, 2) == 7
+        assert await mailbox.agree_on_last_boundary("a", 1, 2**62, 2) == 7
         assert await settled(again) == [False], "it was one request"
-        await mailbox.finish("a", STOPPED.model_dump_json())
+        await mailbox.set_result("a", STOPPED.model_dump_json())
         assert parsed(await trained) == STOPPED
         await asyncio.gather(*stops)
-        await mailbox.close()
+        await mailbox.end_jobs()
         assert await again is None
 
     in_loop(scenario)
@@ -121,12 +124,12 @@ def test_an_agreed_border_stays_whoever_asks_again() -> None:
 
 def test_workers_are_answered_about_a_job_that_they_never_had() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
-        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         await settled()
-        await mailbox.stop("a")
+        await mailbox.stop_job("a")
         assert parsed(await trained) == STOPPED
-        assert await mailbox.next_stop(0) == "a"
-        assert await mailbox.last_border("a", 1, 0, 2) == 0
+        assert await mailbox.next_stop_request(0) == "a"
+        assert await mailbox.agree_on_last_boundary("a", 1, 0, 2) == 0
 
     in_loop(scenario)
 
@@ -135,9 +138,9 @@ def test_workers_that_do_not_answer_are_told_of(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(mailboxes, "STOP_TIMEOUT_S", 0.1)
 
     async def scenario(mailbox: JobMailbox) -> None:
-        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         await mailbox.next_job(0)
-        await mailbox.stop("a")
+        await mailbox.stop_job("a")
         assert parsed(await trained) == JobResult(status="stopped", message=NO_ANSWER)
 
     in_loop(scenario)
@@ -145,11 +148,11 @@ def test_workers_that_do_not_answer_are_told_of(monkeypatch: pytest.MonkeyPatch)
 
 def test_who_waits_learns_that_the_workers_have_ended() -> None:
     async def scenario(mailbox: JobMailbox) -> None:
-        trained = asyncio.create_task(mailbox.train("a", "job a"))
+        trained = asyncio.create_task(mailbox.train_job("a", "job a"))
         assert await mailbox.next_job(0) == "job a"
-        events, following = asyncio.create_task(mailbox.receive("a")), asyncio.create_task(mailbox.next_job(1))
+        events, following = asyncio.create_task(mailbox.next_events("a")), asyncio.create_task(mailbox.next_job(1))
         assert await settled(trained, events, following) == [False, False, False]
-        await mailbox.close()
+        await mailbox.end_jobs()
         assert (await trained, await events, await following) == (None, [], None)
 
     in_loop(scenario)

@@ -59,7 +59,7 @@ def test_members_are_reused_and_the_others_trained(population: Population, plann
     )
     (job,) = recorder.jobs
     assert (job.first, job.generations) == (1, planned.chain.generations[1:])
-    assert job.run.startswith("s-3-")
+    assert job.job_id.startswith("s-3-")
     assert run(population, planned, Recorder())[1] == [(Reused, 0), (Reused, 1), (Reused, 2)]
 
 
@@ -77,7 +77,7 @@ def test_a_claimed_generation_is_waited_for_and_its_events_are_reported_once(
     assert events == [(Waiting, planned.chain.keys[1]), (Reused, 1), (Published, 2)]
     first, second = recorder.jobs
     assert second.expired_claims == {planned.chain.keys[1]: 0}
-    assert first.run != second.run
+    assert first.job_id != second.job_id
 
 
 def test_a_claim_that_expires_is_named_to_the_next_job(

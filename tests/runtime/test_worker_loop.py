@@ -18,7 +18,7 @@ def test_members_and_rungs_are_always_reported_and_other_epochs_at_most_once_a_s
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
     reported: list[Event | None] = []
-    report = worker_loop.throttled(reported.append)
+    report = worker_loop.throttle_reports(reported.append)
     published, reused = Published(generation=0, key="k"), Reused(generation=1, key="l")
     for event in (epoch(1), epoch(2), epoch(9), published, reused, epoch(3)):
         report(event)

@@ -15,7 +15,7 @@ Trained = tuple[Population, SearchSpec]
 @pytest.fixture
 def without_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out a plan's cost: it takes a measured step of each network, seconds each; see `plan/test_cost.py`."""
-    monkeypatch.setattr("ban_ray.search.search.estimate_cost", lambda plan, population: None)
+    monkeypatch.setattr("ban_ray.search.search.estimate_plan_cost", lambda plan, population: None)
     monkeypatch.setattr("ban_ray.search.search.print_slow_precision", lambda plan, population, console: None)
 
 

@@ -46,7 +46,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory, task: Task) -> Seen:
     hot = recipe.model_copy(update={"learning_rate": 1e6})
     failing = born_again(task, "densenet-bc-10-4", hot, Objective(name="ban"), seed=0, generations=1)
     orders = [
-        make_job(str(folder / "storage"), *made.generations, run=f"run-{number}").model_dump(mode="json")
+        make_job(str(folder / "storage"), *made.generations, job_id=f"run-{number}").model_dump(mode="json")
         for number, made in enumerate((chain, failing, chain))
     ]
     open_storage(str(folder / "storage"))

@@ -158,7 +158,7 @@ class TestNocotan:
         with pytest.raises(Stop):
             run_job(population, *chain.generations, report=interrupt)
         answers = watch_teachers(monkeypatch)
-        assert run_job(population, *chain.generations, run="again").status == "done"
+        assert run_job(population, *chain.generations, job_id="again").status == "done"
         assert len(answers) == 3, "one more epoch of three steps"
         history = population.history(population[chain.keys[1]])
         assert [record["epoch"] for record in history] == [1, 2]

@@ -17,7 +17,7 @@ from ban_ray.population.layout import member_folder, record_file
 from ban_ray.population.member import Member
 from ban_ray.population.population import Population
 from ban_ray.runtime.events import EpochEnded, Event
-from ban_ray.runtime.messages import JobResult, RunContext, TrainingJob
+from ban_ray.runtime.messages import ExecutionContext, JobResult, TrainingJob
 from ban_ray.runtime.worker import train_generations
 from ban_ray.storage.local import LocalStorage
 from ban_ray.tasks.source import Source
@@ -52,7 +52,7 @@ def train_again(
         for teacher in member.generation.teachers:
             _copy(population, repeated, population[teacher])
         job = TrainingJob(
-            context=RunContext(
+            context=ExecutionContext(
                 storage=repeated.storage.url,
                 source=source,
                 execution="replay",
@@ -61,7 +61,7 @@ def train_again(
             generations=(member.generation,),
             first=0,
             chain_seed=0,
-            run="replay",
+            job_id="replay",
         )
         result = _train(job, member, Path(folder), progress)
         if result.status != "done":

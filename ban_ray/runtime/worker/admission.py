@@ -42,7 +42,7 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
             return Admission(action="reused"), None
         if failure := failures.lookup(storage, key, job.context.execution):
             return Admission(action="failed", message=failure.sentence), None
-        claim = claims.acquire(storage, key, job.run, expired=job.expired_claims.get(key, 0))
+        claim = claims.acquire(storage, key, job.job_id, expired=job.expired_claims.get(key, 0))
         if claim is None:
             return Admission(action="claimed"), None
         if population.get(key) is not None:

@@ -24,11 +24,11 @@ class AsyncCheckpointer:
 
     Args:
         key: key of the generation.
-        run: id of the training job, which names its checkpoints.
+        job_id: id of the training job, which names its checkpoints.
     """
 
-    def __init__(self, storage: Storage, key: str, run: str) -> None:
-        self._storage, self._key, self._run = storage, key, run
+    def __init__(self, storage: Storage, key: str, job_id: str) -> None:
+        self._storage, self._key, self._job_id = storage, key, job_id
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._writing: Future[None] | None = None
         self._due = 0.0
@@ -54,7 +54,9 @@ class AsyncCheckpointer:
         data = to_bytes(state)
         duration = time.monotonic() - started
         self._due = started + duration / MAX_TIME_SHARE
-        self._writing = self._thread.submit(checkpoints.save, self._storage, self._key, self._run, state["epoch"], data)
+        self._writing = self._thread.submit(
+            checkpoints.save, self._storage, self._key, self._job_id, state["epoch"], data
+        )
         if at_once:
             self._writing.result()
         return True

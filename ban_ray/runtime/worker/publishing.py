@@ -28,14 +28,14 @@ _LIBRARIES = ("torchvision", "pillow", "ray")
 def publish_trained(
     population: Population,
     generation: Generation,
-    number: int,
+    generation_number: int,
     result: TrainingResult,
     data: TaskData,
     admission: Admission,
     job: TrainingJob,
     device: torch.device,
 ) -> Member:
-    """Publish a trained generation, the `number`-th of its chain."""
+    """Publish a trained generation; `generation_number` is its number within its chain, the baseline's is 0."""
     return publish(
         population,
         generation,
@@ -49,18 +49,23 @@ def publish_trained(
         history=result.history,
         teachers=admission.teacher_digests,
         parameters=result.parameters,
-        provenance=_provenance(generation, number, result, data, job, device),
+        provenance=_provenance(generation, generation_number, result, data, job, device),
     )
 
 
 def _provenance(
-    generation: Generation, number: int, result: TrainingResult, data: TaskData, job: TrainingJob, device: torch.device
+    generation: Generation,
+    generation_number: int,
+    result: TrainingResult,
+    data: TaskData,
+    job: TrainingJob,
+    device: torch.device,
 ) -> dict[str, JsonValue]:
     recipe = generation.recipe
     seconds = sum(float(record["seconds"] or 0) for record in result.history)
     return {
         "chain_seed": job.chain_seed,
-        "generation_number": number,
+        "generation_number": generation_number,
         "seconds": seconds,
         "device_seconds": seconds * recipe.workers,
         "resumed_after_epochs": list(result.resumed),
@@ -93,7 +98,11 @@ def _provenance(
         "source": job.context.source.model_dump(mode="json", exclude_defaults=True),
         "search": job.context.execution,
         "command": job.context.command,
-        **({"teacher_chosen": teacher} if (teacher := job.context.teacher_description) and not number else {}),
+        **(
+            {"teacher_chosen": teacher}
+            if (teacher := job.context.teacher_description) and not generation_number
+            else {}
+        ),
     }
 
 

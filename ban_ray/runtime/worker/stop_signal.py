@@ -1,9 +1,10 @@
-"""Requests to stop a job, which all workers of a group follow at the same border between two steps."""
+"""Requests to stop a job, which all workers of a group follow at the same boundary between two steps."""
 
 import threading
 from collections.abc import Callable
 
-AFTER_THE_END = 2**62
+BOUNDARY_AFTER_END = 2**62
+"""The boundary of a worker whose job has ended: beyond every other."""
 
 
 class JobStopped(Exception):
@@ -11,55 +12,57 @@ class JobStopped(Exception):
 
 
 class StopSignal:
-    """Stops a worker's current job; `request` is called from another thread than the rest.
+    """Stops a worker's current job; `request_stop` is called from another thread than the rest.
 
-    Workers wait for each other within a step, so they may only stop at the same one. Each tells which border it has
+    A boundary is a point between two steps, numbered from 1 within a job.
+
+    Workers wait for each other within a step, so they may only stop at the same one. Each tells which boundary it has
     reached, and all stop after the furthest: a worker that is further cannot go back, and the others can follow.
 
     Args:
-        agree: given a job's run and this worker's border, the furthest border of all workers; blocks until each has
-            told its own.
+        agree_on_last_boundary: given a job's id and this worker's boundary, the furthest boundary of all workers;
+            blocks until each has told its own.
     """
 
-    def __init__(self, agree: Callable[[str, int], int] = lambda run, border: border) -> None:
-        self._agree = agree
-        self._run, self._border = "", 0
+    def __init__(self, agree_on_last_boundary: Callable[[str, int], int] = lambda job_id, boundary: boundary) -> None:
+        self._agree_on_last_boundary = agree_on_last_boundary
+        self._job_id, self._boundary = "", 0
         self._requested: set[str] = set()
         self._ended: set[str] = set()
-        self._last_border: dict[str, int] = {}
-        self._agreed = threading.Condition()
+        self._last_boundaries: dict[str, int] = {}
+        self._condition = threading.Condition()
 
-    def begin(self, run: str) -> None:
-        """A job begins."""
-        self._border = 0
-        self._run = run
+    def begin_job(self, job_id: str) -> None:
+        """Begin a job: its boundaries are counted from here."""
+        self._boundary = 0
+        self._job_id = job_id
 
-    def end(self) -> None:
-        """The job has ended."""
-        self._ended.add(self._run)
+    def end_job(self) -> None:
+        """End the current job; a later request to stop it finds this worker beyond every boundary."""
+        self._ended.add(self._job_id)
 
-    def check(self) -> None:
-        """Called at each border of the job, which are the same for all workers.
+    def raise_if_stopped(self) -> None:
+        """Count a boundary of the job; called at the same boundaries on every worker.
 
         Raises:
             JobStopped: the job was asked to stop, and no worker goes further.
         """
-        # A request reads the border after it is visible here, so one of the two sees the other.
-        self._border += 1
-        if self._run not in self._requested:
+        # A request reads the boundary after it is visible here, so one of the two sees the other.
+        self._boundary += 1
+        if self._job_id not in self._requested:
             return
-        with self._agreed:
-            self._agreed.wait_for(lambda: self._run in self._last_border)
-        if self._border > self._last_border[self._run]:
-            raise JobStopped(self._run)
+        with self._condition:
+            self._condition.wait_for(lambda: self._job_id in self._last_boundaries)
+        if self._boundary > self._last_boundaries[self._job_id]:
+            raise JobStopped(self._job_id)
 
-    def request(self, run: str) -> None:
-        """Stop the job of this run, whether it is current, past, or yet to come; a second request changes nothing."""
-        if run in self._requested:
+    def request_stop(self, job_id: str) -> None:
+        """Stop the job of this id, whether it is current, past, or yet to come; a second request changes nothing."""
+        if job_id in self._requested:
             return
-        self._requested.add(run)
-        border = self._border if run == self._run else 0
-        last_border = self._agree(run, AFTER_THE_END if run in self._ended else border)
-        with self._agreed:
-            self._last_border[run] = last_border
-            self._agreed.notify_all()
+        self._requested.add(job_id)
+        boundary = self._boundary if job_id == self._job_id else 0
+        last_boundary = self._agree_on_last_boundary(job_id, BOUNDARY_AFTER_END if job_id in self._ended else boundary)
+        with self._condition:
+            self._last_boundaries[job_id] = last_boundary
+            self._condition.notify_all()

@@ -11,26 +11,26 @@ from ban_ray.tasks.task_type import DataSet, Sizes
 from ban_ray.training.teacher_cache.shared_memory import bytes_needed
 
 
-def check_teacher_cache(limit: int | None, task: Task, dataset: DataSet, sizes: Sizes) -> None:
+def check_teacher_cache(limit_bytes: int | None, task: Task, dataset: DataSet, sizes: Sizes) -> None:
     """Refuse a cache that does not hold a teacher's outputs of one epoch.
 
     Args:
-        limit: bytes for each teacher on each node; None where its outputs are computed online.
+        limit_bytes: bytes for each teacher on each node; None where its outputs are computed online.
 
     Raises:
         UserError: the cache is too small, or the task's samples have no countable views.
     """
-    if limit is None:
+    if limit_bytes is None:
         return
     num_views = TASK_TYPES[task.name].views(dataset, sizes)
     if not num_views:
         raise UserError(
-            f"--teacher-cache {_megabytes(limit)} has no effect: a token's output depends on all tokens before it"
+            f"--teacher-cache {_megabytes(limit_bytes)} has no effect: a token's output depends on all tokens before it"
         )
     least, most = (bytes_needed(num_views, rows, dataset.num_classes) for rows in (sizes.train, num_views))
-    if limit < least:
+    if limit_bytes < least:
         raise UserError(
-            f"--teacher-cache {_megabytes(limit)} does not hold the outputs of one epoch: at least "
+            f"--teacher-cache {_megabytes(limit_bytes)} does not hold the outputs of one epoch: at least "
             f"{_megabytes(least)} are needed here, and {_megabytes(most)} hold all {num_views:,} views of "
             f"{sizes.train:,} images"
         )
@@ -58,5 +58,5 @@ def reject_ineffective_options(chains: Sequence[Chain], options: SearchOptions, 
 
 
 def _megabytes(size: int) -> str:
-    """Never less than the size."""
+    """A size in megabytes, rounded up."""
     return f"{-(-size // 10**6)}MB"

@@ -10,11 +10,11 @@ class CodeVersions:
     """Computes the version of each network's code once, so that later edits do not change the keys of a search.
 
     Args:
-        given: the network named on the command line, whose version is known.
+        command_line_network: the network named on the command line, whose version is known.
     """
 
-    def __init__(self, given: Network | None) -> None:
-        self._given = given
+    def __init__(self, command_line_network: Network | None) -> None:
+        self._command_line_network = command_line_network
         self._known: dict[bytes, str] = {}
 
     @property
@@ -41,8 +41,8 @@ class CodeVersions:
         return chain if chain.keys == tuple(keys.values()) else Chain(seed=chain.seed, generations=tuple(generations))
 
     def _version_of(self, generation: Generation) -> str:
-        if self._given is not None and generation.network == self._given.name:
-            return self._given.version
+        if self._command_line_network is not None and generation.network == self._command_line_network.name:
+            return self._command_line_network.version
         architecture = registry.architecture_of(generation)
         if not isinstance(architecture, CustomNetwork):
             return ""

@@ -27,7 +27,7 @@ class SearchOptions(BaseModel):
     """What the user asked for; None where an option was not given.
 
     A field with an `Option` is an option of the command line, and every field is a keyword of `train_chain`. A field
-    that `ban_ray.runtime.messages.RunContext` has too reaches every worker.
+    that `ban_ray.runtime.messages.ExecutionContext` has too reaches every worker.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -64,7 +64,7 @@ class SearchSpec:
         chains: all chains of a grid; those of a sampled search that are known.
         code_versions: reads the versions of the user's own networks.
         code_digests: versions of networks that the space names itself; a sampled search knows some of them.
-        skipped: sentences about configurations of a grid that a limit keeps out.
+        skip_reasons: sentences about configurations of a grid that a limit keeps out.
     """
 
     options: SearchOptions
@@ -81,7 +81,7 @@ class SearchSpec:
     code_versions: CodeVersions
     code_digests: tuple[str, ...] = ()
     teacher_description: str = ""
-    skipped: tuple[str, ...] = ()
+    skip_reasons: tuple[str, ...] = ()
 
     @property
     def is_sampled(self) -> bool:
@@ -95,7 +95,7 @@ class SearchSpec:
         return taught if self.is_sampled else with_grid_chains(taught)
 
     @property
-    def generations(self) -> int:
+    def num_born_again_generations(self) -> int:
         """Born-again generations of the longest chain."""
         longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
         return self.context.generations_for() if longest is None else longest
@@ -105,7 +105,7 @@ class SearchSpec:
         """The generations of all known chains by their key, in the order in which chains first name them."""
         return {generation.key: generation for planned in self.chains for generation in planned.chain.generations}
 
-    def parameters_of(self, generation: Generation) -> int:
+    def num_parameters_of(self, generation: Generation) -> int:
         """The number of parameters of a generation's network on the search's data."""
         return registry.architecture_of(generation).parameters(self.dataset.num_classes, self.dataset.in_channels)
 
@@ -151,10 +151,10 @@ class SearchSpec:
 def with_grid_chains(spec: SearchSpec) -> SearchSpec:
     """Add the chains of every configuration of a grid that is not too large."""
     chains: list[PlannedChain] = []
-    skipped = []
+    skip_reasons = []
     for configuration in spec.scale.configurations or grid(spec.scale.parameters):
         if reason := size_violation(spec, configuration):
-            skipped.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
+            skip_reasons.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
         else:
             chains.extend(spec.chains_of(configuration))
     if not chains:
@@ -163,7 +163,7 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
         )
     pending = spec.teacher.kind != "parent" and not spec.context.teachers
     reject_ineffective_options([planned.chain for planned in chains], spec.options, teacher_pending=pending)
-    return replace(spec, chains=tuple(chains), skipped=tuple(skipped))
+    return replace(spec, chains=tuple(chains), skip_reasons=tuple(skip_reasons))
 
 
 def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
@@ -174,7 +174,7 @@ def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
     """
     limit = spec.strategy.max_parameters
     if limit is not None and any(
-        spec.parameters_of(generation) > limit for generation in spec.chains_of(configuration)[0].chain.generations
+        spec.num_parameters_of(generation) > limit for generation in spec.chains_of(configuration)[0].chain.generations
     ):
         return f"a network has more than {limit:,} parameters"
     return ""

@@ -12,8 +12,8 @@ from ban_ray.specs.parameters import conditional, continuous
 
 SELECT_BY = {"last": "the last generation", "best": "the best generation", "ensemble": "the ensemble of generations"}
 """Values of ``--target``, and whose error is a chain's."""
-ERROR_TARGET, PARAMETERS, MULTIPLY_ACCUMULATES = "error", "parameters", "multiply-accumulates"
-TARGETS = (ERROR_TARGET, PARAMETERS, MULTIPLY_ACCUMULATES)
+ERROR_TARGET, PARAMETERS_TARGET, MULTIPLY_ACCUMULATES_TARGET = "error", "parameters", "multiply-accumulates"
+TARGETS = (ERROR_TARGET, PARAMETERS_TARGET, MULTIPLY_ACCUMULATES_TARGET)
 DEFAULT_PATIENCE = 2
 """Generations; DenseNet-80-80 gains 0.80 points in its third after none in its second (workshop Table 1)."""
 
@@ -25,8 +25,8 @@ class SearchStrategy:
     """The sampler, targets, stopping and budgets of a search.
 
     Attributes:
-        samples: number of configurations of the whole search; None for a grid, which has its own.
-        targets: what is minimised, the error first.
+        num_samples: number of configurations of the whole search; None for a grid, which has its own.
+        target_names: names of what is minimised, the error first.
         select_by: whose held-out error is the chain's: the last generation's, the lowest of all (a biased minimum),
             or that of the ensemble of its born-again generations.
         patience: generations without a gain after which a chain is saturated; with `stopping` only.
@@ -36,8 +36,8 @@ class SearchStrategy:
     """
 
     sampler: str = "grid"
-    samples: int | None = None
-    targets: tuple[str, ...] = (ERROR_TARGET,)
+    num_samples: int | None = None
+    target_names: tuple[str, ...] = (ERROR_TARGET,)
     select_by: str = "last"
     stopping: bool = False
     patience: int = DEFAULT_PATIENCE
@@ -49,7 +49,7 @@ class SearchStrategy:
     @property
     def is_sampled(self) -> bool:
         """Whether configurations are sampled, not listed."""
-        return not SAMPLERS[self.sampler].is_listing
+        return not SAMPLERS[self.sampler].is_exhaustive
 
     def error_description(self, metric: Metric) -> str:
         """What the error target is, in words."""
@@ -65,11 +65,11 @@ def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol:
     """
     sampler = _sampler(options, space, scale)
     samples = _samples(options, sampler, scale)
-    targets = _targets(options.minimise)
+    targets = _target_names(options.minimise)
     select_by = options.target or "last"
     if select_by not in SELECT_BY:
         raise UserError(f"--target {select_by!r} is unknown; allowed are {', '.join(SELECT_BY)}")
-    is_sampled = not SAMPLERS[sampler].is_listing
+    is_sampled = not SAMPLERS[sampler].is_exhaustive
     stopping = options.stopping if options.stopping is not None else is_sampled and protocol != "paper"
     if protocol == "paper":
         _check_paper_protocol(sampler, stopping, select_by, targets)
@@ -83,8 +83,8 @@ def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol:
         )
     return SearchStrategy(
         sampler=sampler,
-        samples=samples,
-        targets=targets,
+        num_samples=samples,
+        target_names=targets,
         select_by=select_by,
         stopping=stopping,
         patience=options.patience or DEFAULT_PATIENCE,
@@ -112,20 +112,24 @@ def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:
     if name not in SAMPLERS:
         raise UserError(f"--sampler {name!r} is unknown; allowed are {', '.join(SAMPLERS)}")
     sampler = SAMPLERS[name]
-    if not sampler.is_listing and not scale.parameters:
+    if not sampler.is_exhaustive and not scale.parameters:
         raise UserError(
             f"--sampler {name!r} needs parameters and space {space} is a list of {len(scale.configurations)} "
             "configurations; only grid is allowed"
         )
-    if sampler.is_listing and (unlisted := continuous(scale.parameters)):
-        allowed = [other.name for other in SAMPLERS.values() if not other.is_listing]
+    if sampler.is_exhaustive and (unlisted := continuous(scale.parameters)):
+        allowed = [other.name for other in SAMPLERS.values() if not other.is_exhaustive]
         raise UserError(
             f"--sampler {name!r} needs parameters with a list of values and {unlisted[0]} of space {space} is "
             f"continuous; allowed are {', '.join(allowed)}"
         )
-    if not sampler.takes_conditional and conditional(scale.parameters):
+    if not sampler.supports_conditional_parameters and conditional(scale.parameters):
         names = [parameter for parameter, values in scale.parameters.items() if values.when]
-        allowed = [other.name for other in SAMPLERS.values() if other.takes_conditional and not other.is_listing]
+        allowed = [
+            other.name
+            for other in SAMPLERS.values()
+            if other.supports_conditional_parameters and not other.is_exhaustive
+        ]
         raise UserError(
             f"--sampler {name!r} cannot model {names[0]} of space {space}, which exists in a part of the space only; "
             f"allowed are {', '.join(allowed)}"
@@ -134,7 +138,7 @@ def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:
 
 
 def _samples(options: SearchOptions, sampler: str, scale: Scale) -> int | None:
-    if SAMPLERS[sampler].is_listing:
+    if SAMPLERS[sampler].is_exhaustive:
         if options.samples is not None:
             raise UserError(
                 f"--samples {options.samples} has no effect with --sampler {sampler}, which takes every configuration"
@@ -143,7 +147,7 @@ def _samples(options: SearchOptions, sampler: str, scale: Scale) -> int | None:
     return options.samples or scale.samples
 
 
-def _targets(text: str | None) -> tuple[str, ...]:
+def _target_names(text: str | None) -> tuple[str, ...]:
     if text is None:
         return (ERROR_TARGET,)
     names = tuple(part.strip() for part in text.split(","))
@@ -157,7 +161,7 @@ def _targets(text: str | None) -> tuple[str, ...]:
 def _check_paper_protocol(sampler: str, stopping: bool, select_by: str, targets: tuple[str, ...]) -> None:
     """The paper protocol holds nothing out, so nothing may be selected by it."""
     refused = {
-        f"only --sampler grid, not {sampler}: it holds no data out to select on": not SAMPLERS[sampler].is_listing,
+        f"only --sampler grid, not {sampler}: it holds no data out to select on": not SAMPLERS[sampler].is_exhaustive,
         "no --stopping: it holds no data out to compare chains on": stopping,
         f"only --target last, not {select_by}: it holds no data out": select_by != "last",
         f"only --minimise error, not {','.join(targets)}: it selects nothing": targets != (ERROR_TARGET,),

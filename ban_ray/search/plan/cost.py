@@ -44,7 +44,7 @@ class Cost:
     devices: int
     memory_bytes: int
 
-    def wall_time(self, devices: int) -> float:
+    def wall_time_s(self, devices: int) -> float:
         """Seconds of training if so many devices are in use, without Ray's starts."""
         return max(self.longest_s, self.seconds / devices)
 
@@ -54,7 +54,7 @@ class Cost:
         return together * self.peak_bytes <= self.memory_bytes
 
 
-def estimate(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str, Generation]) -> Cost | None:
+def estimate_cost(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str, Generation]) -> Cost | None:
     """The cost of the missing generations of a search; None if there are none.
 
     Teachers count as computed in every epoch, even if their outputs are cached.
@@ -68,7 +68,7 @@ def estimate(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str
     for generation in missing:
         recipe, config = generation.recipe, step_config(spec, generation, known)
         if config not in measurements:
-            measurements[config] = measured(config)
+            measurements[config] = measure_step_cached(config)
         steps = recipe.epochs * steps_per_epoch(generation.task.name, spec.sample_counts.train, recipe)
         alone[generation.key] = steps * measurements[config].seconds
         seconds += alone[generation.key] * recipe.workers
@@ -105,8 +105,8 @@ def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Ge
     )
 
 
-def measured(config: StepConfig) -> StepMeasurement:
-    """A measurement made once on this node; of the user's own networks each time, since their code may have changed."""
+def measure_step_cached(config: StepConfig) -> StepMeasurement:
+    """The cost of a step, measured once on this node; anew for the user's own networks, whose code may change."""
     if any(isinstance(parse(name), CustomNetwork) for name, _ in ((config.network, ""), *config.teachers)):
         return _measure_in_process(config)
     here = {
@@ -126,7 +126,7 @@ def measured(config: StepConfig) -> StepMeasurement:
 
 
 def _read_cache(file: Path) -> StepMeasurement | None:
-    """None if there is no measurement, or one in another version's form."""
+    """A measurement from its file; None if there is no file, or one of another version's format."""
     try:
         return StepMeasurement(**json.loads(file.read_text()))
     except (FileNotFoundError, ValueError, TypeError):

@@ -16,7 +16,7 @@ _RECORD_BYTES = 64 * 2**10
 """Bytes of a member beside weights and predictions: its record, history and file headers."""
 
 
-def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
+def check_disk_space(url: str, plan: Plan, max_concurrent_chains: int) -> None:
     """Refuse a local storage that has too little free space for the members and checkpoints of a plan.
 
     Raises:
@@ -25,20 +25,22 @@ def check_disk_space(url: str, plan: Plan, concurrent: int) -> None:
     if is_url(url):
         # An object store does not tell how much space it has.
         return
-    needed, free = needed_bytes(plan, concurrent), shutil.disk_usage(url).free
+    needed, free = needed_bytes(plan, max_concurrent_chains), shutil.disk_usage(url).free
     if needed > free:
         raise UserError(
             f"--storage {url} has {free / 2**20:,.0f} MiB free and this search needs about {needed / 2**20:,.0f} MiB: "
-            f"{len(plan.missing)} members, and checkpoints of {concurrent} chains"
+            f"{len(plan.missing_generations)} members, and checkpoints of {max_concurrent_chains} chains"
         )
 
 
-def needed_bytes(plan: Plan, concurrent: int) -> int:
-    """Bytes of all missing members, and of the checkpoints of the `concurrent` largest networks."""
+def needed_bytes(plan: Plan, max_concurrent_chains: int) -> int:
+    """Bytes of all missing members, and of the checkpoints of the `max_concurrent_chains` largest networks."""
     spec = plan.spec
-    weights = sorted((spec.parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing), reverse=True)
+    weights = sorted(
+        (spec.num_parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing_generations), reverse=True
+    )
     samples = spec.sample_counts.held_out + spec.sample_counts.test
     predictions = samples * (spec.dataset.num_classes if spec.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
     members = sum(weights) + len(weights) * (predictions + _RECORD_BYTES)
     # An old checkpoint is removed only after the new one is written.
-    return members + sum(weights[:concurrent]) * _CHECKPOINT_TENSORS * (KEPT + 1)
+    return members + sum(weights[:max_concurrent_chains]) * _CHECKPOINT_TENSORS * (KEPT + 1)

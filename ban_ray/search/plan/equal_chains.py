@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.specs.parameters import Configuration, configuration_id
 
-Keys = frozenset[tuple[int, tuple[str, ...]]]
+ConfigurationKeys = frozenset[tuple[int, tuple[str, ...]]]
 
 
-def keys_of(chains: Iterable[PlannedChain]) -> Keys:
+def configuration_keys(chains: Iterable[PlannedChain]) -> ConfigurationKeys:
     """What a configuration trains: the keys of its chain at each seed."""
     return frozenset((planned.seed, planned.chain.keys) for planned in chains)
 
@@ -23,9 +23,9 @@ def equal_chains_sentence(chains: Iterable[PlannedChain]) -> str:
     by_configuration: dict[str, list[PlannedChain]] = {}
     for planned in chains:
         by_configuration.setdefault(configuration_id(planned.configuration), []).append(planned)
-    by_keys: dict[Keys, list[Configuration]] = {}
+    by_keys: dict[ConfigurationKeys, list[Configuration]] = {}
     for group in by_configuration.values():
-        by_keys.setdefault(keys_of(group), []).append(group[0].configuration)
+        by_keys.setdefault(configuration_keys(group), []).append(group[0].configuration)
     equal = [configurations for configurations in by_keys.values() if len(configurations) > 1]
     if not equal:
         return ""
@@ -40,7 +40,7 @@ def equal_chains_sentence(chains: Iterable[PlannedChain]) -> str:
 
 
 def _pair(configurations: Sequence[Configuration]) -> str:
-    """The first two, and the parameters that they differ in."""
+    """The first two configurations in words, and the parameters that they differ in."""
     first, second = configurations[:2]
     names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
     no_effect = f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} no effect"

@@ -8,14 +8,14 @@ from typing import Any
 from ban_ray.population import Population
 from ban_ray.specs import Generation, digest
 
-FIELDS = (("recipe", "workers"), ("recipe", "precision"), ("recipe", "teacher_outputs"), ("task", "split_seed"))
+IGNORED_FIELDS = (("recipe", "workers"), ("recipe", "precision"), ("recipe", "teacher_outputs"), ("task", "split_seed"))
 
 
-def near_misses(missing: Iterable[Generation], population: Population) -> list[str]:
+def describe_near_misses(missing: Iterable[Generation], population: Population) -> list[str]:
     """A phrase for each difference, e.g. ``3 members differ only in workers = 4``.
 
     A student's teacher usually differs in the same fields as the student. Teachers are therefore not compared by their
-    keys, but by all their fields except `FIELDS` and the code version, and so are their own teachers.
+    keys, but by all their fields except `IGNORED_FIELDS` and the code version, and so are their own teachers.
     """
     members = {member.key: member.generation for member in population}
     wanted = {generation.key: generation for generation in missing}
@@ -23,11 +23,11 @@ def near_misses(missing: Iterable[Generation], population: Population) -> list[s
 
     @cache
     def comparison_digest(key: str) -> str:
-        """A digest of a generation and its teachers, without `FIELDS` and the versions of the networks' code."""
+        """A digest of a generation and its teachers, without `IGNORED_FIELDS` and the networks' code versions."""
         if key not in known:
             return key
         plain: dict[str, Any] = known[key].model_dump(mode="json", exclude_defaults=True)
-        for part, field in FIELDS:
+        for part, field in IGNORED_FIELDS:
             plain.get(part, {}).pop(field, None)
         plain.pop("network_version", None)
         plain["teachers"] = [comparison_digest(teacher) for teacher in known[key].teachers]
@@ -49,7 +49,7 @@ def near_misses(missing: Iterable[Generation], population: Population) -> list[s
 
 def _difference(wanted: Generation, member: Generation) -> str:
     values = []
-    for part, field in FIELDS:
+    for part, field in IGNORED_FIELDS:
         value = getattr(getattr(member, part), field)
         if value != getattr(getattr(wanted, part), field):
             values.append(f"{field.replace('_', ' ')} = {value}")

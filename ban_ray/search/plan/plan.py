@@ -10,7 +10,7 @@ from ban_ray.networks import registry
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
-from ban_ray.search.plan.cost import Cost, estimate
+from ban_ray.search.plan.cost import Cost, estimate_cost
 from ban_ray.search.plan.slow_precision import slow_precision_sentence
 from ban_ray.search.plan.stored_shapes import check_stored_shapes
 from ban_ray.specs import Choice, FloatRange, Generation
@@ -22,19 +22,19 @@ class Plan:
     """The distinct generations of a search; one that several chains name counts once.
 
     Attributes:
-        published: keys that are members already.
-        missing: generations to train, in the order in which chains first name them.
+        published_keys: keys that are members already.
+        missing_generations: generations to train, in the order in which chains first name them.
         open_chains: chains that miss at least one generation.
     """
 
     spec: SearchSpec
-    published: frozenset[str]
-    missing: tuple[Generation, ...]
+    published_keys: frozenset[str]
+    missing_generations: tuple[Generation, ...]
     open_chains: tuple[PlannedChain, ...]
 
     @property
-    def distinct(self) -> int:
-        return len(self.published) + len(self.missing)
+    def num_distinct_generations(self) -> int:
+        return len(self.published_keys) + len(self.missing_generations)
 
 
 def make_plan(spec: SearchSpec, population: Population | None) -> Plan:
@@ -63,12 +63,12 @@ def print_plan(plan: Plan, console: Console) -> None:
         [_table_row(plan, row, group) for row, group in group_by_row(spec.chains).items()],
     )
     console.say(
-        f"{pluralised(len(spec.chains), 'chain')}, {plan.distinct} distinct generations: "
-        f"{len(plan.missing)} to train, {len(plan.published)} already there"
+        f"{pluralised(len(spec.chains), 'chain')}, {plan.num_distinct_generations} distinct generations: "
+        f"{len(plan.missing_generations)} to train, {len(plan.published_keys)} already there"
     )
     if equal := equal_chains.equal_chains_sentence(spec.chains):
         console.say(equal, style="yellow")
-    if reused := reused_teachers(plan):
+    if reused := count_reused_teachers(plan):
         networks = ", ".join(f"{network} ({pluralised(number, 'member')})" for network, number in reused.items())
         console.say(f"Teachers taken from the population: {networks}")
 
@@ -77,17 +77,19 @@ def _table_row(plan: Plan, name: str, group: Sequence[PlannedChain]) -> tuple[st
     keys = {key for planned in group for key in planned.chain.keys}
     return (
         name,
-        format_count(row_parameters(plan.spec, group)),
+        format_count(num_row_parameters(plan.spec, group)),
         ",".join(map(str, dict.fromkeys(planned.seed for planned in group))),
-        str(len(keys - plan.published)),
-        str(len(keys & plan.published)),
+        str(len(keys - plan.published_keys)),
+        str(len(keys & plan.published_keys)),
     )
 
 
-def reused_teachers(plan: Plan) -> dict[str, int]:
+def count_reused_teachers(plan: Plan) -> dict[str, int]:
     """Number of members by network that are published already and teach a missing generation."""
     wanted = plan.spec.distinct_generations
-    keys = dict.fromkeys(key for generation in plan.missing for key in generation.teachers if key in plan.published)
+    keys = dict.fromkeys(
+        key for generation in plan.missing_generations for key in generation.teachers if key in plan.published_keys
+    )
     return dict(Counter(wanted[key].network for key in keys))
 
 
@@ -98,12 +100,12 @@ def _print_parameters(spec: SearchSpec, console: Console) -> None:
         rows.append((name, values_text(parameter), where))
     console.table(("parameter", "values", "where"), rows, text=("parameter", "values", "where"))
     strategy = spec.strategy
-    samples = strategy.samples or 0
+    samples = strategy.num_samples or 0
     limit = f", networks up to {strategy.max_parameters:,} parameters" if strategy.max_parameters else ""
     console.say(
         f"{samples} configurations by {strategy.sampler}, seeds {','.join(map(str, spec.seeds))}, up to "
-        f"{samples * len(spec.seeds) * (spec.generations + 1)} generations{limit}; "
-        f"minimised: {', '.join(strategy.targets)} ({spec.error_description}); "
+        f"{samples * len(spec.seeds) * (spec.num_born_again_generations + 1)} generations{limit}; "
+        f"minimised: {', '.join(strategy.target_names)} ({spec.error_description}); "
         f"stopping {'on' if strategy.stopping else 'off'}"
     )
 
@@ -117,36 +119,36 @@ def values_text(parameter: Parameter) -> str:
     return f"{parameter.low:g} to {parameter.high:g}{step}{scale}"
 
 
-def estimate_cost(plan: Plan, population: Population | None) -> Cost | None:
+def estimate_plan_cost(plan: Plan, population: Population | None) -> Cost | None:
     """The cost of the missing generations; None if none are known."""
-    return estimate(plan.spec, plan.missing, _known_generations(plan, population))
+    return estimate_cost(plan.spec, plan.missing_generations, _known_generations(plan, population))
 
 
 def print_slow_precision(plan: Plan, population: Population | None, console: Console) -> None:
     """Print a warning if the first missing generation trains slower in its precision than in fp32 on this machine."""
-    if plan.missing:
+    if plan.missing_generations:
         known = _known_generations(plan, population)
-        if (sentence := slow_precision_sentence(plan.spec, plan.missing[0], known)) is not None:
+        if (sentence := slow_precision_sentence(plan.spec, plan.missing_generations[0], known)) is not None:
             console.say(sentence, style="yellow")
 
 
 def _known_generations(plan: Plan, population: Population | None) -> dict[str, Generation]:
     """The generations of a search and the teachers of those that are missing, by key."""
     known = plan.spec.distinct_generations
-    for key in {key for generation in plan.missing for key in generation.teachers} - known.keys():
+    for key in {key for generation in plan.missing_generations for key in generation.teachers} - known.keys():
         assert population is not None
         known[key] = population[key].generation
     return known
 
 
-def print_cost(cost: Cost, plan: Plan, concurrent: int | None, console: Console) -> None:
+def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, console: Console) -> None:
     """Print the expected cost, and a warning if the memory here is too small."""
     workers = plan.spec.context.recipe.workers
-    groups = max(1, min(len(plan.open_chains), concurrent or cost.devices, cost.devices // workers))
+    groups = max(1, min(len(plan.open_chains), max_concurrent_chains or cost.devices, cost.devices // workers))
     console.say(
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
         f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind "
-        f"takes; {format_duration(cost.wall_time(groups * workers))} with {pluralised(groups, 'chain')} at once, and "
+        f"takes; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at once, and "
         "20 s or more until the first one starts"
     )
     if not cost.fits(groups * workers):
@@ -165,43 +167,43 @@ def group_by_row(chains: Sequence[PlannedChain]) -> dict[str, list[PlannedChain]
     return groups
 
 
-def row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
+def num_row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
     """Number of parameters of a row's network on the search's data."""
     network = row[0].position.network or row[0].position.row
     for generation in (generation for planned in row for generation in planned.chain.generations):
         if generation.network == network:
-            return spec.parameters_of(generation)
+            return spec.num_parameters_of(generation)
     return registry.parse(network).parameters(spec.dataset.num_classes, spec.dataset.in_channels)
 
 
-def as_json(plan: Plan, cost: Cost | None, misses: Sequence[str]) -> dict[str, object]:
+def plan_as_json(plan: Plan, cost: Cost | None, near_miss_phrases: Sequence[str]) -> dict[str, object]:
     """The plan as JSON values.
 
     ``seconds`` of the cost are device-seconds, summed over all chains: not the time that the search takes, which
-    `Cost.wall_time` computes. ``peak_bytes`` are those of one worker.
+    `Cost.wall_time_s` computes. ``peak_bytes`` are those of one worker.
     """
     strategy = plan.spec.strategy
     return {
         "sampler": strategy.sampler,
-        "samples": strategy.samples,
+        "samples": strategy.num_samples,
         "parameters": parameters_as_json(plan.spec.scale.parameters),
-        "left_out": list(plan.spec.skipped),
+        "left_out": list(plan.spec.skip_reasons),
         "equal_chains": equal_chains.equal_chains_sentence(plan.spec.chains),
         "cost": None if cost is None else asdict(cost),
-        "near_misses": list(misses),
+        "near_misses": list(near_miss_phrases),
         "regime": plan.spec.setting_description,
         "chains": [
             {
                 "configuration": dict(planned.configuration),
                 "seed": planned.seed,
                 "network": planned.chain.network,
-                "parameters": row_parameters(plan.spec, [planned]),
+                "parameters": num_row_parameters(plan.spec, [planned]),
                 "keys": list(planned.chain.keys),
             }
             for planned in plan.spec.chains
         ],
-        "distinct_generations": plan.distinct,
-        "to_train": len(plan.missing),
-        "teachers_taken": reused_teachers(plan),
-        "already_there": len(plan.published),
+        "distinct_generations": plan.num_distinct_generations,
+        "to_train": len(plan.missing_generations),
+        "teachers_taken": count_reused_teachers(plan),
+        "already_there": len(plan.published_keys),
     }

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ban_ray.search.config.spec import SearchSpec
-from ban_ray.search.plan.cost import measured, step_config
+from ban_ray.search.plan.cost import measure_step_cached, step_config
 from ban_ray.search.plan.step_benchmark import CPU_THREAD
 from ban_ray.specs import Generation
 
@@ -24,7 +24,7 @@ def slow_precision_sentence(spec: SearchSpec, generation: Generation, known: Map
     if generation.recipe.precision != "bf16" or has_native_bf16() or any(Path("/dev").glob("nvidia[0-9]*")):
         return None
     config = step_config(spec, generation, known)
-    bf16, fp32 = measured(config), measured(replace(config, precision="fp32"))
+    bf16, fp32 = measure_step_cached(config), measure_step_cached(replace(config, precision="fp32"))
     if bf16.device != CPU_THREAD or bf16.seconds <= fp32.seconds:
         return None
     return (

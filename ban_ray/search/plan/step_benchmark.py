@@ -84,7 +84,7 @@ def measure_step(config: StepConfig) -> StepMeasurement:
         batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * config.unroll))))
 
     def peak_bytes() -> int:
-        """Until now: of the GPU's allocator, else of this process."""
+        """Peak memory so far: of the GPU's allocator, or of this process on a CPU."""
         if on_gpu:
             return int(torch.cuda.max_memory_allocated(device))
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -15,29 +15,34 @@ from ban_ray.cli.text import format_duration
 from ban_ray.evaluation.metrics import ERROR
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, Waiting
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 REFRESH_PER_S = 2
-STARTING = ("starting its workers", "starts")
+STARTING_NOTES = ("starting its workers", "starts")
 """What a chain does before its first epoch, in a wide terminal and in a narrow one."""
-STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
+CHAIN_STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
 
 
 @dataclass
 class _ChainProgress:
-    """The progress of a chain; `errors` by generation, held-out or, without held-out data, on test."""
+    """The progress of a chain; `errors` by generation, held-out or, without held-out data, on test.
+
+    Attributes:
+        note: what the chain does where it trains no epoch, for a wide terminal.
+        short_note: the same for a narrow terminal.
+    """
 
     planned: PlannedChain
-    epoch: EpochEnded | None = None
+    last_epoch_event: EpochEnded | None = None
     errors: dict[int, float] = field(default_factory=dict)
     state: str = "queued"
     note: str = ""
-    brief: str = ""
+    short_note: str = ""
 
     @property
-    def number(self) -> int:
-        return 0 if self.epoch is None else self.epoch.generation
+    def generation_number(self) -> int:
+        return 0 if self.last_epoch_event is None else self.last_epoch_event.generation
 
     def gain(self) -> str:
         """The newest generation's error less that of the generation before it, in the metric's points."""
@@ -47,22 +52,24 @@ class _ChainProgress:
         return f"{self.planned.metric.difference(self.errors[last], self.errors[last - 1]):+.2f}"
 
     def seconds_left(self) -> float | None:
-        """Of this chain, if what is left goes as fast as its newest epoch."""
-        if self.epoch is None or "seconds" not in self.epoch.values:
+        """Expected seconds until this chain ends, if every further epoch takes as long as its newest one."""
+        if self.last_epoch_event is None or "seconds" not in self.last_epoch_event.values:
             return None
-        epochs = self.epoch.epochs
-        generations = len(self.planned.chain.generations) - 1 - self.number
-        return float(self.epoch.values["seconds"]) * (epochs - self.epoch.epoch + generations * epochs)
+        epochs = self.last_epoch_event.epochs
+        generations = len(self.planned.chain.generations) - 1 - self.generation_number
+        return float(self.last_epoch_event.values["seconds"]) * (
+            epochs - self.last_epoch_event.epoch + generations * epochs
+        )
 
 
-class LiveProgress(ChainListener):
-    """One line a chain that runs or waits; finished and queued ones are counted."""
+class LiveProgress(ChainCallback):
+    """Shows one line for each running chain and the number of chains in each state."""
 
-    def __init__(self, console: Console, chains: Sequence[PlannedChain], generations: int) -> None:
+    def __init__(self, console: Console, chains: Sequence[PlannedChain], num_generations: int) -> None:
         self._console = console
         self._chains = {id(planned): _ChainProgress(planned) for planned in chains}
-        self._generations = generations
-        self._published = 0
+        self._num_generations = num_generations
+        self._num_published = 0
         metric = chains[0].metric if chains else ERROR
         self._held_out = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
         self._gain = f"gain, {metric.points}"
@@ -79,17 +86,17 @@ class LiveProgress(ChainListener):
     def on_chain_start(self, planned: PlannedChain) -> None:
         chain = self._chains.setdefault(id(planned), _ChainProgress(planned))
         chain.state = "running"
-        chain.note, chain.brief = STARTING
+        chain.note, chain.short_note = STARTING_NOTES
 
     def on_event(self, planned: PlannedChain, event: Event) -> None:
         chain = self._chains[id(planned)]
         if isinstance(event, Waiting):
-            chain.brief, chain.note = f"waits {event.key[:8]}", waiting_text(event)
+            chain.short_note, chain.note = f"waits {event.key[:8]}", waiting_text(event)
         elif isinstance(event, EpochEnded):
-            chain.note, chain.brief, chain.epoch = "", "", event
+            chain.note, chain.short_note, chain.last_epoch_event = "", "", event
         elif isinstance(event, Published | Reused):
-            chain.note, chain.brief = STARTING if isinstance(event, Reused) else ("", "")
-            self._published += isinstance(event, Published)
+            chain.note, chain.short_note = STARTING_NOTES if isinstance(event, Reused) else ("", "")
+            self._num_published += isinstance(event, Published)
             _, error = generation_error(planned, event)
             if error is not None:
                 chain.errors[event.generation] = error
@@ -102,8 +109,8 @@ class LiveProgress(ChainListener):
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
         states = [chain.state for chain in self._chains.values()]
-        counts = ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
-        yield Text(f"{self._published} of {self._generations} generations published; chains: {counts}")
+        counts = ", ".join(f"{states.count(state)} {state}" for state in CHAIN_STATES if state in states)
+        yield Text(f"{self._num_published} of {self._num_generations} generations published; chains: {counts}")
         yield self._table(options.max_width)
 
     def _table(self, width: int) -> Table:
@@ -112,18 +119,18 @@ class LiveProgress(ChainListener):
         for chain in self._chains.values():
             if chain.state != "running":
                 continue
-            epoch, columns = chain.epoch, chain.planned.position.columns
+            epoch, columns = chain.last_epoch_event, chain.planned.position.columns
             values = {} if epoch is None else epoch.values
             error = chain.planned.metric.from_record(values, "held_out")
             left = chain.seconds_left()
             title = chain.planned.title if wide else _shortened(chain.planned.title, width - 58)
             if chain.note:
-                rows.append((title, chain.note if wide else chain.brief))
+                rows.append((title, chain.note if wide else chain.short_note))
                 continue
             rows.append(
                 (
                     title,
-                    columns[chain.number],
+                    columns[chain.generation_number],
                     "0/?" if epoch is None else f"{epoch.epoch}/{epoch.epochs}",
                     "" if error is None else f"{error:.2f}",
                     chain.gain(),
@@ -147,6 +154,6 @@ def generation_error(planned: PlannedChain, event: Published | Reused) -> tuple[
 
 
 def _shortened(text: str, width: int) -> str:
-    """A text without its middle: chains differ at the end."""
+    """A text without its middle, since the titles of chains differ at their ends."""
     width = max(width, 12)
     return text if len(text) <= width else f"{text[: width // 2 - 1]}…{text[-(width - width // 2) :]}"

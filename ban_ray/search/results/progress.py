@@ -8,22 +8,22 @@ from ban_ray.cli.console import Console
 from ban_ray.runtime.events import EpochEnded, Event, Published, Reused, Waiting
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.results.live import LiveProgress, generation_error, waiting_text
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 QUIET_PERIOD_S = 30.0
-"""After so long without a line, the next epoch of a chain gets one."""
+"""Seconds without a line of a chain after which its next epoch gets one."""
 
 
-class PlainProgress(ChainListener):
+class PlainProgress(ChainCallback):
     """Prints what chains report."""
 
-    def __init__(self, console: Console, chains: Sequence[PlannedChain], generations: int) -> None:
+    def __init__(self, console: Console, chains: Sequence[PlannedChain], num_generations: int) -> None:
         self._console = console
         self._width = max((len(planned.title) for planned in chains), default=0)
         self._columns = max((len(c) for planned in chains for c in planned.position.columns), default=0)
-        self._published = 0
-        self._total = generations
+        self._num_published = 0
+        self._num_generations = num_generations
         self._last: dict[str, float] = {}
         self._errors: dict[tuple[str, int], float] = {}
 
@@ -46,7 +46,7 @@ class PlainProgress(ChainListener):
             if error is not None:
                 self._errors[planned.title, event.generation] = error
             if isinstance(event, Published):
-                self._published += 1
+                self._num_published += 1
                 self._print_line(planned, event.generation, self._error_and_gain(planned, event.generation, part))
         elif isinstance(event, EpochEnded):
             now = time.monotonic()
@@ -72,13 +72,15 @@ class PlainProgress(ChainListener):
 
     def _print_line(self, planned: PlannedChain, number: int, text: str) -> None:
         self._last[planned.title] = time.monotonic()
-        count = f"{self._published:>{len(str(self._total))}}/{self._total}"
+        count = f"{self._num_published:>{len(str(self._num_generations))}}/{self._num_generations}"
         line = f"  {count}  {planned.title:<{self._width}}  {planned.position.columns[number]:<{self._columns}}  {text}"
         self._console.say(line, wrap=False)
 
 
-def progress_view(console: Console, chains: Sequence[PlannedChain], generations: int) -> LiveProgress | PlainProgress:
-    """The live view in a terminal, plain lines elsewhere; `chains` are those known already, `generations` a number or,
-    where a sampler proposes chains, at most that many."""
+def progress_view(
+    console: Console, chains: Sequence[PlannedChain], num_generations: int
+) -> LiveProgress | PlainProgress:
+    """The live view in a terminal, plain lines elsewhere; `chains` are those known already, `num_generations` is the
+    number of generations to train, an upper bound where a sampler proposes chains."""
     view: type[LiveProgress | PlainProgress] = LiveProgress if console.is_terminal else PlainProgress
-    return view(console, chains, generations)
+    return view(console, chains, num_generations)

@@ -11,7 +11,7 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
-from ban_ray.search.plan.plan import group_by_row, row_parameters
+from ban_ray.search.plan.plan import group_by_row, num_row_parameters
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.study.best import BestConfigurations
 from ban_ray.search.study.records import chain_record
@@ -30,7 +30,7 @@ MAX_LISTED = 5
 
 
 @dataclass(frozen=True)
-class Row:
+class SummaryRow:
     """A row of both tables.
 
     Attributes:
@@ -39,7 +39,7 @@ class Row:
     """
 
     name: str
-    parameters: int
+    num_parameters: int
     cells: "Mapping[Part, Mapping[str, Cell]]"
     failures: tuple[str, ...]
 
@@ -49,15 +49,15 @@ class Summary:
     """The result of a search.
 
     Attributes:
-        published: the storage's members as they were read, for the report.
+        published_study: the members of the storage as they were read, for the report; not the Optuna study.
         columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
         sentence: whether there is a gain beyond noise.
     """
 
-    published: "Study"
+    published_study: "Study"
     spec: SearchSpec
     columns: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[SummaryRow]
     sentence: str
 
     @property
@@ -84,7 +84,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
         seeds=spec.seeds,
         # Where members of the population taught generation 0, there is no baseline to compare with.
         reference=lambda columns: STUDENT if STUDENT in columns else spec.space.against,
-        last=f"BAN-{spec.generations}" if spec.strategy.stopping else "",
+        last=f"BAN-{spec.num_born_again_generations}" if spec.strategy.stopping else "",
         with_ensembles=lambda record: planned_of[record.keys].position.ensembles,
     )
     for key in (key for planned in spec.chains for key in planned.chain.keys if key in published.damaged):
@@ -94,25 +94,25 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
         reasons = tuple(f"{planned.title}: {reason}" for planned, reason in failures if planned.position.row == name)
         same_name = [rows for rows in zip(*summary.rows.values(), strict=True) if rows[0].name == name]
         for test, held_out in same_name:
-            parameters = _parameters(spec, chains, test)
-            rows.append(Row(name, parameters, {"test": test.cells, "held_out": held_out.cells}, reasons))
+            parameters = _num_row_parameters(spec, chains, test)
+            rows.append(SummaryRow(name, parameters, {"test": test.cells, "held_out": held_out.cells}, reasons))
         if not same_name:
-            rows.append(Row(name, row_parameters(spec, chains), {"test": {}, "held_out": {}}, reasons))
+            rows.append(SummaryRow(name, num_row_parameters(spec, chains), {"test": {}, "held_out": {}}, reasons))
     return Summary(published, spec, summary.columns, rows, _sentence(spec, summary.comparisons))
 
 
-def _parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
+def _num_row_parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
     """The parameters of the row's members, if any is of the network that the row shows, else of that network."""
     network = chains[0].position.network or row.name
     members = [member for group in row.groups for member in group.representatives.values()]
     recorded = (member.parameters for member in members if member.generation.network == network)
-    return next(recorded, None) or row_parameters(spec, chains)
+    return next(recorded, None) or num_row_parameters(spec, chains)
 
 
 def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
     from analysis.statistics import reliability, sentence
 
-    if not spec.generations:
+    if not spec.num_born_again_generations:
         return "No born-again generation was asked for, so there is no gain to speak of."
     if not comparisons:
         return "No row has all its seeds, so nothing is said about the gain."
@@ -148,7 +148,7 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 def print_best(best: BestConfigurations, console: Console, *, always: bool) -> None:
     """Print the best configurations; with one plain target only if `always`, since a grid's table shows them."""
-    targets = best.spec.strategy.targets
+    targets = best.spec.strategy.target_names
     plain = targets == (ERROR_TARGET,) and best.spec.strategy.select_by == "last"
     if not best.num_complete or (plain and not always):
         return
@@ -156,7 +156,9 @@ def print_best(best: BestConfigurations, console: Console, *, always: bool) -> N
     if not best.best:
         console.say(f"None of {finished} is the best: all of them make the same chain")
         return
-    chains = f", which make {pluralised(best.different, 'different chain')}" * (best.different < best.num_complete)
+    chains = f", which make {pluralised(best.num_different_chains, 'different chain')}" * (
+        best.num_different_chains < best.num_complete
+    )
     stopped = f", {best.num_stopped} stopped before" if best.num_stopped else ""
     what = f"Pareto front of {' and '.join(targets)}" if len(targets) > 1 else "Best"
     console.say(
@@ -170,14 +172,14 @@ def print_best(best: BestConfigurations, console: Console, *, always: bool) -> N
 
 
 def print_ended_early(
-    ended: Sequence[tuple[PlannedChain, ChainOutcome]], skipped: Sequence[str], console: Console
+    ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str], console: Console
 ) -> None:
     """Print which chains ended before their last generation, and what was left out."""
     for planned, outcome in ended[:MAX_LISTED]:
         console.say(f"{outcome.status} {planned.title}: {outcome.message}")
     if len(ended) > MAX_LISTED:
         console.say(f"and {len(ended) - MAX_LISTED} more chains ended early")
-    for sentence in skipped:
+    for sentence in skip_reasons:
         console.say(f"left out: {sentence}")
 
 
@@ -190,7 +192,7 @@ def summary_as_json(summary: Summary) -> dict[str, object]:
         "rows": [
             {
                 "network": row.name,
-                "parameters": row.parameters,
+                "parameters": row.num_parameters,
                 "failures": list(row.failures),
                 **{
                     f"{part}_{summary.spec.metric.key}": {
@@ -206,10 +208,10 @@ def summary_as_json(summary: Summary) -> dict[str, object]:
 
 
 def best_as_json(
-    best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skipped: Sequence[str]
+    best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str]
 ) -> dict[str, object]:
     """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
-    targets = best.spec.strategy.targets if best else ()
+    targets = best.spec.strategy.target_names if best else ()
     return {
         "targets": {"names": targets, "error_is": best.spec.error_description} if best else None,
         "front": [
@@ -218,11 +220,11 @@ def best_as_json(
         ],
         "configurations_finished": best.num_complete if best else 0,
         "configurations_stopped": best.num_stopped if best else 0,
-        "different_chains_finished": best.different if best else 0,
+        "different_chains_finished": best.num_different_chains if best else 0,
         "ended_early": [
             {"chain": planned.title, "kind": outcome.status, "why": outcome.message} for planned, outcome in ended
         ],
-        "left_out": list(skipped),
+        "left_out": list(skip_reasons),
     }
 
 
@@ -231,7 +233,7 @@ def _table(summary: Summary, part: "Part", width: int) -> tuple[list[str], list[
     lines = [["network", "parameters", *summary.columns]]
     for row in summary.rows:
         cells = [_text(row.cells[part].get(column)) for column in summary.columns]
-        lines.append([row.name, format_count(row.parameters), *cells])
+        lines.append([row.name, format_count(row.num_parameters), *cells])
     if sum(max(len(line[k]) for line in lines) + 3 for k in range(len(lines[0]))) > width:
         lines = [list(line) for line in zip(*lines, strict=True)]
     return lines[0], lines[1:]

@@ -5,48 +5,48 @@ import time
 from ban_ray.population import Population, checkpoints, claims
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 LATE_WRITES_S = 10.0
-"""Workers of a stopped chain live on for about a second."""
+"""Age of a stopped chain at which its checkpoints are removed; its workers live on for about a second."""
 
 
-class StoppedChainCleanup(ChainListener):
+class StoppedChainCleanup(ChainCallback):
     """Releases the claims of stopped chains, and removes their checkpoints once nobody writes them any more.
 
     Args:
-        keep: whether the checkpoints are kept.
+        keep_checkpoints: whether the checkpoints are kept.
     """
 
-    def __init__(self, population: Population, *, keep: bool = False) -> None:
-        self._population, self._keep = population, keep
-        self._run_prefixes: dict[int, str] = {}
+    def __init__(self, population: Population, *, keep_checkpoints: bool = False) -> None:
+        self._population, self._keep_checkpoints = population, keep_checkpoints
+        self._job_id_prefixes: dict[int, str] = {}
         self._ended_early: list[tuple[float, PlannedChain, str]] = []
 
     def add_trial(self, planned: PlannedChain, trial: TrialSpec) -> None:
         """Remember how the claims of a chain's trial are named."""
-        self._run_prefixes[id(planned)] = trial.run_prefix
+        self._job_id_prefixes[id(planned)] = trial.job_id_prefix
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
-        run_prefix = self._run_prefixes.get(id(planned))
-        if run_prefix is not None and outcome.status in ("stopped", "saturated"):
-            if not self._keep:
-                self._ended_early.append((time.monotonic(), planned, run_prefix))
-            claims.release_runs(
-                self._population.storage, list(planned.chain.keys), lambda run: run.startswith(run_prefix)
+        job_id_prefix = self._job_id_prefixes.get(id(planned))
+        if job_id_prefix is not None and outcome.status in ("stopped", "saturated"):
+            if not self._keep_checkpoints:
+                self._ended_early.append((time.monotonic(), planned, job_id_prefix))
+            claims.release_held_by(
+                self._population.storage, list(planned.chain.keys), lambda holder: holder.startswith(job_id_prefix)
             )
-        self.sweep()
+        self.remove_checkpoints()
 
-    def sweep(self, min_age_s: float = LATE_WRITES_S) -> None:
+    def remove_checkpoints(self, min_age_s: float = LATE_WRITES_S) -> None:
         """Remove the checkpoints of chains that were stopped at least `min_age_s` seconds ago."""
         now = time.monotonic()
         due = [entry for entry in self._ended_early if now - entry[0] >= min_age_s]
         self._ended_early = [entry for entry in self._ended_early if entry not in due]
-        for _, planned, run_prefix in due:
+        for _, planned, job_id_prefix in due:
             for key in planned.chain.keys:
                 if key in self._population:
                     continue
                 _, record = claims.current(self._population.storage, key)
-                if record is None or record.get("released") is True or str(record.get("run")).startswith(run_prefix):
+                if record is None or record.get("released") is True or str(record.get("run")).startswith(job_id_prefix):
                     checkpoints.clear(self._population.storage, key)

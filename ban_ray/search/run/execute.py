@@ -14,14 +14,14 @@ from ban_ray.cluster import WorkerGroup, connect, disconnect
 from ban_ray.cluster.nodes import require_shared
 from ban_ray.errors import UserError
 from ban_ray.population import Population, claims, failures
-from ban_ray.runtime.messages import RunContext, TrialSpec
+from ban_ray.runtime.messages import ExecutionContext, TrialSpec
 from ban_ray.runtime.trial import JobRunner
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan.disk_space import check_disk_space
 from ban_ray.search.plan.plan import Plan
 from ban_ray.search.results.progress import progress_view
 from ban_ray.search.run.cleanup import StoppedChainCleanup
-from ban_ray.search.schedule.controller import ChainListener, SearchController
+from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.storage.identity import storage_id
 
@@ -30,9 +30,9 @@ from ban_ray.storage.identity import storage_id
 class SearchPaths:
     """Where a search works: the population's URL, its own folder for files, and its name."""
 
-    url: str
-    folder: Path
-    name: str
+    storage_url: str
+    search_folder: Path
+    search_name: str
 
 
 @dataclass(frozen=True)
@@ -41,21 +41,21 @@ class ExecutionResult:
 
     Attributes:
         chains: all chains, those of sampled configurations included.
-        failed: chains and the reasons of their failures.
-        trained: number of generations that were missing and are members now.
-        skipped: sentences about what a budget or a limit kept from being trained.
+        failures: chains and the reasons of their failures.
+        num_trained: number of generations that were missing and are members now.
+        skip_reasons: sentences about what a budget or a limit kept from being trained.
     """
 
     state: SearchState
     chains: tuple[PlannedChain, ...]
-    failed: list[tuple[PlannedChain, str]]
-    trained: int
-    skipped: tuple[str, ...]
+    failures: list[tuple[PlannedChain, str]]
+    num_trained: int
+    skip_reasons: tuple[str, ...]
 
 
 @dataclass
-class _MissingGenerations(ChainListener):
-    """The generations that were missing when their chain started; remembered failures are forgotten on request."""
+class _MissingGenerations(ChainCallback):
+    """Collects the generations that are missing when their chain starts; forgets their failures if asked to."""
 
     population: Population
     retry_failed: bool
@@ -89,29 +89,31 @@ def execute(
     spec, state = plan.spec, None
     if spec.is_sampled or not plan.open_chains:
         # What is finished is known without a cluster.
-        state = SearchState.open(spec, population, paths.folder, paths.name)
-        if state.proposals.num_from_population:
+        state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
+        if state.proposer.num_from_population:
             console.say(
-                f"{state.proposals.num_from_population} finished configurations of the population enter the study"
+                f"{state.proposer.num_from_population} finished configurations of the population enter the study"
             )
         if not state.queue.refill():
             console.say("Nothing to train: every generation is in the population.")
             return _result(spec, state)
-    execution = f"{paths.name}-{secrets.token_hex(4)}"
+    execution = f"{paths.search_name}-{secrets.token_hex(4)}"
     missing = _MissingGenerations(population, spec.options.retry_failed)
-    cleanup = StoppedChainCleanup(population, keep=spec.options.keep_unfinished)
+    cleanup = StoppedChainCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
     try:
-        with _connected(plan, paths, console) as (group, concurrent):
+        with _connected(plan, paths, console) as (group, max_concurrent_chains):
             if state is None:
-                state = SearchState.open(spec, population, paths.folder, paths.name)
-            run = _Run(plan, state, population, paths, execution, group, concurrent)
+                state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
+            run = _Execution(plan, state, population, paths, execution, group, max_concurrent_chains)
             controller = run.train(console, missing, cleanup, runner)
     finally:
         # The workers have ended with the connection.
-        claims.release_runs(population.storage, sorted(missing.keys), lambda run: run.startswith(f"{execution}-"))
-        cleanup.sweep(min_age_s=0)
-    state.tracker.interrupt()
-    shutil.rmtree(paths.folder / "ray", ignore_errors=True)
+        claims.release_held_by(
+            population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution}-")
+        )
+        cleanup.remove_checkpoints(min_age_s=0)
+    state.configuration_tracker.interrupt_open_trials()
+    shutil.rmtree(paths.search_folder / "ray", ignore_errors=True)
     return _result(spec, state, controller, missing.num_trained)
 
 
@@ -126,35 +128,35 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
         if not group.gpus_per_worker and (options.deterministic or not options.cuda_graph):
             option = "--deterministic" if options.deterministic else "--no-cuda-graph"
             raise UserError(f"{option} is for GPUs, and none are used here; on a CPU a seed always gives the same bits")
-        max_concurrent = group.max_concurrent(cluster)
-        concurrent = options.concurrent or max_concurrent
+        num_groups_that_fit = group.max_concurrent(cluster)
+        max_concurrent_chains = options.concurrent or num_groups_that_fit
         if cluster.started:
-            # Nothing makes room here; elsewhere groups that wait are what an autoscaler sees.
-            concurrent = min(concurrent, max_concurrent)
+            # This cluster does not grow; on another, worker groups that wait are what makes an autoscaler add nodes.
+            max_concurrent_chains = min(max_concurrent_chains, num_groups_that_fit)
         if plan.open_chains:
-            concurrent = min(concurrent, len(plan.open_chains))
-            check_disk_space(paths.url, plan, concurrent)
-        require_shared(paths.url)
+            max_concurrent_chains = min(max_concurrent_chains, len(plan.open_chains))
+            check_disk_space(paths.storage_url, plan, max_concurrent_chains)
+        require_shared(paths.storage_url)
         console.say(
-            f"Ray: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; {pluralised(concurrent, 'chain')} at once; "
+            f"Ray: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; {pluralised(max_concurrent_chains, 'chain')} at once; "
             f"dashboard {cluster.dashboard or 'off'} (token: ray get-auth-token)"
         )
-        yield group, concurrent
+        yield group, max_concurrent_chains
     finally:
         disconnect()
 
 
 @dataclass(frozen=True)
-class _Run:
+class _Execution:
     """A run of a search on a connected cluster."""
 
     plan: Plan
     state: SearchState
     population: Population
     paths: SearchPaths
-    execution: str
+    name: str
     group: WorkerGroup
-    concurrent: int
+    max_concurrent_chains: int
 
     def train(
         self,
@@ -168,12 +170,12 @@ class _Run:
         from ban_ray.search.run.prometheus import SearchMetrics
         from ban_ray.search.run.tune_run import run_trials
 
-        spec, state, ray_folder = self.plan.spec, self.state, self.paths.folder / "ray"
+        spec, state, ray_folder = self.plan.spec, self.state, self.paths.search_folder / "ray"
         # What Tune and Train keep is never read again: the population is the record of what is done.
         shutil.rmtree(ray_folder, ignore_errors=True)
-        context = make_context(spec, self.paths.url, self.population, self.execution)
-        view = progress_view(console, state.queue.chains, self._max_generations_to_train())
-        metrics = SearchMetrics(self.paths.name, self.population, self.plan.published)
+        context = make_context(spec, self.paths.storage_url, self.population, self.name)
+        view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
+        metrics = SearchMetrics(self.paths.search_name, self.population, self.plan.published_keys)
 
         def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
             trial = TrialSpec(
@@ -181,66 +183,66 @@ class _Run:
                 chain=planned.chain,
                 chain_number=number,
                 name=planned.slug,
-                ray_folder=f"{ray_folder}/{self.execution}",
+                ray_folder=f"{ray_folder}/{self.name}",
                 gpus_per_worker=self.group.gpus_per_worker,
-                may_grow=self.group.may_grow,
+                cluster_may_grow=self.group.cluster_may_grow,
             )
             cleanup.add_trial(planned, trial)
             return trial
 
-        listeners = (missing, state.tracker, view, metrics, cleanup)
-        controller = SearchController(state.queue, state.stopping, make_trial, listeners)
-        state.queue.start()
+        callbacks = (missing, state.configuration_tracker, view, metrics, cleanup)
+        controller = SearchController(state.queue, state.stopping_rule, make_trial, callbacks)
+        state.queue.start_time_budget()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
         with redirect_stdout(sys.stderr) if spec.options.as_json else nullcontext(), view:
             # A grid's open chains may all have been stopped earlier.
             if state.queue.refill():
                 run_trials(
                     controller,
-                    concurrent=self.concurrent,
+                    max_concurrent_chains=self.max_concurrent_chains,
                     folder=str(ray_folder),
-                    name=self.execution,
+                    name=self.name,
                     runner=runner,
                 )
-                controller.finish()
+                controller.complete_running_trials()
         return controller
 
     def _max_generations_to_train(self) -> int:
         """Generations that may be trained; an upper bound for a sampled search."""
         spec, state = self.plan.spec, self.state
         if not spec.is_sampled:
-            keys = {key for planned in state.queue.chains for key in planned.chain.keys}
+            keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
-        num_chains = len(state.queue.chains) + state.proposals.remaining * len(spec.seeds)
-        return num_chains * (spec.generations + 1)
+        num_chains = len(state.queue.waiting_chains) + state.proposer.num_remaining * len(spec.seeds)
+        return num_chains * (spec.num_born_again_generations + 1)
 
 
-def make_context(spec: SearchSpec, url: str, population: Population, execution: str) -> RunContext:
-    """What every worker shares: the options that `RunContext` has too, and facts of this execution."""
-    shared = RunContext.model_fields.keys() & type(spec.options).model_fields.keys()
+def make_context(spec: SearchSpec, storage_url: str, population: Population, execution: str) -> ExecutionContext:
+    """What every worker shares: the options that `ExecutionContext` has too, and facts of this execution."""
+    shared = ExecutionContext.model_fields.keys() & type(spec.options).model_fields.keys()
     facts = {
-        "storage": url,
+        "storage": storage_url,
         "storage_id": storage_id(population.storage),
         "source": spec.source,
         "execution": execution,
         "teacher_description": spec.teacher_description,
     }
-    return RunContext(**spec.options.model_dump(include=shared) | facts)
+    return ExecutionContext(**spec.options.model_dump(include=shared) | facts)
 
 
 def _result(
-    spec: SearchSpec, state: SearchState, controller: SearchController | None = None, trained: int = 0
+    spec: SearchSpec, state: SearchState, controller: SearchController | None = None, num_trained: int = 0
 ) -> ExecutionResult:
     interrupted: tuple[str, ...] = ()
-    if controller is not None and controller.interrupted:
+    if controller is not None and controller.interrupted_chains:
         interrupted = (
-            f"--time-budget is used up: {len(controller.interrupted)} chains were stopped in training and resume from "
-            "their newest checkpoint when the command is repeated",
+            f"--time-budget is used up: {len(controller.interrupted_chains)} chains were stopped in training and "
+            "resume from their newest checkpoint when the command is repeated",
         )
     return ExecutionResult(
         state=state,
-        chains=tuple(state.proposals.chains),
-        failed=[] if controller is None else controller.failed,
-        trained=trained,
-        skipped=(*spec.skipped, *state.proposals.skipped, *state.queue.skipped, *interrupted),
+        chains=tuple(state.proposer.chains),
+        failures=[] if controller is None else controller.failures,
+        num_trained=num_trained,
+        skip_reasons=(*spec.skip_reasons, *state.proposer.skip_reasons, *state.queue.skip_reasons, *interrupted),
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from ban_ray.population import Population
 from ban_ray.runtime.events import ChainEnded, EpochEnded, Event, Published, Reused, Waiting
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 PREFIX = "ban_ray"
@@ -21,18 +21,18 @@ GENERATIONS = "generations"
 population, waited for, failed."""
 
 
-class SearchMetrics(ChainListener):
+class SearchMetrics(ChainCallback):
     """Sets the gauges of a search.
 
     Args:
-        search: name of the search.
-        reused: keys of generations that were in the population when the search began.
+        search_name: name of the search.
+        initially_published_keys: keys of generations that were in the population when the search began.
     """
 
-    def __init__(self, search: str, population: Population, reused: Iterable[str]) -> None:
+    def __init__(self, search_name: str, population: Population, initially_published_keys: Iterable[str]) -> None:
         from ray.util.metrics import Gauge
 
-        self._search = search
+        self._search_name = search_name
         self._gauges = {
             name: Gauge(f"{PREFIX}_{name}", description=text, tag_keys=CHAIN_TAGS) for name, text in GAUGES.items()
         }
@@ -40,7 +40,7 @@ class SearchMetrics(ChainListener):
             f"{PREFIX}_{GENERATIONS}", description="Generations by state", tag_keys=("search", "state")
         )
         self._population = population
-        self._keys: dict[str, set[str]] = {"published": set(), "taken": set(reused)}
+        self._keys: dict[str, set[str]] = {"published": set(), "taken": set(initially_published_keys)}
         self._waiting: dict[str, str] = {}
         self._failed: dict[str, str] = {}
         self._held_out: dict[tuple[str, int], float] = {}
@@ -66,7 +66,7 @@ class SearchMetrics(ChainListener):
                 network = planned.chain.generations[event.generation].network
                 tags = {"chain": chain, "generation": str(event.generation), "network": network}
                 for name, value in self._values(planned, event).items():
-                    self._gauges[name].set(value, tags={"search": self._search, **tags})
+                    self._gauges[name].set(value, tags={"search": self._search_name, **tags})
         self._push()
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
@@ -106,4 +106,4 @@ class SearchMetrics(ChainListener):
         counts = {state: len(keys) for state, keys in self._keys.items()}
         counts |= {state: len(set(keys.values())) for state, keys in chains.items()}
         for state, count in counts.items():
-            self._generations.set(count, tags={"search": self._search, "state": state})
+            self._generations.set(count, tags={"search": self._search_name, "state": state})

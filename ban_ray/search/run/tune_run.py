@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.cluster.orphaned_groups import DRIVER, reap_orphans
-from ban_ray.runtime.broker import request_stop, start_broker, stop_all
+from ban_ray.runtime.broker import request_stop, start_broker, stop_jobs
 from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, JobRunner, run_trial
 from ban_ray.runtime.warm_group import abort_group
 from ban_ray.search.schedule.controller import SearchController
@@ -25,7 +25,7 @@ MAX_DRIVER_DEATHS = 3
 """Restarts of a trial whose driver process died."""
 
 STOP_GRACE_S = 12.0
-"""Time for chains to stop in order when the time budget is used up, before Tune ends their processes."""
+"""Seconds for chains to stop by themselves when the time budget is used up, before Tune ends their processes."""
 
 
 class ChainSearcher(Searcher):
@@ -60,13 +60,13 @@ class ChainScheduler(FIFOScheduler):
 
     Args:
         broker: the search's `JobBroker`.
-        concurrent: trials at once, each in a process that further trials reuse.
+        max_concurrent_chains: chains, and so trials, at once, each in a process that further trials reuse.
     """
 
-    def __init__(self, controller: SearchController, broker: Any, concurrent: int) -> None:
+    def __init__(self, controller: SearchController, broker: Any, max_concurrent_chains: int) -> None:
         super().__init__()
-        self._controller, self._broker, self._actors_to_keep = controller, broker, concurrent
-        self._is_out_of_time = False
+        self._controller, self._broker, self._actors_to_keep = controller, broker, max_concurrent_chains
+        self._has_requested_stops = False
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_add(tune_controller, trial)
@@ -78,7 +78,7 @@ class ChainScheduler(FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         job = self._controller.job_of(trial.trial_id)
         if job is None:
-            # Its process waits for the answer to this result, and ends the trial by it.
+            # Its process waits for the answer to this result, which ends the trial.
             return str(TrialScheduler.STOP)
         # The trial ends by itself when its workers have stopped, and they take the next chain.
         request_stop(self._broker, job)
@@ -86,20 +86,20 @@ class ChainScheduler(FIFOScheduler):
 
     def choose_trial_to_run(self, tune_controller: Any, **kwargs: Any) -> Any:
         """Called in every turn of Tune's loop."""
-        if self._controller.queue.out_of_time and not self._is_out_of_time:
-            self._is_out_of_time = True
-            for job in self._controller.jobs:
+        if self._controller.queue.is_out_of_time and not self._has_requested_stops:
+            self._has_requested_stops = True
+            for job in self._controller.running_jobs:
                 request_stop(self._broker, job)
         return super().choose_trial_to_run(tune_controller, **kwargs)
 
 
 def run_trials(
-    controller: SearchController, *, concurrent: int, folder: str, name: str, runner: JobRunner | None = None
+    controller: SearchController, *, max_concurrent_chains: int, folder: str, name: str, runner: JobRunner | None = None
 ) -> None:
     """Run every chain of a controller as one Tune trial, within the queue's time budget.
 
     Args:
-        concurrent: chains at once.
+        max_concurrent_chains: chains at once.
         folder: for Tune's own files.
         name: name of the run, on the dashboard, and of the broker.
         runner: stands in for the training of a chain's generations.
@@ -140,9 +140,9 @@ def run_trials(
             ChainDriver,
             tune_config=tune.TuneConfig(
                 search_alg=ChainSearcher(controller),
-                scheduler=ChainScheduler(controller, broker, concurrent),
+                scheduler=ChainScheduler(controller, broker, max_concurrent_chains),
                 num_samples=-1,
-                max_concurrent_trials=concurrent,
+                max_concurrent_trials=max_concurrent_chains,
                 time_budget_s=None if remaining_s is None else remaining_s + STOP_GRACE_S,
                 # A driver that has imported Ray takes the next chain, with its worker group.
                 reuse_actors=True,
@@ -160,9 +160,9 @@ def run_trials(
 
 @contextmanager
 def _stop_when_interrupted(controller: SearchController, broker: Any) -> Iterator[None]:
-    """Have the workers stop in order where the user interrupts; who does not is killed with the connection."""
+    """Ask the workers to stop when the user interrupts; those that do not are killed when Ray is disconnected."""
     try:
         yield
     except KeyboardInterrupt:
-        stop_all(broker, controller.jobs)
+        stop_jobs(broker, controller.running_jobs)
         raise

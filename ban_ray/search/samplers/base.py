@@ -16,13 +16,13 @@ class Sampler:
 
     Attributes:
         name: its name on the command line.
-        is_listing: whether it takes every configuration in order instead of sampling.
-        takes_conditional: whether it can sample spaces in which some parameters exist only under a condition.
+        is_exhaustive: whether it takes every configuration in order instead of sampling.
+        supports_conditional_parameters: whether it can sample parameters that exist only under a condition.
     """
 
     name: ClassVar[str]
-    is_listing: ClassVar[bool] = False
-    takes_conditional: ClassVar[bool] = True
+    is_exhaustive: ClassVar[bool] = False
+    supports_conditional_parameters: ClassVar[bool] = True
 
     @classmethod
     def optuna_sampler(cls, seed: int, num_samples: int) -> "BaseSampler":

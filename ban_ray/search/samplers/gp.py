@@ -13,7 +13,7 @@ class GaussianProcess(Sampler):
     """Models the targets over the whole space, so every parameter must exist everywhere."""
 
     name = "gp"
-    takes_conditional = False
+    supports_conditional_parameters = False
 
     @classmethod
     def optuna_sampler(cls, seed: int, num_samples: int) -> "BaseSampler":

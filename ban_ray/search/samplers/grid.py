@@ -8,4 +8,4 @@ class Grid(Sampler):
     """Takes every configuration once."""
 
     name = "grid"
-    is_listing = True
+    is_exhaustive = True

@@ -23,5 +23,5 @@ class NSGA2(Sampler):
 
     @classmethod
     def system_attrs(cls) -> dict[str, Any]:
-        # It sees members of its own generations alone.
+        # It takes parents only from trials that have such a generation.
         return {"NSGAIISampler:generation": 0}

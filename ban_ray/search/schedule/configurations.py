@@ -8,7 +8,7 @@ from optuna.trial import TrialState
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
-from ban_ray.search.schedule.controller import ChainListener
+from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.study import targets
@@ -27,11 +27,11 @@ class _ConfigurationState:
     outcomes: dict[str, list[str]] = field(default_factory=dict)
 
 
-class ConfigurationTracker(ChainListener):
+class ConfigurationTracker(ChainCallback):
     """Tells the study how configurations end, with the mean over their seeds.
 
     Args:
-        finished: ids of configurations that need no more training: complete, pruned or saturated.
+        finished_ids: ids of configurations that need no more training: complete, pruned or saturated.
 
     Attributes:
         ended_early: chains, stopped or saturated, that ended before their last generation.
@@ -42,21 +42,21 @@ class ConfigurationTracker(ChainListener):
         spec: SearchSpec,
         study: SearchStudy,
         population: Population,
-        finished: Collection[str],
-        stopping: StoppingRule,
+        finished_ids: Collection[str],
+        stopping_rule: StoppingRule,
     ) -> None:
-        self._spec, self._study, self._population, self._stopping = spec, study, population, stopping
+        self._spec, self._study, self._population, self._stopping_rule = spec, study, population, stopping_rule
         self._states: dict[str, _ConfigurationState] = {}
-        self._finished = set(finished)
+        self._finished_ids = set(finished_ids)
         self.ended_early: list[tuple[PlannedChain, ChainOutcome]] = []
 
-    def add(self, chains: tuple[PlannedChain, ...]) -> None:
+    def expect_chains(self, chains: tuple[PlannedChain, ...]) -> None:
         """Expect the chains of a configuration."""
         self._states[configuration_id(chains[0].configuration)] = _ConfigurationState(chains, list(chains))
 
     def is_finished(self, configuration: Configuration) -> bool:
         """Whether the configuration needs no more training: it is complete, pruned or saturated."""
-        return configuration_id(configuration) in self._finished
+        return configuration_id(configuration) in self._finished_ids
 
     def on_chain_start(self, planned: PlannedChain) -> None:
         state = self._states[configuration_id(planned.configuration)]
@@ -71,28 +71,28 @@ class ConfigurationTracker(ChainListener):
         if outcome.status in ("stopped", "saturated"):
             self.ended_early.append((planned, outcome))
         if not state.remaining and state.trial_number is not None:
-            self._close(state, state.trial_number)
+            self._close_trial(state, state.trial_number)
 
     def add_from_population(self, chains: Sequence[PlannedChain], values: Sequence[float]) -> None:
         """Add a complete trial to the study for a configuration that other searches have trained."""
         number = self._study.open_trial(chains[0].configuration)
         self._tell(chains, number, TrialState.COMPLETE, {FROM_POPULATION: True}, values)
 
-    def interrupt(self) -> None:
+    def interrupt_open_trials(self) -> None:
         """Close the trials that are still open: the search ends before these configurations do."""
         for state in self._states.values():
             if state.remaining and state.trial_number is not None:
-                self._study.interrupt(state.trial_number)
+                self._study.interrupt_trial(state.trial_number)
                 state.trial_number = None
 
-    def _close(self, state: _ConfigurationState, number: int) -> None:
+    def _close_trial(self, state: _ConfigurationState, number: int) -> None:
         configuration = state.chains[0].configuration
         if reasons := state.outcomes.get("failed"):
             self._study.tell(number, configuration, TrialState.FAIL, user_attrs={"reason": "; ".join(reasons)})
         elif reasons := state.outcomes.get("stopped"):
             self._tell(state.chains, number, TrialState.PRUNED, {"reason": reasons[0]})
         elif state.outcomes.get("interrupted"):
-            self._study.interrupt(number)
+            self._study.interrupt_trial(number)
         else:
             try:
                 values = targets.target_values(self._spec, self._population, state.chains)
@@ -113,9 +113,9 @@ class ConfigurationTracker(ChainListener):
         """Close the trial of a configuration that needs no more training."""
         configuration = chains[0].configuration
         user_attrs = {**user_attrs, **self._user_attrs(chains)}
-        errors = self._stopping.rung_errors(chains[0])
+        errors = self._stopping_rule.rung_errors(chains[0])
         self._study.tell(number, configuration, state, values=values, user_attrs=user_attrs, rung_errors=errors)
-        self._finished.add(configuration_id(configuration))
+        self._finished_ids.add(configuration_id(configuration))
 
     def _user_attrs(self, chains: Sequence[PlannedChain]) -> dict[str, object]:
         loaded = [targets.load_chain(self._population, planned) for planned in chains]

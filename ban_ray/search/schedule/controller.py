@@ -1,9 +1,9 @@
-"""The chains of a run: knows Tune's trials by their ids, and no Ray."""
+"""The controller of a search's chains; it knows Tune's trials by their ids and imports no Ray."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted, Waiting, from_record
+from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted, Waiting, event_from_result
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import StoppingRule
@@ -11,8 +11,8 @@ from ban_ray.search.schedule.outcome import DONE, ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
 
 
-class ChainListener:
-    """Follows the chains of a run; by default every method does nothing."""
+class ChainCallback:
+    """Called as the chains of a search start, send events and end; by default every method does nothing."""
 
     def on_chain_start(self, planned: PlannedChain) -> None:
         """A chain's trial starts."""
@@ -29,40 +29,40 @@ class SearchController:
 
     Args:
         make_trial: the trial of a chain, given its number within the run.
-        listeners: called in order.
+        callbacks: called in order.
 
     Attributes:
-        failed: chains and the reasons of their failures.
-        interrupted: chains that were running when the time budget was used up.
+        failures: chains and the reasons of their failures.
+        interrupted_chains: chains that were running when the time budget was used up.
     """
 
     def __init__(
         self,
         queue: ChainQueue,
-        stopping: StoppingRule,
+        stopping_rule: StoppingRule,
         make_trial: Callable[[PlannedChain, int], TrialSpec],
-        listeners: Sequence[ChainListener] = (),
+        callbacks: Sequence[ChainCallback] = (),
     ) -> None:
-        self.queue, self._stopping = queue, stopping
-        self._make_trial, self._listeners = make_trial, listeners
+        self.queue, self._stopping_rule = queue, stopping_rule
+        self._make_trial, self._callbacks = make_trial, callbacks
         self._running: dict[str, PlannedChain] = {}
         self._outcomes: dict[str, ChainOutcome] = {}
         self._cancelled: dict[str, list[PlannedChain]] = {}
         self._jobs: dict[str, TrainingStarted] = {}
         self._num_started = 0
-        self.failed: list[tuple[PlannedChain, str]] = []
-        self.interrupted: list[PlannedChain] = []
+        self.failures: list[tuple[PlannedChain, str]] = []
+        self.interrupted_chains: list[PlannedChain] = []
 
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
         """Start the next chain, as the configuration of Tune's trial; None if none can start now."""
-        planned = self.queue.next()
+        planned = self.queue.next_chain()
         if planned is None:
             return None
         self._running[trial_id] = planned
         self._num_started += 1
         trial = self._make_trial(planned, self._num_started)
-        for listener in self._listeners:
-            listener.on_chain_start(planned)
+        for callback in self._callbacks:
+            callback.on_chain_start(planned)
         return {"trial": trial.model_dump_json(exclude_defaults=True)}
 
     def on_result(self, trial_id: str, result: Mapping[str, Any]) -> bool:
@@ -71,7 +71,7 @@ class SearchController:
         Returns:
             Whether the trial's chain is to end.
         """
-        planned, event = self._running.get(trial_id), from_record(result)
+        planned, event = self._running.get(trial_id), event_from_result(result)
         if planned is None or event is None:
             return False
         if isinstance(event, Published):
@@ -85,14 +85,14 @@ class SearchController:
             return not isinstance(event, ChainEnded)
         if isinstance(event, TrainingStarted):
             # A chain that has waited for another one's generation may start late.
-            return self.queue.out_of_time
-        outcome = self._stopping.on_event(planned, event)
+            return self.queue.is_out_of_time
+        outcome = self._stopping_rule.on_event(planned, event)
         if outcome is not None:
             self._outcomes[trial_id] = outcome
             if outcome.status == "stopped":
                 self._cancelled[trial_id] = self.queue.cancel_configuration(planned)
-        for listener in self._listeners:
-            listener.on_event(planned, event)
+        for callback in self._callbacks:
+            callback.on_event(planned, event)
         return outcome is not None
 
     def job_of(self, trial_id: str) -> TrainingStarted | None:
@@ -100,7 +100,7 @@ class SearchController:
         return self._jobs.get(trial_id)
 
     @property
-    def jobs(self) -> list[TrainingStarted]:
+    def running_jobs(self) -> list[TrainingStarted]:
         """The jobs of all running trials."""
         return list(self._jobs.values())
 
@@ -113,18 +113,18 @@ class SearchController:
         outcome = self._outcomes.pop(trial_id, None) or self._outcome_of(last, error)
         self.queue.on_chain_end(planned)
         if outcome.status == "failed":
-            self.failed.append((planned, outcome.message))
+            self.failures.append((planned, outcome.message))
         if outcome.status == "interrupted":
-            self.interrupted.append(planned)
+            self.interrupted_chains.append(planned)
         for chain in (planned, *self._cancelled.pop(trial_id, ())):
-            for listener in self._listeners:
-                listener.on_chain_end(chain, outcome)
+            for callback in self._callbacks:
+                callback.on_chain_end(chain, outcome)
 
-    def finish(self) -> None:
+    def complete_running_trials(self) -> None:
         """End the trials that were running when the time budget was used up, of which Tune says nothing."""
         for trial_id in list(self._running):
             self.on_trial_complete(trial_id, {}, error=False)
-        self.queue.close()
+        self.queue.finish_if_out_of_time()
 
     def trial_name(self, trial_id: str) -> str:
         """A readable name for the dashboard and for folders."""
@@ -133,15 +133,15 @@ class SearchController:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Tune pickles its searcher; a copy has no chains, since the population is the record of what is done."""
-        return SearchController, (ChainQueue((), missing=_no_chains), StoppingRule(), _no_chains)
+        return SearchController, (ChainQueue((), count_missing=_no_chains), StoppingRule(), _no_chains)
 
     def _outcome_of(self, last: Mapping[str, Any], error: bool) -> ChainOutcome:
-        event = from_record(last)
+        event = event_from_result(last)
         if isinstance(event, ChainEnded) and event.status == "failed":
             return ChainOutcome("failed", event.message)
         if not error and isinstance(event, ChainEnded) and event.status == "done":
             return DONE
-        if self.queue.out_of_time:
+        if self.queue.is_out_of_time:
             return ChainOutcome("interrupted", "--time-budget was used up")
         return ChainOutcome("failed", "its trial ended without a result; Ray's logs have the reason")
 

@@ -1,4 +1,4 @@
-"""Early stopping of chains, decided from their events; knows no Ray."""
+"""Early stopping of chains, decided from their events; imports no Ray."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +10,7 @@ from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung, is_saturated, num_promoted, should_prune
 from ban_ray.specs.parameters import configuration_id
 
-ErrorEvent = EpochEnded | Published
+MetricEvent = EpochEnded | Published
 
 
 class StoppingRule:
@@ -49,7 +49,7 @@ class _RungResults:
     errors: dict[int, float] = field(default_factory=dict)
 
     @property
-    def targets(self) -> tuple[float, ...]:
+    def target_values(self) -> tuple[float, ...]:
         return (statistics.fmean(self.errors.values()), *self.size_targets)
 
 
@@ -73,7 +73,7 @@ class EarlyStopping(StoppingRule):
         patience: int,
         min_gain: float,
         size_targets: Callable[[PlannedChain], tuple[float, ...]],
-        member_events: Callable[[PlannedChain, int], Sequence[ErrorEvent]],
+        member_events: Callable[[PlannedChain, int], Sequence[MetricEvent]],
     ) -> None:
         self._patience, self._min_gain = patience, min_gain
         self._size_targets, self._member_events = size_targets, member_events
@@ -96,7 +96,7 @@ class EarlyStopping(StoppingRule):
             if was_recorded or not rungs or self._events_of(planned, event.generation + 1):
                 return None
             return self._decide(planned, rungs[-1]) if rungs[-1] is not None else None
-        rung = self._record(planned, event) if isinstance(event, ErrorEvent) else None
+        rung = self._record(planned, event) if isinstance(event, MetricEvent) else None
         return self._decide(planned, rung) if rung is not None else None
 
     def record_published(self, planned: PlannedChain) -> None:
@@ -115,7 +115,7 @@ class EarlyStopping(StoppingRule):
     def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
         identifier = configuration_id(planned.configuration)
         return {
-            rung.step: results[identifier].targets[0]
+            rung.step: results[identifier].target_values[0]
             for rung, results in sorted(self._rungs.items())
             if identifier in results
         }
@@ -124,10 +124,10 @@ class EarlyStopping(StoppingRule):
         results = self._rungs.get(rung, {}).get(configuration_id(planned.configuration))
         return results is not None and planned.seed in results.errors
 
-    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[ErrorEvent]:
+    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[MetricEvent]:
         return self._member_events(planned, number) if number < len(planned.chain.generations) else ()
 
-    def _record(self, planned: PlannedChain, event: ErrorEvent) -> Rung | None:
+    def _record(self, planned: PlannedChain, event: MetricEvent) -> Rung | None:
         """Record the error of an event.
 
         Returns:
@@ -163,13 +163,13 @@ class EarlyStopping(StoppingRule):
         # Chains that share this very generation, such as one teacher, do not differ here; nor do others among
         # themselves, such as equal chains, which count once.
         others = {
-            (frozenset(other.keys.items()), other.size_targets): other.targets
+            (frozenset(other.keys.items()), other.size_targets): other.target_values
             for other in results.values()
             if set(own.keys.values()).isdisjoint(other.keys.values())
         }
-        if should_prune(own.targets, list(others.values()), rung.fraction):
+        if should_prune(own.target_values, list(others.values()), rung.promoted_fraction):
             count = len(others) + 1
-            num_kept = num_promoted(count, rung.fraction)
+            num_kept = num_promoted(count, rung.promoted_fraction)
             best = f"among the best {num_kept}" if num_kept > 1 else "the best"
             outcome = ChainOutcome("stopped", f"not {best} of {count} configurations {rung}")
             self._stopped[identifier] = outcome

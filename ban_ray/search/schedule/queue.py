@@ -12,13 +12,13 @@ class ChainQueue:
 
     Args:
         propose: the chains of a further configuration; None when there is none.
-        missing: the number of a chain's generations that are not members yet.
+        count_missing: gives the number of a chain's generations that are not members yet.
         max_generations: generations that may be trained in all.
         time_budget_s: seconds from `start`.
 
     Attributes:
         is_exhausted: whether no further chain will start.
-        skipped: sentences about what a budget kept from being trained.
+        skip_reasons: sentences about what a budget kept from being trained.
     """
 
     def __init__(
@@ -26,22 +26,22 @@ class ChainQueue:
         chains: Iterable[PlannedChain],
         propose: Callable[[], Sequence[PlannedChain] | None] | None = None,
         *,
-        missing: Callable[[PlannedChain], int],
+        count_missing: Callable[[PlannedChain], int],
         max_generations: int | None = None,
         time_budget_s: float | None = None,
     ) -> None:
         self._waiting = list(chains)
-        self._propose, self._missing, self._max_generations = propose, missing, max_generations
-        self._budget_s = time_budget_s
+        self._propose, self._count_missing, self._max_generations = propose, count_missing, max_generations
+        self._time_budget_s = time_budget_s
         self._deadline: float | None = None
-        self._trained = 0
+        self._num_trained = 0
         self._running: dict[int, int] = {}
         self.is_exhausted = False
-        self.skipped: list[str] = []
+        self.skip_reasons: list[str] = []
 
-    def start(self) -> None:
+    def start_time_budget(self) -> None:
         """Start the time budget."""
-        self._deadline = None if self._budget_s is None else time.monotonic() + self._budget_s
+        self._deadline = None if self._time_budget_s is None else time.monotonic() + self._time_budget_s
 
     @property
     def remaining_s(self) -> float | None:
@@ -49,11 +49,11 @@ class ChainQueue:
         return None if self._deadline is None else max(1.0, self._deadline - time.monotonic())
 
     @property
-    def out_of_time(self) -> bool:
+    def is_out_of_time(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     @property
-    def chains(self) -> tuple[PlannedChain, ...]:
+    def waiting_chains(self) -> tuple[PlannedChain, ...]:
         """Known chains that have not started."""
         return tuple(self._waiting)
 
@@ -67,37 +67,37 @@ class ChainQueue:
             self._waiting = list(self._propose() or ())
         return bool(self._waiting)
 
-    def next(self) -> PlannedChain | None:
-        """The next chain to start; None if there is none now, and `finished` is set if there will be none."""
-        self.close()
+    def next_chain(self) -> PlannedChain | None:
+        """The next chain to start; None if there is none now, and `is_exhausted` is set if there will be none."""
+        self.finish_if_out_of_time()
         if self.is_exhausted or not self.refill():
             # Proposals do not wait for running chains, so an empty queue is final.
             self.is_exhausted = True
             return None
         num_missing = 0
         if self._max_generations is not None:
-            num_missing = self._missing(self._waiting[0])
-            remaining = self._max_generations - self._trained - sum(self._running.values())
+            num_missing = self._count_missing(self._waiting[0])
+            remaining = self._max_generations - self._num_trained - sum(self._running.values())
             if num_missing > remaining:
                 if not self._running:
                     self._finish(
                         f"--max-generations-trained {self._max_generations} leaves {remaining} and the next chain, "
                         f"{self._waiting[0].title}, needs {num_missing}"
                     )
-                # A chain that ends early returns the generations that it did not train.
+                # A running chain that ends early leaves its missing generations to others.
                 return None
         planned = self._waiting.pop(0)
         self._running[id(planned)] = num_missing
         return planned
 
-    def close(self) -> None:
-        """Note what was skipped if the time budget was too short."""
-        if self.out_of_time and not self.is_exhausted:
+    def finish_if_out_of_time(self) -> None:
+        """Start no further chain once the time budget is used up, and say which are skipped."""
+        if self.is_out_of_time and not self.is_exhausted:
             self._finish("--time-budget is used up")
 
     def on_generation_trained(self, planned: PlannedChain) -> None:
         """Count a generation that a running chain has trained and published."""
-        self._trained += 1
+        self._num_trained += 1
         self._running[id(planned)] = max(0, self._running[id(planned)] - 1)
 
     def on_chain_end(self, planned: PlannedChain) -> None:
@@ -116,4 +116,4 @@ class ChainQueue:
         count = len(self._waiting)
         waiting = f"{count} waiting {'chain' if count == 1 else 'chains'}"
         if count or more:
-            self.skipped.append(f"{reason}: {waiting}{more}")
+            self.skip_reasons.append(f"{reason}: {waiting}{more}")

@@ -12,7 +12,7 @@ from typing import Literal
 
 from ban_ray.evaluation.pareto import Point, non_dominated_ranks
 
-FIRST_RUNG_FRACTION, RUNG_FRACTION = 0.15, 0.5
+FIRST_RUNG_PROMOTED_FRACTION, PROMOTED_FRACTION = 0.15, 0.5
 """Fraction of the chains at a rung that are promoted: few at the first rung, which costs the least and separates
 networks, half at each later one. The usual quarter at each rung ended 0.13 points worse for a tenth fewer epochs on
 simulated curves of noise 0.3 (`python -m tests.benchmarks.samplers stopping`, 40 seeds)."""
@@ -28,9 +28,9 @@ class Rung:
     part: Literal["drop", "end"]
 
     @property
-    def fraction(self) -> float:
+    def promoted_fraction(self) -> float:
         """Fraction of the chains at this rung that are promoted."""
-        return FIRST_RUNG_FRACTION if self == FIRST_RUNG else RUNG_FRACTION
+        return FIRST_RUNG_PROMOTED_FRACTION if self == FIRST_RUNG else PROMOTED_FRACTION
 
     @property
     def step(self) -> int:
@@ -50,24 +50,24 @@ class Rung:
 FIRST_RUNG = Rung(0, "drop")
 
 
-def should_prune(candidate: Point, others: Sequence[Point], fraction: float) -> bool:
+def should_prune(candidate: Point, others: Sequence[Point], promoted_fraction: float) -> bool:
     """Whether a chain is not among the promoted fraction of those at its rung.
 
     Args:
         candidate: the chain's targets at the rung, all minimised.
         others: targets of the other chains; several targets are ranked by dominance.
-        fraction: fraction of the chains that the rung promotes.
+        promoted_fraction: fraction of the chains that the rung promotes.
     """
     count = len(others) + 1
     if count < MIN_CHAINS_AT_RUNG:
         return False
     own, *their = non_dominated_ranks([candidate, *others])
-    return sum(rank < own for rank in their) >= num_promoted(count, fraction)
+    return sum(rank < own for rank in their) >= num_promoted(count, promoted_fraction)
 
 
-def num_promoted(count: int, fraction: float) -> int:
+def num_promoted(count: int, promoted_fraction: float) -> int:
     """Number of chains at a rung that are promoted, ties apart."""
-    return ceil(fraction * count)
+    return ceil(promoted_fraction * count)
 
 
 def is_saturated(errors: Sequence[float], patience: int, min_gain: float) -> bool:

@@ -10,12 +10,12 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
+from ban_ray.search.schedule.chain_proposer import ChainProposer
 from ban_ray.search.schedule.configurations import ConfigurationTracker
-from ban_ray.search.schedule.early_stopping import EarlyStopping, ErrorEvent, StoppingRule
-from ban_ray.search.schedule.proposals import Proposals
+from ban_ray.search.schedule.early_stopping import EarlyStopping, MetricEvent, StoppingRule
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
-from ban_ray.search.study.configuration_source import configuration_source
+from ban_ray.search.study.configuration_source import make_configuration_source
 from ban_ray.search.study.distributions import distributions_of_list, distributions_of_parameters
 from ban_ray.search.study.study import SearchStudy, rung_errors
 
@@ -29,9 +29,9 @@ class SearchState:
     """
 
     study: SearchStudy
-    tracker: ConfigurationTracker
-    stopping: StoppingRule
-    proposals: Proposals
+    configuration_tracker: ConfigurationTracker
+    stopping_rule: StoppingRule
+    proposer: ChainProposer
     queue: ChainQueue
 
     @classmethod
@@ -40,30 +40,30 @@ class SearchState:
         strategy, scale = spec.strategy, spec.scale
         records.write_search(population.storage, spec, name)
         known = distributions_of_parameters(scale.parameters) or distributions_of_list(scale.configurations)
-        configurations = configuration_source(spec)
+        configuration_source = make_configuration_source(spec)
         study_file, study_name = folder / "study.journal", records.study_name(spec, name)
-        study = SearchStudy(study_file, study_name, known, configurations, strategy.targets)
+        study = SearchStudy(study_file, study_name, known, configuration_source, strategy.target_names)
         finished = targets.finished_configurations(spec, study, population)
-        stopping = _stopping_rule(spec, study, population, finished)
-        tracker = ConfigurationTracker(spec, study, population, finished, stopping)
-        proposals = Proposals(spec, population, name, configurations, tracker, stopping)
+        stopping_rule = _open_stopping_rule(spec, study, population, finished)
+        tracker = ConfigurationTracker(spec, study, population, finished, stopping_rule)
+        proposer = ChainProposer(spec, population, name, configuration_source, tracker, stopping_rule)
         open_chains: list[PlannedChain] = []
         if spec.is_sampled:
-            proposals.resume(study, finished)
+            proposer.resume(study, finished)
         else:
-            while chains := proposals.propose():
+            while chains := proposer.next_open_chains():
                 open_chains.extend(chains)
         queue = ChainQueue(
             open_chains,
-            proposals.propose if spec.is_sampled else None,
-            missing=lambda planned: sum(key not in population for key in planned.chain.keys),
+            proposer.next_open_chains if spec.is_sampled else None,
+            count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,
         )
-        return cls(study, tracker, stopping, proposals, queue)
+        return cls(study, tracker, stopping_rule, proposer, queue)
 
 
-def rung_events(population: Population, planned: PlannedChain, number: int) -> list[ErrorEvent]:
+def rung_events(population: Population, planned: PlannedChain, number: int) -> list[MetricEvent]:
     """The events that a member's training would have sent at the rungs; none where it is no member."""
     generation = planned.chain.generations[number]
     rung, epochs = generation.recipe.rung_epoch, generation.recipe.epochs
@@ -71,7 +71,7 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
         member = population.get(generation.key)
         if member is None:
             return []
-        events: list[ErrorEvent] = [
+        events: list[MetricEvent] = [
             EpochEnded(generation=number, key=member.key, epochs=epochs, rung_epoch=rung, values=record)
             for record in (population.history(member) if rung is not None else ())
             if record["epoch"] == rung
@@ -82,7 +82,7 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
     return [*events, Published(generation=number, key=member.key, epochs=epochs, values=member.metrics.model_dump())]
 
 
-def _stopping_rule(
+def _open_stopping_rule(
     spec: SearchSpec, study: SearchStudy, population: Population, finished: Mapping[str, FrozenTrial]
 ) -> StoppingRule:
     """The stopping rule, with the rung results of every configuration that this search has started before."""

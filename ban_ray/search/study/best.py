@@ -7,7 +7,7 @@ from optuna.trial import TrialState
 from ban_ray.evaluation.pareto import pareto_front
 from ban_ray.search.config.spec import SearchSpec, invalid_reason
 from ban_ray.search.config.strategy import ERROR_TARGET
-from ban_ray.search.plan.equal_chains import Keys, keys_of
+from ban_ray.search.plan.equal_chains import ConfigurationKeys, configuration_keys
 from ban_ray.search.study.study import SearchStudy
 from ban_ray.specs.parameters import Configuration
 
@@ -24,14 +24,14 @@ class BestConfigurations:
             only the first is listed. Empty if all configurations, the stopped ones included, make the same chain.
         num_complete: number of configurations that have values.
         num_stopped: number of configurations that were stopped before they had values.
-        different: number of different chains that the complete configurations make.
+        num_different_chains: number of different chains that the complete configurations make.
     """
 
     spec: SearchSpec
     best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
     num_complete: int
     num_stopped: int
-    different: int
+    num_different_chains: int
 
 
 def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None:
@@ -42,12 +42,12 @@ def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None
     # Optuna gives a pruned trial its last intermediate value.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])
-    if spec.strategy.targets == (ERROR_TARGET,):
+    if spec.strategy.target_names == (ERROR_TARGET,):
         # Ties are all best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
-    keys = {trial.number: keys_of(spec.chains_of(trial.params)) for trial in trials}
+    keys = {trial.number: configuration_keys(spec.chains_of(trial.params)) for trial in trials}
     compared = len(trials) == 1 or len(set(keys.values())) > 1
-    best: dict[Keys, tuple[str, Configuration, tuple[float, ...]]] = {}
+    best: dict[ConfigurationKeys, tuple[str, Configuration, tuple[float, ...]]] = {}
     for position in chosen if compared else ():
         trial = complete[position]
         row = spec.chains_of(trial.params)[0].position.row

@@ -41,18 +41,18 @@ class ConfigurationSource:
     """Proposes the configurations of a search and learns how they ended.
 
     Attributes:
-        rejected: number of rejected proposals by the reason.
+        rejection_counts: number of rejected proposals by the reason.
     """
 
     def __init__(self) -> None:
-        self.rejected: Counter[str] = Counter()
+        self.rejection_counts: Counter[str] = Counter()
 
     def ask(self, number: int) -> Configuration | None:
         """The search's configuration of this number, from 0; None where there is no further one."""
         raise NotImplementedError
 
     def tell_started(self, configuration: Configuration) -> None:
-        """A configuration runs that was not asked for."""
+        """Record that a configuration runs that `ask` has not returned."""
 
     def tell(
         self,
@@ -61,7 +61,7 @@ class ConfigurationSource:
         values: Sequence[float] | None = None,
         rung_errors: Mapping[int, float] | None = None,
     ) -> None:
-        """A configuration has ended, with its values if it is complete and its errors so far by step if pruned."""
+        """Record that a configuration has ended, with values if complete and its errors so far by step if pruned."""
 
 
 class ListedConfigurations(ConfigurationSource):
@@ -124,7 +124,7 @@ class SampledConfigurations(ConfigurationSource):
         return None
 
     def _fallbacks(self, configuration: Configuration, rng: random.Random) -> Iterator[Configuration]:
-        """First near a configuration, then further and further away, then anywhere."""
+        """Yield perturbations of a configuration, of one parameter first and then of more, and random ones at last."""
         for count in range(1, len(self._parameters)):
             for _ in range(MAX_PERTURBATIONS):
                 yield perturb(self._parameters, configuration, count, rng)
@@ -181,13 +181,13 @@ class SampledConfigurations(ConfigurationSource):
         if configuration_id(configuration) in self._accepted:
             return False
         if reason := self._invalid_reason(configuration):
-            self.rejected[reason] += 1
+            self.rejection_counts[reason] += 1
             return False
         self._accepted.add(configuration_id(configuration))
         return True
 
 
-def configuration_source(spec: SearchSpec) -> ConfigurationSource:
+def make_configuration_source(spec: SearchSpec) -> ConfigurationSource:
     """The configurations of a grid, or those of its sampler."""
     if not spec.is_sampled:
         configurations = {configuration_id(planned.configuration): planned.configuration for planned in spec.chains}
@@ -196,8 +196,8 @@ def configuration_source(spec: SearchSpec) -> ConfigurationSource:
         spec.scale.parameters,
         spec.strategy.sampler,
         identity=digest(search_identity(spec)),
-        num_samples=spec.strategy.samples or spec.scale.samples,
-        num_targets=len(spec.strategy.targets),
+        num_samples=spec.strategy.num_samples or spec.scale.samples,
+        num_targets=len(spec.strategy.target_names),
         invalid_reason=lambda configuration: invalid_reason(spec, configuration),
     )
 

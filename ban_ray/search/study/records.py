@@ -72,9 +72,9 @@ def resolve_name(storage: Storage, spec: SearchSpec, name: str | None) -> str:
 def study_name(spec: SearchSpec, name: str) -> str:
     """The Optuna study's name: one study holds the values of these generations, seeds and targets."""
     strategy = spec.strategy
-    parts = [name, f"{spec.generations} generations", f"seeds {','.join(map(str, spec.seeds))}"]
-    if strategy.targets != (ERROR_TARGET,) or strategy.select_by != "last":
-        parts.append(f"{','.join(strategy.targets)} of {strategy.select_by}")
+    parts = [name, f"{spec.num_born_again_generations} generations", f"seeds {','.join(map(str, spec.seeds))}"]
+    if strategy.target_names != (ERROR_TARGET,) or strategy.select_by != "last":
+        parts.append(f"{','.join(strategy.target_names)} of {strategy.select_by}")
     return ", ".join(parts)
 
 

@@ -1,4 +1,4 @@
-"""The Optuna study behind a search: one trial a configuration, told once."""
+"""The Optuna study of a search, with one trial for each configuration."""
 
 import os
 import warnings
@@ -26,7 +26,7 @@ class SearchStudy:
     """A persistent study in a file of its own, which ``optuna-dashboard FILE`` opens.
 
     Args:
-        configurations: the source of configurations, which learns each result too.
+        configuration_source: told each result too.
     """
 
     def __init__(
@@ -34,8 +34,8 @@ class SearchStudy:
         file: Path,
         name: str,
         distributions: Mapping[str, BaseDistribution],
-        configurations: ConfigurationSource,
-        targets: Sequence[str] = ("error",),
+        configuration_source: ConfigurationSource,
+        target_names: Sequence[str] = ("error",),
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -44,15 +44,15 @@ class SearchStudy:
         self._study = optuna.create_study(
             storage=self._storage,
             study_name=name,
-            directions=["minimize"] * len(targets),
+            directions=["minimize"] * len(target_names),
             load_if_exists=True,
             sampler=optuna.samplers.RandomSampler(),
         )
-        if len(targets) > 1 and not self._study.trials:
+        if len(target_names) > 1 and not self._study.trials:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-                self._study.set_metric_names(list(targets))
-        self._distributions, self._configurations = dict(distributions), configurations
+                self._study.set_metric_names(list(target_names))
+        self._distributions, self._configuration_source = dict(distributions), configuration_source
         # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
         for study in self._all_studies():
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -62,7 +62,7 @@ class SearchStudy:
         """Complete and pruned trials, by the id of their configuration."""
         return {configuration_id(trial.params): trial for trial in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
 
-    def unfinished_configurations(self, finished: Collection[str]) -> list[Configuration]:
+    def unfinished_configurations(self, finished_ids: Collection[str]) -> list[Configuration]:
         """Configurations that this search has started and not finished, in the order of their trials.
 
         Args:
@@ -72,7 +72,7 @@ class SearchStudy:
         started = {
             configuration_id(trial.params): trial.params for trial in trials if FROM_POPULATION not in trial.user_attrs
         }
-        return [configuration for identifier, configuration in started.items() if identifier not in finished]
+        return [configuration for identifier, configuration in started.items() if identifier not in finished_ids]
 
     def completed_in_other_studies(self) -> list[Configuration]:
         """Configurations of complete trials in the other studies of this file, such as a study of fewer seeds."""
@@ -101,7 +101,7 @@ class SearchStudy:
 
     def tell(
         self,
-        number: int,
+        trial_number: int,
         configuration: Configuration,
         state: TrialState,
         *,
@@ -111,7 +111,7 @@ class SearchStudy:
     ) -> None:
         """Close a configuration's trial: complete with its values, pruned with its errors so far, or failed."""
         user_attrs = dict(user_attrs or {})
-        trial = _running_trial(self._study, number)
+        trial = _running_trial(self._study, trial_number)
         if rung_errors and len(self._study.directions) > 1:
             # Optuna refuses intermediate values in a study of several targets.
             user_attrs[_RUNG_ERRORS] = {str(step): value for step, value in rung_errors.items()}
@@ -120,12 +120,12 @@ class SearchStudy:
                 trial.report(value, step)
         for name, attribute in user_attrs.items():
             trial.set_user_attr(name, attribute)
-        self._study.tell(number, values, state=state)
-        self._configurations.tell(configuration, state, values, rung_errors)
+        self._study.tell(trial_number, values, state=state)
+        self._configuration_source.tell(configuration, state, values, rung_errors)
 
-    def interrupt(self, number: int) -> None:
+    def interrupt_trial(self, trial_number: int) -> None:
         """Close a trial whose configuration will be run again later."""
-        _interrupt(self._study, number)
+        _interrupt(self._study, trial_number)
 
     def _all_studies(self) -> list[optuna.Study]:
         """The studies of this file."""

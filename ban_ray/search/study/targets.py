@@ -15,7 +15,7 @@ from ban_ray.evaluation import ensembles
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.population import Member, Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
-from ban_ray.search.config.strategy import ERROR_TARGET, PARAMETERS
+from ban_ray.search.config.strategy import ERROR_TARGET, PARAMETERS_TARGET
 from ban_ray.search.study.study import SATURATED, SearchStudy
 from ban_ray.specs import Generation
 
@@ -67,7 +67,7 @@ def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[f
     """The targets other than the error, summed over networks that are used together."""
     return tuple(
         float(sum(_size(spec, name, generation) for generation in generations))
-        for name in spec.strategy.targets
+        for name in spec.strategy.target_names
         if name != ERROR_TARGET
     )
 
@@ -106,8 +106,8 @@ def _chain_error(
 
 
 def _size(spec: SearchSpec, target: str, generation: Generation) -> int:
-    if target == PARAMETERS:
-        return spec.parameters_of(generation)
+    if target == PARAMETERS_TARGET:
+        return spec.num_parameters_of(generation)
     dataset, arguments = spec.dataset, json.dumps(generation.network_arguments, sort_keys=True)
     data = dataset.num_classes, dataset.in_channels, dataset.sample_shape
     return _multiply_accumulates(generation.network, arguments, *data)

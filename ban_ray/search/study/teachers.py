@@ -15,7 +15,7 @@ from ban_ray.tasks.catalog import metric_of
 
 
 def select_teachers(
-    population: Population, search: str, choice: TeacherChoice, task: Task, *, write: bool = True
+    population: Population, search_name: str, choice: TeacherChoice, task: Task, *, write: bool = True
 ) -> SelectedTeachers:
     """The teachers that this search selected before, else those that the choice selects from the population now.
 
@@ -25,7 +25,7 @@ def select_teachers(
     Raises:
         UserError: nothing fits, or what fits may have seen the held-out samples or is built by other code today.
     """
-    file = teacher_file(search)
+    file = teacher_file(search_name)
     try:
         recorded = json.loads(population.storage.read(file))
         return SelectedTeachers(tuple(recorded["keys"]), str(recorded["how"]))

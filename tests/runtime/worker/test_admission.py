@@ -26,7 +26,7 @@ def test_a_loss_that_is_not_finite_is_recorded_for_everyone(
     assert "\n" not in outcome.message
     assert is_free(population, chain.keys[0])
     batches = watch_batches(monkeypatch)
-    assert run_job(population, *chain.generations, execution="another", run="another") == outcome
+    assert run_job(population, *chain.generations, execution="another", job_id="another") == outcome
     assert not batches, "nobody trains into the same wall"
 
 

@@ -1,4 +1,4 @@
-"""Requests to stop: every worker stops at the same border, wherever each was."""
+"""Requests to stop: every worker stops at the same boundary, wherever each was."""
 
 import threading
 import time
@@ -9,71 +9,71 @@ import pytest
 from ban_ray.runtime.worker.stop_signal import JobStopped, StopSignal
 
 
-def test_one_worker_stops_at_its_next_border_and_only_in_the_job_that_was_named() -> None:
+def test_one_worker_stops_at_its_next_boundary_and_only_in_the_job_that_was_named() -> None:
     stop = StopSignal()
-    stop.begin("a")
-    stop.check()
-    stop.request("b")
-    stop.check()
-    stop.request("a")
+    stop.begin_job("a")
+    stop.raise_if_stopped()
+    stop.request_stop("b")
+    stop.raise_if_stopped()
+    stop.request_stop("a")
     with pytest.raises(JobStopped):
-        stop.check()
-    stop.end()
-    stop.begin("b")
+        stop.raise_if_stopped()
+    stop.end_job()
+    stop.begin_job("b")
     with pytest.raises(JobStopped):
-        stop.check()
-    stop.begin("c")
-    stop.check()
+        stop.raise_if_stopped()
+    stop.begin_job("c")
+    stop.raise_if_stopped()
 
 
 def test_a_job_that_has_ended_is_not_waited_for() -> None:
     agreed: list[int] = []
-    stop = StopSignal(lambda run, border: agreed.append(border) or border)  # type: ignore[func-returns-value]
-    stop.begin("a")
-    stop.check()
-    stop.end()
-    stop.request("a")
+    stop = StopSignal(lambda job_id, boundary: agreed.append(boundary) or boundary)  # type: ignore[func-returns-value]
+    stop.begin_job("a")
+    stop.raise_if_stopped()
+    stop.end_job()
+    stop.request_stop("a")
     assert agreed[0] > 10**9
 
 
 def test_a_second_request_changes_nothing() -> None:
     agreed: list[int] = []
-    stop = StopSignal(lambda run, border: agreed.append(border) or border)  # type: ignore[func-returns-value]
-    stop.begin("a")
-    stop.check()
-    stop.request("a")
+    stop = StopSignal(lambda job_id, boundary: agreed.append(boundary) or boundary)  # type: ignore[func-returns-value]
+    stop.begin_job("a")
+    stop.raise_if_stopped()
+    stop.request_stop("a")
     with pytest.raises(JobStopped):
-        stop.check()
-    stop.end()
-    stop.request("a")
+        stop.raise_if_stopped()
+    stop.end_job()
+    stop.request_stop("a")
     assert agreed == [1]
 
 
 class Group:
-    """Workers that meet in every step, as a collective call has them meet, and agree on borders as a mailbox does."""
+    """Workers that meet in every step, as in a collective call, and agree on boundaries as a mailbox does."""
 
     def __init__(self, workers: int) -> None:
         self.meeting = threading.Barrier(workers)
         self.telling = threading.Barrier(workers)
-        self.borders: list[int] = [0] * workers
+        self.boundaries: list[int] = [0] * workers
         self.steps: list[int] = [0] * workers
 
-    def agree(self, rank: int, border: int) -> int:
-        self.borders[rank] = border
+    def agree(self, rank: int, boundary: int) -> int:
+        self.boundaries[rank] = boundary
         self.telling.wait(10)
-        return max(self.borders)
+        return max(self.boundaries)
 
 
 def train(group: Group, rank: int, stop: StopSignal, pauses: Iterator[float]) -> None:
-    stop.begin("a")
+    stop.begin_job("a")
     try:
         while True:
-            stop.check()
+            stop.raise_if_stopped()
             time.sleep(next(pauses))
             group.meeting.wait(10)
             group.steps[rank] += 1
     except JobStopped:
-        stop.end()
+        stop.end_job()
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.01, 0.033, 0.05])
@@ -85,7 +85,7 @@ def test_workers_that_wait_for_each_other_stop_at_the_same_step(delay_s: float) 
         while True:
             yield seconds
 
-    signals = [StopSignal(lambda run, border, rank=rank: group.agree(rank, border)) for rank in range(2)]  # type: ignore[misc]
+    signals = [StopSignal(lambda job_id, boundary, rank=rank: group.agree(rank, boundary)) for rank in range(2)]  # type: ignore[misc]
     threads = [
         threading.Thread(target=train, args=(group, rank, signals[rank], pauses(seconds)))
         for rank, seconds in enumerate((0.001, 0.004))
@@ -93,7 +93,7 @@ def test_workers_that_wait_for_each_other_stop_at_the_same_step(delay_s: float) 
     for thread in threads:
         thread.start()
     time.sleep(0.05)
-    requests = [threading.Thread(target=signal.request, args=("a",)) for signal in signals]
+    requests = [threading.Thread(target=signal.request_stop, args=("a",)) for signal in signals]
     requests[0].start()
     time.sleep(delay_s)
     requests[1].start()

@@ -16,7 +16,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.plan import plan as plans
-from ban_ray.search.plan.near_misses import near_misses
+from ban_ray.search.plan.near_misses import describe_near_misses
 from ban_ray.search.results.render import summarise
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.search.study.records import resolve_name
@@ -88,11 +88,13 @@ def test_edited_code_is_another_network(module: str, edit: Edit, population: Pop
     members = train(population, chain(module))
     assert members[0].generation.network_version.startswith("source:")
     edit(("    return", "    # Two layers.\n    return"))
-    assert len(plans.make_plan(chain(module), population).published) == 2
+    assert len(plans.make_plan(chain(module), population).published_keys) == 2
     edit(("nn.ReLU", "nn.Tanh"))
     plan = plans.make_plan(chain(module), population)
-    assert not plan.published
-    assert near_misses(plan.missing, population) == ["2 members differ only in the network's version"]
+    assert not plan.published_keys
+    assert describe_near_misses(plan.missing_generations, population) == [
+        "2 members differ only in the network's version"
+    ]
     train(population, plan.spec)
     edit(("nn.Tanh", "nn.ReLU"))
     assert set(chain(module).chains[0].chain.keys) == {member.key for member in members}
@@ -120,7 +122,7 @@ def test_a_version_that_is_given_stands_for_the_code(
     assert plain.get("network_version", "") == version
     members = train(population, spec)
     edit(("nn.ReLU", "nn.Tanh"))
-    assert plans.make_plan(chain(module, network_version=version), population).published == {
+    assert plans.make_plan(chain(module, network_version=version), population).published_keys == {
         member.key for member in members
     }
     assert Member.from_bytes(members[0].to_bytes(), members[0].key) == members[0]
@@ -136,7 +138,7 @@ def test_a_member_that_does_not_fit_is_no_answer(module: str, edit: Edit, popula
         with pytest.raises(UserError, match=rf"network {module}:build is not the one .* --network-version") as caught:
             plans.make_plan(chain(module, network_version=version), population)
         assert "\n" not in str(caught.value)
-        assert not plans.make_plan(chain(module, network_version="3"), population).published
+        assert not plans.make_plan(chain(module, network_version="3"), population).published_keys
 
 
 def test_the_version_of_other_code_cannot_be_asked_for(module: str, edit: Edit) -> None:
@@ -151,7 +153,7 @@ def test_a_row_shows_its_members_parameters(module: str, edit: Edit, population:
     spec = chain(module, network_version="2")
     members = train(population, spec)
     edit(*WIDER)
-    assert summarise(spec, population, []).rows[0].parameters == members[0].parameters
+    assert summarise(spec, population, []).rows[0].num_parameters == members[0].parameters
 
 
 def test_code_that_is_edited_while_a_search_runs_is_not_trained(

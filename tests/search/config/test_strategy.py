@@ -76,11 +76,11 @@ def test_the_paper_protocol_allows_only_grids_without_stopping(
 
 
 def test_defaults() -> None:
-    assert strategy_of(GRID) == SearchStrategy(sampler="grid", samples=None, stopping=False)
+    assert strategy_of(GRID) == SearchStrategy(sampler="grid", num_samples=None, stopping=False)
     assert strategy_of(DENSE) == SearchStrategy(
-        sampler="tpe", samples=12, stopping=True, patience=2, max_parameters=75_000
+        sampler="tpe", num_samples=12, stopping=True, patience=2, max_parameters=75_000
     )
-    assert strategy_of(DENSE, minimise="parameters,error").targets == ("error", "parameters")
+    assert strategy_of(DENSE, minimise="parameters,error").target_names == ("error", "parameters")
     assert strategy_of(GRID, stopping=True, patience=3).patience == 3
     assert strategy_of(DENSE, sampler="grid", stopping=None).stopping is False
     assert "biased low" in strategy_of(DENSE, target="best").error_description(ERROR)
@@ -93,11 +93,11 @@ def test_durations() -> None:
 def test_a_further_sampler_that_lists_is_treated_as_a_grid(monkeypatch: pytest.MonkeyPatch) -> None:
     class Reversed(Sampler):
         name = "reversed"
-        is_listing = True
+        is_exhaustive = True
 
     monkeypatch.setitem(SAMPLERS, Reversed.name, Reversed)
     strategy = strategy_of(DENSE, sampler="reversed")
-    assert not strategy.is_sampled and not strategy.stopping and strategy.samples is None
+    assert not strategy.is_sampled and not strategy.stopping and strategy.num_samples is None
     assert not strategy_of(DENSE, "paper", sampler="reversed").stopping
     with pytest.raises(UserError, match="--samples 3 has no effect with --sampler reversed"):
         strategy_of(DENSE, sampler="reversed", samples=3)

@@ -43,17 +43,19 @@ def plan_of(tmp_path: Path, **options: Any) -> plans.Plan:
 
 
 def test_a_chains_generations_follow_each_other(tmp_path: Path, steps: list[StepConfig]) -> None:
-    cost_of_one = plans.estimate_cost(
+    cost_of_one = plans.estimate_plan_cost(
         plan_of(tmp_path, network="densenet-bc-10-4", seeds=(0,), epochs=2, generations=2), None
     )
     assert cost_of_one is not None
     # 300 images are 4 steps of 64 an epoch.
     assert cost_of_one.seconds == pytest.approx(3 * 2 * 4 * 0.1)
-    assert cost_of_one.wall_time(1) == cost_of_one.wall_time(2) == cost_of_one.seconds
-    cost_of_three = plans.estimate_cost(plan_of(tmp_path, network="densenet-bc-10-4", epochs=2, generations=2), None)
+    assert cost_of_one.wall_time_s(1) == cost_of_one.wall_time_s(2) == cost_of_one.seconds
+    cost_of_three = plans.estimate_plan_cost(
+        plan_of(tmp_path, network="densenet-bc-10-4", epochs=2, generations=2), None
+    )
     assert cost_of_three is not None
-    assert cost_of_three.wall_time(2) == pytest.approx(1.5 * cost_of_one.seconds)
-    assert cost_of_three.wall_time(99) == pytest.approx(cost_of_one.seconds)
+    assert cost_of_three.wall_time_s(2) == pytest.approx(1.5 * cost_of_one.seconds)
+    assert cost_of_three.wall_time_s(99) == pytest.approx(cost_of_one.seconds)
     assert cost_of_three.multiply_accumulates == 3 * 3 * 2 * 4 * 64 * 10
     assert len(steps) == 2, "a baseline's and a student's, remembered"
 
@@ -64,7 +66,7 @@ def test_too_little_memory_is_warned_of(
 ) -> None:
     """A step takes 1 GiB, and there are 1.5."""
     plan = plan_of(tmp_path, network="densenet-bc-10-4", seeds=(0, 1), generations=0)
-    estimated = plans.estimate_cost(plan, None)
+    estimated = plans.estimate_plan_cost(plan, None)
     assert estimated is not None
     plans.print_cost(estimated, plan, concurrent, Console(width=200))
     printed = capsys.readouterr().out
@@ -83,23 +85,23 @@ def test_another_host_measures_for_itself(
 ) -> None:
     """Homes are shared, and a process may see no GPU."""
     plan = plan_of(tmp_path, network="densenet-bc-10-4", seeds=(0,), generations=0)
-    plans.estimate_cost(plan, None)
+    plans.estimate_plan_cost(plan, None)
     monkeypatch.setattr("platform.node", lambda: "another")
-    plans.estimate_cost(plan, None)
+    plans.estimate_plan_cost(plan, None)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    plans.estimate_cost(plan, None)
+    plans.estimate_plan_cost(plan, None)
     assert len(steps) == 3
 
 
 def test_what_is_noted_by_another_version_is_measured_anew(tmp_path: Path, steps: list[StepConfig]) -> None:
     plan = plan_of(tmp_path, network="densenet-bc-10-4", seeds=(0,), generations=0)
-    plans.estimate_cost(plan, None)
+    plans.estimate_plan_cost(plan, None)
     (note,) = (tmp_path / "cache" / "steps").iterdir()
     for text in (json.dumps({"seconds": 1}), '{"sec', ""):
         note.write_text(text)
-        assert plans.estimate_cost(plan, None) is not None
+        assert plans.estimate_plan_cost(plan, None) is not None
     assert len(steps) == 4
-    plans.estimate_cost(plan, None)
+    plans.estimate_plan_cost(plan, None)
     assert len(steps) == 4
 
 
@@ -112,8 +114,8 @@ def test_a_network_of_the_users_is_measured_each_time(
     )
     monkeypatch.syspath_prepend(tmp_path)
     plan = plan_of(tmp_path, network="network_to_measure:build", seeds=(0,), generations=0)
-    plans.estimate_cost(plan, None)
-    plans.estimate_cost(plan, None)
+    plans.estimate_plan_cost(plan, None)
+    plans.estimate_plan_cost(plan, None)
     assert len(steps) == 2
 
 
@@ -131,7 +133,7 @@ def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[StepCo
     selected = select_teachers(population, "", TeacherChoice.parse(options.teacher), spec.context.task, write=False)
     assert selected.keys == (member.key,)
     plan = plans.make_plan(spec.with_teachers(selected), population)
-    estimated = plans.estimate_cost(plan, population)
+    estimated = plans.estimate_plan_cost(plan, population)
     assert estimated is not None
     assert steps[0].teachers == (("densenet-bc-10-4", "{}"),)
 

@@ -98,16 +98,16 @@ def test_a_plan_mentions_those_of_a_grid(search_here: Command, tmp_path: Path) -
     assert run.json["equal_chains"].endswith("where dropout has no effect; 2 chains are different.")
 
 
-@pytest.mark.parametrize("sampler", [name for name, sampler in SAMPLERS.items() if not sampler.is_listing])
+@pytest.mark.parametrize("sampler", [name for name, sampler in SAMPLERS.items() if not sampler.is_exhaustive])
 def test_the_best_of_equal_chains_is_one(tmp_path: Path, population: Population, sampler: str) -> None:
     spec = spec_of(tmp_path, 8, 16, sampler=sampler)
     state = open_state(population, spec)
     chains = train_proposals(population, state)
-    assert len(state.proposals.chains) == 6 * 2
+    assert len(state.proposer.chains) == 6 * 2
     assert len(chains) == 2 * 2, "two of the samples are trained, at two seeds, and all are told"
     best = find_best(spec, state.study)
     assert best is not None
-    assert (best.num_complete, best.different, len(best.best)) == (6, 2, 1)
+    assert (best.num_complete, best.num_different_chains, len(best.best)) == (6, 2, 1)
 
 
 def test_of_one_chain_alone_nothing_is_the_best(tmp_path: Path, population: Population) -> None:
@@ -120,7 +120,7 @@ def test_of_one_chain_alone_nothing_is_the_best(tmp_path: Path, population: Popu
     train_proposals(population, state)
     best = find_best(spec, state.study)
     assert best is not None
-    assert (best.num_complete, best.different, best.best) == (3, 1, ())
+    assert (best.num_complete, best.num_different_chains, best.best) == (3, 1, ())
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,14 @@ from tests.search.conftest import Trained
 def test_what_is_taken_is_told(trained: Trained) -> None:
     population, _ = trained
     deeper = resolve(SearchOptions(space="densenet_grid", epochs=1, generations=3, seeds=(0,)))
-    assert plans.reused_teachers(plans.make_plan(deeper, population)) == {"densenet-bc-16-8": 1, "densenet-bc-16-12": 1}
+    assert plans.count_reused_teachers(plans.make_plan(deeper, population)) == {
+        "densenet-bc-16-8": 1,
+        "densenet-bc-16-12": 1,
+    }
 
 
 def test_a_plan_is_json(trained: Trained) -> None:
     population, spec = trained
-    plan = json.loads(json.dumps(plans.as_json(plans.make_plan(spec, population), None, [])))
+    plan = json.loads(json.dumps(plans.plan_as_json(plans.make_plan(spec, population), None, [])))
     assert (plan["distinct_generations"], plan["to_train"], plan["already_there"]) == (12, 6, 6)
     assert [chain["keys"] for chain in plan["chains"]] == [list(planned.chain.keys) for planned in spec.chains]

@@ -28,7 +28,7 @@ def printed(
     def measured(config: StepConfig) -> StepMeasurement:
         return replace(STEP, seconds=bf16_s if config.precision == "bf16" else 0.2, device=device)
 
-    monkeypatch.setattr(slow_precision, "measured", measured)
+    monkeypatch.setattr(slow_precision, "measure_step_cached", measured)
     monkeypatch.setattr(slow_precision, "has_native_bf16", lambda: native)
     options = SearchOptions(space="chain", network="densenet-bc-10-4", seeds=(0,), generations=1)
     spec = resolve(options.model_copy(update={"precision": precision}))

@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from ban_ray.cli.params import Option, options_of, validated
 from ban_ray.population import Population
-from ban_ray.runtime.messages import RunContext
+from ban_ray.runtime.messages import ExecutionContext
 from ban_ray.search.config.options import EXECUTION, SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.run import execute
@@ -31,17 +31,17 @@ class WarmOptions(SearchOptions):
     warm_up: Annotated[bool, Option("Run a step before the first epoch.", EXECUTION)] = False
 
 
-class WarmContext(RunContext):
+class WarmContext(ExecutionContext):
     warm_up: bool = False
 
 
 def test_every_option_that_workers_read_is_copied(population: Population) -> None:
-    shared = SearchOptions.model_fields.keys() & RunContext.model_fields.keys()
+    shared = SearchOptions.model_fields.keys() & ExecutionContext.model_fields.keys()
     assert shared == {*SHARED, "storage"}
     spec = resolve(SearchOptions.model_validate({"space": "densenet_grid", "storage": "typed", **SHARED}))
     context = execute.make_context(spec, population.storage.url, population, "s-1")
     assert {name: getattr(context, name) for name in SHARED} == SHARED
-    assert all(RunContext.model_fields[name].default != value for name, value in SHARED.items())
+    assert all(ExecutionContext.model_fields[name].default != value for name, value in SHARED.items())
     assert context.storage == population.storage.url, "an absolute path or URL, not what was typed"
     assert context.storage_id == storage_id(population.storage)
     assert (context.source.name, context.execution) == ("digits", "s-1")
@@ -51,8 +51,8 @@ def test_every_option_that_workers_read_is_copied(population: Population) -> Non
 def test_a_further_option_reaches_the_workers_by_its_name(
     population: Population, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], warm_up: bool
 ) -> None:
-    monkeypatch.setattr(execute, "RunContext", WarmContext)
-    contexts: list[RunContext] = []
+    monkeypatch.setattr(execute, "ExecutionContext", WarmContext)
+    contexts: list[ExecutionContext] = []
 
     @cloup.command()
     @options_of(WarmOptions)

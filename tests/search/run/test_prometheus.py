@@ -49,7 +49,7 @@ def errors(error: float) -> dict[str, float]:
 def test_prometheus_reads_what_chains_report(
     connected: cluster.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metrics = SearchMetrics("mine", Population(open_storage(str(tmp_path))), reused=("x", "y", "z"))
+    metrics = SearchMetrics("mine", Population(open_storage(str(tmp_path))), initially_published_keys=("x", "y", "z"))
     planned = chains()
     epoch = {"epoch": 5, "held_out_error": 12.5, "images_per_second": 9}
     metrics.on_event(planned["a"], EpochEnded(generation=0, key="k0", epochs=9, values=epoch))

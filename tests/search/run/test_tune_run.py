@@ -18,7 +18,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.run.cleanup import StoppedChainCleanup
-from ban_ray.search.schedule.controller import ChainListener, SearchController
+from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
@@ -108,7 +108,7 @@ class StopTheSecond(StoppingRule):
         return STOPPED if [planned.slug] == self.chains[1:2] else None
 
 
-class Outcomes(ChainListener):
+class Outcomes(ChainCallback):
     """How and when each chain has ended, by its name."""
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ def make_controller(
     stopping: StoppingRule,
     population: Population,
     folder: Path,
-    listeners: Sequence[ChainListener],
+    callbacks: Sequence[ChainCallback],
     on_trial: Callable[[PlannedChain, TrialSpec], None] = lambda planned, trial: None,
 ) -> SearchController:
     def trial_of(planned: PlannedChain, number: int) -> TrialSpec:
@@ -148,8 +148,8 @@ def make_controller(
         on_trial(planned, trial)
         return trial
 
-    queue = ChainQueue(chains, missing=lambda planned: len(planned.chain.keys))
-    return SearchController(queue, stopping, trial_of, listeners)
+    queue = ChainQueue(chains, count_missing=lambda planned: len(planned.chain.keys))
+    return SearchController(queue, stopping, trial_of, callbacks)
 
 
 def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
@@ -163,7 +163,7 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
     planned = spec.chains[0]
     stopping, outcomes, cleanup = StopInTraining(), Outcomes(), StoppedChainCleanup(population)
     controller = make_controller([planned], stopping, population, tmp_path, [outcomes, cleanup], cleanup.add_trial)
-    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(controller, max_concurrent_chains=1, folder=str(tmp_path / "tune"), name=tmp_path.name)
     assert outcomes.status == {planned.slug: "stopped"}
     driver, worker = stopping.actors["ChainDriver"], stopping.actors["RayTrainWorker"]
     assert driver.name == tmp_path.name
@@ -190,7 +190,7 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
     while "RayTrainWorker" in living_actors():
         assert time.monotonic() - stopping.stopped_at < 20
         time.sleep(0.2)
-    cleanup.sweep(min_age_s=0)
+    cleanup.remove_checkpoints(min_age_s=0)
     assert not list(checkpoints.newest_first(population.storage, key))
 
 
@@ -204,7 +204,13 @@ def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(
     chains = [spec.chains_of(configuration)[0] for configuration in sizes]
     outcomes = Outcomes()
     controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=1, folder=str(tmp_path / "tune"), name=tmp_path.name, runner=Simulator(noise=0.3))
+    run_trials(
+        controller,
+        max_concurrent_chains=1,
+        folder=str(tmp_path / "tune"),
+        name=tmp_path.name,
+        runner=Simulator(noise=0.3),
+    )
     assert [outcomes.status[planned.slug] for planned in chains] == ["done", "stopped", "done", "done", "done"]
     drivers = [
         {population[key].provenance["process"] for key in planned.chain.keys if key in population} for planned in chains
@@ -225,7 +231,7 @@ def test_chains_share_worker_groups_and_give_the_same_bytes(
     assert len(chains) >= 6
     outcomes, before = Outcomes(), workers_ever_started()
     controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=2 // workers, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(controller, max_concurrent_chains=2 // workers, folder=str(tmp_path / "tune"), name=tmp_path.name)
     assert len(outcomes.status) == len(chains)
     assert set(outcomes.status.values()) == {"done", "stopped"}
     assert workers_ever_started() - before == 2
@@ -252,7 +258,7 @@ def test_a_chain_of_another_shape_has_a_group_of_its_own(
     outcomes, before = Outcomes(), workers_ever_started()
     chains = [one[0], two[0], two[1], one[1]]
     controller = make_controller(chains, StoppingRule(), population, tmp_path, [outcomes])
-    run_trials(controller, concurrent=2, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(controller, max_concurrent_chains=2, folder=str(tmp_path / "tune"), name=tmp_path.name)
     assert set(outcomes.status.values()) == {"done"}
     assert all(key in population for planned in chains for key in planned.chain.keys)
     # Which driver gets which chain depends on time.

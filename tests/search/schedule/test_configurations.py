@@ -24,29 +24,29 @@ def test_each_configuration_is_told_once_with_the_mean_over_its_seeds(population
         assert len(errors) == 2
         assert trial.value == pytest.approx(sum(error or 0 for error in errors) / 2)
     restarted = open_state(population, spec)
-    assert restarted.proposals.propose() is None, "the search has its samples"
-    assert len(restarted.proposals.chains) == 12
+    assert restarted.proposer.next_open_chains() is None, "the search has its samples"
+    assert len(restarted.proposer.chains) == 12
     assert len(study_trials(population)) == 6
 
 
 def test_stopped_is_pruned_for_good_and_saturated_complete(population: Population) -> None:
     spec = simulated_search(stopping=True, seeds=(0, 1))
     state = open_state(population, spec)
-    for planned in state.proposals.propose() or []:
-        state.tracker.on_chain_start(planned)
+    for planned in state.proposer.next_open_chains() or []:
+        state.configuration_tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        state.stopping.record_published(planned)
-        state.tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
-    for planned in state.proposals.propose() or []:
-        state.tracker.on_chain_start(planned)
+        state.stopping_rule.record_published(planned)
+        state.configuration_tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
+    for planned in state.proposer.next_open_chains() or []:
+        state.configuration_tracker.on_chain_start(planned)
         train(population, planned, until=1)
-        state.tracker.on_chain_end(planned, ChainOutcome("saturated", "no gain"))
+        state.configuration_tracker.on_chain_end(planned, ChainOutcome("saturated", "no gain"))
     pruned, complete = study_trials(population)
     assert (pruned.state.name, complete.state.name) == ("PRUNED", "COMPLETE")
     assert set(pruned.intermediate_values) == {0, 1}
     assert pruned.user_attrs["reason"] == "seed 0: behind"
     assert complete.user_attrs["saturated"] == ["seed 0: no gain", "seed 1: no gain"]
-    assert len(state.tracker.ended_early) == 4
+    assert len(state.configuration_tracker.ended_early) == 4
     best = find_best(spec, state.study)
     assert best is not None
     assert (best.num_complete, best.num_stopped) == (1, 1)
@@ -57,12 +57,12 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
 
 def test_a_failed_configuration_has_no_value(population: Population) -> None:
     state = open_state(population, simulated_search(seeds=(0, 1)))
-    first, second = state.proposals.propose() or []
+    first, second = state.proposer.next_open_chains() or []
     for planned in (first, second):
-        state.tracker.on_chain_start(planned)
+        state.configuration_tracker.on_chain_start(planned)
     train(population, first)
-    state.tracker.on_chain_end(first, DONE)
-    state.tracker.on_chain_end(second, ChainOutcome("failed", "the loss is not finite"))
+    state.configuration_tracker.on_chain_end(first, DONE)
+    state.configuration_tracker.on_chain_end(second, ChainOutcome("failed", "the loss is not finite"))
     (trial,) = study_trials(population)
     assert trial.state.name == "FAIL"
     assert trial.user_attrs["reason"] == "seed 1: the loss is not finite"

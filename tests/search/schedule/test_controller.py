@@ -7,20 +7,20 @@ from typing import Any
 
 import pytest
 
-from ban_ray.runtime.events import ChainEnded, Event, Published, Reused, Waiting, to_record
+from ban_ray.runtime.events import ChainEnded, Event, Published, Reused, Waiting, event_to_result
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.controller import ChainListener, SearchController
+from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.queue import ChainQueue
 from tests.helpers.chains import epoch_ended, number_of, plan_chain, published
 from tests.helpers.jobs import make_trial
 
-DONE = to_record(ChainEnded(status="done"))
+DONE = event_to_result(ChainEnded(status="done"))
 
 
-class Recorder(ChainListener):
+class Recorder(ChainCallback):
     """Writes down what it is told, by the chain's number."""
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ def trial_of(planned: PlannedChain, number: int) -> TrialSpec:
 def controller_of(
     chains: Sequence[PlannedChain], stopping: StoppingRule | None = None, **budgets: Any
 ) -> tuple[SearchController, Recorder]:
-    queue = ChainQueue(chains, missing=lambda _: 4, **budgets)
+    queue = ChainQueue(chains, count_missing=lambda _: 4, **budgets)
     recorder = Recorder()
     controller = SearchController(queue, stopping or StoppingRule(), trial_of, [recorder])
-    queue.start()
+    queue.start_time_budget()
     return controller, recorder
 
 
@@ -76,7 +76,7 @@ def test_a_trial_says_which_chain_it_trains() -> None:
     assert controller.trial_name("unknown") == "unknown"
 
 
-def test_listeners_hear_every_event_of_a_running_chain_and_of_no_other() -> None:
+def test_callbacks_get_every_event_of_a_running_chain_and_of_no_other() -> None:
     planned = plan_chain(0)
     controller, recorder = controller_of([planned])
     start(controller, "a")
@@ -87,8 +87,8 @@ def test_listeners_hear_every_event_of_a_running_chain_and_of_no_other() -> None
         published(planned, 1, 20.0),
     ]
     for event in events:
-        assert not controller.on_result("a", to_record(event))
-        assert not controller.on_result("unknown", to_record(event))
+        assert not controller.on_result("a", event_to_result(event))
+        assert not controller.on_result("unknown", event_to_result(event))
     assert not controller.on_result("a", {"time_total_s": 1.0}), "Tune's own results carry no event"
     assert recorder.events == [(0, event) for event in events]
 
@@ -98,8 +98,8 @@ def test_a_published_generation_is_taken_from_the_budget_and_a_reused_one_is_not
     chains = [plan_chain(0), plan_chain(1)]
     controller, _ = controller_of(chains, max_generations=budget)
     start(controller, "a")
-    controller.on_result("a", to_record(Reused(generation=0, key=chains[0].chain.keys[0])))
-    controller.on_result("a", to_record(published(chains[0], 1, 20.0)))
+    controller.on_result("a", event_to_result(Reused(generation=0, key=chains[0].chain.keys[0])))
+    controller.on_result("a", event_to_result(published(chains[0], 1, 20.0)))
     controller.on_trial_complete("a", DONE, error=False)
     has_next = controller.next_trial_config("b") is not None
     assert has_next == is_enough, "one was trained, and the next chain needs four"
@@ -109,20 +109,20 @@ def test_a_chain_that_is_stopped_takes_its_other_seeds_with_it() -> None:
     chains = [plan_chain(0), plan_chain(1), plan_chain(0, seed=1)]
     controller, recorder = controller_of(chains, StopAtPublication())
     start(controller, "a", "b")
-    assert controller.on_result("a", to_record(published(chains[0], 0, 20.0)))
+    assert controller.on_result("a", event_to_result(published(chains[0], 0, 20.0)))
     controller.on_trial_complete("a", {}, error=False)
     assert recorder.ended == [(0, "stopped"), (0, "stopped")]
     assert controller.next_trial_config("c") is None
-    assert controller.failed == []
+    assert controller.failures == []
 
 
 def test_a_chain_that_fails_is_told_with_its_message() -> None:
     controller, recorder = controller_of([plan_chain(0), plan_chain(1)])
     start(controller, "a", "b")
-    failure = to_record(ChainEnded(status="failed", key="k", message="its loss is not finite"))
+    failure = event_to_result(ChainEnded(status="failed", key="k", message="its loss is not finite"))
     controller.on_trial_complete("a", failure, error=False)
     controller.on_trial_complete("b", failure, error=True)
-    assert [message for _, message in controller.failed] == ["its loss is not finite"] * 2
+    assert [message for _, message in controller.failures] == ["its loss is not finite"] * 2
     assert recorder.ended == [(0, "failed"), (1, "failed")]
 
 
@@ -131,10 +131,10 @@ def test_a_trial_that_ends_without_a_result_has_failed(error: bool) -> None:
     planned = plan_chain(0)
     controller, recorder = controller_of([planned, plan_chain(1)])
     start(controller, "a", "b")
-    controller.on_trial_complete("a", to_record(published(planned, 0, 20.0)), error=error)
-    controller.finish()
+    controller.on_trial_complete("a", event_to_result(published(planned, 0, 20.0)), error=error)
+    controller.complete_running_trials()
     assert recorder.ended == [(0, "failed"), (1, "failed")]
-    assert all("without a result" in message for _, message in controller.failed)
+    assert all("without a result" in message for _, message in controller.failures)
 
 
 def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,11 +144,11 @@ def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.Monkey
     assert all(start(controller, "a", "b", "c"))
     controller.on_trial_complete("a", DONE, error=False)
     now += 6
-    controller.finish()
+    controller.complete_running_trials()
     assert recorder.ended == [(0, "done"), (1, "interrupted"), (2, "interrupted")]
-    assert len(controller.interrupted) == 2
-    assert controller.failed == []
-    assert controller.queue.skipped == ["--time-budget is used up: 1 waiting chain"]
+    assert len(controller.interrupted_chains) == 2
+    assert controller.failures == []
+    assert controller.queue.skip_reasons == ["--time-budget is used up: 1 waiting chain"]
 
 
 def test_a_pickled_copy_has_no_chains() -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ban_ray.runtime.events import ChainEnded, Event, Waiting
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.early_stopping import EarlyStopping, ErrorEvent
+from ban_ray.search.schedule.early_stopping import EarlyStopping, MetricEvent
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung
 from tests.helpers.chains import epoch_ended, number_of, plan_chain, published, reused
@@ -17,7 +17,7 @@ MemberErrors = Mapping[str, tuple[float | None, float]]
 def make_rule(
     members: MemberErrors | None = None, sizes: Mapping[int, float] | None = None, patience: int = 2
 ) -> EarlyStopping:
-    def member_events(planned: PlannedChain, number: int) -> Sequence[ErrorEvent]:
+    def member_events(planned: PlannedChain, number: int) -> Sequence[MetricEvent]:
         if members is None or (key := planned.chain.keys[number]) not in members:
             return []
         at_rung, at_end = members[key]
@@ -84,7 +84,7 @@ def test_only_the_rungs_epoch_is_compared() -> None:
 
 def test_the_first_rung_keeps_fewer_than_the_others() -> None:
     rungs = [Rung(number, part) for number in range(3) for part in ("drop", "end")]
-    assert [rung.fraction for rung in rungs] == [0.15, 0.5, 0.5, 0.5, 0.5, 0.5]
+    assert [rung.promoted_fraction for rung in rungs] == [0.15, 0.5, 0.5, 0.5, 0.5, 0.5]
     rule = make_rule()
     for number in range(4):
         planned = plan_chain(number)

@@ -32,27 +32,27 @@ def test_rungs_are_in_the_order_of_a_chain() -> None:
 
 def test_the_better_part_is_promoted() -> None:
     others = [(10.0,), (11.0,), (12.0,)]
-    assert not should_prune((9.0,), others, fraction=0.5)
-    assert not should_prune((10.5,), others, fraction=0.5), "second of four"
-    assert should_prune((11.5,), others, fraction=0.5), "third of four"
-    assert should_prune((10.5,), others, fraction=0.25), "of four the best quarter is one"
-    assert not should_prune((9.0,), others, fraction=0.25)
+    assert not should_prune((9.0,), others, promoted_fraction=0.5)
+    assert not should_prune((10.5,), others, promoted_fraction=0.5), "second of four"
+    assert should_prune((11.5,), others, promoted_fraction=0.5), "third of four"
+    assert should_prune((10.5,), others, promoted_fraction=0.25), "of four the best quarter is one"
+    assert not should_prune((9.0,), others, promoted_fraction=0.25)
 
 
 def test_nothing_is_pruned_among_few_or_equals() -> None:
-    assert not should_prune((99.0,), [(1.0,)], fraction=0.25)
-    assert should_prune((99.0,), [(1.0,), (2.0,)], fraction=0.25)
-    assert not should_prune((10.0,), [(10.0,)] * 20, fraction=0.25)
-    assert not should_prune((10.0,), [(10.0,)] * 20 + [(9.0,)] * 5, fraction=0.25), "a fifth is better"
+    assert not should_prune((99.0,), [(1.0,)], promoted_fraction=0.25)
+    assert should_prune((99.0,), [(1.0,), (2.0,)], promoted_fraction=0.25)
+    assert not should_prune((10.0,), [(10.0,)] * 20, promoted_fraction=0.25)
+    assert not should_prune((10.0,), [(10.0,)] * 20 + [(9.0,)] * 5, promoted_fraction=0.25), "a fifth is better"
 
 
 def test_several_targets_are_ranked_by_dominance() -> None:
     points = [(10.0, 5.0), (11.0, 4.0), (12.0, 3.0), (12.0, 5.0), (13.0, 6.0), (12.0, 5.0)]
-    assert not should_prune((50.0, 1.0), points, fraction=0.25), (
+    assert not should_prune((50.0, 1.0), points, promoted_fraction=0.25), (
         "the smallest of all is on the front, whatever its error"
     )
-    assert should_prune((14.0, 7.0), points, fraction=0.5)
-    assert not should_prune((12.0, 5.0), points, fraction=0.5), "three of seven are on a better front"
+    assert should_prune((14.0, 7.0), points, promoted_fraction=0.5)
+    assert not should_prune((12.0, 5.0), points, promoted_fraction=0.5), "three of seven are on a better front"
 
 
 def test_densenet_80_80_keeps_its_third_generation() -> None:

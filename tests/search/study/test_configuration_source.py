@@ -82,7 +82,7 @@ def test_rejected_proposals_are_counted_by_their_reason() -> None:
     )
     proposals = propose(source, 30)
     assert {configuration["n"] for configuration in proposals} == {0, 1}
-    assert source.rejected["too many"] > 0
+    assert source.rejection_counts["too many"] > 0
 
 
 def test_results_from_elsewhere_are_not_proposed_and_guide() -> None:

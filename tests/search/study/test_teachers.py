@@ -83,7 +83,7 @@ def test_generation_0_learns_from_the_chosen_and_says_so(own_copy: Trained) -> N
     assert str(first.objective) == "ban+l"
     assert taught.chains[0].position.columns[0] == "student"
     plan = plans.make_plan(taught, population)
-    assert not plan.published
+    assert not plan.published_keys
     train_job(population, (first,), teacher_description=teachers.description)
     member = population[first.key]
     assert member.provenance["teacher_chosen"] == teachers.description

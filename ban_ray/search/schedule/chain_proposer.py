@@ -17,13 +17,13 @@ from ban_ray.search.study.configuration_source import ConfigurationSource
 from ban_ray.search.study.study import FROM_POPULATION, SearchStudy, rung_errors
 from ban_ray.specs.parameters import Configuration, configuration_id, continuous, grid
 
-MAX_ENUMERATED = 1000
+MAX_LISTED_CONFIGURATIONS = 1000
 """Configurations up to which a space is looked up in the population as a whole. Of a larger space, only the
 configurations that searches of this storage have recorded are."""
 
 
-class Proposals:
-    """Hands out the chains of one configuration after another until the search has all.
+class ChainProposer:
+    """Proposes the chains of one configuration after another until the search has all.
 
     Attributes:
         chains: chains of every configuration of the search, those from the population included.
@@ -35,12 +35,12 @@ class Proposals:
         spec: SearchSpec,
         population: Population,
         name: str,
-        configurations: ConfigurationSource,
-        tracker: ConfigurationTracker,
-        stopping: StoppingRule,
+        configuration_source: ConfigurationSource,
+        configuration_tracker: ConfigurationTracker,
+        stopping_rule: StoppingRule,
     ) -> None:
         self._spec, self._population, self._name = spec, population, name
-        self._configurations, self._tracker, self._stopping = configurations, tracker, stopping
+        self._source, self._tracker, self._stopping_rule = configuration_source, configuration_tracker, stopping_rule
         self._pending: list[Configuration] = []
         self._num_configurations = 0
         self._is_exhausted = False
@@ -57,7 +57,7 @@ class Proposals:
             self._add(trial.params)
             # Optuna gives a pruned trial its last intermediate value.
             values = trial.values if trial.state == TrialState.COMPLETE else None
-            self._configurations.tell(trial.params, trial.state, values, rung_errors(trial))
+            self._source.tell(trial.params, trial.state, values, rung_errors(trial))
             self._num_configurations += FROM_POPULATION not in trial.user_attrs
         self._add_from_population()
         candidates = (*study.unfinished_configurations(finished), *study.completed_in_other_studies())
@@ -65,30 +65,30 @@ class Proposals:
         self._pending = [c for c in pending.values() if not self._tracker.is_finished(c) and self._is_valid(c)]
 
     @property
-    def skipped(self) -> list[str]:
+    def skip_reasons(self) -> list[str]:
         """Sentences about proposals that were passed over, and about samples that could not be made."""
-        rejected = self._configurations.rejected.items()
-        sentences = [f"{count} proposals were passed over: {reason}" for reason, count in rejected]
+        rejections = self._source.rejection_counts.items()
+        sentences = [f"{count} proposals were passed over: {reason}" for reason, count in rejections]
         if self._is_exhausted:
             sentences.append(
                 f"the space has no further configuration: {self._num_configurations} of "
-                f"{self._spec.strategy.samples} samples were made"
+                f"{self._spec.strategy.num_samples} samples were made"
             )
         return sentences
 
     @property
-    def remaining(self) -> int:
+    def num_remaining(self) -> int:
         """Number of configurations that are still to be sampled."""
-        return max(0, (self._spec.strategy.samples or 0) - self._num_configurations)
+        return max(0, (self._spec.strategy.num_samples or 0) - self._num_configurations)
 
-    def propose(self) -> list[PlannedChain] | None:
+    def next_open_chains(self) -> list[PlannedChain] | None:
         """The chains to train of the next configuration that has any; None if there is no such configuration."""
-        while not self._spec.is_sampled or self.remaining:
+        while not self._spec.is_sampled or self.num_remaining:
             configuration = self._pending.pop(0) if self._pending else None
             if configuration is not None:
-                self._configurations.tell_started(configuration)
+                self._source.tell_started(configuration)
             else:
-                configuration = self._configurations.ask(self._num_configurations)
+                configuration = self._source.ask(self._num_configurations)
             if configuration is None:
                 self._is_exhausted = self._spec.is_sampled
                 return None
@@ -103,7 +103,7 @@ class Proposals:
         for planned in self._add(configuration):
             records.write_chain(self._population.storage, planned, self._name)
             if targets.is_chain_complete(self._population, planned):
-                self._stopping.record_published(planned)
+                self._stopping_rule.record_published(planned)
                 self._tracker.on_chain_end(planned, DONE)
             elif not self._tracker.is_finished(configuration):
                 open_chains.append(planned)
@@ -111,7 +111,7 @@ class Proposals:
 
     def _add(self, configuration: Configuration) -> tuple[PlannedChain, ...]:
         chains = self._spec.chains_of(configuration)
-        self._tracker.add(chains)
+        self._tracker.expect_chains(chains)
         self.chains.extend(chains)
         return chains
 
@@ -132,7 +132,7 @@ class Proposals:
                 continue
             self._add(configuration)
             for planned in chains:
-                self._stopping.record_published(planned)
+                self._stopping_rule.record_published(planned)
             self._tracker.add_from_population(chains, values)
             self.num_from_population += 1
 
@@ -140,8 +140,8 @@ class Proposals:
         """Configurations that may have been trained: all of a small space, else those that searches have recorded."""
         parameters = self._spec.scale.parameters
         if not continuous(parameters):
-            listed = list(itertools.islice(grid(parameters), MAX_ENUMERATED + 1))
-            if len(listed) <= MAX_ENUMERATED:
+            listed = list(itertools.islice(grid(parameters), MAX_LISTED_CONFIGURATIONS + 1))
+            if len(listed) <= MAX_LISTED_CONFIGURATIONS:
                 return listed
         return records.recorded_configurations(self._population.storage, parameters)
 

@@ -10,7 +10,15 @@ import torch
 
 from ban_ray.networks.modules.layers import NormConv
 from ban_ray.population import Member, Population, checkpoints, claims, open_storage
-from ban_ray.runtime.events import EpochEnded, Event, GenerationEvent, Published, Reused, from_record, to_record
+from ban_ray.runtime.events import (
+    EpochEnded,
+    Event,
+    GenerationEvent,
+    Published,
+    Reused,
+    event_from_result,
+    event_to_result,
+)
 from ban_ray.runtime.messages import JobResult
 from ban_ray.specs import Chain, Generation, Objective, Task
 from ban_ray.tasks.image_data import ImageData
@@ -68,7 +76,7 @@ def test_every_generation_is_published(finished: tuple[Population, Chain, list[E
         assert isinstance(own[-1], Published)
         assert own[-1].values["test_error"] == population[key].metrics.test_error
     assert [event.generation for event in reports if isinstance(event, GenerationEvent)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
-    assert [from_record(to_record(event)) for event in reports] == reports
+    assert [event_from_result(event_to_result(event)) for event in reports] == reports
 
 
 def test_weights_are_published_in_their_own_shapes(
@@ -103,7 +111,8 @@ def test_asking_again_trains_nothing(
     batches = watch_batches(monkeypatch)
     reports: list[Event] = []
     assert (
-        run_job(population, *chain.generations, report=reports.append, run="other", execution="other").status == "done"
+        run_job(population, *chain.generations, report=reports.append, job_id="other", execution="other").status
+        == "done"
     )
     assert reports == [
         Reused(generation=number, key=key, values=population[key].metrics.model_dump())
@@ -130,7 +139,7 @@ def test_the_same_order_elsewhere_gives_the_same_bytes(
 ) -> None:
     first, chain, _ = finished
     torch.manual_seed(123)
-    assert run_job(population, *chain.generations, run="another", execution="another").status == "done"
+    assert run_job(population, *chain.generations, job_id="another", execution="another").status == "done"
     for key in chain.keys:
         assert stored_bytes(population, key) == stored_bytes(first, key)
 
@@ -205,13 +214,13 @@ def test_interrupted_and_resumed_gives_the_same_bytes(
             raise Stop
 
     with pytest.raises(Stop):
-        run_job(population, *chain.generations, report=interrupt, run="first")
+        run_job(population, *chain.generations, report=interrupt, job_id="first")
     key = chain.keys[number]
     assert key not in population
     assert next(checkpoints.newest_first(population.storage, key))[0] == stop_at[1]
     asked = watch_teachers(monkeypatch)
     reports: list[Event] = []
-    assert run_job(population, *chain.generations, report=reports.append, run="second").status == "done"
+    assert run_job(population, *chain.generations, report=reports.append, job_id="second").status == "done"
     epochs = [event.epoch for event in reports if isinstance(event, EpochEnded) and event.key == key]
     assert epochs == list(range(stop_at[1] + 1, 4)), "goes on where it stopped"
     assert asked, "a resumed student still has its teacher"
@@ -233,12 +242,12 @@ def test_a_damaged_checkpoint_costs_an_epoch_and_no_bit(population: Population, 
             raise Stop
 
     with pytest.raises(Stop):
-        run_job(population, *chain.generations, report=interrupt, run="first")
+        run_job(population, *chain.generations, report=interrupt, job_id="first")
     (key,) = chain.keys
     newest = sorted(Path(population.storage.url).glob(f"unfinished/{key}/*/*.pt"))[-1]
     newest.write_bytes(newest.read_bytes()[:-1000])
     reports: list[Event] = []
-    assert run_job(population, *chain.generations, report=reports.append, run="second").status == "done"
+    assert run_job(population, *chain.generations, report=reports.append, job_id="second").status == "done"
     assert [event.epoch for event in reports if isinstance(event, EpochEnded)] == [3, 4]
     assert stored_bytes(population, key) == stored_bytes(undisturbed, key)
 

@@ -1,4 +1,4 @@
-"""The generations of a training job, trained one after the other by each worker of a group."""
+"""The trainer of jobs in each worker of a group: the generations of a job, one after the other."""
 
 import gc
 import logging
@@ -16,7 +16,7 @@ from ban_ray.runtime.events import EpochEnded, EventReporter, Published, Reused
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker.admission import Admission, admit
 from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
-from ban_ray.runtime.worker.failures import classify_error, is_full_disk, is_lost_peer
+from ban_ray.runtime.worker.error_classification import classify_error, is_full_disk, is_lost_peer
 from ban_ray.runtime.worker.publishing import publish_trained
 from ban_ray.runtime.worker.stop_signal import JobStopped, StopSignal
 from ban_ray.runtime.worker.teacher_cache import teacher_output_cache
@@ -40,22 +40,22 @@ class JobTrainer:
 
     Args:
         report: called on every worker with an event after each epoch, each publication and each reused member.
-        stop: asked at each border between two steps.
+        stop_signal: asked at each boundary between two steps.
     """
 
     device: torch.device
     report: EventReporter
-    stop: StopSignal = field(default_factory=StopSignal)
+    stop_signal: StopSignal = field(default_factory=StopSignal)
     _loaded: tuple[Task, Source, TaskData] | None = None
 
     def train(self, job: TrainingJob) -> JobResult:
         """Train each generation of a job, or reuse it from the population."""
         torch.set_num_threads(job.context.cpus_per_worker)
         population = Population(find_storage(job.context.storage, patience_s=PATIENCE_S))
-        self.stop.begin(job.run)
+        self.stop_signal.begin_job(job.job_id)
         try:
             for number, generation in enumerate(job.generations, job.first):
-                self.stop.check()
+                self.stop_signal.raise_if_stopped()
                 result = self._train_generation(population, number, generation, job)
                 if result is not None:
                     return result
@@ -63,7 +63,7 @@ class JobTrainer:
         except JobStopped:
             return JobResult(status="stopped")
         finally:
-            self.stop.end()
+            self.stop_signal.end_job()
             # What one network leaves behind is not needed by the next.
             gc.collect()
             if self.device.type == "cuda":
@@ -84,14 +84,14 @@ class JobTrainer:
                 admission = Admission(action="failed", message=classify_error(error, generation)[1])
         admission = cast(Admission, distributed.broadcast(admission))
         if admission.action == "reused":
-            self.report(_reused(population, number, generation) if distributed.rank() == 0 else None)
+            self.report(_reused_event(population, number, generation) if distributed.rank() == 0 else None)
             return None
         if admission.action != "train":
             return JobResult(status=admission.action, key=generation.key, message=admission.message)
         try:
-            data = self._load(generation.task, job.context.source)
+            data = self._load_data(generation.task, job.context.source)
             with teacher_output_cache(population, generation, admission, data, job, self.device) as cached_outputs:
-                with AsyncCheckpointer(population.storage, generation.key, job.run) as checkpointer:
+                with AsyncCheckpointer(population.storage, generation.key, job.job_id) as checkpointer:
                     trained = train(
                         generation,
                         _build_teacher(admission.teachers, data, self.device),
@@ -100,8 +100,8 @@ class JobTrainer:
                         table=cached_outputs,
                         options=job.context,
                         state=from_bytes(admission.checkpoint) if admission.checkpoint else None,
-                        after_epoch=_after_epoch(checkpointer, number, generation, self.report),
-                        before_step=self.stop.check,
+                        after_epoch=_make_after_epoch(checkpointer, number, generation, self.report),
+                        before_step=self.stop_signal.raise_if_stopped,
                     )
                 if distributed.rank() == 0:
                     member = publish_trained(population, generation, number, trained, data, admission, job, self.device)
@@ -145,7 +145,7 @@ class JobTrainer:
                     claim.release()
         return None
 
-    def _load(self, task: Task, source: Source) -> TaskData:
+    def _load_data(self, task: Task, source: Source) -> TaskData:
         """The data of a task on the device; those of the last one are kept."""
         if self._loaded is None or self._loaded[:2] != (task, source):
             self._loaded = None
@@ -159,12 +159,12 @@ def train_generations(job: TrainingJob, device: torch.device, report: EventRepor
     return JobTrainer(device, report).train(job)
 
 
-def _reused(population: Population, number: int, generation: Generation) -> Reused:
+def _reused_event(population: Population, number: int, generation: Generation) -> Reused:
     metrics = population[generation.key].metrics
     return Reused(generation=number, key=generation.key, values=metrics.model_dump())
 
 
-def _after_epoch(
+def _make_after_epoch(
     checkpointer: AsyncCheckpointer, number: int, generation: Generation, report: EventReporter
 ) -> Callable[[State], None]:
     recipe = generation.recipe
