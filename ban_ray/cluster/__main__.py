@@ -45,10 +45,10 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
         sys.exit(1)
     try:
         statuses = nodes.probe_nodes(url)
-        ports = _metrics_ports()
+        ports, dashboard = _metrics_ports(), connected.wait_for_dashboard()
     finally:
         cluster.disconnect()
-    findings = _of_nodes(statuses) + _of_cluster(connected)
+    findings = _of_nodes(statuses) + _of_cluster(connected, dashboard)
     console.table(
         ("node", "CPUs", "GPUs", "metrics", "versions", "storage"),
         [
@@ -64,12 +64,12 @@ def doctor(address: str | None, storage: str, as_json: bool) -> None:
         ],
         text=("node", "metrics", "versions", "storage"),
     )
-    console.say(f"dashboard {connected.dashboard or 'off'} (token: ray get-auth-token)")
+    console.say(f"dashboard {dashboard or 'off'} (token: ray get-auth-token)")
     for finding in findings or ["nothing stands in a search's way"]:
         console.say(finding)
     if as_json:
         result = {"nodes": [asdict(node) for node in statuses], "findings": findings}
-        click.echo(json.dumps({**result, "dashboard": connected.dashboard, "metrics": ports}))
+        click.echo(json.dumps({**result, "dashboard": dashboard, "metrics": ports}))
     sys.exit(1 if findings else 0)
 
 
@@ -82,13 +82,13 @@ def _of_nodes(nodes: list[NodeStatus]) -> list[str]:
     return findings
 
 
-def _of_cluster(connected: Cluster) -> list[str]:
+def _of_cluster(connected: Cluster, dashboard: str) -> list[str]:
     findings = []
     try:
         WorkerGroup.for_cluster(connected, Recipe(), 1, None).max_concurrent(connected)
     except UserError as error:
         findings.append(str(error))
-    if not connected.dashboard:
+    if not dashboard:
         findings.append(
             "the dashboard is off: CPUs and GPUs of workers whose search was killed stay taken "
             "(start the head with --include-dashboard=true)"

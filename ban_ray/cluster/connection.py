@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ban_ray.cluster.capacity import NodeShape, capacity
-from ban_ray.cluster.ray_internals import loopback_only
+from ban_ray.cluster.ray_internals import helpers_in_background, loopback_only
 from ban_ray.errors import ClusterLost, UserError
 
 CONNECT_TIMEOUT_S = 10
@@ -45,13 +45,13 @@ class Cluster:
 
     Attributes:
         nodes: by shape, those that its autoscaler may add included.
-        dashboard: its address, empty where there is none.
         started: whether this process started it.
+        wait_for_dashboard: returns the dashboard's address when it is up, empty where there is none.
     """
 
     nodes: tuple[NodeShape, ...]
-    dashboard: str
     started: bool
+    wait_for_dashboard: Callable[[], str] = lambda: ""
 
     @property
     def cpus(self) -> float:
@@ -95,9 +95,9 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
         logging.getLogger(name).setLevel(logging.CRITICAL)
     environment = {"working_dir": str(Path(working_dir).absolute())} if working_dir is not None else None
 
-    def init() -> Any:
-        with loopback_only(), _signals_preserved():
-            return ray.init(
+    def init() -> Callable[[], str | None]:
+        with loopback_only(), _signals_preserved(), helpers_in_background() as wait_for_dashboard:
+            context = ray.init(
                 address=address or "local",
                 namespace=namespace,
                 log_to_driver=False,
@@ -106,9 +106,10 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
                 configure_logging=True,
                 runtime_env=environment,
             )
+        return (lambda: str(context.dashboard_url or "")) if address else wait_for_dashboard
 
     try:
-        context = init() if address else _started(init)
+        wait_for_dashboard = init() if address else _started(init)
     except AuthenticationError as error:
         raise UserError(
             f"--address {address or 'local'!r} asks for a token and this machine has none or another: "
@@ -121,8 +122,12 @@ def connect(address: str | None, namespace: str, working_dir: str | None = None)
         if address is None:
             raise
         raise UserError(f"--address {address!r}: no Ray cluster answers ({reason})") from error
-    url = context.dashboard_url
-    return Cluster(nodes=capacity(), dashboard=f"http://{url}" if url else "", started=address is None)
+
+    def dashboard() -> str:
+        url = wait_for_dashboard()
+        return f"http://{url}" if url else ""
+
+    return Cluster(capacity(), started=address is None, wait_for_dashboard=dashboard)
 
 
 def disconnect() -> None:

@@ -5,7 +5,10 @@ Ray reads its environment when it is imported, so each function imports what it 
 
 import asyncio
 import os
+import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
@@ -167,3 +170,52 @@ def loopback_only() -> Iterator[None]:
     finally:
         del os.environ[constants.ENABLE_RAY_CLUSTERS_ENV_VAR]
         constants.ENABLE_RAY_CLUSTER = enabled
+
+
+@contextmanager
+def helpers_in_background() -> Iterator[Callable[[], str | None]]:
+    """Have a cluster that is started meanwhile take its first tasks before its helpers are up, which takes 3 s.
+
+    The dashboard is not waited for. It, the autoscaler's monitor and the monitor of logs leave the processors to the
+    processes that training waits for.
+
+    Yields:
+        A function that waits for the dashboard and returns its ``HOST:PORT``, or None if it did not start.
+    """
+    from ray._private import ray_constants as constants
+    from ray._private import services
+    from ray._private.node import Node
+
+    helpers = {
+        constants.PROCESS_TYPE_DASHBOARD,
+        constants.PROCESS_TYPE_LOG_MONITOR,
+        constants.PROCESS_TYPE_MONITOR,
+    }
+    dashboard: Future[str | None] = Future()
+    start_process, start_api_server = services.start_ray_process, Node.start_api_server
+    nice = shutil.which("nice")
+
+    def start_helper(command: list[str], process_type: str, *arguments: Any, **options: Any) -> Any:
+        prefix = [nice, "-n", "10"] if nice and process_type in helpers else []
+        return start_process([*prefix, *command], process_type, *arguments, **options)
+
+    def start_dashboard(node: Any, **options: Any) -> None:
+        try:
+            start_api_server(node, **options)
+            dashboard.set_result(node.webui_url)
+        except Exception:  # noqa: BLE001
+            # A search does without; Ray's log has the reason.
+            dashboard.set_result(None)
+        # The system ends a process of Ray's with the thread that has started it.
+        threading.Event().wait()
+
+    def start_in_thread(node: Any, **options: Any) -> None:
+        threading.Thread(
+            target=start_dashboard, args=(node,), kwargs=options, name="Ray dashboard", daemon=True
+        ).start()
+
+    services.start_ray_process, Node.start_api_server = start_helper, start_in_thread
+    try:
+        yield dashboard.result
+    finally:
+        services.start_ray_process, Node.start_api_server = start_process, start_api_server

@@ -11,6 +11,8 @@ from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, 
 from ban_ray.runtime.messages import TrainingJob
 
 if TYPE_CHECKING:
+    import torch
+
     from ban_ray.runtime.worker import StopSignal
 
 REPORT_EVERY_S = 1.0
@@ -24,19 +26,11 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     Args:
         config: ``"broker_name"``, ``"mailbox_name"``, and ``"gpus"`` of the worker.
     """
-    from ray.train.torch import get_device
-    from torch.cuda import set_device
-
     from ban_ray.runtime.worker import JobTrainer, StopSignal
     from ban_ray.training import distributed
-    from ban_ray.training.precision import limit_memory
 
     mailbox = MailboxClient(config["broker_name"], config["mailbox_name"])
-    device = get_device()
-    if device.type == "cuda":
-        # With one worker nobody else does it.
-        set_device(device)
-        limit_memory(config["gpus"], device)
+    device = _take_device(config["gpus"])
     rank, workers = distributed.rank(), distributed.world_size()
 
     def agree_on_last_boundary(job_id: str, boundary: int) -> int:
@@ -63,6 +57,23 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         if rank == 0:
             sender.send_in_order("set_result", result.model_dump_json())
         number += 1
+
+
+def _take_device(gpus: float) -> "torch.device":
+    """The device that Ray gave this worker, which becomes torch's default, with this worker's part of its memory."""
+    import torch
+
+    if not gpus:
+        # Ray Train would answer the same, and import another second of modules.
+        return torch.device("cpu")
+    from ray.train.torch import get_device
+
+    from ban_ray.training.precision import limit_memory
+
+    device: torch.device = get_device()
+    torch.cuda.set_device(device)
+    limit_memory(gpus, device)
+    return device
 
 
 class _OrderedSender:

@@ -17,7 +17,8 @@ import pytest
 import ray
 from optuna.trial import TrialState, create_trial
 from ray import train, tune
-from ray._private import ray_constants
+from ray._private import ray_constants, services
+from ray._private.node import Node
 from ray.train.torch import TorchTrainer
 from ray.train.v2._internal.execution.callback import ControllerCallback, WorkerGroupCallback
 from ray.train.v2._internal.execution.checkpoint.sync_actor import SynchronizationActor
@@ -186,6 +187,16 @@ def test_where_ray_has_no_clusters_it_is_on_the_loopback_interface(monkeypatch: 
     monkeypatch.setenv(ray_constants.ENABLE_RAY_CLUSTERS_ENV_VAR, "1")
     with loopback_only():
         assert ray.util.get_node_ip_address() == before, "the user has decided"
+
+
+def test_helpers_are_started_by_functions_that_can_be_replaced() -> None:
+    assert parameters(services.start_ray_process)[:2] == ["command", "process_type"]
+    assert "start_ray_process(" in inspect.getsource(services.start_api_server)
+    assert "self.start_api_server(" in inspect.getsource(Node.start_head_processes)
+    assert parameters(Node.start_api_server) == ["self", "include_dashboard", "raise_on_failure"]
+    assert isinstance(Node.webui_url, property)
+    names = ("DASHBOARD", "LOG_MONITOR", "MONITOR")
+    assert [getattr(ray_constants, f"PROCESS_TYPE_{name}") for name in names] == ["dashboard", "log_monitor", "monitor"]
 
 
 class TestOptuna:

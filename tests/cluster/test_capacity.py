@@ -37,7 +37,7 @@ def test_nodes_that_are_not_there_yet_count(connected: cluster.Cluster) -> None:
     assert there == tuple(sorted((here, NodeShape(8, 1, 3)), key=lambda node: node.cpus)), (
         "this node is one of its group"
     )
-    grown = cluster.Cluster(there, dashboard="", started=False)
+    grown = cluster.Cluster(there, started=False)
     group = cluster.WorkerGroup.for_cluster(grown, Recipe(), 1, None)
     assert group.gpus_per_worker == 1
     assert group.max_concurrent(grown) == 3

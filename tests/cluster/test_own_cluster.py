@@ -92,3 +92,45 @@ def test_it_is_on_loopback_alone_and_outlives_the_terminal_until_the_tidy_end(tm
     assert (tmp_path / "file").read_text() == "answered", "Ray was still there"
     assert addresses
     assert addresses <= LOOPBACK
+
+
+HELPERS = """
+import os, urllib.error, urllib.request
+from pathlib import Path
+from ban_ray import cluster
+
+connected = cluster.connect(None, namespace="test")
+try:
+    import ray
+
+    assert ray.get(ray.remote(num_cpus=0)(lambda: 1).remote()) == 1
+    address = connected.wait_for_dashboard()
+    try:
+        urllib.request.urlopen(address, timeout=60)
+    except urllib.error.HTTPError as error:
+        assert error.code in (401, 403), error
+    for file in Path("/proc/self/task").glob("*/children"):
+        for child in map(int, file.read_text().split()):
+            command = Path(f"/proc/{child}/cmdline").read_text().replace(chr(0), " ")
+            print(os.getpriority(os.PRIO_PROCESS, child), command)
+finally:
+    cluster.disconnect()
+"""
+
+
+def test_helpers_leave_the_processors_to_what_is_waited_for(tmp_path: Path, environment: dict[str, str]) -> None:
+    """The dashboard comes later and answers; it and the monitors run at a lower priority than the rest of Ray."""
+    done = subprocess.run(
+        [sys.executable, "-c", HELPERS], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=180
+    )
+    assert not done.returncode, done.stderr
+    for name, lower in (
+        ("dashboard.py", True),
+        ("log_monitor.py", True),
+        ("monitor.py", True),
+        ("gcs_server", False),
+        ("raylet", False),
+    ):
+        priorities = [line.split()[0] for line in done.stdout.splitlines() if f"/{name}" in line.split(" --")[0]]
+        assert priorities, f"{name} in {done.stdout}"
+        assert all((int(priority) > 0) == lower for priority in priorities), name

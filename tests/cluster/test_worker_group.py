@@ -7,9 +7,9 @@ from ban_ray.cluster.capacity import NodeShape
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
 
-LAPTOP = Cluster((NodeShape(2),), dashboard="", started=True)
-SERVER = Cluster((NodeShape(64, 8),), dashboard="", started=False)
-SMALL = Cluster((NodeShape(0), NodeShape(1, 0, 2), NodeShape(1, 1, 2)), dashboard="", started=False)
+LAPTOP = Cluster((NodeShape(2),), started=True)
+SERVER = Cluster((NodeShape(64, 8),), started=False)
+SMALL = Cluster((NodeShape(0), NodeShape(1, 0, 2), NodeShape(1, 1, 2)), started=False)
 
 
 def test_workers_take_one_gpu_each_where_there_are_any() -> None:

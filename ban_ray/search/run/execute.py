@@ -3,6 +3,7 @@
 import secrets
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
@@ -120,7 +121,7 @@ def execute(
 @contextmanager
 def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tuple[WorkerGroup, int]]:
     """Connect to Ray; gives the worker group of a chain, and how many chains train at once."""
-    options = plan.spec.options
+    options, has_ended = plan.spec.options, threading.Event()
     cluster = connect(options.address, namespace="ban_ray", working_dir=options.working_dir)
     try:
         recipe = plan.spec.context.recipe
@@ -138,11 +139,18 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
             check_disk_space(paths.storage_url, plan, max_concurrent_chains)
         require_shared(paths.storage_url)
         console.say(
-            f"Ray: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; {pluralised(max_concurrent_chains, 'chain')} at once; "
-            f"dashboard {cluster.dashboard or 'off'} (token: ray get-auth-token)"
+            f"Ray: {cluster.cpus:g} CPUs, {cluster.gpus:g} GPUs; {pluralised(max_concurrent_chains, 'chain')} at once"
         )
+
+        def print_dashboard() -> None:
+            address = cluster.wait_for_dashboard() or "off"
+            if not has_ended.is_set():
+                console.say(f"dashboard {address} (token: ray get-auth-token)")
+
+        threading.Thread(target=print_dashboard, name="dashboard", daemon=True).start()
         yield group, max_concurrent_chains
     finally:
+        has_ended.set()
         disconnect()
 
 
