@@ -11,9 +11,9 @@ class. Losses are summed over classes and averaged over the samples of a batch.
 import importlib
 import pkgutil
 
-from ban_ray.objectives.base import LOSSES, Loss, LossInputs, LossTerms, WorkerReduction, register
+from ban_ray.objectives.base import LOSSES, Loss, LossInputs, LossTerms, MixedLabels, WorkerReduction, register
 
-__all__ = ["LOSSES", "Loss", "LossInputs", "LossTerms", "WorkerReduction", "import_all", "register"]
+__all__ = ["LOSSES", "Loss", "LossInputs", "LossTerms", "MixedLabels", "WorkerReduction", "import_all", "register"]
 
 
 def import_all() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -19,6 +19,18 @@ class WorkerReduction:
     total: Callable[[Tensor], Tensor] = lambda tensor: tensor
 
 
+class MixedLabels(NamedTuple):
+    """The second labels of images that mix two, as mixup and CutMix do.
+
+    Attributes:
+        others: (b,) labels.
+        shares: (b,) of the first labels, 0.5 to 1.
+    """
+
+    others: Tensor
+    shares: Tensor
+
+
 @dataclass(frozen=True)
 class LossInputs:
     """A worker's part of a mini-batch, b samples of C classes.
@@ -28,6 +40,7 @@ class LossInputs:
     Attributes:
         logits: (t * b, C) of the student, in float32 or better, which is the precision of the loss.
         labels: (t * b,).
+        mixed: None unless images are mixed.
         teacher_log_probs: (t * b, C), None without a teacher.
         uniform_draws: (t * b, C) random numbers in [0, 1), None for a loss that draws none.
         steps: t.
@@ -39,6 +52,18 @@ class LossInputs:
     uniform_draws: Tensor | None = None
     workers: WorkerReduction = field(default_factory=WorkerReduction)
     steps: int = 1
+    mixed: MixedLabels | None = None
+
+    def label_losses(self, smoothing: float = 0.0) -> Tensor:
+        """(t * b,) cross-entropies with the labels, of mixed images with both labels by their shares."""
+        import torch.nn.functional as F
+
+        def losses(labels: Tensor) -> Tensor:
+            return F.cross_entropy(self.logits, labels, reduction="none", label_smoothing=smoothing)
+
+        if self.mixed is None:
+            return losses(self.labels)
+        return losses(self.mixed.others).lerp(losses(self.labels), self.mixed.shares)
 
     @property
     def teacher(self) -> Tensor:

@@ -22,11 +22,8 @@ class ConfidenceWeightedByTeacherMax(Loss):
     label_weight: float
 
     def __call__(self, inputs: LossInputs) -> LossTerms:
-        import torch.nn.functional as F
-
         steps, workers = inputs.steps, inputs.workers
         confidence = inputs.teacher.max(1).values.exp().view(steps, -1)
         weights = (confidence / workers.total(confidence.sum(1, keepdim=True))).view(-1)
-        losses = F.cross_entropy(inputs.logits, inputs.labels, reduction="none")
-        label = workers.count / steps * (weights * losses).sum()
+        label = workers.count / steps * (weights * inputs.label_losses()).sum()
         return LossTerms(steps * self.label_weight * label, label, None)

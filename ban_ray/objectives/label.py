@@ -31,4 +31,6 @@ def label_loss(inputs: LossInputs, smoothing: float) -> Tensor:
     """Mean over samples of the cross-entropy with ``(1 - smoothing) onehot(y) + smoothing / C``."""
     import torch.nn.functional as F
 
-    return F.cross_entropy(inputs.logits, inputs.labels, label_smoothing=smoothing)
+    if inputs.mixed is None:
+        return F.cross_entropy(inputs.logits, inputs.labels, label_smoothing=smoothing)
+    return inputs.label_losses(smoothing).mean()

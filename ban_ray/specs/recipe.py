@@ -5,8 +5,9 @@ from itertools import pairwise
 from math import ceil
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from ban_ray.augmentations import Pipeline
 from ban_ray.specs.base import Spec
 
 
@@ -26,6 +27,8 @@ class Recipe(Spec):
         unroll: steps of truncated backpropagation through time; the steps' losses are summed. 1 for images.
         clip: the largest norm of the gradient over all parameters; None for no limit.
         teacher_outputs: ``cached`` rounds teachers' outputs to half precision and computes those of a view only once.
+        augmentation: of images, as `ban_ray.augmentations.Pipeline` reads it: ``default`` is the task's own crop and
+            mirroring.
         plateau: if given, the learning rate is also multiplied by `learning_rate_factor` after every epoch whose
             held-out perplexity is not lower than that of the epoch before by at least this much.
     """
@@ -43,6 +46,7 @@ class Recipe(Spec):
     clip: Annotated[float, Field(gt=0)] | None = None
     plateau: Annotated[float, Field(ge=0)] | None = None
     teacher_outputs: Literal["online", "cached"] = "online"
+    augmentation: Annotated[str, AfterValidator(lambda text: str(Pipeline.parse(text)))] = "default"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -53,6 +57,13 @@ class Recipe(Spec):
             )
         if list(self.learning_rate_drops) != sorted(set(self.learning_rate_drops)):
             raise ValueError(f"learning_rate_drops = {self.learning_rate_drops} must increase")
+        if self.teacher_outputs == "cached" and not Pipeline.parse(self.augmentation).has_countable_views:
+            raise ValueError(
+                f"teacher_outputs = cached needs augmentation = default, not {self.augmentation}, which makes too many "
+                "views of a sample"
+            )
+        if self.unroll > 1 and self.augmentation != "default":
+            raise ValueError(f"augmentation = {self.augmentation} is for images, and the recipe unrolls text")
         return self
 
     @property

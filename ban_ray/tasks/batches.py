@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ban_ray.errors import UserError
+from ban_ray.objectives import MixedLabels
 from ban_ray.specs import Recipe
 from ban_ray.tasks.catalog import task_type
 
@@ -17,14 +18,16 @@ class Batch(NamedTuple):
 
     Attributes:
         inputs: of b samples, as the network takes them.
-        labels: (b,), of a text (unroll * b,).
+        labels: (b,), of a text (unroll * b,); of mixed images those with the larger shares.
         views: (b,) int64 on the CPU, the number of each input among all augmented inputs, below the task's `views`;
             None where samples have no views.
+        mixed: of mixed images, else None.
     """
 
     inputs: "Tensor"
     labels: "Tensor"
     views: "Tensor | None" = None
+    mixed: "MixedLabels | None" = None
 
 
 def steps_per_epoch(task: str, samples: int, recipe: Recipe) -> int:

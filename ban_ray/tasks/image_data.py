@@ -8,7 +8,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ban_ray.augmentations import (
+    Augmentation,
+    Draws,
+    ImageAugmentation,
+    MixingAugmentation,
+    Pipeline,
+    PixelAugmentation,
+)
 from ban_ray.evaluation.predictions import LogProbabilities
+from ban_ray.objectives import MixedLabels
 from ban_ray.specs import Generation, Task, derive_seed
 from ban_ray.tasks.batches import Batch, copy_to, steps_per_epoch
 from ban_ray.tasks.catalog import task_type
@@ -53,9 +62,28 @@ class ImageData(TaskData):
         """(b, h, w, c) bytes to (b, c, h, w) floats whose memory is in channels-last order."""
         return images.permute(0, 3, 1, 2).float().mul_(self.scale).add_(self.shift)
 
-    def training_batch(self, indices: Tensor, draws: "CropFlip") -> tuple[Tensor, Tensor]:
-        """Augmented, normalised images (b, c, h, w) and labels (b,) of the given training samples."""
-        return self.normalise(augment(self.train.images, indices, draws, self.pad)), self.train.labels[indices]
+    def training_batch(
+        self,
+        indices: Tensor,
+        draws: "CropFlip",
+        pad: int | None = None,
+        further: Sequence[tuple[Augmentation, Draws]] = (),
+    ) -> tuple[Tensor, Tensor]:
+        """Augmented, normalised images (b, c, h, w) and labels (b,) of the given training samples.
+
+        Args:
+            pad: other padding than the task's.
+            further: augmentations beside crop and mirroring with their draws; those that mix images are left out.
+        """
+        images = augment(self.train.images, indices, draws, self.pad if pad is None else pad)
+        for augmentation, drawn in further:
+            if isinstance(augmentation, PixelAugmentation):
+                images = augmentation.apply(images, drawn)
+        images = self.normalise(images)
+        for augmentation, drawn in further:
+            if isinstance(augmentation, ImageAugmentation):
+                images = augmentation.apply(images, drawn)
+        return images, self.train.labels[indices]
 
     @property
     def views(self) -> int:
@@ -66,22 +94,43 @@ class ImageData(TaskData):
         """Augmented images (b, c, h, w), labels (b,) and views (b,) of each step, in an order of the epoch's own."""
         batch_size, seed, device = generation.recipe.batch_size, generation.seed, self.train.images.device
         augmentation_seed = seed if generation.augmentation_seed is None else generation.augmentation_seed
+        pipeline = Pipeline.parse(generation.recipe.augmentation)
+        pad = self.pad if pipeline.crop in (None, True) else 0
+        flip = self.flip if pipeline.flip is None else pipeline.flip
         shuffle = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
         order = torch.randperm(len(self.train), generator=shuffle)
         steps = steps_per_epoch(self.task, len(self.train), generation.recipe)
         batches = order[: steps * batch_size].view(steps, batch_size)[:, worker_slice]
         local = batches.shape[1]
+
+        def draw(augmentation: Augmentation, step: int) -> Draws:
+            generator = torch.Generator().manual_seed(
+                derive_seed(augmentation_seed, f"augmentation {augmentation.name}", epoch, step)
+            )
+            return augmentation.draw(generator, batch_size, *self.sample_shape[:2])
+
         for chunk in torch.split(torch.arange(steps), self._batches_at_once(local)):
             draws = CropFlip.concat(
-                sample_crop_flip(augmentation_seed, epoch, step, batch_size, self.pad, self.flip)[worker_slice]
+                sample_crop_flip(augmentation_seed, epoch, step, batch_size, pad, flip)[worker_slice]
                 for step in chunk.tolist()
             )
+            further = [
+                (each, _concat([draw(each, step) for step in chunk.tolist()], worker_slice, device))
+                for each in pipeline.further
+                if not isinstance(each, MixingAugmentation)
+            ]
             samples = batches[chunk].flatten()
-            images, labels = self.training_batch(copy_to(device, samples), draws.to(device))
+            images, labels = self.training_batch(copy_to(device, samples), draws.to(device), pad, further)
             views = self._views(samples, draws)
-            for start in range(0, len(samples), local):
-                rows = slice(start, start + local)
-                yield Batch(images[rows], labels[rows], views[rows])
+            for number, step in enumerate(chunk.tolist()):
+                rows = slice(number * local, (number + 1) * local)
+                batch = Batch(images[rows], labels[rows], views[rows])
+                if pipeline.mixing:
+                    mixing = pipeline.mixing[
+                        derive_seed(augmentation_seed, "mixing", epoch, step) % len(pipeline.mixing)
+                    ]
+                    batch = mixed(batch, mixing, _concat([draw(mixing, step)], worker_slice, device))
+                yield batch
 
     def _batches_at_once(self, batch_size: int) -> int:
         """Number of batches that are augmented together: on a GPU many, whose kernels are launched once."""
@@ -113,6 +162,27 @@ class ImageData(TaskData):
         """Everything."""
         array: LogProbabilities = outputs.numpy()
         return array
+
+
+def mixed(batch: Batch, mixing: MixingAugmentation, draws: Draws) -> Batch:
+    """The images of a batch, each mixed with the one at its place from the end; labels of larger shares come first."""
+    images, share = mixing.mix(batch.inputs, batch.inputs.flip(0), draws)
+    others, is_larger = batch.labels.flip(0), share >= 0.5
+    return Batch(
+        images,
+        batch.labels.where(is_larger, others),
+        None,
+        MixedLabels(others.where(is_larger, batch.labels), torch.maximum(share, 1 - share)),
+    )
+
+
+def _concat(batches: Sequence[Draws], worker_slice: slice, device: torch.device) -> Draws:
+    """The worker's part of the draws of several batches, on a device but for the choices of operations."""
+    return {
+        name: joined if name == "chosen" else copy_to(device, joined)
+        for name in batches[0]
+        for joined in [torch.cat([draws[name][worker_slice] for draws in batches])]
+    }
 
 
 @dataclass(frozen=True)

@@ -154,7 +154,7 @@ def train(
         network.train()
         reset_state(network)
         reset_state(teacher)
-        for step, (inputs, labels, views) in enumerate(data.training_batches(generation, epoch, worker_slice)):
+        for step, (inputs, labels, views, mixed) in enumerate(data.training_batches(generation, epoch, worker_slice)):
             if before_step is not None:
                 before_step()
             outputs = None
@@ -167,7 +167,7 @@ def train(
                 whole = torch.rand(recipe.unroll, recipe.batch_size, data.num_classes, generator=generator)
                 draws = copy_to(device, whole[:, worker_slice].flatten(0, 1))
             torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
-            run_step(StepInputs(inputs, labels, outputs, draws), rate)
+            run_step(StepInputs(inputs, labels, outputs, draws, *(mixed or ())), rate)
             checked = (step + 1) % FINITE_CHECK_STEPS == 0 or step + 1 == steps
             if checked and not meters.finite():
                 raise GenerationFailed(

@@ -23,12 +23,15 @@ class StepInputs(NamedTuple):
         labels: (b,), of a text (unroll * b,).
         teacher_log_probs: (b, C), or None if the step computes them or needs none.
         uniform_draws: (b, C) of the objective, or None if it draws none.
+        other_labels, shares: (b,) of mixed images, else None; see `ban_ray.objectives.MixedLabels`.
     """
 
     inputs: Tensor
     labels: Tensor
     teacher_log_probs: Tensor | None = None
     uniform_draws: Tensor | None = None
+    other_labels: Tensor | None = None
+    shares: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Watchers of a training's batches and teachers, and comparisons of trainings."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -38,8 +39,8 @@ def watch_batches(patch: pytest.MonkeyPatch) -> list[Batch]:
     seen: list[Batch] = []
     real = ImageData.training_batch
 
-    def spy(self: ImageData, indices: Tensor, draws: CropFlip) -> tuple[Tensor, Tensor]:
-        images, labels = real(self, indices, draws)
+    def spy(self: ImageData, indices: Tensor, draws: CropFlip, *further: Any) -> tuple[Tensor, Tensor]:
+        images, labels = real(self, indices, draws, *further)
         seen.append(Batch(self, indices.clone(), draws, images.clone(), labels.clone()))
         return images, labels
 

@@ -147,6 +147,7 @@ CHANGES: dict[str, object] = {
     "recipe__clip": 10,
     "recipe__plateau": 0,
     "recipe__teacher_outputs": "cached",
+    "recipe__augmentation": "flip",
     "objective__name": "ban",
     "objective__temperature": 2,
     "objective__label_weight": 2,

@@ -50,7 +50,7 @@ def test_a_view_names_its_sample_crop_and_mirroring(data: ImageData, make_genera
         seen: dict[int, Tensor] = {}
         generation = make_generation("ban", epochs=40, batch_size=100, teachers=("1" * 64,))
         for epoch in range(40):
-            for inputs, _, views in given.training_batches(generation, epoch, slice(0, 100)):
+            for inputs, _, views, _ in given.training_batches(generation, epoch, slice(0, 100)):
                 assert views is not None
                 for image, view in zip(inputs, views.tolist(), strict=True):
                     assert 0 <= view < given.views == 300 * offsets**2 * mirrors
@@ -126,7 +126,7 @@ def test_outputs_follow_the_view_not_the_sample(
         cached = CachedTeacher(50, table)
         worst = torch.zeros(())
         for epoch in range(6):
-            for inputs, _, views in data.training_batches(generation, epoch, slice(0, 50)):
+            for inputs, _, views, _ in data.training_batches(generation, epoch, slice(0, 50)):
                 said = cached.outputs(teacher, inputs, views)
                 worst = torch.maximum(worst, (said.exp() - teacher(inputs).exp()).abs().max())
         assert worst < 5e-4
