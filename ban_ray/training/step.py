@@ -1,17 +1,19 @@
 """One training step: the teacher's forward pass, the student's forward and backward pass, and the update."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 
-from ban_ray.objectives import Loss, LossInputs
+from ban_ray.objectives import Loss, LossInputs, WorkerReduction
 from ban_ray.specs import Recipe
 from ban_ray.training import distributed
 from ban_ray.training.meters import Meters
-from ban_ray.training.optimizer import SGD
+from ban_ray.training.optimizer import Optimiser
 from ban_ray.training.precision import autocast
 
 
@@ -44,11 +46,20 @@ class TrainingStep:
     model: nn.Module
     teacher: Callable[[Tensor], Tensor] | None
     compute_loss: Loss
-    optimiser: SGD
+    optimiser: Optimiser
     meters: Meters
     recipe: Recipe
 
     def __call__(self, step: StepInputs, learning_rate: float | Tensor) -> None:
+        if self.recipe.micro_batches > 1:
+            self._accumulate_gradients(step)
+        else:
+            self._compute_gradients(step)
+        if self.recipe.clip is not None:
+            clip_grad_norm_(self.optimiser.parameters, self.recipe.clip)
+        self.optimiser.step(learning_rate)
+
+    def _compute_gradients(self, step: StepInputs) -> None:
         recipe, teacher_log_probs = self.recipe, step.teacher_log_probs
         with autocast(recipe, step.labels.device):
             if teacher_log_probs is None and self.teacher is not None:
@@ -59,7 +70,58 @@ class TrainingStep:
         )
         self.optimiser.zero_grad()
         terms.total.backward()  # type: ignore[no-untyped-call]
-        if recipe.clip is not None:
-            clip_grad_norm_(self.optimiser.parameters, recipe.clip)
-        self.optimiser.step(learning_rate)
         self.meters.add(terms, logits, step.labels, teacher_log_probs)
+
+    def _accumulate_gradients(self, step: StepInputs) -> None:
+        """The gradients of the whole batch, of which only one part at a time has activations.
+
+        A loss is that of a batch which more workers share: their gradients are averaged, and what it sums over the
+        workers it sums over the parts too.
+        """
+        recipe, parts, device = self.recipe, self.recipe.micro_batches, step.labels.device
+        inputs = step.inputs.chunk(parts)
+        if step.teacher_log_probs is None and self.teacher is not None:
+            with autocast(recipe, device):
+                step = step._replace(teacher_log_probs=torch.cat([self.teacher(part) for part in inputs]))
+        totals: _WholeBatchTotals | None = None
+        self.optimiser.zero_grad()
+        rows = step.labels.chunk(parts), _chunks(step.teacher_log_probs, parts), _chunks(step.uniform_draws, parts)
+        for number, (images, labels, teacher, draws) in enumerate(zip(inputs, *rows, strict=True)):
+            with self._gradients_stay_here() if number + 1 < parts else nullcontext():
+                with autocast(recipe, device):
+                    logits = self.model(images).float()
+                if totals is None:
+                    totals = _WholeBatchTotals(self.compute_loss, step, logits.shape[1])
+                terms = self.compute_loss(LossInputs(logits, labels, teacher, draws, totals.workers(parts)))
+                (terms.total / parts).backward()  # type: ignore[no-untyped-call]
+            self.meters.add(terms, logits, labels, teacher)
+
+    def _gradients_stay_here(self) -> AbstractContextManager[None]:
+        """A context in which a backward pass averages no gradients over the workers."""
+        return self.model.no_sync() if distributed.world_size() > 1 else nullcontext()  # type: ignore[operator]
+
+
+class _WholeBatchTotals:
+    """What a loss sums over the workers, of all their batches: found once, and told to the loss of each part.
+
+    A loss sums what does not depend on the logits, as `WorkerReduction` says.
+    """
+
+    def __init__(self, compute_loss: Loss, step: StepInputs, classes: int) -> None:
+        self._totals: list[Tensor] = []
+        logits = torch.zeros(len(step.labels), classes, device=step.labels.device)
+        recording = replace(distributed.workers(), total=self._record)
+        compute_loss(LossInputs(logits, step.labels, step.teacher_log_probs, step.uniform_draws, recording))
+
+    def _record(self, tensor: Tensor) -> Tensor:
+        self._totals.append(distributed.all_reduce_sum(tensor))
+        return self._totals[-1]
+
+    def workers(self, parts: int) -> WorkerReduction:
+        """The reduction for the loss of the next part."""
+        totals = iter(self._totals)
+        return WorkerReduction(distributed.world_size() * parts, lambda tensor: next(totals))
+
+
+def _chunks(tensor: Tensor | None, parts: int) -> tuple[Tensor | None, ...]:
+    return (None,) * parts if tensor is None else tensor.chunk(parts)
