@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 from math import ceil
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, JsonValue, model_validator
 
@@ -13,6 +13,15 @@ from ban_ray.specs.schedule import Schedule, decayed, warmed_up
 
 LAST_PART = 0.8
 """The part of the epochs after which chains are compared where a falling learning rate has no last drop."""
+
+
+FIRST_FIELDS = frozenset(
+    (
+        *("epochs", "batch_size", "learning_rate", "learning_rate_drops", "learning_rate_factor", "momentum"),
+        *("weight_decay", "precision", "workers", "unroll", "clip", "plateau"),
+    )
+)
+"""Fields of the first version, which records name whatever their values; the others they name where they differ."""
 
 
 class Recipe(Spec):
@@ -125,10 +134,12 @@ class Recipe(Spec):
         self.__dict__["optimiser_arguments"] = validated_arguments(self.optimiser, self.optimiser_arguments)
         return self
 
-    @property
-    def unused_fields(self) -> frozenset[str]:
-        """Names of the fields that have no meaning beside the others, and so keep their defaults."""
-        return frozenset(name for name, owner, owners in _OWNED if getattr(self, owner) not in owners)
+    def told_fields(self) -> dict[str, Any]:
+        """The fields in JSON that tell a reader what is done: the first ones, but for those nothing reads, and others
+        that differ from their defaults."""
+        unused = {name for name, owner, owners in _OWNED if getattr(self, owner) not in owners}
+        changed = self.model_dump(exclude_defaults=True).keys()
+        return self.model_dump(mode="json", include=(FIRST_FIELDS - unused) | {"teacher_outputs", *changed})
 
     @property
     def rung_epoch(self) -> int | None:
