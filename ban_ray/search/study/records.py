@@ -15,8 +15,8 @@ from ban_ray.population.search_records import ChainRecord, SearchRecord
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
 from ban_ray.specs import Recipe, digest
-from ban_ray.specs.recipe import FIRST_FIELDS
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
+from ban_ray.specs.recipe import FIRST_FIELDS
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _MAX_VALUE_LENGTH = 40
