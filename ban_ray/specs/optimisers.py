@@ -105,7 +105,7 @@ def registered(name: str) -> str:
     return name
 
 
-def validated_arguments(name: str, given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+def validated_arguments(name: str, given: Mapping[str, object]) -> dict[str, JsonValue]:
     """The given arguments of an optimiser that differ from their defaults, in JSON.
 
     Raises:

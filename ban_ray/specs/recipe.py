@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import ceil
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ban_ray.specs.base import Spec
 from ban_ray.specs.optimisers import registered, validated_arguments
@@ -76,7 +76,7 @@ class Recipe(Spec):
     plateau: Annotated[float, Field(ge=0)] | None = None
     teacher_outputs: Literal["online", "cached"] = "online"
     optimiser: Annotated[str, AfterValidator(registered)] = "sgd"
-    optimiser_arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    optimiser_arguments: dict[str, Any] = Field(default_factory=dict)
     decay: Literal["all", "matrices"] = "all"
     schedule: Schedule = "steps"
     warm_up_epochs: Annotated[float, Field(ge=0)] = 0.0
@@ -129,7 +129,7 @@ class Recipe(Spec):
                 self.__dict__[name] = default
                 continue
             raise ValueError(
-                f"{name} = {value} belongs to {owner} {' and '.join(owners)}, and the recipe's {owner} is {chosen}"
+                f"{name} = {value} belongs to {owner} {' or '.join(owners)}, and the recipe's {owner} is {chosen}"
             )
         self.__dict__["optimiser_arguments"] = validated_arguments(self.optimiser, self.optimiser_arguments)
         return self
