@@ -139,7 +139,7 @@ class Recipe(Spec):
         that differ from their defaults."""
         unused = {name for name, owner, owners in _OWNED if getattr(self, owner) not in owners}
         changed = self.model_dump(exclude_defaults=True).keys()
-        return self.model_dump(mode="json", include=(FIRST_FIELDS - unused) | {"teacher_outputs", *changed})
+        return self.model_dump(mode="json", include={*(FIRST_FIELDS - unused), "teacher_outputs", *changed})
 
     @property
     def rung_epoch(self) -> int | None:

@@ -27,7 +27,7 @@ def ours(**fields: Any) -> Rates:
 def theirs(*parts: tuple[type[LRScheduler], dict[str, Any]], milestones: tuple[int, ...] = ()) -> Rates:
     """The rates of 50 steps by torch's schedulers, one after the other from the milestones on."""
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
-    made = [scheduler(optimiser, **fields) for scheduler, fields in parts]  # type: ignore[call-arg]
+    made = [scheduler(optimiser, **fields) for scheduler, fields in parts]
     scheduler = SequentialLR(optimiser, made, list(milestones)) if milestones else made[0]
     rates = []
     for _ in range(TOTAL):

@@ -89,7 +89,7 @@ def test_an_error_under_an_average_leaves_the_networks_own_weights() -> None:
     network = a_network()
     averaging = ExponentialMovingAverage(network, 0.9)
     with torch.no_grad():
-        network[0].weight.add_(1)  # type: ignore[operator, union-attr]
+        network[0].weight.add_(1)  # type: ignore[operator]
     averaging.after_step()
     raw = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     with pytest.raises(KeyError), averaging.applied():
@@ -182,8 +182,7 @@ def test_a_network_without_batch_norms_needs_no_pass() -> None:
     averaging = StochasticWeightAveraging(network, recipe, 0, CPU)
 
     def inputs() -> Iterator[Tensor]:
-        pytest.fail("read")
-        yield torch.zeros(2)
+        yield from map(pytest.fail, ["read"])
 
     for epoch in range(4):
         with torch.no_grad():
