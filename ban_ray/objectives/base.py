@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkerReduction:
-    """The processes that share a batch: how many there are, and how to sum a tensor over them."""
+    """The processes that share a batch: how many there are, and how to sum a tensor over them.
+
+    Micro-batches of a process count as processes of their own. No gradient flows through a sum, and what is summed does
+    not depend on the logits, which are known for one micro-batch at a time.
+    """
 
     count: int = 1
     total: Callable[[Tensor], Tensor] = lambda tensor: tensor

@@ -7,30 +7,16 @@ from typing import Literal
 from ban_ray.specs.objective import Objective
 from ban_ray.specs.parameters import Parameters
 from ban_ray.specs.recipe import Recipe
+from ban_ray.specs.recipes import RECIPES
 from ban_ray.specs.space import Configuration, Scale
 
 LAPTOP_RECIPE = Recipe(epochs=45, batch_size=64)
 """The same for every space, so that they find each other's teachers in the population. 45 epochs of batch 64 take
 about as long as 30 of batch 32, and give the baseline time to memorise noise, which its students then do not."""
 
-LSTM = Recipe(
-    epochs=40,
-    batch_size=32,
-    learning_rate=1.0,
-    learning_rate_drops=(),
-    learning_rate_factor=0.25,
-    momentum=0.0,
-    weight_decay=0.0,
-    unroll=35,
-    clip=10.0,
-    plateau=0.0,
-)
-"""The recipe of the LSTM on Penn Treebank (ICML 2018, Table 6)."""
+LSTM = RECIPES["lstm"]
 
-CNN_LSTM = LSTM.model_copy(
-    update={"batch_size": 20, "learning_rate": 2.0, "learning_rate_factor": 0.5, "clip": 5.0, "plateau": 0.5}
-)
-"""The recipe of the CNN-LSTM there: Kim et al. 2016's, for 40 epochs."""
+CNN_LSTM = RECIPES["cnn-lstm"]
 
 LAPTOP_LSTM = LSTM.model_copy(update={"epochs": 15, "batch_size": 20, "clip": 5.0})
 """The recipe of small language models on texts of a megabyte."""

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -17,20 +17,21 @@ from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.batches import copy_to, steps_per_epoch
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import distributed
+from ban_ray.training.averaging import make_averaging
 from ban_ray.training.cuda_graph import GraphedStep
 from ban_ray.training.evaluation import evaluate
 from ban_ray.training.execution import DEFAULTS, ExecutionOptions
 from ban_ray.training.meters import Meters
-from ban_ray.training.optimizer import SGD
 from ban_ray.training.precision import autocast, set_determinism, set_precision, to_device
 from ban_ray.training.step import StepInputs, TrainingStep
 from ban_ray.training.teacher import Teacher, share_layers
 from ban_ray.training.teacher_cache.cache import CachedTeacher
 from ban_ray.training.teacher_cache.shared_memory import SharedMemoryTable
+from ban_ray.training.torch_optimiser import make_optimiser
 
 State = dict[str, Any]
-"""What a resume needs: ``epoch`` (number of epochs done), ``model``, ``optimiser``, ``history``, and ``resumed``, the
-epochs after which the training was resumed before."""
+"""What a resume needs: ``epoch`` (number of epochs done), ``model``, ``optimiser``, ``history``, ``resumed``, the
+epochs after which the training was resumed before, and ``average`` of a recipe that averages weights."""
 
 Record = dict[str, float | int | None]
 """One epoch of a history; `ban_ray.population.member.History` lists the columns and their units."""
@@ -45,11 +46,11 @@ class TrainingResult:
     """A finished generation.
 
     Attributes:
-        weights: state dict on the CPU; batch-norm statistics are rank 0's.
+        weights: state dict on the CPU; batch-norm statistics are rank 0's; averaged if the recipe says so.
         parameters: number of the network's parameters, frozen ones included.
         held_out, test: outputs (n, ...), of images log-probabilities (n, classes) in float32; n is 0 on workers other
             than rank 0 and for a part without samples.
-        history: a record for each epoch.
+        history: a record for each epoch, of the weights that would be published after it.
         resumed: the epochs after which the training was resumed, in order.
     """
 
@@ -117,13 +118,15 @@ def train(
         share_layers(network, teacher, frozen=generation.shared_layers == "frozen")
     to_device(network, device)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    optimiser = SGD(network.parameters(), recipe)
+    optimiser = make_optimiser(network.parameters(), recipe)
+    averaging = make_averaging(network, generation, device)
     history: list[Record] = []
     resumed: list[int] = []
     first = 0
     if state is not None:
         network.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
+        averaging.load_state_dict(state)
         history, first = list(state["history"]), state["epoch"]
         # Checkpoints of earlier versions have no such entry.
         resumed = [*state.get("resumed", ()), first]
@@ -141,15 +144,15 @@ def train(
         recipe,
     )
     run_step: Callable[[StepInputs, float | Tensor], None] = training_step
-    rate_on_gpu = torch.zeros((), device=device) if device.type == "cuda" else None
-    if device.type == "cuda" and options.cuda_graph and workers.count == 1:
+    on_gpu = device.type == "cuda" and optimiser.capturable
+    rate_on_gpu = torch.zeros((), device=device) if on_gpu else None
+    if on_gpu and options.cuda_graph and workers.count == 1:
         run_step = GraphedStep(training_step, [network] if teacher is None else [network, teacher], generation.network)
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
         perplexities = [PERPLEXITY.from_record(record, "held_out") or math.nan for record in history]
-        learning_rate = recipe.learning_rate_at(epoch, perplexities)
-        rate: float | Tensor = learning_rate if rate_on_gpu is None else rate_on_gpu.fill_(learning_rate)
+        learning_rate, rate = math.nan, cast(float | Tensor, math.nan)
         meters.reset()
         network.train()
         reset_state(network)
@@ -167,7 +170,11 @@ def train(
                 whole = torch.rand(recipe.unroll, recipe.batch_size, data.num_classes, generator=generator)
                 draws = copy_to(device, whole[:, worker_slice].flatten(0, 1))
             torch.manual_seed(derive_seed(seed, "dropout", epoch, step, rank))
+            if step == 0 or recipe.rate_changes_in_epochs:
+                learning_rate = recipe.learning_rate_at(epoch, perplexities, step=step, steps=steps)
+                rate = learning_rate if rate_on_gpu is None else rate_on_gpu.fill_(learning_rate)
             run_step(StepInputs(inputs, labels, outputs, draws, *(mixed or ())), rate)
+            averaging.after_step()
             checked = (step + 1) % FINITE_CHECK_STEPS == 0 or step + 1 == steps
             if checked and not meters.finite():
                 raise GenerationFailed(
@@ -180,13 +187,16 @@ def train(
         record: Record = {
             "epoch": epoch + 1,
             "learning_rate": learning_rate,
-            **meters.means(steps),
+            **meters.means(steps * recipe.micro_batches),
             "held_out_error": None,
             "held_out_log_likelihood": None,
             "images_per_second": steps * recipe.batch_size * recipe.unroll / trained_s,
         }
+        training_inputs = _training_inputs(data, generation, epoch, worker_slice, before_batch)
+        averaging.after_epoch(epoch, training_inputs if rank == 0 else None)
         if rank == 0 and len(data.held_out):
-            outputs = evaluate(network, data, data.held_out, recipe, before_batch)
+            with averaging.applied():
+                outputs = evaluate(network, data, data.held_out, recipe, before_batch)
             stored, true_labels = data.to_stored(outputs), data.held_out.labels.cpu().numpy()
             record["held_out_error"] = error_percent(stored, true_labels)
             record["held_out_log_likelihood"] = mean_log_likelihood(stored, true_labels)
@@ -205,9 +215,11 @@ def train(
                     "optimiser": optimiser.state_dict(),
                     "history": history,
                     "resumed": resumed,
+                    **averaging.state_dict(),
                 }
             )
 
+    averaging.apply()
     held_out = test = torch.empty(0, data.num_classes)
     if rank == 0:
         held_out = evaluate(network, data, data.held_out, recipe, before_batch)
@@ -227,6 +239,20 @@ def train(
         history=history,
         resumed=resumed,
     )
+
+
+def _training_inputs(
+    data: TaskData,
+    generation: Generation,
+    epoch: int,
+    worker_slice: slice,
+    before_batch: Callable[[], None] | None,
+) -> Iterator[Tensor]:
+    """The inputs of an epoch's training batches once more; nothing is made before the first is asked for."""
+    for batch in data.training_batches(generation, epoch, worker_slice):
+        if before_batch is not None:
+            before_batch()
+        yield batch.inputs
 
 
 def _compiled(module: Module, options: ExecutionOptions) -> Module:

@@ -22,7 +22,7 @@ class Meters:
 
     @torch.no_grad()
     def add(self, terms: LossTerms, logits: Tensor, labels: Tensor, teacher: Tensor | None) -> None:
-        """Add this worker's part of a step: logits and teacher log-probabilities (b, C), labels (b,)."""
+        """Add this worker's part of a step, or a micro-batch: logits, teacher log-probabilities (b, C), labels (b,)."""
         zero = self._sums.new_zeros(())
         values = [terms.total, terms.label, terms.teacher, (logits.argmax(1) != labels).double().mean()]
         if teacher is not None:
@@ -39,9 +39,9 @@ class Meters:
         """Whether the loss has been finite on every worker since the epoch began; waits for the device."""
         return not all_reduce_any(not bool(torch.isfinite(self._sums[0])), self._sums.device)
 
-    def means(self, steps: int) -> dict[str, float | None]:
-        """Means over so many steps: losses in nats, errors in percent, confidence in 0..1, entropy in nats."""
-        sums = (all_reduce_sum(self._sums) / (steps * world_size())).tolist()
+    def means(self, additions: int) -> dict[str, float | None]:
+        """Means over so many calls of `add`: losses in nats, errors in percent, confidence in 0..1, entropy in nats."""
+        sums = (all_reduce_sum(self._sums) / (additions * world_size())).tolist()
         return {
             name: (100 * value if name.endswith("error") else value) if present else None
             for name, value, present in zip(_NAMES, sums, self._present, strict=True)

@@ -1,7 +1,7 @@
-"""Stochastic gradient descent with momentum, the papers' optimiser."""
+"""Stochastic gradient descent with momentum, the papers' optimiser, and what every optimiser can do."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -10,40 +10,90 @@ from torch.optim.sgd import sgd
 from ban_ray.specs import Recipe
 
 
+class Optimiser(Protocol):
+    """Updates parameters by their gradients, at a learning rate that each step is given.
+
+    Attributes:
+        parameters: those that are trained.
+        capturable: whether a step on a GPU can be captured as a CUDA graph. Its learning rate is then a scalar tensor
+            on that GPU, else a number.
+    """
+
+    parameters: list[Tensor]
+    capturable: bool
+
+    def zero_grad(self) -> None: ...
+    def step(self, learning_rate: float | Tensor) -> None:
+        """Update each parameter that has a gradient; nothing waits for the device."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and numbers that `load_state_dict` takes, and copies."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+def clear_gradients(parameters: Iterable[Tensor]) -> None:
+    for parameter in parameters:
+        parameter.grad = None
+
+
+def is_dense(parameters: Iterable[Tensor]) -> bool:
+    """Whether fused kernels can take the parameters: they read memory in order, and so no strides of views."""
+    return all(parameter.stride() == torch.empty_like(parameter).stride() for parameter in parameters)
+
+
+def split_by_decay(parameters: Sequence[Tensor], recipe: Recipe) -> list[tuple[list[int], float]]:
+    """Positions of the parameters that share a weight decay, and that: one group, or two if only matrices decay."""
+    if recipe.decay == "all":
+        return [(list(range(len(parameters))), recipe.weight_decay)]
+    matrices, others = (
+        [number for number, parameter in enumerate(parameters) if (parameter.dim() > 1) == are_matrices]
+        for are_matrices in (True, False)
+    )
+    return [group for group in ((matrices, recipe.weight_decay), (others, 0.0)) if group[0]]
+
+
 class SGD:
     """The update of `torch.optim.SGD`, with Nesterov momentum if there is momentum, by torch's functional form.
 
     Torch's class imports its compiler, which takes 3 s in every worker process; the functional form does not.
     """
 
+    capturable = True
+
     def __init__(self, parameters: Iterable[Tensor], recipe: Recipe) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
-        self._weight_decay, self._momentum = float(recipe.weight_decay), float(recipe.momentum)
-        # The fused kernel does not respect strides, which parameters of users' networks that are views may have.
-        self._fused = all(parameter.stride() == torch.empty_like(parameter).stride() for parameter in self.parameters)
+        self._groups = [(numbers, float(decay)) for numbers, decay in split_by_decay(self.parameters, recipe)]
+        self._momentum = float(recipe.momentum)
+        self._nesterov = self._momentum > 0 and bool(recipe.optimiser_arguments.get("nesterov", True))
+        # Users' networks may have parameters that are views.
+        self._fused = is_dense(self.parameters)
         self._velocities = [torch.zeros_like(parameter) if self._momentum else None for parameter in self.parameters]
 
     def zero_grad(self) -> None:
-        for parameter in self.parameters:
-            parameter.grad = None
+        clear_gradients(self.parameters)
 
     @torch.no_grad()
     def step(self, learning_rate: float | Tensor) -> None:
         """Update each parameter that has a gradient; a learning rate that is a tensor is a scalar on their device."""
-        pairs = zip(self.parameters, self._velocities, strict=True)
-        updated = [(parameter, parameter.grad, velocity) for parameter, velocity in pairs if parameter.grad is not None]
-        sgd(
-            [parameter for parameter, _, _ in updated],
-            [gradient for _, gradient, _ in updated],
-            [velocity for _, _, velocity in updated],
-            fused=self._fused,
-            weight_decay=self._weight_decay,
-            momentum=self._momentum,
-            lr=learning_rate,
-            dampening=0.0,
-            nesterov=self._momentum > 0,
-            maximize=False,
-        )
+        for numbers, weight_decay in self._groups:
+            updated = [
+                (parameter, parameter.grad, self._velocities[number])
+                for number in numbers
+                if (parameter := self.parameters[number]).grad is not None
+            ]
+            sgd(
+                [parameter for parameter, _, _ in updated],
+                [gradient for _, gradient, _ in updated],
+                [velocity for _, _, velocity in updated],
+                fused=self._fused,
+                weight_decay=weight_decay,
+                momentum=self._momentum,
+                lr=learning_rate,
+                dampening=0.0,
+                nesterov=self._nesterov,
+                maximize=False,
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """``velocities``: a tensor for each trained parameter, None without momentum."""

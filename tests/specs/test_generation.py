@@ -148,6 +148,17 @@ CHANGES: dict[str, object] = {
     "recipe__plateau": 0,
     "recipe__teacher_outputs": "cached",
     "recipe__augmentation": "flip",
+    "recipe__optimiser": "adamw",
+    "recipe__optimiser_arguments": {"nesterov": False},
+    "recipe__decay": "matrices",
+    "recipe__schedule": "constant",
+    "recipe__warm_up_epochs": 0.5,
+    "recipe__final_learning_rate": 0.1,
+    "recipe__decay_part": 0.1,
+    "recipe__micro_batches": 2,
+    "recipe__averaging": "ema",
+    "recipe__ema_decay": 0.99,
+    "recipe__swa_start": 0.5,
     "objective__name": "ban",
     "objective__temperature": 2,
     "objective__label_weight": 2,
@@ -158,15 +169,25 @@ CHANGES: dict[str, object] = {
     "teachers": ["2" * 64],
 }
 
+READ_BESIDE = {
+    "recipe__final_learning_rate": {"recipe__schedule": "cosine"},
+    "recipe__decay_part": {"recipe__schedule": "wsd"},
+    "recipe__ema_decay": {"recipe__averaging": "ema"},
+    "recipe__swa_start": {"recipe__averaging": "swa"},
+}
+"""Fields that mean something only beside a value of another."""
+
 
 def test_every_field_enters_the_key() -> None:
     """Also every field of a later version, which then has to be listed here."""
     covered = {path.split("__")[-1] if "__" in path else path for path in CHANGES}
     for spec in (Task, Recipe, Objective, Generation):
         assert set(spec.model_fields) - {"task", "recipe", "objective"} <= covered, spec
-    keys = {name: generation(**{name: value}).key for name, value in CHANGES.items()}
+    keys = {name: generation(**{name: value, **READ_BESIDE.get(name, {})}).key for name, value in CHANGES.items()}
     keys["nothing"] = generation().key
     assert len(set(keys.values())) == len(keys)
+    for name, others in READ_BESIDE.items():
+        assert keys[name] != generation(**others).key, name
 
 
 def test_the_order_and_number_of_teachers_enter_the_key() -> None:

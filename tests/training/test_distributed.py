@@ -82,6 +82,24 @@ def test_the_update_of_two_workers_is_that_of_one(seen: Seen, objective: str) ->
         assert (tensor - start[name]).abs().max() > 1e-2, name
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_micro_batches_of_two_workers_are_the_batch_of_one(seen: Seen, objective: str) -> None:
+    alone = seen.zero["one"][objective]
+    for rank in (seen.zero, seen.one):
+        for name, tensor in alone.items():
+            assert (tensor - rank["accumulated"][objective][name]).abs().max() < 1e-6, name
+
+
+def test_averaged_weights_of_two_workers_are_resumed_to_the_same_bits(seen: Seen) -> None:
+    """With AdamW, whose moments and averages both have in their checkpoints, and statistics of rank 0's samples."""
+    zero, one = (rank["averaged"] for rank in (seen.zero, seen.one))
+    assert same_bits(zero["weights"], zero["resumed"])
+    assert torch.equal(zero["test"], zero["resumed_test"])
+    parameters = [name for name in zero["weights"] if "running" not in name and "num_batches" not in name]
+    assert all(torch.equal(zero["weights"][name], one["weights"][name]) for name in parameters)
+    assert zero["history"][-1]["loss"] == one["history"][-1]["loss"]
+
+
 def test_cwtms_update_is_the_literal_one(seen: Seen) -> None:
     """The gradient with respect to the logits from NumPy, carried through the network by hand."""
     network, part = without_batch_norm().double(), batch()

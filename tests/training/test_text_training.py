@@ -236,7 +236,7 @@ def test_workers_share_the_streams(text_data: TextData, make_text: MakeText, wor
     parts = [text_data.training_batches(generation, 0, slice(k * share, (k + 1) * share)) for k in range(workers)]
     whole = list(text_data.training_batches(generation, 0, slice(0, 6)))
     assert len(whole) == len(text_data.train) // 42
-    for (inputs, labels, _), *mine in zip(whole, *parts, strict=True):
+    for (inputs, labels, *_), *mine in zip(whole, *parts, strict=True):
         assert torch.equal(torch.cat([part[0] for part in mine], 1), inputs)
         assert torch.equal(torch.cat([part[1].view(7, share) for part in mine], 1).flatten(), labels)
 

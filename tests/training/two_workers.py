@@ -18,16 +18,29 @@ from ban_ray.objectives import LossInputs
 from ban_ray.runtime.events import Event
 from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker import train_generations
-from ban_ray.specs import OBJECTIVES, Generation, Objective
+from ban_ray.specs import OBJECTIVES, Generation, Objective, Recipe
 from ban_ray.tasks.image_data import load_images
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 from ban_ray.training import distributed, train
 from ban_ray.training.checkpoint import from_bytes, to_bytes
+from ban_ray.training.meters import Meters
+from ban_ray.training.optimizer import SGD
+from ban_ray.training.step import StepInputs, TrainingStep
 from tests.helpers.training_spies import CPU, a_teacher, watch_batches, without_times
 
 SAMPLES, FEATURES, CLASSES, STEPS = 12, 6, 5, 3
+AVERAGED = {
+    "epochs": 2,
+    "optimiser": "adamw",
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "warm_up_epochs": 1,
+    "averaging": "swa",
+    "swa_start": 0.0,
+    "micro_batches": 5,
+}
 
 
 def without_batch_norm() -> nn.Module:
@@ -62,6 +75,21 @@ def updated(text: str) -> dict[str, torch.Tensor]:
         optimiser.zero_grad()
         terms.total.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+
+
+def accumulated(text: str) -> dict[str, torch.Tensor]:
+    """The same by training steps that cut each worker's part into micro-batches."""
+    recipe = Recipe(batch_size=SAMPLES, workers=2, micro_batches=3, weight_decay=0.0)
+    network, objective = without_batch_norm(), Objective.parse(text)
+    step = TrainingStep(
+        distributed.wrap_ddp(network), None, objective.loss, SGD(network.parameters(), recipe), Meters(CPU), recipe
+    )
+    local = SAMPLES // distributed.world_size()
+    worker_slice = slice(distributed.rank() * local, (distributed.rank() + 1) * local)
+    part = {name: tensor[worker_slice] for name, tensor in batch().items()}
+    for _ in range(STEPS):
+        step(StepInputs(part["inputs"], part["labels"], part["teacher"], part["draws"]), 0.5)
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
 
@@ -104,7 +132,10 @@ def main(rank: int, folder: Path) -> None:
     join(folder, "together", rank, 2)
     seen["two"] = {text: updated(text) for text in OBJECTIVES}
     orders = [TrainingJob.model_validate(order) for order in json.loads((folder / "orders.json").read_text())]
-    seen["train"] = trained(orders[0].generations[-1])
+    seen["accumulated"] = {text: accumulated(text) for text in OBJECTIVES}
+    generation = orders[0].generations[-1]
+    seen["train"] = trained(generation)
+    seen["averaged"] = trained(generation.model_copy(update={"recipe": generation.recipe.model_copy(update=AVERAGED)}))
     seen["work"] = []
     for order in orders:
         reports: list[Event | None] = []

@@ -63,7 +63,7 @@ def _spec(member: Member) -> list[tuple[str, str]]:
         fields["task"]["protocol"] = member.protocol
     lines = [("key", member.key), *_flat(fields)]
     if not isinstance(spec, ImportedGeneration):
-        lines += [("objective", str(spec.objective)), *_flat(spec.recipe.model_dump(mode="json"), "recipe.")]
+        lines += [("objective", str(spec.objective)), *_flat(spec.recipe.told_fields(), "recipe.")]
     return [*lines, ("parameters", f"{member.parameters:,}")]
 
 

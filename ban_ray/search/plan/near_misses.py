@@ -8,7 +8,13 @@ from typing import Any
 from ban_ray.population import Population
 from ban_ray.specs import Generation, digest
 
-IGNORED_FIELDS = (("recipe", "workers"), ("recipe", "precision"), ("recipe", "teacher_outputs"), ("task", "split_seed"))
+IGNORED_FIELDS = (
+    ("recipe", "workers"),
+    ("recipe", "precision"),
+    ("recipe", "teacher_outputs"),
+    ("recipe", "micro_batches"),
+    ("task", "split_seed"),
+)
 
 
 def describe_near_misses(missing: Iterable[Generation], population: Population) -> list[str]:
