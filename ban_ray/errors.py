@@ -1,5 +1,7 @@
 """Errors that are told to the user in one sentence."""
 
+from typing import Literal
+
 
 class UserError(Exception):
     """Something the user gave cannot be used: what was wrong, its value, what is allowed.
@@ -40,10 +42,10 @@ class GenerationFailed(Exception):
     """A generation cannot be trained and training it again would end the same way.
 
     Attributes:
-        reason: ``"non-finite"`` or ``"out-of-memory"``.
+        reason: recorded with the failure.
     """
 
-    def __init__(self, reason: str, sentence: str) -> None:
+    def __init__(self, reason: Literal["non-finite"], sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
 

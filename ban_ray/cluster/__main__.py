@@ -10,7 +10,7 @@ from ban_ray.cli.console import Console
 from ban_ray.cli.entry import reports_errors, run
 from ban_ray.cluster.connection import Cluster
 from ban_ray.cluster.nodes import NodeStatus
-from ban_ray.cluster.worker_group import WorkerGroup
+from ban_ray.cluster.worker_resources import WorkerResources
 from ban_ray.errors import ClusterLost, UserError
 from ban_ray.specs import Recipe
 
@@ -85,7 +85,7 @@ def _of_nodes(nodes: list[NodeStatus]) -> list[str]:
 def _of_cluster(connected: Cluster, dashboard: str) -> list[str]:
     findings = []
     try:
-        WorkerGroup.for_cluster(connected, Recipe(), 1, None).max_concurrent(connected)
+        WorkerResources.for_cluster(connected, Recipe(), 1, None).max_concurrent(connected)
     except UserError as error:
         findings.append(str(error))
     if not dashboard:

@@ -1,18 +1,22 @@
 """Records of generations that could not be trained, so that no other run tries them in vain."""
 
 import json
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ban_ray.population.layout import failure_file
 from ban_ray.storage.base import Storage
 
+FailureReason = Literal["non-finite", "unusable", "out-of-memory", "storage", "error"]
+"""``non-finite`` holds for every search, since each would meet it; the others hold for one search alone."""
+
 
 class Failure(BaseModel):
     """The reason why a generation has no member.
 
     Attributes:
-        reason: ``non-finite``, which holds for every search, or a reason that holds for one alone.
+        reason: a `FailureReason`, or another word of another version.
         search: the search that it holds for, None for every search.
     """
 
@@ -23,7 +27,7 @@ class Failure(BaseModel):
     search: str | None
 
 
-def record(storage: Storage, key: str, reason: str, sentence: str, search: str) -> None:
+def record(storage: Storage, key: str, reason: FailureReason, sentence: str, search: str) -> None:
     """Record the failure of a key; a loss that is not finite is the same for every search."""
     failure = Failure(reason=reason, sentence=sentence, search=None if reason == "non-finite" else search)
     storage.write(failure_file(key), json.dumps(failure.model_dump()).encode())

@@ -19,7 +19,7 @@ class GenerationEvent(_Event):
     Attributes:
         generation: number of the generation within its chain; the baseline is 0.
         key: the generation's key.
-        values: the epoch's record, or the member's metrics.
+        values: the epoch's record (`ban_ray.population.member.History`), or the member's `Metrics`, by name.
     """
 
     generation: int
@@ -32,20 +32,20 @@ class EpochEnded(GenerationEvent):
 
     Attributes:
         epochs: epochs of the generation.
-        rung_epoch: the epoch after which chains are compared; None where there is none.
+        first_rung_epoch: the epoch after which chains are first compared; None where that is at their end.
     """
 
     kind: Literal["epoch_ended"] = "epoch_ended"
     epochs: int
-    rung_epoch: int | None = None
+    first_rung_epoch: int | None = None
 
     @property
     def epoch(self) -> int:
         return int(self.values["epoch"])
 
     @property
-    def is_at_rung(self) -> bool:
-        return self.rung_epoch == self.epoch
+    def is_at_first_rung(self) -> bool:
+        return self.first_rung_epoch == self.epoch
 
 
 class Published(GenerationEvent):

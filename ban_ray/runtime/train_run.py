@@ -6,7 +6,7 @@ import secrets
 import threading
 from typing import Any
 
-from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerGroup, ray_internals
+from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerResources, ray_internals
 from ban_ray.runtime.broker import MailboxClient
 from ban_ray.runtime.events import EventHandler, event_from_result
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
@@ -14,6 +14,8 @@ from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker_loop import train_loop_per_worker
 
 END_TIMEOUT_S = 10.0
+"""Seconds in which a run that has ended tells its reason."""
+
 ABORT_TIMEOUT_S = 3.0
 
 
@@ -30,11 +32,11 @@ class TrainRun:
 
     Attributes:
         name: of the run and of its mailbox, readable on the dashboard.
-        group: what the workers take.
+        resources: what the workers take.
     """
 
-    def __init__(self, group: WorkerGroup, *, broker_name: str, folder: str) -> None:
-        self.name, self.group = f"{broker_name}-{secrets.token_hex(4)}", group
+    def __init__(self, resources: WorkerResources, *, broker_name: str, folder: str) -> None:
+        self.name, self.resources = f"{broker_name}-{secrets.token_hex(4)}", resources
         self._error = ""
         try:
             self._broker_name, self._mailbox = broker_name, MailboxClient(broker_name, self.name)
@@ -104,24 +106,24 @@ class TrainRun:
         os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
         from ray import train
 
-        group = self.group
-        base, backend = _trainer_class(group)
-        resources: dict[str, float] = {"CPU": group.cpus_per_worker}
-        if group.gpus_per_worker:
-            resources["GPU"] = group.gpus_per_worker
+        resources = self.resources
+        base, backend = _trainer_class(resources)
+        each: dict[str, float] = {"CPU": resources.cpus_per_worker}
+        if resources.gpus_per_worker:
+            each["GPU"] = resources.gpus_per_worker
         malloc = {key: os.environ.get(key, value) for key, value in MALLOC_ENVIRONMENT.items()}
-        trainer_class = self._controller.trainer_class(base, cluster_may_grow=group.cluster_may_grow)
+        trainer_class = self._controller.trainer_class(base, cluster_may_grow=resources.cluster_may_grow)
         return trainer_class(
             train_loop_per_worker,
             train_loop_config={
                 "broker_name": self._broker_name,
                 "mailbox_name": self.name,
-                "gpus": group.gpus_per_worker,
+                "gpus": resources.gpus_per_worker,
             },
             scaling_config=train.ScalingConfig(
-                num_workers=group.workers,
-                use_gpu=group.gpus_per_worker > 0,
-                resources_per_worker=resources,
+                num_workers=resources.workers,
+                use_gpu=resources.gpus_per_worker > 0,
+                resources_per_worker=each,
             ),
             **backend,
             run_config=train.RunConfig(
@@ -133,10 +135,10 @@ class TrainRun:
         )
 
 
-def _trainer_class(group: WorkerGroup) -> tuple[type[Any], dict[str, Any]]:
+def _trainer_class(resources: WorkerResources) -> tuple[type[Any], dict[str, Any]]:
     """Ray Train's trainer for PyTorch; for one worker, which joins no process group, the general one."""
-    if group.workers == 1:
+    if resources.workers == 1:
         return ray_internals.data_parallel_trainer(), {}
     from ray.train.torch import TorchConfig, TorchTrainer
 
-    return TorchTrainer, {"torch_config": TorchConfig(backend="nccl" if group.gpus_per_worker else "gloo")}
+    return TorchTrainer, {"torch_config": TorchConfig(backend="nccl" if resources.gpus_per_worker else "gloo")}

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any, Protocol
 
-from ban_ray.cluster import WorkerGroup
+from ban_ray.cluster import WorkerResources
 from ban_ray.errors import DamagedMember, UserError
 from ban_ray.population import Population, claims, failures
 from ban_ray.runtime.events import ChainEnded, EventHandler, Reused, Waiting, event_to_result
@@ -21,12 +21,12 @@ class JobRunner(Protocol):
     """Carries a job out: `ban_ray.runtime.warm_group.run_job`, or what stands in for it."""
 
     def __call__(
-        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+        self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult: ...
 
 
 def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
-    """Run one trial: ends when every generation of its chain is published or one cannot be.
+    """Run one trial: until every generation of its chain is published, one cannot be, or it is asked to stop.
 
     Reports each event of the chain to Ray Tune, `ChainEnded` as the last.
 
@@ -42,7 +42,7 @@ def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
 
 
 def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: JobRunner = run_job) -> JobResult:
-    """Train the chain until no generation is missing, or until one cannot be trained."""
+    """Train the chain until no generation is missing, until one cannot be trained, or until it is asked to stop."""
     context, generations = trial.context, trial.chain.generations
     try:
         population = Population(find_storage(context.storage, patience_s=PATIENCE_S))
@@ -50,7 +50,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
         return JobResult(status="failed", key=generations[0].key, message=str(error))
     if context.storage_id and (storage_mismatch := mismatch(population.storage, context.storage_id)):
         return JobResult(status="failed", key=generations[0].key, message=storage_mismatch)
-    group = WorkerGroup(
+    resources = WorkerResources(
         generations[0].recipe.workers,
         context.cpus_per_worker,
         trial.gpus_per_worker,
@@ -79,7 +79,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
             job_id=f"{trial.job_id_prefix}{secrets.token_hex(4)}",
             expired_claims=expired_claims,
         )
-        result = runner(job, group, on_event, name=trial.name, folder=trial.ray_folder)
+        result = runner(job, resources, on_event, name=trial.name, folder=trial.ray_folder)
         if result.status in ("failed", "stopped"):
             return result
         # The workers have already reported every generation up to this one.

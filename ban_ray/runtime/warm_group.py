@@ -2,7 +2,7 @@
 
 import threading
 
-from ban_ray.cluster import WorkerGroup
+from ban_ray.cluster import WorkerResources
 from ban_ray.runtime.events import EventHandler, TrainingStarted
 from ban_ray.runtime.mailbox import NO_ANSWER
 from ban_ray.runtime.messages import JobResult, TrainingJob
@@ -23,15 +23,15 @@ class _WarmGroup:
         self._idle_timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
-    def take(self, group: WorkerGroup, *, broker_name: str, folder: str) -> TrainRun:
-        """The Train run of the group that is alive if it has these resources, else of a new one."""
+    def take(self, resources: WorkerResources, *, broker_name: str, folder: str) -> TrainRun:
+        """The living run of this process if its workers have these resources, else a new run."""
         with self._lock:
             self._cancel_timer()
-            if self._run is not None and (self._run.group != group or not self._run.is_alive):
+            if self._run is not None and (self._run.resources != resources or not self._run.is_alive):
                 self._run.close()
                 self._run = None
             if self._run is None:
-                self._run = TrainRun(group, broker_name=broker_name, folder=folder)
+                self._run = TrainRun(resources, broker_name=broker_name, folder=folder)
             return self._run
 
     def release(self) -> None:
@@ -65,7 +65,9 @@ class _WarmGroup:
 _warm_group = _WarmGroup()
 
 
-def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str) -> JobResult:
+def run_job(
+    job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
+) -> JobResult:
     """Train a job's generations on a worker group, that of this process's last job where the resources are the same.
 
     Args:
@@ -80,7 +82,7 @@ def run_job(job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, nam
     for _ in range(MAX_WORKER_DEATHS + 1):
         is_done = False
         try:
-            train_run = _warm_group.take(group, broker_name=job.context.execution, folder=folder)
+            train_run = _warm_group.take(resources, broker_name=job.context.execution, folder=folder)
             on_event(TrainingStarted(job_id=job.job_id, mailbox_name=train_run.name))
             result = train_run.train(job, on_event, name=name)
             is_done = True

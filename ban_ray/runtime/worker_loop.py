@@ -117,7 +117,9 @@ def throttle_reports(report: EventReporter) -> EventReporter:
 
     def report_if_due(event: Event | None) -> None:
         nonlocal last
-        is_important = isinstance(event, Published | Reused) or (isinstance(event, EpochEnded) and event.is_at_rung)
+        is_important = isinstance(event, Published | Reused) or (
+            isinstance(event, EpochEnded) and event.is_at_first_rung
+        )
         if is_important or time.monotonic() - last >= REPORT_EVERY_S:
             last = time.monotonic()
             report(event)

@@ -94,7 +94,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     equal = equal_chains.equal_chains_sentence(spec.chains)
     render.print_summary(result, console)
     if best is not None:
-        render.print_best(best, console, always=spec.is_sampled)
+        render.print_best(best, console, even_if_in_table=spec.is_sampled)
     if equal and spec.is_sampled:
         # Of a grid its plan has said so.
         console.say(equal, style="yellow")

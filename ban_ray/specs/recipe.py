@@ -153,7 +153,7 @@ class Recipe(Spec):
         return self.model_dump(mode="json", include={*(FIRST_FIELDS - unused), "teacher_outputs", *changed})
 
     @property
-    def rung_epoch(self) -> int | None:
+    def first_rung_epoch(self) -> int | None:
         """The epoch, counted from 1, after which chains are compared; None if it would be the last epoch or beyond.
 
         The first one at the last learning rate, and None without drops; of ``wsd`` the first in which the rate falls;

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from ban_ray.cluster import WorkerGroup
+from ban_ray.cluster import WorkerResources
 from ban_ray.runtime.events import EventHandler
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.trial import JobRunner
@@ -41,7 +41,7 @@ class AllUp:
     processes: int
 
     def __call__(
-        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+        self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
         wait_for_others(job.context.execution, self.processes)
-        return self.run(job, group, on_event, name=name, folder=folder)
+        return self.run(job, resources, on_event, name=name, folder=folder)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ban_ray.cluster import WorkerGroup
+from ban_ray.cluster import WorkerResources
 from ban_ray.runtime.events import EventHandler
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.trial import JobRunner
@@ -45,14 +45,14 @@ class OnNode:
     seconds: float
 
     def __call__(
-        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+        self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
         import ray
 
         # Tune would put it onto the resources of the trial, which are none of a node's CPUs.
         held = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_hold)
         ray.get(held.remote(self.seconds))
-        return Simulator(noise=0.3)(job, group, on_event, name=name, folder=folder)
+        return Simulator(noise=0.3)(job, resources, on_event, name=name, folder=folder)
 
 
 def start(nodes: int) -> Any:

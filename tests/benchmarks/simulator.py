@@ -23,7 +23,7 @@ from math import exp, log2
 
 import numpy as np
 
-from ban_ray.cluster import WorkerGroup
+from ban_ray.cluster import WorkerResources
 from ban_ray.networks import registry
 from ban_ray.networks.families.densenet import DenseNetBC
 from ban_ray.population import History, Population, Predictions, claims, publish
@@ -98,7 +98,7 @@ class Simulator:
     epoch_s: float = 0.0
 
     def __call__(
-        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+        self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
         population = Population(find_storage(job.context.storage))
         for number, generation in enumerate(job.generations, job.first):
@@ -120,7 +120,7 @@ class Simulator:
 
     def at_rung(self, generation: Generation, number: int) -> EpochEnded:
         """The event of the epoch after which chains are compared."""
-        rung = generation.recipe.rung_epoch
+        rung = generation.recipe.first_rung_epoch
         assert rung is not None
         errors = curve(generation, noisy_error(generation, number, self.noise), self.noise)
         return _epoch_ended(generation, number, rung, errors[rung - 1])
@@ -138,7 +138,7 @@ class Simulator:
         for epoch, value in enumerate(curve(generation, error, self.noise), 1):
             history.append({"epoch": epoch, "held_out_error": value, "loss": value / 10, "seconds": self.epoch_s})
             time.sleep(self.epoch_s)
-            if self.epoch_s or epoch == generation.recipe.rung_epoch:
+            if self.epoch_s or epoch == generation.recipe.first_rung_epoch:
                 on_event(_epoch_ended(generation, number, epoch, value))
         member = publish(
             population,
@@ -166,6 +166,6 @@ def _epoch_ended(generation: Generation, number: int, epoch: int, held_out_error
         generation=number,
         key=generation.key,
         epochs=recipe.epochs,
-        rung_epoch=recipe.rung_epoch,
+        first_rung_epoch=recipe.first_rung_epoch,
         values={"epoch": epoch, "held_out_error": held_out_error},
     )

@@ -38,7 +38,7 @@ def test_nodes_that_are_not_there_yet_count(connected: cluster.Cluster) -> None:
         "this node is one of its group"
     )
     grown = cluster.Cluster(there, started=False)
-    group = cluster.WorkerGroup.for_cluster(grown, Recipe(), 1, None)
+    group = cluster.WorkerResources.for_cluster(grown, Recipe(), 1, None)
     assert group.gpus_per_worker == 1
     assert group.max_concurrent(grown) == 3
 

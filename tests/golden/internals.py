@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from ban_ray.cli.params import validated
-from ban_ray.cluster import WorkerGroup
+from ban_ray.cluster import WorkerResources
 from ban_ray.evaluation.predictions import TokenOutputs
 from ban_ray.networks import registry
 from ban_ray.networks.families.custom import CustomNetwork
@@ -122,13 +122,13 @@ class Fabricator:
     """Stands in for the training of a chain's generations."""
 
     def __call__(
-        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+        self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
         population = Population(find_storage(job.context.storage))
         for number, generation in enumerate(job.generations, job.first):
-            key, rung, epochs = generation.key, generation.recipe.rung_epoch, generation.recipe.epochs
+            key, rung, epochs = generation.key, generation.recipe.first_rung_epoch, generation.recipe.epochs
             for record in _history(generation):
-                on_event(EpochEnded(generation=number, key=key, epochs=epochs, rung_epoch=rung, values=record))
+                on_event(EpochEnded(generation=number, key=key, epochs=epochs, first_rung_epoch=rung, values=record))
             member = _publish(population, generation, number, job.chain_seed, 10, 1)
             values = member.metrics.model_dump()
             on_event(Published(generation=number, key=key, epochs=epochs, values=values))
@@ -204,7 +204,7 @@ def _outputs(key: str, part: str, count: int, classes: int) -> NDArray[np.float3
 def _history(generation: Generation) -> list[dict[str, float | int | None]]:
     """Records of the first epoch, of the one after which chains are compared, and of the last."""
     recipe = generation.recipe
-    epochs = sorted({1, recipe.rung_epoch or 1, recipe.epochs})
+    epochs = sorted({1, recipe.first_rung_epoch or 1, recipe.epochs})
     taught, held_out = bool(generation.teachers), generation.task.protocol == "search"
     return [
         {

@@ -26,8 +26,8 @@ def test_not_finite_holds_for_every_search(storage: Storage) -> None:
     assert failures.lookup(storage, "2" * 64, "one") is None
 
 
-@pytest.mark.parametrize("reason", ["out-of-memory", "unusable", "storage", "error", "NON-FINITE"])
-def test_anything_else_holds_for_its_own_search(storage: Storage, reason: str) -> None:
+@pytest.mark.parametrize("reason", ["out-of-memory", "unusable", "storage", "error"])
+def test_anything_else_holds_for_its_own_search(storage: Storage, reason: failures.FailureReason) -> None:
     failures.record(storage, KEY, reason, "a sentence", "one")
     found = failures.lookup(storage, KEY, "one")
     assert found is not None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ban_ray.cluster import WorkerGroup
+from ban_ray.cluster import WorkerResources
 from ban_ray.population import Population, claims, failures
 from ban_ray.runtime import trial as trials
 from ban_ray.runtime.events import Event, EventHandler, GenerationEvent, Published, Reused, Waiting
@@ -24,12 +24,12 @@ class Recorder:
         self._answers = list(answers)
 
     def __call__(
-        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+        self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
         self.jobs.append(job)
         if self._answers:
             return self._answers.pop(0)(job)
-        return Simulator(noise=0.1)(job, group, on_event, name=name, folder=folder)
+        return Simulator(noise=0.1)(job, resources, on_event, name=name, folder=folder)
 
 
 @pytest.fixture

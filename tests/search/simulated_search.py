@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from ban_ray.cluster import WorkerGroup
+from ban_ray.cluster import WorkerResources
 from ban_ray.population import find_storage
 from ban_ray.runtime.events import EventHandler
 from ban_ray.runtime.messages import JobResult, TrainingJob
@@ -20,11 +20,11 @@ class Simulator(simulator.Simulator):
     """Fails where the job does not say which storage the search was started with."""
 
     def __call__(
-        self, job: TrainingJob, group: WorkerGroup, on_event: EventHandler, *, name: str, folder: str
+        self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
         wrong_storage = mismatch(find_storage(job.context.storage), job.context.storage_id)
         assert not wrong_storage, wrong_storage
-        return super().__call__(job, group, on_event, name=name, folder=folder)
+        return super().__call__(job, resources, on_event, name=name, folder=folder)
 
 
 def main(storage: str, samples: int, epoch_s: float, concurrent: int | None = None) -> None:

@@ -33,7 +33,7 @@ def test_what_is_no_key_names_no_place(storage: LocalStorage, tmp_path: Path, ke
         lambda: checkpoints.save(storage, key, "run", 1, b""),
         lambda: list(checkpoints.newest_first(storage, key)),
         lambda: checkpoints.clear(storage, key),
-        lambda: failures.record(storage, key, "reason", "sentence", "search"),
+        lambda: failures.record(storage, key, "error", "sentence", "search"),
         lambda: failures.lookup(storage, key, "search"),
         lambda: failures.forget(storage, key),
     ]

@@ -40,7 +40,7 @@ class AsyncCheckpointer:
             at_once: save in any case, and return only when the state is stored.
 
         Returns:
-            Whether the state is saved.
+            Whether the state is being saved, and with `at_once` is stored.
 
         Raises:
             OSError: the previous state, or with `at_once` this one, could not be written.

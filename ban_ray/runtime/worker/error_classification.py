@@ -6,6 +6,7 @@ import torch
 from torch.distributed import DistError
 
 from ban_ray.errors import DamagedMember, GenerationFailed, PeerLost, UserError, storage_sentence
+from ban_ray.population.failures import FailureReason
 from ban_ray.specs import Generation
 
 
@@ -20,7 +21,7 @@ def is_full_disk(error: OSError) -> bool:
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def classify_error(error: Exception, generation: Generation) -> tuple[str, str]:
+def classify_error(error: Exception, generation: Generation) -> tuple[FailureReason, str]:
     """The reason that is recorded and a sentence for the user."""
     if isinstance(error, GenerationFailed):
         return error.reason, str(error)

@@ -154,7 +154,7 @@ class JobTrainer:
         return self._loaded[2]
 
 
-def train_generations(job: TrainingJob, device: torch.device, report: EventReporter) -> JobResult:
+def train_job_in_this_process(job: TrainingJob, device: torch.device, report: EventReporter) -> JobResult:
     """Train one job in this process."""
     return JobTrainer(device, report).train(job)
 
@@ -173,13 +173,13 @@ def _make_after_epoch(
         # After the last epoch comes publication, which is a checkpoint of its own.
         if distributed.rank() == 0 and state["epoch"] < recipe.epochs:
             # A chain that is stopped at its rung may resume from there later.
-            checkpointer.maybe_save(state, at_once=state["epoch"] == recipe.rung_epoch)
+            checkpointer.maybe_save(state, at_once=state["epoch"] == recipe.first_rung_epoch)
         report(
             EpochEnded(
                 generation=number,
                 key=generation.key,
                 epochs=recipe.epochs,
-                rung_epoch=recipe.rung_epoch,
+                first_rung_epoch=recipe.first_rung_epoch,
                 values=state["history"][-1],
             )
         )
@@ -200,7 +200,7 @@ def _build_teacher(
 
 
 def _record_failure(
-    population: Population, generation: Generation, reason: str, sentence: str, job: TrainingJob
+    population: Population, generation: Generation, reason: failures.FailureReason, sentence: str, job: TrainingJob
 ) -> None:
     try:
         failures.record(population.storage, generation.key, reason, sentence, job.context.execution)

@@ -1,4 +1,4 @@
-"""Requests to stop a job, which all workers of a group follow at the same boundary between two steps."""
+"""Requests to stop a job, which all workers of a group follow at the same boundary, before a step or a generation."""
 
 import threading
 from collections.abc import Callable

@@ -24,10 +24,11 @@ def _image_size(value: object) -> object:
 
 
 class SearchOptions(BaseModel):
-    """What the user asked for; None where an option was not given.
+    """What the user asked for; None where the space or the cluster decides unless the user does.
 
-    A field with an `Option` is an option of the command line, and every field is a keyword of `train_chain`. A field
-    that `ban_ray.runtime.messages.ExecutionContext` has too reaches every worker.
+    A field with an `Option` is an option of the command line, and most fields are keywords of `train_chain`. A field
+    that `ban_ray.runtime.messages.ExecutionContext` has too reaches every worker by its name, but for `storage`, which
+    reaches it as an absolute path or URL.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -146,11 +146,11 @@ def print_summary(summary: Summary, console: Console) -> None:
     console.say(summary.sentence, "bold")
 
 
-def print_best(best: BestConfigurations, console: Console, *, always: bool) -> None:
-    """Print the best configurations; with one plain target only if `always`, since a grid's table shows them."""
+def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: bool) -> None:
+    """Print the best configurations; where the table shows the only target, the last error, only `even_if_in_table`."""
     targets = best.spec.strategy.target_names
     plain = targets == (ERROR_TARGET,) and best.spec.strategy.select_by == "last"
-    if not best.num_complete or (plain and not always):
+    if not best.num_complete or (plain and not even_if_in_table):
         return
     finished = pluralised(best.num_complete, "finished configuration")
     if not best.best:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ban_ray.cli.console import Console
 from ban_ray.cli.text import pluralised
-from ban_ray.cluster import WorkerGroup, connect, disconnect
+from ban_ray.cluster import WorkerResources, connect, disconnect
 from ban_ray.cluster.nodes import require_shared
 from ban_ray.errors import UserError
 from ban_ray.population import Population, claims, failures
@@ -102,10 +102,10 @@ def execute(
     missing = _MissingGenerations(population, spec.options.retry_failed)
     cleanup = StoppedChainCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
     try:
-        with _connected(plan, paths, console) as (group, max_concurrent_chains):
+        with _connected(plan, paths, console) as (resources, max_concurrent_chains):
             if state is None:
                 state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
-            run = _Execution(plan, state, population, paths, execution, group, max_concurrent_chains)
+            run = _Execution(plan, state, population, paths, execution, resources, max_concurrent_chains)
             controller = run.train(console, missing, cleanup, runner)
     finally:
         # The workers have ended with the connection.
@@ -119,17 +119,17 @@ def execute(
 
 
 @contextmanager
-def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tuple[WorkerGroup, int]]:
-    """Connect to Ray; gives the worker group of a chain, and how many chains train at once."""
+def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tuple[WorkerResources, int]]:
+    """Connect to Ray; gives the resources of a chain's workers, and how many chains train at once."""
     options, has_ended = plan.spec.options, threading.Event()
     cluster = connect(options.address, namespace="ban_ray", working_dir=options.working_dir)
     try:
         recipe = plan.spec.context.recipe
-        group = WorkerGroup.for_cluster(cluster, recipe, options.cpus_per_worker, options.gpus_per_worker)
-        if not group.gpus_per_worker and (options.deterministic or not options.cuda_graph):
+        resources = WorkerResources.for_cluster(cluster, recipe, options.cpus_per_worker, options.gpus_per_worker)
+        if not resources.gpus_per_worker and (options.deterministic or not options.cuda_graph):
             option = "--deterministic" if options.deterministic else "--no-cuda-graph"
             raise UserError(f"{option} is for GPUs, and none are used here; on a CPU a seed always gives the same bits")
-        num_groups_that_fit = group.max_concurrent(cluster)
+        num_groups_that_fit = resources.max_concurrent(cluster)
         max_concurrent_chains = options.concurrent or num_groups_that_fit
         if cluster.started:
             # This cluster does not grow; on another, worker groups that wait are what makes an autoscaler add nodes.
@@ -148,7 +148,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
                 console.say(f"dashboard {address} (token: ray get-auth-token)")
 
         threading.Thread(target=print_dashboard, name="dashboard", daemon=True).start()
-        yield group, max_concurrent_chains
+        yield resources, max_concurrent_chains
     finally:
         has_ended.set()
         disconnect()
@@ -163,7 +163,7 @@ class _Execution:
     population: Population
     paths: SearchPaths
     name: str
-    group: WorkerGroup
+    resources: WorkerResources
     max_concurrent_chains: int
 
     def train(
@@ -192,8 +192,8 @@ class _Execution:
                 chain_number=number,
                 name=planned.slug,
                 ray_folder=f"{ray_folder}/{self.name}",
-                gpus_per_worker=self.group.gpus_per_worker,
-                cluster_may_grow=self.group.cluster_may_grow,
+                gpus_per_worker=self.resources.gpus_per_worker,
+                cluster_may_grow=self.resources.cluster_may_grow,
             )
             cleanup.add_trial(planned, trial)
             return trial
@@ -212,7 +212,7 @@ class _Execution:
                     name=self.name,
                     runner=runner,
                 )
-                controller.complete_running_trials()
+                controller.end_remaining_trials()
         return controller
 
     def _max_generations_to_train(self) -> int:

@@ -111,7 +111,7 @@ class ChainProposer:
 
     def _add(self, configuration: Configuration) -> tuple[PlannedChain, ...]:
         chains = self._spec.chains_of(configuration)
-        self._tracker.expect_chains(chains)
+        self._tracker.add_configuration(chains)
         self.chains.extend(chains)
         return chains
 

@@ -50,8 +50,8 @@ class ConfigurationTracker(ChainCallback):
         self._finished_ids = set(finished_ids)
         self.ended_early: list[tuple[PlannedChain, ChainOutcome]] = []
 
-    def expect_chains(self, chains: tuple[PlannedChain, ...]) -> None:
-        """Expect the chains of a configuration."""
+    def add_configuration(self, chains: tuple[PlannedChain, ...]) -> None:
+        """Follow a configuration, given its chains, whose events and ends will come."""
         self._states[configuration_id(chains[0].configuration)] = _ConfigurationState(chains, list(chains))
 
     def is_finished(self, configuration: Configuration) -> bool:

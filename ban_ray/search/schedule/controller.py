@@ -18,7 +18,7 @@ class ChainCallback:
         """A chain's trial starts."""
 
     def on_event(self, planned: PlannedChain, event: Event) -> None:
-        """A running chain has sent an event."""
+        """A running chain has sent an event, other than the start and the end of its training."""
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         """A chain has ended, or was cancelled before it started."""
@@ -120,7 +120,7 @@ class SearchController:
             for callback in self._callbacks:
                 callback.on_chain_end(chain, outcome)
 
-    def complete_running_trials(self) -> None:
+    def end_remaining_trials(self) -> None:
         """End the trials that were running when the time budget was used up, of which Tune says nothing."""
         for trial_id in list(self._running):
             self.on_trial_complete(trial_id, {}, error=False)

@@ -10,7 +10,7 @@ from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung, is_saturated, num_promoted, should_prune
 from ban_ray.specs.parameters import configuration_id
 
-MetricEvent = EpochEnded | Published
+RungEvent = EpochEnded | Published
 
 
 class StoppingRule:
@@ -73,7 +73,7 @@ class EarlyStopping(StoppingRule):
         patience: int,
         min_gain: float,
         size_targets: Callable[[PlannedChain], tuple[float, ...]],
-        member_events: Callable[[PlannedChain, int], Sequence[MetricEvent]],
+        member_events: Callable[[PlannedChain, int], Sequence[RungEvent]],
     ) -> None:
         self._patience, self._min_gain = patience, min_gain
         self._size_targets, self._member_events = size_targets, member_events
@@ -96,7 +96,7 @@ class EarlyStopping(StoppingRule):
             if was_recorded or not rungs or self._events_of(planned, event.generation + 1):
                 return None
             return self._decide(planned, rungs[-1]) if rungs[-1] is not None else None
-        rung = self._record(planned, event) if isinstance(event, MetricEvent) else None
+        rung = self._record(planned, event) if isinstance(event, RungEvent) else None
         return self._decide(planned, rung) if rung is not None else None
 
     def record_published(self, planned: PlannedChain) -> None:
@@ -124,10 +124,10 @@ class EarlyStopping(StoppingRule):
         results = self._rungs.get(rung, {}).get(configuration_id(planned.configuration))
         return results is not None and planned.seed in results.errors
 
-    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[MetricEvent]:
+    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[RungEvent]:
         return self._member_events(planned, number) if number < len(planned.chain.generations) else ()
 
-    def _record(self, planned: PlannedChain, event: MetricEvent) -> Rung | None:
+    def _record(self, planned: PlannedChain, event: RungEvent) -> Rung | None:
         """Record the error of an event.
 
         Returns:
@@ -140,7 +140,7 @@ class EarlyStopping(StoppingRule):
             rung = Rung(event.generation, "end")
             chain = configuration_id(planned.configuration), planned.seed
             self._errors.setdefault(chain, {})[event.generation] = error
-        elif event.is_at_rung:
+        elif event.is_at_first_rung:
             rung = Rung(event.generation, "drop")
         else:
             return None

@@ -14,7 +14,7 @@ class ChainQueue:
         propose: the chains of a further configuration; None when there is none.
         count_missing: gives the number of a chain's generations that are not members yet.
         max_generations: generations that may be trained in all.
-        time_budget_s: seconds from `start`.
+        time_budget_s: seconds from `start_time_budget`.
 
     Attributes:
         is_exhausted: whether no further chain will start.
@@ -35,7 +35,7 @@ class ChainQueue:
         self._time_budget_s = time_budget_s
         self._deadline: float | None = None
         self._num_trained = 0
-        self._running: dict[int, int] = {}
+        self._reserved_generations: dict[int, int] = {}
         self.is_exhausted = False
         self.skip_reasons: list[str] = []
 
@@ -77,9 +77,9 @@ class ChainQueue:
         num_missing = 0
         if self._max_generations is not None:
             num_missing = self._count_missing(self._waiting[0])
-            remaining = self._max_generations - self._num_trained - sum(self._running.values())
+            remaining = self._max_generations - self._num_trained - sum(self._reserved_generations.values())
             if num_missing > remaining:
-                if not self._running:
+                if not self._reserved_generations:
                     self._finish(
                         f"--max-generations-trained {self._max_generations} leaves {remaining} and the next chain, "
                         f"{self._waiting[0].title}, needs {num_missing}"
@@ -87,7 +87,7 @@ class ChainQueue:
                 # A running chain that ends early leaves its missing generations to others.
                 return None
         planned = self._waiting.pop(0)
-        self._running[id(planned)] = num_missing
+        self._reserved_generations[id(planned)] = num_missing
         return planned
 
     def finish_if_out_of_time(self) -> None:
@@ -98,10 +98,10 @@ class ChainQueue:
     def on_generation_trained(self, planned: PlannedChain) -> None:
         """Count a generation that a running chain has trained and published."""
         self._num_trained += 1
-        self._running[id(planned)] = max(0, self._running[id(planned)] - 1)
+        self._reserved_generations[id(planned)] = max(0, self._reserved_generations[id(planned)] - 1)
 
     def on_chain_end(self, planned: PlannedChain) -> None:
-        self._running.pop(id(planned), None)
+        self._reserved_generations.pop(id(planned), None)
 
     def cancel_configuration(self, planned: PlannedChain) -> list[PlannedChain]:
         """Remove the chains of a configuration that have not started, and return them."""

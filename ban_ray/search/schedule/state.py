@@ -12,7 +12,7 @@ from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.schedule.chain_proposer import ChainProposer
 from ban_ray.search.schedule.configurations import ConfigurationTracker
-from ban_ray.search.schedule.early_stopping import EarlyStopping, MetricEvent, StoppingRule
+from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent, StoppingRule
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
 from ban_ray.search.study.configuration_source import make_configuration_source
@@ -63,16 +63,16 @@ class SearchState:
         return cls(study, tracker, stopping_rule, proposer, queue)
 
 
-def rung_events(population: Population, planned: PlannedChain, number: int) -> list[MetricEvent]:
+def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
     """The events that a member's training would have sent at the rungs; none where it is no member."""
     generation = planned.chain.generations[number]
-    rung, epochs = generation.recipe.rung_epoch, generation.recipe.epochs
+    rung, epochs = generation.recipe.first_rung_epoch, generation.recipe.epochs
     try:
         member = population.get(generation.key)
         if member is None:
             return []
-        events: list[MetricEvent] = [
-            EpochEnded(generation=number, key=member.key, epochs=epochs, rung_epoch=rung, values=record)
+        events: list[RungEvent] = [
+            EpochEnded(generation=number, key=member.key, epochs=epochs, first_rung_epoch=rung, values=record)
             for record in (population.history(member) if rung is not None else ())
             if record["epoch"] == rung
         ]

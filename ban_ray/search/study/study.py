@@ -15,15 +15,20 @@ from ban_ray.search.study.configuration_source import ConfigurationSource
 from ban_ray.search.study.distributions import distributions_of_configuration
 from ban_ray.specs.parameters import Configuration, configuration_id
 
-INTERRUPTED, FROM_POPULATION, SATURATED = "interrupted", "found", "saturated"
-"""The first is the ``reason`` of a trial that will run again. The others are user attributes of a trial, which mark a
-configuration that other searches have trained, and one whose chains ended when they gained nothing more."""
+INTERRUPTED = "interrupted"
+"""The ``reason`` of a trial that will run again."""
+
+FROM_POPULATION = "found"
+"""User attribute of a trial whose configuration other searches have trained."""
+
+SATURATED = "saturated"
+"""User attribute of a trial whose chains ended when they gained nothing more."""
 
 _RUNG_ERRORS = "held_out_error_by_step"
 
 
 class SearchStudy:
-    """A persistent study in a file of its own, which ``optuna-dashboard FILE`` opens.
+    """A persistent study in a journal file, which ``optuna-dashboard FILE`` opens.
 
     Args:
         configuration_source: told each result too.
@@ -66,7 +71,7 @@ class SearchStudy:
         """Configurations that this search has started and not finished, in the order of their trials.
 
         Args:
-            finished: ids of configurations that need no more training.
+            finished_ids: configurations that need no more training.
         """
         trials = self._trials(TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
         started = {

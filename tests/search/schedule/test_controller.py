@@ -132,7 +132,7 @@ def test_a_trial_that_ends_without_a_result_has_failed(error: bool) -> None:
     controller, recorder = controller_of([planned, plan_chain(1)])
     start(controller, "a", "b")
     controller.on_trial_complete("a", event_to_result(published(planned, 0, 20.0)), error=error)
-    controller.complete_running_trials()
+    controller.end_remaining_trials()
     assert recorder.ended == [(0, "failed"), (1, "failed")]
     assert all("without a result" in message for _, message in controller.failures)
 
@@ -144,7 +144,7 @@ def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.Monkey
     assert all(start(controller, "a", "b", "c"))
     controller.on_trial_complete("a", DONE, error=False)
     now += 6
-    controller.complete_running_trials()
+    controller.end_remaining_trials()
     assert recorder.ended == [(0, "done"), (1, "interrupted"), (2, "interrupted")]
     assert len(controller.interrupted_chains) == 2
     assert controller.failures == []

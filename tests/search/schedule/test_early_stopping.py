@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ban_ray.runtime.events import ChainEnded, Event, Waiting
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.early_stopping import EarlyStopping, MetricEvent
+from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung
 from tests.helpers.chains import epoch_ended, number_of, plan_chain, published, reused
@@ -17,7 +17,7 @@ MemberErrors = Mapping[str, tuple[float | None, float]]
 def make_rule(
     members: MemberErrors | None = None, sizes: Mapping[int, float] | None = None, patience: int = 2
 ) -> EarlyStopping:
-    def member_events(planned: PlannedChain, number: int) -> Sequence[MetricEvent]:
+    def member_events(planned: PlannedChain, number: int) -> Sequence[RungEvent]:
         if members is None or (key := planned.chain.keys[number]) not in members:
             return []
         at_rung, at_end = members[key]

@@ -11,7 +11,7 @@ from ban_ray.specs import Recipe
 
 
 @dataclass(frozen=True)
-class WorkerGroup:
+class WorkerResources:
     """The resources of a worker group.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ban_ray.cluster import Cluster, WorkerGroup
+from ban_ray.cluster import Cluster, WorkerResources
 from ban_ray.cluster.capacity import NodeShape
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
@@ -13,23 +13,23 @@ SMALL = Cluster((NodeShape(0), NodeShape(1, 0, 2), NodeShape(1, 1, 2)), started=
 
 
 def test_workers_take_one_gpu_each_where_there_are_any() -> None:
-    assert WorkerGroup.for_cluster(LAPTOP, Recipe(), 1, None) == WorkerGroup(1, 1, 0, cluster_may_grow=False)
-    group = WorkerGroup.for_cluster(SERVER, Recipe(workers=2), 4, None)
-    assert group == WorkerGroup(2, 4, 1)
+    assert WorkerResources.for_cluster(LAPTOP, Recipe(), 1, None) == WorkerResources(1, 1, 0, cluster_may_grow=False)
+    group = WorkerResources.for_cluster(SERVER, Recipe(workers=2), 4, None)
+    assert group == WorkerResources(2, 4, 1)
     assert group.max_concurrent(SERVER) == 4
 
 
 def test_a_part_of_a_gpu_packs_generations() -> None:
-    assert WorkerGroup.for_cluster(SERVER, Recipe(), 1, 0.25).max_concurrent(SERVER) == 32
-    assert WorkerGroup.for_cluster(SERVER, Recipe(), 1, 0.2).max_concurrent(SERVER) == 40
-    assert WorkerGroup.for_cluster(SERVER, Recipe(), 1, 0).max_concurrent(SERVER) == 64
+    assert WorkerResources.for_cluster(SERVER, Recipe(), 1, 0.25).max_concurrent(SERVER) == 32
+    assert WorkerResources.for_cluster(SERVER, Recipe(), 1, 0.2).max_concurrent(SERVER) == 40
+    assert WorkerResources.for_cluster(SERVER, Recipe(), 1, 0).max_concurrent(SERVER) == 64
 
 
 def test_a_worker_fits_within_a_node() -> None:
-    assert WorkerGroup.for_cluster(SMALL, Recipe(), 1, 0).max_concurrent(SMALL) == 4
-    assert WorkerGroup.for_cluster(SMALL, Recipe(workers=2), 1, None).max_concurrent(SMALL) == 1
+    assert WorkerResources.for_cluster(SMALL, Recipe(), 1, 0).max_concurrent(SMALL) == 4
+    assert WorkerResources.for_cluster(SMALL, Recipe(workers=2), 1, None).max_concurrent(SMALL) == 1
     with pytest.raises(UserError, match="--workers 1 needs 2 CPUs for each worker, on one node"):
-        WorkerGroup.for_cluster(SMALL, Recipe(), 2, 0).max_concurrent(SMALL)
+        WorkerResources.for_cluster(SMALL, Recipe(), 2, 0).max_concurrent(SMALL)
 
 
 @pytest.mark.parametrize(
@@ -58,4 +58,4 @@ def test_a_worker_fits_within_a_node() -> None:
 )
 def test_what_does_not_fit_is_told(recipe: Recipe, gpus: float | None, cluster: Cluster, says: str) -> None:
     with pytest.raises(UserError, match=says):
-        WorkerGroup.for_cluster(cluster, recipe, 1, gpus).max_concurrent(cluster)
+        WorkerResources.for_cluster(cluster, recipe, 1, gpus).max_concurrent(cluster)
