@@ -13,7 +13,8 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
 from ban_ray.specs import BASELINE, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
-from ban_ray.specs.parameters import Configuration, grid
+from ban_ray.specs.fields.values import as_text
+from ban_ray.specs.parameters import Configuration, grid, values_text
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.catalog import metric_of
@@ -128,6 +129,16 @@ class SearchSpec:
         return self.strategy.error_description(self.metric)
 
     @property
+    def fields_description(self) -> str:
+        """The fields that the command line sets and searches, in words; empty if there are none."""
+        parameters = self.scale.parameters
+        parts = {
+            "set": [f"{name} {as_text(value)}" for name, value in self.options.settings.items()],
+            "searched": [f"{name} {values_text(parameters[name])}" for name in self.options.search],
+        }
+        return "; ".join(f"{verb}: {', '.join(fields)}" for verb, fields in parts.items() if fields)
+
+    @property
     def setting_description(self) -> str:
         """The data, noise and protocol in one line, shown beside every figure."""
         task = self.context.task
@@ -145,7 +156,7 @@ class SearchSpec:
             parts.append(f"paper protocol: {everything}last epoch on test")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
-        return "; ".join(parts)
+        return "; ".join(filter(None, [*parts, self.fields_description]))
 
 
 def with_grid_chains(spec: SearchSpec) -> SearchSpec:
