@@ -79,6 +79,15 @@ def test_rows_are_the_members(tmp_path: Path, environment: dict[str, str]) -> No
         ({"workers": 0}, "--workers 0: input should be greater than or equal to 1"),
         ({"seeds": []}, "--seeds"),
         ({"learning_rate": 0.1}, "unknown option 'learning_rate'; allowed are "),
+        ({"recipe": {"learning_rate": 0}}, "--set recipe.learning_rate=0: input should be greater than 0"),
+        ({"recipe": {"lr": 1}}, "--set recipe.lr=1: there is no field 'recipe.lr'; the nearest: "),
+        ({"recipe": "fast"}, "unknown option 'recipe'"),
+        ({"recipe": {"epochs": 3}, "epochs": 4}, "--set recipe.epochs=3 and --epochs 4 differ"),
+        ({"objective": {"name": "kd"}}, "--set objective.name=kd: unknown objective 'kd'"),
+        ({"search": {"recipe.learning_rate": "1..0"}}, "1..0: input should be greater than 0"),
+        ({"search": {"recipe.precision": ["fp32"]}}, "at least 2 different values are needed"),
+        ({"search": {"recipe.precision": 3}}, "a text or a list of values is needed"),
+        ({"settings": {"recipe.epochs": 3}}, "train_chain takes no settings"),
         ({"space": "chain"}, "train_chain takes no space"),
         ({"plan_only": True}, "train_chain takes no plan_only"),
     ],
@@ -120,6 +129,6 @@ def test_a_gain_is_below_zero(tmp_path: Path) -> None:
 def test_every_option_of_a_chain_is_an_argument() -> None:
     parameters = inspect.signature(train_chain).parameters
     assert next(iter(parameters)) == "network"
-    assert parameters.keys() == SearchOptions.model_fields.keys() - NOT_FOR_CALLS
+    assert parameters.keys() == (SearchOptions.model_fields.keys() | {"recipe"}) - NOT_FOR_CALLS
     assert parameters["storage"].default == "./ban_runs"
     assert parameters["epochs"].default is None
