@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from ban_ray.cli.text import printable
 from ban_ray.errors import UserError
 
 
@@ -31,7 +32,8 @@ def named_values(option: str, example: str) -> Callable[[object], Any]:
         for text in value:
             name, given = name_and_value(option, text, example)
             if values.setdefault(name, given) != given:
-                raise UserError(f"{option} {name}={given}: {name} is {values[name]} already; one value is allowed")
+                typed = printable(f"{option} {name}={given}: {name} is {values[name]} already")
+                raise UserError(f"{typed}; one value is allowed")
         return values
 
     return read

@@ -4,6 +4,7 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+from ban_ray.cli.text import printable
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.networks import registry
@@ -133,7 +134,7 @@ class SearchSpec:
         """The fields that the command line sets and searches, in words; empty if there are none."""
         parameters = self.scale.parameters
         parts = {
-            "set": [f"{name} {as_text(value)}" for name, value in self.options.settings.items()],
+            "set": [f"{name} {printable(as_text(value))}" for name, value in self.options.settings.items()],
             "searched": [f"{name} {values_text(parameters[name])}" for name in self.options.search],
         }
         return "; ".join(f"{verb}: {', '.join(fields)}" for verb, fields in parts.items() if fields)
@@ -213,4 +214,8 @@ def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> Pl
         architecture = registry.architecture_of(generation)
         registry.check_fits(architecture, generation.task.name)
         steps_per_epoch(generation.task.name, spec.sample_counts.train, generation.recipe)
+        if generation.recipe.plateau is not None and not spec.sample_counts.held_out:
+            raise UserError(
+                f"plateau = {generation.recipe.plateau:g} needs held-out data, and --protocol paper has none"
+            )
     return PlannedChain(configuration, seed, chain, position)

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import JsonValue, ValidationError
 
 from ban_ray.cli.params import first_sentence, option_name
+from ban_ray.cli.text import printable
 from ban_ray.errors import UserError
 from ban_ray.specs.chain import Chain
 from ban_ray.specs.fields.context import value_in, with_settings
@@ -92,7 +93,7 @@ def read_fields(
     typed: dict[str, str] = {}
     for option, values in (("--set", to_set), ("--search", to_search)):
         for name, text in values.items():
-            shown = f"{option} {name}={text if isinstance(text, str) else as_text(text)}"
+            shown = printable(f"{option} {name}={as_text(text)}")
             try:
                 if option == "--set":
                     settings[name] = read_value(find_field(name), text)

@@ -50,7 +50,7 @@ def _range(field: Field, low_text: str, high_text: str, scale: str) -> Parameter
     if low >= high:
         raise UserError(f"a range goes from the smaller number to the larger, and {low:g} is not below {high:g}")
     is_log, step = False, None
-    for part in filter(None, scale.split(":")):
+    for part in scale.split(":")[1:]:
         name, _, text = part.partition("=")
         if part == "log" and not is_log:
             is_log = True
