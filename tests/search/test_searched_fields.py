@@ -10,9 +10,10 @@ from ban_ray.population import Population, find_storage
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.specs.fields.context import value_in
+from tests.golden import own_network
 from tests.helpers.command import Command
 
-OWN = ("--space", "chain", "--network", "tests.golden.own_network:build", "--network-args", '{"width": 2}')
+OWN = ("--space", "chain", "--network", "mine:build", "--network-args", '{"width": 2}')
 SMALL = ("--generations", "1", "--epochs", "1", "--seeds", "0", "--no-stopping", "--concurrent", "1")
 SEARCHED = (
     *("--search", "recipe.learning_rate=0.01..0.3:log", "--search", "recipe.weight_decay=0..0.01:step=0.001"),
@@ -27,10 +28,9 @@ def recorded(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.ray
 @pytest.mark.timeout(900)
-def test_twelve_samples_of_an_own_network(
-    search: Command, search_here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.syspath_prepend(Path(__file__).parents[2])
+def test_twelve_samples_of_an_own_network(search: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "mine.py").write_text(Path(own_network.__file__).read_text())
     run = search(*OWN, *SMALL, *SEARCHED, "--json", timeout_s=600)
     assert run.status == 0, run.err
     result, folder = run.json, tmp_path / "ban_runs" / "searches" / "chain"

@@ -9,7 +9,17 @@ from ban_ray.errors import UserError
 from ban_ray.specs import Network, Objective, Recipe, SpaceContext, Task
 from ban_ray.specs.fields.ranges import read_parameter
 from ban_ray.specs.fields.searched import DEFAULT_SAMPLES, with_searched
-from ban_ray.specs.parameters import Choice, FloatRange, IntRange, Parameter, is_active, parameters_as_json, sample
+from ban_ray.specs.parameters import (
+    Choice,
+    Configuration,
+    FloatRange,
+    IntRange,
+    Parameter,
+    Parameters,
+    is_active,
+    parameters_as_json,
+    sample,
+)
 from search_spaces import chain, densenet_search, does_it_help, recipe_search, wide_resnet_teachers
 from search_spaces.densenet_grid import SPACE as GRID
 
@@ -100,7 +110,7 @@ def test_a_sampled_space_keeps_its_own_parameters_and_samples() -> None:
 
 def test_chains_are_made_in_the_changed_context() -> None:
     """By the space's own function: the configuration's other values, its row, and every generation's recipe."""
-    parameters: dict[str, Parameter] = {
+    parameters: Parameters = {
         "recipe.learning_rate": FloatRange(0.01, 0.3),
         "recipe.learning_rate_drops": read_parameter("recipe.learning_rate_drops", "[0.5],[0.3,0.6]"),
         "recipe.clip": read_parameter("recipe.clip", "none,1"),
@@ -108,7 +118,7 @@ def test_chains_are_made_in_the_changed_context() -> None:
     scale = does_it_help.SPACE.scales["laptop"]
     space, _ = with_searched(does_it_help.SPACE, scale, parameters)
     context = SpaceContext("laptop", TASK, Recipe(epochs=3), Objective(name="ban+l"), 1, network=Network("net"))
-    configuration = {
+    configuration: Configuration = {
         "objective": "ban",
         "recipe.learning_rate": 0.0123456,
         "recipe.learning_rate_drops": "[0.5]",
@@ -124,7 +134,10 @@ def test_chains_are_made_in_the_changed_context() -> None:
 
 
 def test_weights_exist_where_the_objective_uses_them() -> None:
-    parameters = {"objective.temperature": FloatRange(1, 8), "objective.name": Choice(("ban", "cwtm", "dkpp"))}
+    parameters: Parameters = {
+        "objective.temperature": FloatRange(1, 8),
+        "objective.name": Choice(("ban", "cwtm", "dkpp")),
+    }
     _, scale = with_searched(chain.SPACE, chain.SPACE.scales["laptop"], parameters)
     assert list(scale.parameters) == ["objective.name", "objective.temperature"]
     temperature = scale.parameters["objective.temperature"]
