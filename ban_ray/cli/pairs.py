@@ -47,9 +47,10 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
 
 
 def _flat(values: Mapping[object, object], prefix: str) -> Iterator[tuple[str, object]]:
-    """The values of a nested mapping by dotted names; None is written as ``none``, which TOML can hold."""
+    """The values of a nested mapping by dotted names, as TOML holds them: tuples are lists, and None is ``none``."""
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
             yield from _flat(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", "none" if value is None else value
+            listed = list(value) if isinstance(value, tuple) else value
+            yield f"{prefix}{name}", "none" if value is None else listed

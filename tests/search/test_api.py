@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,37 @@ def test_a_gain_is_below_zero(tmp_path: Path) -> None:
     assert student["test_gain"] == pytest.approx(student["test_error"] - baseline["test_error"])
     assert student["test_gain"] < 0
     assert orphan["generation"] == 1 and math.isnan(orphan["test_gain"])
+
+
+def test_searched_fields_are_columns_and_set_ones_are_in_the_chains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fabricator = Fabricator(Population(open_storage(str(tmp_path))))
+
+    def fabricated(options: SearchOptions) -> SearchResult:
+        spec = resolve(options)
+        rates = (0.02, 0.2)
+        chains = tuple(chain for rate in rates for chain in spec.chains_of({"recipe.learning_rate": rate}))
+        for generation in (generation for planned in chains for generation in planned.chain.generations):
+            fabricator.publish(generation, strength=3.0)
+        return SearchResult(replace(spec, chains=chains), fabricator.population, "chain", [])
+
+    monkeypatch.setattr(api, "search", fabricated)
+    frame = train_chain(
+        "densenet-bc-10-4",
+        recipe={"weight_decay": 0, "learning_rate_drops": (0.5,), "clip": None},
+        objective={"name": "ban", "temperature": 4},
+        search={"recipe.learning_rate": "0.01..0.3:log"},
+        seeds=[0],
+        generations=1,
+        storage=str(tmp_path),
+    )
+    assert frame["recipe.learning_rate"].tolist() == [0.02, 0.02, 0.2, 0.2]
+    assert frame["objective"].tolist() == ["label", "ban:temperature=4"] * 2
+    for row in frame.to_dict("records"):
+        recipe = fabricator.population[row["key"]].generation.recipe
+        assert recipe.learning_rate == row["recipe.learning_rate"]
+        assert (recipe.weight_decay, recipe.learning_rate_drops, recipe.clip) == (0, (0.5,), None)
 
 
 def test_every_option_of_a_chain_is_an_argument() -> None:

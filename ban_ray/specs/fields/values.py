@@ -36,15 +36,8 @@ def as_text(value: object) -> str:
 
 
 @cache
-def _cached_adapter(annotation: Any) -> "TypeAdapter[Any]":
-    return TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
-
-
 def _adapter(annotation: Any) -> "TypeAdapter[Any]":
-    try:
-        return _cached_adapter(annotation)
-    except TypeError:  # an annotation that cannot be hashed
-        return TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
+    return TypeAdapter(annotation, config=ConfigDict(allow_inf_nan=False))
 
 
 def _readings(text: str) -> Iterator[object]:

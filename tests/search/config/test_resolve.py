@@ -1,10 +1,13 @@
 """From options to a search: what an option does beside others."""
 
+from pathlib import Path
+
 import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
+from ban_ray.search.study.records import search_identity
 
 
 def test_a_split_seed_chooses_who_is_noisy_under_the_paper_protocol_too() -> None:
@@ -43,3 +46,40 @@ def test_only_some_configurations_of_a_list(only: str, rows: set[tuple[str, str]
     ]
     assert [planned.chain for planned in part.chains] == [planned.chain for planned in chosen]
     assert 0 < len(part.chains) < len(whole.chains)
+
+
+@pytest.mark.parametrize(
+    ("space", "given", "settings"),
+    [
+        ("densenet_grid", {"epochs": 3, "batch_size": 32}, {"recipe.epochs": "3", "recipe.batch_size": "32"}),
+        ("densenet_grid", {"objective": "ban:temperature=4"}, {"objective.name": "ban", "objective.temperature": 4.0}),
+        ("language_models", {"precision": "bf16"}, {"recipe.precision": "bf16"}),
+    ],
+)
+def test_a_set_field_is_the_option_of_its_own(
+    space: str, given: dict[str, object], settings: dict[str, object]
+) -> None:
+    """The same chains, and the same search."""
+    by_option = resolve(SearchOptions.model_validate({"space": space, **given}))
+    by_name = resolve(SearchOptions.model_validate({"space": space, "settings": settings}))
+    assert [planned.chain.keys for planned in by_name.chains] == [planned.chain.keys for planned in by_option.chains]
+    assert search_identity(by_name) == search_identity(by_option)
+
+
+def test_a_set_field_reaches_spaces_with_a_recipe_for_each_network(text_folder: Path) -> None:
+    options = {"space": "language_models", "scale": "paper", "task": "text", "data": str(text_folder)}
+    plain, changed = (
+        resolve(SearchOptions.model_validate({**options, "settings": settings, "batch_size": 2}))
+        for settings in ({}, {"recipe.momentum": 0.5})
+    )
+    recipes = [[planned.chain.generations[0].recipe for planned in spec.chains] for spec in (plain, changed)]
+    assert [recipe.model_copy(update={"momentum": 0.5}) for recipe in recipes[0]] == recipes[1]
+    assert len({recipe.learning_rate for recipe in recipes[1]}) == 2
+
+
+def test_a_searched_list_is_every_combination_by_a_grid() -> None:
+    options = {"space": "densenet_grid", "only": "depth=16", "seeds": "0", "sampler": "grid"}
+    spec = resolve(SearchOptions.model_validate({**options, "search": ["recipe.clip=none,1", "recipe.momentum=0,0.9"]}))
+    plain = resolve(SearchOptions.model_validate(options))
+    assert len(spec.chains) == 4 * len(plain.chains) == 8
+    assert {planned.chain.keys for planned in plain.chains} < {planned.chain.keys for planned in spec.chains}
