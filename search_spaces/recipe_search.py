@@ -65,6 +65,6 @@ SPACE = SearchSpace(
     chain=chain,
     takes_teacher=True,
     place=place,
-    chooses=frozenset({"objective"}),
+    chooses=frozenset({"objective", *RECIPE}),
     scales={"laptop": noisy_digits_sampled("ban", PARAMETERS, samples=12, generations=2)},
 )

@@ -68,7 +68,7 @@ def gather(study: Study, name: str | None = None) -> Content:
     return Content(
         title=_title(study, search),
         subtitle=search.about.title if search else "",
-        regimes=(*(regime(study, group) for group in tasks[:MOST_REGIMES]), *more),
+        regimes=(*(regime(study, group) for group in tasks[:MOST_REGIMES]), *more, *_fields(search)),
         warnings=tuple(noise_warnings(group.task for group in tasks)),
         answer=summarise_findings(measured) if compared else nothing_to_compare(study, groups, search),
         tables=tables(groups if search else leading, measured, search),
@@ -99,6 +99,11 @@ def _within_budget(groups: Sequence[ChainGroup]) -> tuple[list[ChainGroup], list
             "errors."
         )
     return detailed, left_out
+
+
+def _fields(search: Search | None) -> tuple[str, ...]:
+    """What the command line of a search set and searched, if anything."""
+    return (search.about.fields,) if search is not None and search.about.fields else ()
 
 
 def _title(study: Study, search: Search | None) -> str:

@@ -28,6 +28,7 @@ class Option:
         metavar: the value's name in ``--help``; by default click's own.
         aliases: further spellings, such as ``--minimize``.
         flag: the option's name where it is not the field's with dashes.
+        repeated: whether it may be given several times; the field's validator gets all texts.
     """
 
     help: str
@@ -35,6 +36,7 @@ class Option:
     metavar: str | None = None
     aliases: tuple[str, ...] = ()
     flag: str | None = None
+    repeated: bool = False
 
     def name(self, field: str) -> str:
         """The option of a field, e.g. ``--batch-size``."""
@@ -46,12 +48,16 @@ def option_name(field: str) -> str:
     return "--" + field.replace("_", "-")
 
 
+def option_of(field: FieldInfo) -> Option | None:
+    """The option of a model's field, if it has one."""
+    return next((item for item in field.metadata if isinstance(item, Option)), None)
+
+
 def options_of(model: type[BaseModel]) -> Callable[[F], F]:
     """A decorator that gives a command one option for each field of a model that has an `Option`, group by group."""
     groups: dict[str, list[Any]] = {}
     for name, field in model.model_fields.items():
-        option = next((item for item in field.metadata if isinstance(item, Option)), None)
-        if option is not None:
+        if (option := option_of(field)) is not None:
             groups.setdefault(option.group, []).append(_click_option(name, field, option))
 
     def decorate(command: F) -> F:
@@ -74,18 +80,24 @@ def validated(model: type[M], values: Mapping[str, Any]) -> M:
     try:
         return model.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
-        raise UserError(first_sentence(error)) from error
+        raise UserError(first_sentence(error, model)) from error
 
 
-def first_sentence(error: ValidationError | ValueError) -> str:
-    """The first thing that a validation found wrong, with its value."""
+def first_sentence(error: ValidationError | ValueError, model: type[BaseModel] | None = None) -> str:
+    """The first thing that a validation found wrong, with its value; a field of `model` is named as its option."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     if not first["loc"] or message.startswith("--"):
         return message
-    option = option_name(".".join(map(str, first["loc"])))
+    field, *inner = map(str, first["loc"])
+    info = model.model_fields.get(field) if model is not None else None
+    declared = option_of(info) if info is not None else None
+    if declared is not None and declared.repeated and inner:
+        option = f"{declared.name(field)} {inner[0]}"
+    else:
+        option = declared.name(field) if declared is not None else option_name(".".join([field, *inner]))
     return f"{option} {first['input']!r}: {message[0].lower()}{message[1:]}"
 
 
@@ -138,13 +150,14 @@ def _click_option(name: str, field: FieldInfo, option: Option) -> Any:
         elif field.default:
             return cloup.option(*flags, name, is_flag=True, flag_value=False, default=True, help=option.help)
         return cloup.option(*flags, name, is_flag=True, default=None if optional else False, help=option.help)
-    shown = not (optional or field.is_required() or field.default == "")
+    shown = not (optional or field.is_required() or field.default == "" or option.repeated)
     return cloup.option(
         *flags,
         name,
         type=_click_type(annotation, field.metadata),
         default=field.default if shown else None,
         show_default=shown,
+        multiple=option.repeated,
         metavar=option.metavar,
         help=option.help,
     )

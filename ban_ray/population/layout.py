@@ -61,6 +61,11 @@ def search_file(search: str) -> str:
     return f"{SEARCHES}/{search}/search.json"
 
 
+def options_file(search: str) -> str:
+    """The options of a search, which ``--config`` takes."""
+    return f"{SEARCHES}/{search}/search.toml"
+
+
 def chain_folder(search: str) -> str:
     """The folder of the records of a search's chains, each named by its digest."""
     return f"{SEARCHES}/{search}/chains"

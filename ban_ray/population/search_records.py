@@ -26,6 +26,7 @@ class SearchRecord(_Record):
     Attributes:
         identity: what changes the values of the search; more generations or seeds only add to it.
         paper: the rows of the papers' tables that the search repeats.
+        fields: in words, the fields of recipe and objective that the command line set and searched; left out if none.
     """
 
     format_version: Literal[1]
@@ -35,6 +36,10 @@ class SearchRecord(_Record):
     source: str = ""
     identity: JsonObject = Field(default_factory=dict)
     paper: tuple[PaperRow, ...] = ()
+    fields: str = ""
+
+    def to_bytes(self) -> bytes:
+        return canonical_json(self.model_dump(exclude=set() if self.fields else {"fields"}))
 
 
 class ChainRecord(_Record):

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 import cloup
+from click.core import ParameterSource
 
 from ban_ray.cli.entry import EXIT_CHAINS_FAILED, EXIT_STORAGE, reports_errors, run
 from ban_ray.cli.params import options_of, validated
@@ -16,8 +17,9 @@ from ban_ray.search.config.options import SearchOptions
 @reports_errors(storage_status=EXIT_STORAGE, resume="what was published stays, and the same command goes on from here")
 @cloup.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @cloup.option("--list", "list_spaces", is_flag=True, help="List the search spaces and exit.")
+@cloup.option("--config", metavar="FILE.toml", help="Options by their names; the command line wins.")
 @options_of(SearchOptions)
-def main(list_spaces: bool, **given: Any) -> None:
+def main(list_spaces: bool, config: str | None, **given: Any) -> None:
     """Search chains of born-again networks: a teacher on labels, then generation after generation of students."""
     if list_spaces:
         from ban_ray.search.config import spaces
@@ -26,7 +28,14 @@ def main(list_spaces: bool, **given: Any) -> None:
         for name in spaces.names():
             click.echo(f"{name:<{width}}  {spaces.load(name).title}")
         return
-    if given["space"] is None:
+    if config is not None:
+        from ban_ray.search.options_file import with_file
+
+        source_of = click.get_current_context().get_parameter_source
+        given = with_file(
+            config, {name: value for name, value in given.items() if source_of(name) == ParameterSource.COMMANDLINE}
+        )
+    if given.get("space") is None:
         raise UserError("--space is missing; --list names the spaces")
     command = shlex.join(["python", "-m", "ban_ray.search", *sys.argv[1:]])
     options = validated(SearchOptions, given | {"command": command})

@@ -2,7 +2,10 @@
 
 import inspect
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from pydantic import JsonValue
 
 from ban_ray.cli.params import validated
 from ban_ray.errors import UserError
@@ -13,7 +16,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-NOT_FOR_CALLS = {"space", "plan_only", "as_json", "command"}
+NOT_FOR_CALLS = {"space", "plan_only", "as_json", "command", "settings"}
+SETTABLE = ("recipe", "objective")
+"""Arguments that take a mapping of fields: what ``--set`` is on the command line."""
 
 
 def train_chain(network: str, **options: Any) -> "pd.DataFrame":
@@ -29,15 +34,19 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
     Args:
         network: a paper's name, ``torchvision:NAME``, or ``module:function`` that every worker can import.
         options: the command's options, with underscores for dashes, as `SearchOptions` declares them: ``epochs=5``,
-            ``task="cifar10"``, ``network_args={"width": 2}``; None takes the default.
+            ``task="cifar10"``, ``network_args={"width": 2}``; None takes the default. ``recipe`` and ``objective`` take
+            a mapping of their fields, ``recipe={"learning_rate": 1e-3, "weight_decay": 0}``, and ``search`` one of
+            what is sampled besides: ``search={"recipe.weight_decay": "1e-4..1e-1:log", "recipe.precision": ["fp32",
+            "bf16"]}``. Then every configuration that was sampled has a chain for each seed.
 
     Returns:
         A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
         ``objective``, ``parameters``, ``held_out_error`` and ``test_error`` (percent), ``test_gain`` (points: the
         test error minus the baseline's, so that below 0 is a gain, as in every table; NaN without a baseline),
-        ``seconds`` of training, ``key``. Of text the metric is ``perplexity`` (of characters ``bits_per_character``)
-        in place of ``error``, and the gain is in log percent or bits. Chains that failed have the generations that
-        were published, and a sentence each in ``attrs["failed"]``.
+        ``seconds`` of training, ``key``; before them a column for each field that was searched. Of text
+        the metric is ``perplexity`` (of characters ``bits_per_character``) in place of ``error``, and the gain is in
+        log percent or bits. Chains that failed have the generations that were published, and a sentence each in
+        ``attrs["failed"]``.
 
     Raises:
         UserError: an argument is unknown or cannot be used; the message says which and what is allowed.
@@ -46,7 +55,11 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
     for name in NOT_FOR_CALLS & options.keys():
         raise UserError(f"train_chain takes no {name}")
     fixed = {"space": "chain", "network": network, "command": f"ban_ray.search.api.train_chain({network!r}, ...)"}
-    result = search(validated(SearchOptions, options | fixed))
+    set_fields = {name: fields for name in SETTABLE if isinstance(fields := options.get(name), Mapping)}
+    if options.get("recipe") is None or "recipe" in set_fields:
+        options.pop("recipe", None)
+    rest = {name: value for name, value in options.items() if name not in set_fields}
+    result = search(validated(SearchOptions, {**rest, **fixed, "settings": set_fields}))
     assert result is not None
     return _frame(result)
 
@@ -54,11 +67,14 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
 _KEYWORDS = [
     inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.annotation)
     for name, field in SearchOptions.model_fields.items()
-    if name not in NOT_FOR_CALLS | {"network"}
+    if name not in NOT_FOR_CALLS | {"network", "recipe"}
 ]
+_RECIPE = inspect.Parameter("recipe", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Mapping[str, JsonValue])
 _NETWORK = inspect.Parameter("network", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
 # For `help`, notebooks and editors: the options are declared once, in the model.
-vars(train_chain)["__signature__"] = inspect.Signature([_NETWORK, *_KEYWORDS], return_annotation="pd.DataFrame")
+vars(train_chain)["__signature__"] = inspect.Signature(
+    [_NETWORK, _RECIPE, *_KEYWORDS], return_annotation="pd.DataFrame"
+)
 
 
 def _frame(result: SearchResult) -> "pd.DataFrame":
@@ -75,6 +91,7 @@ def _frame(result: SearchResult) -> "pd.DataFrame":
             error = metric.value_of(member)
             rows.append(
                 {
+                    **planned.configuration,
                     "seed": planned.seed,
                     "generation": number,
                     "network": member.generation.network,

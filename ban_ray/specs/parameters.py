@@ -43,16 +43,19 @@ class Choice:
 
 @dataclass(frozen=True)
 class IntRange:
-    """Whole numbers `low`, `low + step`, ... up to `high`."""
+    """Whole numbers `low`, `low + step`, ... up to `high`, or all of them on a logarithmic scale."""
 
     low: int
     high: int
     step: int = 1
     when: When = field(default_factory=dict)
+    log: bool = False
 
     def __post_init__(self) -> None:
         if self.low > self.high or self.step < 1:
             raise ValueError(f"there are no whole numbers from {self.low} to {self.high} in steps of {self.step}")
+        if self.log and (self.low < 1 or self.step != 1):
+            raise ValueError(f"whole numbers from {self.low} on a logarithmic scale must be above 0 and have no step")
 
     def listed(self) -> tuple[Value, ...] | None:
         return tuple(range(self.low, self.high + 1, self.step))
@@ -64,6 +67,8 @@ class IntRange:
         return value
 
     def sample(self, rng: random.Random) -> Value:
+        if self.log:
+            return min(max(round(exp(rng.uniform(log(self.low - 0.5), log(self.high + 0.5)))), self.low), self.high)
         return rng.randrange(self.low, self.high + 1, self.step)
 
 
@@ -137,9 +142,24 @@ def check(parameters: Parameters) -> None:
 
 def parameters_as_json(parameters: Parameters) -> list[dict[str, object]]:
     """The parameters as JSON values, in their order."""
-    return [
-        {"name": name, "kind": type(parameter).__name__, **asdict(parameter)} for name, parameter in parameters.items()
-    ]
+    return [_as_json(name, parameter) for name, parameter in parameters.items()]
+
+
+def _as_json(name: str, parameter: Parameter) -> dict[str, object]:
+    fields = {"name": name, "kind": type(parameter).__name__, **asdict(parameter)}
+    if isinstance(parameter, IntRange) and not parameter.log:
+        # Older searches have no such field; without it a search is the same.
+        del fields["log"]
+    return fields
+
+
+def values_text(parameter: Parameter) -> str:
+    """The values of a parameter in words."""
+    if isinstance(parameter, Choice):
+        return ", ".join(map(str, parameter.values))
+    has_step = parameter.step is not None and not (isinstance(parameter, IntRange) and parameter.log)
+    step = f" by {parameter.step:g}" if has_step else ""
+    return f"{parameter.low:g} to {parameter.high:g}{step}{', by its logarithm' if parameter.log else ''}"
 
 
 def conditional(parameters: Parameters) -> bool:

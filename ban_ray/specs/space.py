@@ -1,10 +1,11 @@
 """Search spaces: configurations or parameters, and the chain that each configuration makes."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 from pydantic import JsonValue
 
+from ban_ray.errors import UserError
 from ban_ray.specs.chain import Chain, SharedLayers, born_again
 from ban_ray.specs.objective import Objective
 from ban_ray.specs.parameters import Configuration as Configuration
@@ -67,6 +68,30 @@ class Scale:
             raise ValueError(f"samples = {self.samples}: a scale with parameters has at least 1, one without has 0")
         check(self.parameters)
 
+    def only(self, values: Mapping[str, Collection[str]]) -> "Scale":
+        """The scale with those of its configurations that have one of the values of each name, as texts.
+
+        Raises:
+            UserError: it is no list, has no such name or value, or no configuration has all of the values.
+        """
+        if not self.configurations:
+            raise UserError("has no effect: the space is sampled and has no list")
+        for name, chosen in values.items():
+            listed = {str(configuration[name]) for configuration in self.configurations if name in configuration}
+            if not listed:
+                names = sorted({name for configuration in self.configurations for name in configuration})
+                raise UserError(f"there is no parameter {name!r}; allowed are {', '.join(names) or 'none'}")
+            if unknown := [value for value in chosen if value not in listed]:
+                raise UserError(f"{name} has no value {unknown[0]!r}; allowed are {', '.join(sorted(listed))}")
+        configurations = tuple(
+            configuration
+            for configuration in self.configurations
+            if all(str(configuration.get(name)) in chosen for name, chosen in values.items())
+        )
+        if not configurations:
+            raise UserError("no configuration has all of these values")
+        return replace(self, configurations=configurations)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -85,7 +110,8 @@ class SpaceContext:
         generations: the command line's number; None for the space's own.
         network: the command line's, for spaces that take one.
         teachers: keys of the members that teach generation 0, for spaces that take them; else it learns from labels.
-        recipe_changes: fields of `recipe` that the command line set, for spaces with a recipe for each network.
+        recipe_changes: fields of `recipe` that the command line or a searched parameter set, for spaces with a recipe
+            for each network.
     """
 
     scale: str
@@ -171,7 +197,7 @@ class SearchSpace:
         source: paper and table of those results.
         place: the position of a configuration's chain in the table.
         against: the column that a row's last generation is compared with.
-        chooses: options of the command line that the space decides itself.
+        chooses: options of the command line, and fields of the recipe, that the space decides itself.
         data_task: the task if ``--data`` is given without ``--task``; empty for the scale's own.
         takes_network: whether the network comes from the command line.
         takes_teacher: whether members of the population may teach generation 0.

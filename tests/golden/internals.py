@@ -137,7 +137,7 @@ class Fabricator:
 
 def _choices(arguments: Sequence[str]) -> SearchOptions:
     given = main.make_context("search", list(arguments)).params
-    del given["list_spaces"]
+    del given["list_spaces"], given["config"]
     return validated(SearchOptions, given)
 
 

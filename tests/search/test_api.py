@@ -5,6 +5,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,16 @@ def test_rows_are_the_members(tmp_path: Path, environment: dict[str, str]) -> No
         ({"workers": 0}, "--workers 0: input should be greater than or equal to 1"),
         ({"seeds": []}, "--seeds"),
         ({"learning_rate": 0.1}, "unknown option 'learning_rate'; allowed are "),
+        ({"recipe": {"learning_rate": 0}}, "--set recipe.learning_rate=0: input should be greater than 0"),
+        ({"recipe": {"clip": math.nan}}, "--set recipe.clip nan: input should be a finite number"),
+        ({"recipe": {"lr": 1}}, "--set recipe.lr=1: there is no field 'recipe.lr'; the nearest: "),
+        ({"recipe": "fast"}, "unknown option 'recipe'"),
+        ({"recipe": {"epochs": 3}, "epochs": 4}, "--set recipe.epochs=3 and --epochs 4 differ"),
+        ({"objective": {"name": "kd"}}, "--set objective.name=kd: unknown objective 'kd'"),
+        ({"search": {"recipe.learning_rate": "1..0"}}, "1..0: input should be greater than 0"),
+        ({"search": {"recipe.precision": ["fp32"]}}, "at least 2 different values are needed"),
+        ({"search": {"recipe.precision": 3}}, "a text or a list of values is needed"),
+        ({"settings": {"recipe.epochs": 3}}, "train_chain takes no settings"),
         ({"space": "chain"}, "train_chain takes no space"),
         ({"plan_only": True}, "train_chain takes no plan_only"),
     ],
@@ -117,9 +128,40 @@ def test_a_gain_is_below_zero(tmp_path: Path) -> None:
     assert orphan["generation"] == 1 and math.isnan(orphan["test_gain"])
 
 
+def test_searched_fields_are_columns_and_set_ones_are_in_the_chains(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fabricator = Fabricator(Population(open_storage(str(tmp_path))))
+
+    def fabricated(options: SearchOptions) -> SearchResult:
+        spec = resolve(options)
+        rates = (0.02, 0.2)
+        chains = tuple(chain for rate in rates for chain in spec.chains_of({"recipe.learning_rate": rate}))
+        for generation in (generation for planned in chains for generation in planned.chain.generations):
+            fabricator.publish(generation, strength=3.0)
+        return SearchResult(replace(spec, chains=chains), fabricator.population, "chain", [])
+
+    monkeypatch.setattr(api, "search", fabricated)
+    frame = train_chain(
+        "densenet-bc-10-4",
+        recipe={"weight_decay": 0, "learning_rate_drops": (0.5,), "clip": None},
+        objective={"name": "ban", "temperature": 4},
+        search={"recipe.learning_rate": "0.01..0.3:log"},
+        seeds=[0],
+        generations=1,
+        storage=str(tmp_path),
+    )
+    assert frame["recipe.learning_rate"].tolist() == [0.02, 0.02, 0.2, 0.2]
+    assert frame["objective"].tolist() == ["label", "ban:temperature=4"] * 2
+    for row in frame.to_dict("records"):
+        recipe = fabricator.population[row["key"]].generation.recipe
+        assert recipe.learning_rate == row["recipe.learning_rate"]
+        assert (recipe.weight_decay, recipe.learning_rate_drops, recipe.clip) == (0, (0.5,), None)
+
+
 def test_every_option_of_a_chain_is_an_argument() -> None:
     parameters = inspect.signature(train_chain).parameters
     assert next(iter(parameters)) == "network"
-    assert parameters.keys() == SearchOptions.model_fields.keys() - NOT_FOR_CALLS
+    assert parameters.keys() == (SearchOptions.model_fields.keys() | {"recipe"}) - NOT_FOR_CALLS
     assert parameters["storage"].default == "./ban_runs"
     assert parameters["epochs"].default is None

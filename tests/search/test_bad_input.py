@@ -14,6 +14,8 @@ from tests.helpers.command import Command, Run, write_space
 
 GRID = ("--space", "densenet_grid")
 
+CHAIN = ("--space", "chain", "--network", "densenet-bc-10-4")
+
 CASES = [
     (("--space", "nonsense"), "densenet_grid"),
     ((), "--space"),
@@ -53,6 +55,36 @@ CASES = [
     (("--space", "wide_resnet_teachers", "--only", "student=x"), "no value 'x'; allowed are densenet-bc-16-8, same"),
     (("--space", "densenet_search", "--only", "depth=40"), "is sampled and has no list"),
     ((*GRID, "--plan", "--name", "../elsewhere"), "letters"),
+    ((*CHAIN, "--set", "recipe.lr=0.1"), "--set recipe.lr=0.1: there is no field 'recipe.lr'; the nearest: "),
+    (
+        (*CHAIN, "--set", "recipe.learning_rate"),
+        "a name, '=' and a value are needed, such as recipe.learning_rate=0.01",
+    ),
+    ((*CHAIN, "--set", "recipe.epochs=0"), "--set recipe.epochs=0: input should be greater than or equal to 1"),
+    ((*CHAIN, "--set", "recipe.workers=3"), "--set recipe.workers=3: workers = 3 do not divide the batch size 64"),
+    ((*CHAIN, "--set", "recipe.epochs=3", "--epochs", "4"), "--set recipe.epochs=3 and --epochs 4 differ"),
+    ((*CHAIN, "--set", "recipe.epochs=3", "--set", "recipe.epochs=4"), "recipe.epochs is 3 already"),
+    ((*CHAIN, "--objective", "ban:temperature=2", "--set", "objective.temperature=3"), "--objective ban:temperature=2"),
+    ((*CHAIN, "--set", "objective.label_smoothing=0.1", "--objective", "dkpp"), "dkpp does not use label_smoothing"),
+    ((*CHAIN, "--set", "objective.temperature=4", "--generations", "0"), "has no effect: no generation of space chain"),
+    ((*CHAIN, "--set", "task.label_noise=0.1"), "an option of its own: --label-noise"),
+    ((*CHAIN, "--set", "recipe.plateau=1", "--protocol", "paper"), "plateau = 1 needs held-out data"),
+    (("--space", "recipe_search", "--set", "recipe.learning_rate=0.1"), "space recipe_search chooses it"),
+    (("--space", "objectives", "--search", "objective.temperature=1..8"), "space objectives chooses it"),
+    ((*CHAIN, "--search", "recipe.learning_rate=0.3..0.1"), "from the smaller number to the larger"),
+    ((*CHAIN, "--search", "recipe.weight_decay=0..0.1:log"), "a logarithmic scale starts above 0"),
+    ((*CHAIN, "--search", "recipe.precision=fp32..bf16"), "a range needs a field of numbers"),
+    (
+        (*CHAIN, "--search", "recipe.batch_size=200..500"),
+        "is larger than the 300 training images; allowed are 1 to 300",
+    ),
+    ((*CHAIN, "--search", "recipe.epochs=2,3", "--set", "recipe.epochs=2"), "a field is set or searched, not both"),
+    ((*CHAIN, "--search", "recipe.epochs=2,3", "--epochs", "2"), "--search recipe.epochs=2,3 and --epochs 2 differ"),
+    ((*CHAIN, "--search", "recipe.workers=1,2"), "the same number of workers"),
+    ((*CHAIN, "--search", "objective.temperature=1..8", "--objective", "cwtm"), "cwtm does not use temperature"),
+    ((*CHAIN, "--search", "recipe.clip=1..8", "--protocol", "paper"), "allows only --sampler grid"),
+    ((*CHAIN, "--search", "recipe.clip=1..8", "--sampler", "grid"), "recipe.clip of space chain is continuous"),
+    (("--config", "no.toml"), "--config 'no.toml' cannot be read: No such file"),
 ]
 
 
@@ -118,6 +150,34 @@ def test_a_depth_below_ten(search_here: Command, tmp_path: Path) -> None:
     assert run.status == 2
     assert "depth 9" in run.err
     assert "10" in run.err
+
+
+def test_a_space_that_decides_a_field_without_saying_so(search_here: Command, tmp_path: Path) -> None:
+    """Its chains show that the field is not taken from the context."""
+    text = Path(write_space(tmp_path)).read_text().replace("setting.recipe,", "Recipe(epochs=2, batch_size=50),")
+    (tmp_path / "own.py").write_text(text)
+    for option in ("--set=recipe.learning_rate=0.3", "--search=recipe.learning_rate=0.1..0.3"):
+        run = search_here("--space", "own.py", option)
+        check_refused(
+            run, tmp_path, "has no effect: no generation of space tiny takes its recipe.learning_rate from there"
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("spase = 'chain'", "there is no option 'spase'; the nearest: space"),
+        ("space = ", "cannot be read: Invalid value"),
+        ("space = 'chain'\nseeds = ['a']", "--seeds"),
+        ("space = 'chain'\nset = 3", "--set"),
+        ("space = 'chain'\nbatch-size = 2\nbatch_size = 3", "gives batch_size twice"),
+        ("space = 'chain'\n[set]\nrecipe.lr = 3", "--set recipe.lr=3: there is no field"),
+        ("seeds = [0]", "--space is missing"),
+    ],
+)
+def test_a_config_that_cannot_be_used(search_here: Command, tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "options.toml").write_text(text)
+    check_refused(search_here("--config", "options.toml", "--network", "densenet-bc-10-4"), tmp_path, reason)
 
 
 def test_a_space_file_that_cannot_run(search_here: Command, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Random command lines: each ends in a plan, a run, or one sentence with status 2."""
 
 import random
+import shlex
 import subprocess
 import sys
 from contextlib import chdir
@@ -25,6 +26,7 @@ NETWORKS = [
 ]
 VALUES: dict[str, list[str]] = {
     "--space": SPACES,
+    "--only": ["depth=16", "objective=label, all epochs", "objective=ban,depth=22", "depth", "=", ","],
     "--scale": ["laptop", "paper", "huge"],
     "--task": ["digits", "cifar100", "folder", "fashion_mnist", "mnist", ""],
     "--data": [".", "/nowhere", "", "/etc/hostname"],
@@ -62,7 +64,70 @@ VALUES: dict[str, list[str]] = {
     "--max-generations-trained": ["5", "0", "-1"],
     "--working-dir": [".", "nowhere", "file.txt", ""],
     "--storage": ["runs", "/proc/nothing", "", "s3://", "ftp://x/y", "file.txt"],
+    "--set": [
+        "recipe.learning_rate=0.01",
+        "recipe.epochs=2",
+        "objective.temperature=4",
+        "recipe.lr=1",
+        "x",
+        "=",
+        "a.b=c",
+    ],
+    "--search": ["recipe.weight_decay=1e-4..1e-1:log", "recipe.batch_size=16..64", "recipe.epochs=2,3", "x", "a=1..2"],
+    "--config": ["file.txt", "none.toml", ".", ""],
 }
+FIELDS = [
+    *("recipe.epochs", "recipe.batch_size", "recipe.learning_rate", "recipe.learning_rate_drops", "recipe.momentum"),
+    *("recipe.weight_decay", "recipe.precision", "recipe.workers", "recipe.unroll", "recipe.clip", "recipe.plateau"),
+    *("recipe.teacher_outputs", "objective.name", "objective.temperature", "objective.label_weight"),
+    *("objective.label_smoothing", "task.label_noise", "task.fingerprint", "recipe", "recipe.", ".", "recipe.epochs.x"),
+    *(
+        "learning_rate",
+        "recipe.Learning_rate",
+        "recipe.learning rate",
+        "__class__",
+        "recipe.__dict__",
+        "recipe.model_fields",
+    ),
+]
+USABLE_FIELDS = [
+    *("--set=recipe.learning_rate=0.01", "--set=recipe.learning_rate_drops=0.5,0.75", "--set=recipe.clip=none"),
+    *("--set=objective.temperature=4", "--set=recipe.epochs=3", "--set=recipe.momentum=0", "--set=recipe.batch_size=6"),
+    *(
+        "--search=recipe.learning_rate=0.01..0.3:log",
+        "--search=recipe.batch_size=16..64:log",
+        "--search=recipe.clip=1..5",
+    ),
+    *(
+        "--search=recipe.weight_decay=0..1:step=0.1",
+        "--search=recipe.precision=fp32,bf16",
+        "--search=recipe.epochs=2,3",
+    ),
+    *("--search=recipe.learning_rate_drops=[0.5],[0.3,0.6]", "--search=objective.name=ban,cwtm"),
+    *("--search=objective.temperature=1..8", "--search=recipe.momentum=0.5..0.9"),
+]
+ENDS = [
+    *("0", "1", "2", "32", "64", "0.5", "0.01", "1e-4", "1e-1", "-1", "1e400", "nan", "inf", "1_000", "9" * 30, "none"),
+    *(
+        "null",
+        "true",
+        "",
+        " ",
+        "fp32",
+        "bf16",
+        "tf32",
+        "fp8",
+        "ban",
+        "ban+l",
+        "cwtm",
+        "label",
+        "kd",
+        "[0.5]",
+        "[[",
+        "{}",
+    ),
+    *('{"a": 1}', '"x"', "é", "..", ":", ",", "=", "\x00", "'"),
+]
 USABLE: dict[str, list[str]] = {
     "--label-noise": ["0", "0.3"],
     "--split-seed": ["0", "7"],
@@ -80,7 +145,7 @@ USABLE: dict[str, list[str]] = {
 }
 FLAGS = [
     *("--json", "--yes", "--download", "--retry-failed", "--keep-unfinished", "--stopping", "--no-stopping"),
-    *("--recompute", "--no-such-option"),
+    *("--recompute", "--compile", "--deterministic", "--no-cuda-graph", "--no-such-option"),
 ]
 NOT_TYPED = {"--list", "--plan", "--address", "--help", "-h"}
 """Ends before anything else, or typed always; what --address refuses is tested in tests/search/test_bad_input.py."""
@@ -145,6 +210,51 @@ def plan_with(chosen: dict[str, str], flags: list[str], folder: Path) -> None:
         assert [path.name for path in Path.cwd().iterdir()] == ["file.txt"], f"{arguments} wrote something"
 
 
+ends = st.sampled_from(ENDS)
+values = st.one_of(
+    ends,
+    st.lists(ends, min_size=2, max_size=4).map(",".join),
+    st.builds(
+        lambda low, high, scale: f"{low}..{high}{scale}",
+        ends,
+        ends,
+        st.sampled_from(["", ":log", ":step=1", ":step=0.1", ":step=0", ":step=x", ":log:log", ":", ":step=1e-9"]),
+    ),
+    st.text(max_size=8),
+)
+fields = st.one_of(
+    st.sampled_from(USABLE_FIELDS),
+    st.builds(
+        lambda option, name, value: f"{option}={name}={value}",
+        st.sampled_from(["--set", "--search"]),
+        st.one_of(st.sampled_from(FIELDS[:12]), st.sampled_from(FIELDS), st.text(max_size=8)),
+        values,
+    ),
+)
+spaces_of_fields = st.sampled_from(
+    [
+        *("chain --network densenet-bc-10-4", "chain --network lstm-1-8 --task python_docs", "recipe_search"),
+        *("does_it_help --network densenet-bc-10-4", "densenet_search", "densenet_grid --epochs 2", "objectives"),
+        *(
+            "match_resnet_widths --objective ban",
+            "language_models",
+            "wide_resnet_teachers --workers 2 --protocol paper",
+        ),
+    ]
+)
+
+
+def plan_with_fields(space: str, typed_fields: list[str], folder: Path) -> None:
+    with chdir(folder):
+        result = CliRunner().invoke(main, ["--plan", *shlex.split(f"--space {space}"), *typed_fields])
+        event(f"exit status {result.exit_code}")
+        assert result.exception is None or isinstance(result.exception, SystemExit), (
+            f"{space} {typed_fields}: {result.exception!r}"
+        )
+        check([space, *typed_fields], result.exit_code, result.stdout, result.stderr)
+        assert not list(Path.cwd().iterdir()), f"{typed_fields} wrote something"
+
+
 suppressed = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
@@ -164,6 +274,24 @@ def test_two_thousand_command_lines(
     chosen: dict[str, str], flags: list[str], tmp_path: Path, without_measuring: None
 ) -> None:
     plan_with(chosen, flags, tmp_path)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=suppressed)
+@given(space=spaces_of_fields, typed_fields=st.lists(fields, min_size=1, max_size=3))
+def test_fields_end_in_a_plan_or_a_sentence(
+    space: str, typed_fields: list[str], tmp_path: Path, without_measuring: None
+) -> None:
+    plan_with_fields(space, typed_fields, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@settings(max_examples=2000, deadline=None, suppress_health_check=suppressed, derandomize=True)
+@given(space=spaces_of_fields, typed_fields=st.lists(fields, min_size=1, max_size=3))
+def test_two_thousand_lines_of_fields(
+    space: str, typed_fields: list[str], tmp_path: Path, without_measuring: None
+) -> None:
+    plan_with_fields(space, typed_fields, tmp_path)
 
 
 @pytest.mark.slow

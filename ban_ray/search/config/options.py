@@ -5,12 +5,16 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Le
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
+from ban_ray.cli.pairs import named_values
 from ban_ray.cli.params import Option, json_object, parse_bytes, parse_seeds
 from ban_ray.specs import OBJECTIVES
 from ban_ray.tasks.catalog import TASK_TYPES
 
 SEARCH, DATA, TRAINING = "Search", "Data", "Training"
 TEACHERS, SAMPLING, EXECUTION, OUTPUT = "Networks and teachers", "Sampling and stopping", "Execution", "Output"
+
+read_settings = named_values("--set", "recipe.learning_rate=0.01")
+read_search = named_values("--search", "recipe.learning_rate=0.01..0.3:log")
 
 
 def _network_arguments(value: object) -> object:
@@ -71,6 +75,17 @@ class SearchOptions(BaseModel):
     objective: Annotated[
         str | None, Option(f"Objective: {', '.join(OBJECTIVES)}; with fields: ban:temperature=4.", TRAINING)
     ] = None
+    settings: Annotated[
+        dict[str, JsonValue],
+        BeforeValidator(read_settings),
+        Option(
+            "Any field of the recipe or the objective, e.g. recipe.learning_rate=0.01; repeatable.",
+            TRAINING,
+            "FIELD=VALUE",
+            flag="--set",
+            repeated=True,
+        ),
+    ] = Field(default_factory=dict)
     precision: Annotated[Literal["fp32", "tf32", "bf16"] | None, Option("Numerical precision.", TRAINING)] = None
     workers: Annotated[int | None, Ge(1), Option("Processes that train one generation together.", TRAINING)] = None
     recompute: Annotated[
@@ -111,6 +126,16 @@ class SearchOptions(BaseModel):
         Option("Cache teachers' outputs for further students, up to this size, e.g. 2GiB.", TEACHERS, "SIZE"),
     ] = None
 
+    search: Annotated[
+        dict[str, JsonValue],
+        BeforeValidator(read_search),
+        Option(
+            "Sample a field too: a..b, a..b:log, a..b:step=s or a,b,c; repeatable.",
+            SAMPLING,
+            "FIELD=VALUES",
+            repeated=True,
+        ),
+    ] = Field(default_factory=dict)
     sampler: Annotated[
         str | None,
         Option("Sampler: grid, random, tpe, nsga2 or gp; by default grid for a list, else tpe.", SAMPLING, "NAME"),

@@ -3,6 +3,7 @@
 import random
 from dataclasses import replace
 
+from ban_ray.cli.pairs import alternatives
 from ban_ray.cli.params import first_sentence, option_name, validated
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
@@ -13,8 +14,10 @@ from ban_ray.search.config.code_versions import CodeVersions
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spec import SearchSpec, with_grid_chains
 from ban_ray.search.config.strategy import resolve_strategy
-from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, SpaceContext, Task
-from ban_ray.specs.parameters import sample
+from ban_ray.specs import Network, Objective, Scale, SearchSpace, SpaceContext, Task
+from ban_ray.specs.fields.given import read_fields
+from ban_ray.specs.fields.searched import with_searched
+from ban_ray.specs.parameters import Configuration, sample
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
@@ -34,7 +37,10 @@ def resolve(options: SearchOptions) -> SearchSpec:
     if options.scale not in space.scales:
         raise UserError(f"space {space.name} has no scale {options.scale!r}; it has {', '.join(space.scales)}")
     scale = _restricted(space.scales[options.scale], options.only, space)
-    for option in sorted(space.chooses):
+    objective, recipe_changes = _objective(options, scale), _recipe_changes(options)
+    by_option = objective if options.objective is not None else None
+    fields = read_fields(options.settings, options.search, space, recipe_changes, by_option)
+    for option in sorted(space.chooses & SearchOptions.model_fields.keys()):
         if getattr(options, option) is not None:
             raise UserError(
                 f"{option_name(option)} {getattr(options, option)!r} has no effect: space {space.name} chooses it"
@@ -42,8 +48,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     files = options.model_dump(include=Source.model_fields.keys() - {"name"})
     source = Source.of(_task_name(options, scale, space), **files)
     network = _network(options, space)
-    objective = _objective(options, scale)
-    recipe = _recipe(options, scale, source.name)
+    space, scale = with_searched(space, scale, fields.searched)
     seeds = options.seeds if options.seeds is not None else scale.seeds
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {','.join(map(str, seeds))!r}: different whole numbers from 0 are needed")
@@ -56,16 +61,9 @@ def resolve(options: SearchOptions) -> SearchSpec:
     noise = default_noise if options.label_noise is None else options.label_noise
     task = _task(source, dataset.fingerprint, options, scale, noise)
     sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
-    context = SpaceContext(
-        options.scale,
-        task,
-        recipe,
-        objective,
-        scale.generations,
-        options.generations,
-        network,
-        recipe_changes=_recipe_changes(options),
-    )
+    recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].samples, scale.recipe)
+    before = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
+    context = fields.apply_to(before, recipe_changes)
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
     spec = SearchSpec(
         options=options,
@@ -80,43 +78,37 @@ def resolve(options: SearchOptions) -> SearchSpec:
         sample_counts=sample_counts,
         teacher=_teacher(options, space),
         code_versions=CodeVersions(network),
+        fields=fields,
     )
     if spec.is_sampled:
         # A space that cannot make chains is refused before anything starts.
         rng = random.Random(0)
-        probes = [spec.chains_of(sample(scale.parameters, rng))[0].chain for _ in range(NUM_PROBED)]
-        reject_ineffective_options(probes, options, teacher_pending=spec.teacher.kind != "parent")
+        probes = tuple(spec.chains_of(sample(scale.parameters, rng))[0] for _ in range(NUM_PROBED))
+        chains = [planned.chain for planned in probes]
+        reject_ineffective_options(chains, options, teacher_pending=spec.teacher.kind != "parent")
     else:
         spec = with_grid_chains(spec)
+        probes = spec.chains
+    configured = [(planned.configuration, planned.chain) for planned in probes]
+    fields.check_effect(
+        space.name, context, before, configured, lambda made, other: _keys(replace(spec, context=other), made)
+    )
     return replace(spec, code_digests=spec.code_versions.computed)
+
+
+def _keys(spec: SearchSpec, configuration: Configuration) -> tuple[str, ...]:
+    """The keys of a configuration's first chain."""
+    return spec.chains_of(configuration)[0].chain.keys
 
 
 def _restricted(scale: Scale, only: str | None, space: SearchSpace) -> Scale:
     """The scale with those of its configurations whose parameters have the values that the command line names."""
     if only is None:
         return scale
-    if not scale.configurations:
-        raise UserError(f"--only {only!r} has no effect: space {space.name} is sampled and has no list")
-    allowed: dict[str, set[str]] = {}
-    for pair in only.split(","):
-        name, _, value = (part.strip() for part in pair.partition("="))
-        values = {str(configuration[name]) for configuration in scale.configurations if name in configuration}
-        if not values:
-            names = sorted({name for configuration in scale.configurations for name in configuration})
-            raise UserError(
-                f"--only {pair!r}: space {space.name} has no parameter {name!r}; it has {', '.join(names) or 'none'}"
-            )
-        if value not in values:
-            raise UserError(f"--only {pair!r}: {name} has no value {value!r}; allowed are {', '.join(sorted(values))}")
-        allowed.setdefault(name, set()).add(value)
-    chosen = tuple(
-        configuration
-        for configuration in scale.configurations
-        if all(str(configuration.get(name)) in values for name, values in allowed.items())
-    )
-    if not chosen:
-        raise UserError(f"--only {only!r}: no configuration of space {space.name} has all of these values")
-    return replace(scale, configurations=chosen)
+    try:
+        return scale.only(alternatives("--only", only, "depth=16"))
+    except UserError as error:
+        raise UserError(f"--only {only!r}, space {space.name}: {error}") from error
 
 
 def _task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:
@@ -162,11 +154,6 @@ def _recipe_changes(options: SearchOptions) -> dict[str, object]:
     """The fields of a recipe that the command line sets."""
     changes = options.model_dump(include={"epochs", "batch_size", "precision", "workers"}, exclude_none=True)
     return changes if options.teacher_cache is None else {**changes, "teacher_outputs": "cached"}
-
-
-def _recipe(options: SearchOptions, scale: Scale, task: str) -> Recipe:
-    recipe = scale.recipes.get(task) or scale.recipes.get(TASK_TYPES[task].samples, scale.recipe)
-    return validated(Recipe, recipe.model_dump() | _recipe_changes(options))
 
 
 def _task(source: Source, fingerprint: str, options: SearchOptions, scale: Scale, noise: float) -> Task:

@@ -13,6 +13,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
 from ban_ray.specs import BASELINE, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
+from ban_ray.specs.fields.given import Fields
 from ban_ray.specs.parameters import Configuration, grid
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.batches import steps_per_epoch
@@ -63,6 +64,7 @@ class SearchSpec:
     Attributes:
         chains: all chains of a grid; those of a sampled search that are known.
         code_versions: reads the versions of the user's own networks.
+        fields: what the command line sets and searches.
         code_digests: versions of networks that the space names itself; a sampled search knows some of them.
         skip_reasons: sentences about configurations of a grid that a limit keeps out.
     """
@@ -79,6 +81,7 @@ class SearchSpec:
     sample_counts: Sizes
     teacher: TeacherChoice
     code_versions: CodeVersions
+    fields: Fields
     code_digests: tuple[str, ...] = ()
     teacher_description: str = ""
     skip_reasons: tuple[str, ...] = ()
@@ -145,7 +148,7 @@ class SearchSpec:
             parts.append(f"paper protocol: {everything}last epoch on test")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
-        return "; ".join(parts)
+        return "; ".join(filter(None, [*parts, self.fields.in_words]))
 
 
 def with_grid_chains(spec: SearchSpec) -> SearchSpec:
@@ -202,4 +205,8 @@ def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> Pl
         architecture = registry.architecture_of(generation)
         registry.check_fits(architecture, generation.task.name)
         steps_per_epoch(generation.task.name, spec.sample_counts.train, generation.recipe)
+        if generation.recipe.plateau is not None and not spec.sample_counts.held_out:
+            raise UserError(
+                f"plateau = {generation.recipe.plateau:g} needs held-out data, and --protocol paper has none"
+            )
     return PlannedChain(configuration, seed, chain, position)

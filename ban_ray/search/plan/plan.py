@@ -13,8 +13,8 @@ from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan.cost import Cost, estimate_cost
 from ban_ray.search.plan.slow_precision import slow_precision_sentence
 from ban_ray.search.plan.stored_shapes import check_stored_shapes
-from ban_ray.specs import Choice, FloatRange, Generation
-from ban_ray.specs.parameters import Parameter, parameters_as_json
+from ban_ray.specs import Generation
+from ban_ray.specs.parameters import parameters_as_json, values_text
 
 
 @dataclass(frozen=True)
@@ -108,15 +108,6 @@ def _print_parameters(spec: SearchSpec, console: Console) -> None:
         f"minimised: {', '.join(strategy.target_names)} ({spec.error_description}); "
         f"stopping {'on' if strategy.stopping else 'off'}"
     )
-
-
-def values_text(parameter: Parameter) -> str:
-    """The values of a parameter in words."""
-    if isinstance(parameter, Choice):
-        return ", ".join(map(str, parameter.values))
-    step = f" by {parameter.step:g}" if parameter.step is not None else ""
-    scale = ", by its logarithm" if isinstance(parameter, FloatRange) and parameter.log else ""
-    return f"{parameter.low:g} to {parameter.high:g}{step}{scale}"
 
 
 def estimate_plan_cost(plan: Plan, population: Population | None) -> Cost | None:

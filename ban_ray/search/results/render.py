@@ -62,7 +62,9 @@ class Summary:
 
     @property
     def objective(self) -> str:
-        return "their own objectives" if "objective" in self.spec.space.chooses else str(self.spec.context.objective)
+        is_searched = any(name.startswith("objective.") for name in self.spec.fields.searched)
+        has_own = "objective" in self.spec.space.chooses or is_searched
+        return "their own objectives" if has_own else str(self.spec.context.objective)
 
 
 def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]]) -> Summary:

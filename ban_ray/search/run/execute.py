@@ -124,7 +124,10 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
     options, has_ended = plan.spec.options, threading.Event()
     cluster = connect(options.address, namespace="ban_ray", working_dir=options.working_dir)
     try:
-        recipe = plan.spec.context.recipe
+        recipe, searched = plan.spec.context.recipe, plan.spec.scale.parameters.get("recipe.precision")
+        if searched is not None and searched.contains("tf32"):
+            # Refused before anything starts where no GPU is.
+            recipe = recipe.model_copy(update={"precision": "tf32"})
         resources = WorkerResources.for_cluster(cluster, recipe, options.cpus_per_worker, options.gpus_per_worker)
         if not resources.gpus_per_worker and (options.deterministic or not options.cuda_graph):
             option = "--deterministic" if options.deterministic else "--no-cuda-graph"

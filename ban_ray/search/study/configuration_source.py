@@ -208,6 +208,8 @@ def _suggest(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> 
         assert isinstance(choice, int | float | str)
         return choice
     if isinstance(distribution, IntDistribution):
-        return trial.suggest_int(name, distribution.low, distribution.high, step=distribution.step)
+        return trial.suggest_int(
+            name, distribution.low, distribution.high, step=distribution.step, log=distribution.log
+        )
     assert isinstance(distribution, FloatDistribution)
     return trial.suggest_float(name, distribution.low, distribution.high, step=distribution.step, log=distribution.log)

@@ -18,7 +18,7 @@ def distribution_of_parameter(parameter: Parameter) -> BaseDistribution:
     if isinstance(parameter, IntRange):
         # Optuna warns about an upper end that no step reaches, and lowers it.
         high = parameter.high - (parameter.high - parameter.low) % parameter.step
-        return IntDistribution(parameter.low, high, step=parameter.step)
+        return IntDistribution(parameter.low, high, log=parameter.log, step=parameter.step)
     listed = parameter.listed()
     high_reached = float(listed[-1]) if listed else parameter.high
     return FloatDistribution(parameter.low, high_reached, log=parameter.log, step=parameter.step)

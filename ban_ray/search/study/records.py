@@ -8,15 +8,19 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ban_ray.cli.params import option_of
+from ban_ray.cli.toml import write_options
 from ban_ray.errors import UserError
 from ban_ray.population import Storage
-from ban_ray.population.layout import SEARCHES, chain_folder, search_file
+from ban_ray.population.layout import SEARCHES, chain_folder, options_file, search_file
 from ban_ray.population.search_records import ChainRecord, SearchRecord
+from ban_ray.search.config.options import OUTPUT, SearchOptions
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
 from ban_ray.specs import Recipe, digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
 from ban_ray.specs.recipe import FIRST_FIELDS
+from ban_ray.storage.opening import absolute
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _MAX_VALUE_LENGTH = 40
@@ -116,7 +120,7 @@ def _recorded_identity(storage: Storage, name: str) -> dict[str, object] | None:
 
 
 def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
-    """Write the record of a search, unless it is written already."""
+    """Write the record of a search, unless it is written already, and its options, which may ask for more now."""
     space = spec.space
     record = SearchRecord(
         format_version=1,
@@ -126,8 +130,24 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
         source=space.source,
         identity=search_identity(spec),
         paper=space.paper,
+        fields=spec.fields.in_words,
     )
     storage.create(search_file(name), record.to_bytes())
+    storage.write(options_file(name), _options_as_toml(storage, spec.options).encode())
+
+
+def _options_as_toml(storage: Storage, options: SearchOptions) -> str:
+    """The options that were given, but for those of what is printed, with paths that hold in any folder."""
+    fields = type(options).model_fields
+    values = {
+        name: getattr(options, name)
+        for name, field in fields.items()
+        if (option := option_of(field)) is not None and option.group != OUTPUT and name in options.model_fields_set
+    }
+    values = {name: value for name, value in values.items() if value not in (None, fields[name].default, {})}
+    paths = ["data", "working_dir", *(["space"] if options.space.endswith(".py") else [])]
+    values |= {name: absolute(values[name]) for name in paths if name in values}
+    return write_options({**values, "storage": storage.url}, type(options))
 
 
 def write_chain(storage: Storage, planned: PlannedChain, name: str) -> None:

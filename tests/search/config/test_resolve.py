@@ -1,10 +1,13 @@
 """From options to a search: what an option does beside others."""
 
+from pathlib import Path
+
 import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
+from ban_ray.search.study.records import search_identity
 
 
 def test_a_split_seed_chooses_who_is_noisy_under_the_paper_protocol_too() -> None:
@@ -43,3 +46,51 @@ def test_only_some_configurations_of_a_list(only: str, rows: set[tuple[str, str]
     ]
     assert [planned.chain for planned in part.chains] == [planned.chain for planned in chosen]
     assert 0 < len(part.chains) < len(whole.chains)
+
+
+@pytest.mark.parametrize(
+    ("space", "given", "settings"),
+    [
+        ("densenet_grid", {"epochs": 3, "batch_size": 32}, {"recipe.epochs": "3", "recipe.batch_size": "32"}),
+        ("densenet_grid", {"objective": "ban:temperature=4"}, {"objective.name": "ban", "objective.temperature": 4.0}),
+        ("language_models", {"precision": "bf16"}, {"recipe.precision": "bf16"}),
+    ],
+)
+def test_a_set_field_is_the_option_of_its_own(
+    space: str, given: dict[str, object], settings: dict[str, object]
+) -> None:
+    """The same chains, and the same search."""
+    by_option = resolve(SearchOptions.model_validate({"space": space, **given}))
+    by_name = resolve(SearchOptions.model_validate({"space": space, "settings": settings}))
+    assert [planned.chain.keys for planned in by_name.chains] == [planned.chain.keys for planned in by_option.chains]
+    assert search_identity(by_name) == search_identity(by_option)
+
+
+def test_a_set_field_reaches_spaces_with_a_recipe_for_each_network(text_folder: Path) -> None:
+    options = {"space": "language_models", "scale": "paper", "task": "text", "data": str(text_folder)}
+    plain, changed = (
+        resolve(SearchOptions.model_validate({**options, "settings": settings, "batch_size": 2}))
+        for settings in ({}, {"recipe.momentum": 0.5})
+    )
+    recipes = [[planned.chain.generations[0].recipe for planned in spec.chains] for spec in (plain, changed)]
+    assert [recipe.model_copy(update={"momentum": 0.5}) for recipe in recipes[0]] == recipes[1]
+    assert len({recipe.learning_rate for recipe in recipes[1]}) == 2
+
+
+def test_a_searched_list_is_every_combination_by_a_grid() -> None:
+    options = {"space": "densenet_grid", "only": "depth=16", "seeds": "0", "sampler": "grid"}
+    spec = resolve(SearchOptions.model_validate({**options, "search": ["recipe.clip=none,1", "recipe.momentum=0,0.9"]}))
+    plain = resolve(SearchOptions.model_validate(options))
+    assert len(spec.chains) == 4 * len(plain.chains) == 8
+    assert {planned.chain.keys for planned in plain.chains} < {planned.chain.keys for planned in spec.chains}
+
+
+@pytest.mark.parametrize("given", [{"settings": ["recipe.epochs=5"]}, {"search": ["recipe.epochs=5,6"]}])
+def test_a_space_may_use_a_field_otherwise_than_as_it_is(given: dict[str, list[str]]) -> None:
+    """It trains for a multiple of the epochs, so no generation has the number that was given."""
+    options = {"space": "does_it_help", "network": "densenet-bc-10-4", "only": "objective=label, all epochs", **given}
+    spec = resolve(SearchOptions.model_validate(options))
+    configuration: dict[str, str | int] = {"objective": "label, all epochs"}
+    if "search" in given:
+        configuration["recipe.epochs"] = 5
+    assert [generation.recipe.epochs for generation in spec.chains_of(configuration)[0].chain.generations] == [15]
