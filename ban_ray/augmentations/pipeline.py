@@ -25,12 +25,14 @@ class Pipeline:
 
     @classmethod
     def parse(cls, text: str) -> Pipeline:
-        """Read a list such as ``default``, ``none``, ``crop,flip,trivial,erase`` or ``resized-crop,mixup:alpha=0.2``.
+        """Read a list such as ``default``, ``none``, ``crop+flip+trivial+erase`` or ``resized-crop+mixup:alpha=0.2``.
+
+        Commas may stand for the plus signs.
 
         Raises:
             ValueError: an unknown name or argument, a value out of range, a name twice, or a wrong order.
         """
-        words = [word.strip() for word in text.split(",")]
+        words = [word.strip() for word in text.replace(",", "+").split("+")]
         names = [word.partition(":")[0] for word in words]
         known = (DEFAULT, NONE, CROP, FLIP, *AUGMENTATIONS)
         for name in names:
@@ -45,7 +47,7 @@ class Pipeline:
             )
         further = tuple(Augmentation.parse(word) for word in words[len(own) :])
         if [each.stage for each in further] != sorted(each.stage for each in further):
-            ordered = ",".join(str(each) for each in sorted(further, key=lambda each: each.stage))
+            ordered = "+".join(str(each) for each in sorted(further, key=lambda each: each.stage))
             raise ValueError(f"augmentation {text!r} is not in the order in which it is done: {ordered}")
         if own == [DEFAULT]:
             return cls(further=further)
@@ -53,7 +55,7 @@ class Pipeline:
 
     def __str__(self) -> str:
         own = [DEFAULT] if self.crop is None else [name for name in (CROP, FLIP) if getattr(self, name)]
-        return ",".join([*own, *map(str, self.further)]) or NONE
+        return "+".join([*own, *map(str, self.further)]) or NONE
 
     @property
     def has_countable_views(self) -> bool:
