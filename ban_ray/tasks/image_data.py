@@ -169,7 +169,7 @@ def _reflected(offset: Tensor, size: int, pad: int) -> Tensor:
 
 def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> ImageData:
     """Split a data set and put it on a device."""
-    parts = split(task, dataset.train.labels, dataset.num_classes)
+    parts = split(task, dataset.train.labels, dataset.num_classes, dataset.num_held_out)
     kind = task_type(task.name)
     if not isinstance(kind, ImageTask):
         raise TypeError(f"task {task.name} is not one of images")

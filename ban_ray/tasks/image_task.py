@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ban_ray.errors import UserError
 from ban_ray.tasks.task_type import InputDescription, Sizes, TaskType
 
 if TYPE_CHECKING:
@@ -54,7 +55,9 @@ class ImageTask(TaskType["ImageDataset"]):
     def sizes(self, task: "Task", dataset: "ImageDataset") -> Sizes:
         from ban_ray.tasks.splits import split
 
-        parts = split(task, dataset.train.labels, dataset.num_classes)
+        if dataset.num_held_out and task.split_seed and not task.label_noise:
+            raise UserError(f"--split-seed {task.split_seed} has no effect: the data have a validation part")
+        parts = split(task, dataset.train.labels, dataset.num_classes, dataset.num_held_out)
         return Sizes(len(parts.train), len(parts.held_out), len(dataset.test.labels))
 
     def views(self, dataset: "ImageDataset", sizes: Sizes) -> int:

@@ -68,7 +68,7 @@ def write_part(
 
 def write_folder(folder: Path, train: Pictures, test: Pictures, **columns: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, part in zip(cifar.PARQUET_FILES, (train, test), strict=True):
+    for name, part in zip(("train.parquet", "test.parquet"), (train, test), strict=True):
         write_part(folder / name, part, **columns)  # type: ignore[arg-type]
     return folder
 
