@@ -196,7 +196,7 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> Imag
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
         pad=kind.padding(*dataset.sample_shape[:2]),
-        flip=kind.flip,
+        flip=kind.mirrors(task),
         scale=per_channel(1 / deviation),
         shift=per_channel(-mean / deviation),
         task=task.name,

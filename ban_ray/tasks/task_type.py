@@ -166,8 +166,12 @@ class TaskType(ABC, Generic[D]):
         """
 
     @abstractmethod
-    def views(self, dataset: D, sizes: Sizes) -> int:
+    def views(self, task: "Task", dataset: D, sizes: Sizes) -> int:
         """The number of different inputs that augmentation makes of the training samples; 0 if not countable."""
+
+    @abstractmethod
+    def augmentation(self, task: "Task", dataset: D) -> str:
+        """What is done to training samples at random, in words."""
 
     @abstractmethod
     def to_device(self, task: "Task", dataset: D, device: "torch.device") -> "TaskData":

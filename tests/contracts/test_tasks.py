@@ -211,7 +211,7 @@ def test_evaluation_reads_every_sample(data: TaskData) -> None:
 
 def test_the_inputs_are_described(name: str, dataset: Any, data: TaskData) -> None:
     kind, task = TASK_TYPES[name], task_of(name, dataset)
-    assert kind.views(dataset, kind.sizes(task, dataset)) == data.views
+    assert kind.views(task, dataset, kind.sizes(task, dataset)) == data.views
     for known in (dataset, None):
         described = kind.describe_inputs(task, known, dataset.num_classes, dataset.in_channels)
         assert (described.classes, described.channels) == (data.num_classes, data.in_channels)

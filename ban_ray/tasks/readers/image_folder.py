@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.file_parts import PART_NAMES, list_folder, name_of_part
 from ban_ray.tasks.image_dataset import RawImages
 from ban_ray.tasks.readers.encoded_images import EncodedImage, EncodedPart, Expected, decode_parts, some_classes
+from ban_ray.tasks.readers.file_parts import PART_NAMES, list_folder, name_of_part
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """As torchvision's IMG_EXTENSIONS, in any case; files with others are ignored."""

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ban_ray.tasks.image_layouts import or_tree, parquet_layout
 from ban_ray.tasks.image_task import ImageTask
+from ban_ray.tasks.readers.image_layouts import or_tree, parquet_layout
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ban_ray.tasks.file_parts import parquet_parts
-from ban_ray.tasks.image_layouts import parquet_layout, tree_layout
 from ban_ray.tasks.image_task import ImageTask
+from ban_ray.tasks.readers.file_parts import parquet_parts
+from ban_ray.tasks.readers.image_layouts import parquet_layout, tree_layout
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ban_ray.tasks.file_parts import list_folder, parquet_parts
+from ban_ray.tasks.readers.file_parts import list_folder, parquet_parts
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ Shape = tuple[int, int, int]
 def parquet_layout(
     source: "Source", num_classes: int | None = None, shape: Shape | None = None, also_classes: tuple[int, ...] = ()
 ) -> FileLayout:
-    """Parquet files of each part; see `ban_ray.tasks.file_parts.parquet_parts`.
+    """Parquet files of each part; see `ban_ray.tasks.readers.file_parts.parquet_parts`.
 
     Args:
         num_classes, shape: that the task has; None for those of the data.
