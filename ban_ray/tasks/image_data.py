@@ -195,6 +195,7 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> Imag
         num_classes=dataset.num_classes,
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
+        class_names=dataset.class_names,
         pad=kind.padding(*dataset.sample_shape[:2]),
         flip=kind.mirrors(task),
         scale=per_channel(1 / deviation),

@@ -44,7 +44,7 @@ _TURNS = {
 }
 """By Exif orientation, as `PIL.ImageOps.exif_transpose` has it, which also writes metadata again and may fail at it."""
 
-_FIRST_SIDEWAYS = 5
+_SIDEWAYS = (5, 6, 7, 8)
 
 
 @contextmanager
@@ -82,7 +82,7 @@ def read_header(image: Image.Image) -> Header:
     """The header of an opened picture; no pixel is decoded."""
     width, height = image.size
     # Before a TIFF is decoded, PIL has its sides in their order already.
-    if image.format != "TIFF" and _orientation(image) >= _FIRST_SIDEWAYS:
+    if image.format != "TIFF" and _orientation(image) in _SIDEWAYS:
         width, height = height, width
     return Header(height, width, image.mode in ("1", "L") or _is_deep(image))
 
