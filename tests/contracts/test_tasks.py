@@ -97,12 +97,20 @@ def text(folder: Path) -> list[Source]:
     return [Source.of("text", data)]
 
 
+def penn_treebank(folder: Path) -> list[Source]:
+    named, plain = write_penn_treebank(folder), folder.with_name("plain")
+    plain.mkdir()
+    for file in folder.iterdir():
+        (plain / file.name.removeprefix("ptb.")).symlink_to(file)
+    return [named, Source.of("ptb", str(plain))]
+
+
 FILES: dict[str, Callable[[Path], list[Source]]] = {
     "cifar10": lambda folder: cifar("cifar10", folder),
     "cifar100": lambda folder: cifar("cifar100", folder),
     "fashion_mnist": fashion_mnist,
     "folder": own_images,
-    "ptb": lambda folder: [write_penn_treebank(folder)],
+    "ptb": penn_treebank,
     "text": text,
 }
 """Of tasks that read files: a source in each layout, with the same samples."""

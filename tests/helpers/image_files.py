@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -175,7 +176,7 @@ def write_images(
     *,
     names: Sequence[str] = tuple("0123456789"),
     kind: str = "png",
-    **more: Pictures,
+    more: Mapping[str, Pictures] = MappingProxyType({}),
 ) -> Path:
     """``train/<class>/<number>.<kind>`` and the same for test and for parts by other names."""
     for part, pictures in (("train", train), ("test", test), *more.items()):

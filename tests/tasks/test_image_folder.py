@@ -27,8 +27,8 @@ CLASSES = ("ant", "bee")
 PICTURES = random_pictures(12, classes=2, side=20)
 
 
-def make(place: Path, **options: str) -> Path:
-    return write_images(place, PICTURES, PICTURES[:6], names=CLASSES, **options)
+def make(place: Path, kind: str = "png") -> Path:
+    return write_images(place, PICTURES, PICTURES[:6], names=CLASSES, kind=kind)
 
 
 def refused(data: Path, size: str = "16") -> str:

@@ -1,9 +1,9 @@
 """The user's own images in every layout: one fingerprint, classes by name, a validation part, what is refused."""
 
-import functools
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -67,12 +67,12 @@ def write_part_of(file: Path, pictures: Pictures) -> None:
 
 
 LAYOUTS: dict[str, Callable[[Path], Path]] = {
-    "img": functools.partial(single, image="img"),
-    "image": functools.partial(single, image="image"),
+    "img": partial(single, image="img"),
+    "image": partial(single, image="image"),
     "bytes and categories": plain_bytes,
     "shards": shards,
-    "five shards of named classes": functools.partial(shards, shards=5, names=NAMES),
-    "names for labels": functools.partial(shards, names=NAMES, as_text=True, label="labels"),
+    "five shards of named classes": partial(shards, shards=5, names=NAMES),
+    "names for labels": partial(shards, names=NAMES, as_text=True, label="labels"),
     "in data": lambda place: shards(place / "data").parent,
     "in a configuration": lambda place: shards(place / "default", names=NAMES).parent,
     "folders of files": folders_of_files,
@@ -139,7 +139,7 @@ def test_metadata_of_other_programs_are_passed_over(tmp_path: Path, metadata: by
 @pytest.mark.parametrize("layout", ["tree", "shards"])
 def test_a_validation_part_is_what_is_held_out(tmp_path: Path, layout: str, name: str) -> None:
     if layout == "tree":
-        write_images(tmp_path, TRAIN, TEST, names=NAMES, **{name: VALID})
+        write_images(tmp_path, TRAIN, TEST, names=NAMES, more={name: VALID})
     else:
         write_shards(tmp_path, {"train": TRAIN, "test": TEST, name: VALID})
     decoded = own(tmp_path)
@@ -160,18 +160,21 @@ def test_a_validation_part_is_what_is_held_out(tmp_path: Path, layout: str, name
 
 
 def test_a_validation_part_belongs_to_the_data(tmp_path: Path, of_tree: ImageDataset) -> None:
-    by_tree = own(write_images(tmp_path / "tree", TRAIN, TEST, names=NAMES, val=VALID))
+    by_tree = own(write_images(tmp_path / "tree", TRAIN, TEST, names=NAMES, more={"val": VALID}))
     by_parquet = own(write_shards(tmp_path / "parquet", {"train": TRAIN, "test": TEST, "validation": VALID}))
     assert by_tree.fingerprint == by_parquet.fingerprint
     assert by_tree.fingerprint != of_tree.fingerprint
-    assert by_tree.fingerprint != own(write_images(tmp_path / "two", TRAIN, VALID, names=NAMES, val=TEST)).fingerprint
+    assert (
+        by_tree.fingerprint
+        != own(write_images(tmp_path / "two", TRAIN, VALID, names=NAMES, more={"val": TEST})).fingerprint
+    )
     task = Task(name="folder", fingerprint=by_tree.fingerprint, split_seed=1)
     with pytest.raises(UserError, match="--split-seed 1 has no effect: the data have a validation part"):
         TASK_TYPES["folder"].sizes(task, by_tree)
 
 
 def test_a_small_validation_part_may_lack_classes(tmp_path: Path) -> None:
-    write_images(tmp_path, TRAIN, TEST, names=NAMES, val=VALID[:1])
+    write_images(tmp_path, TRAIN, TEST, names=NAMES, more={"val": VALID[:1]})
     assert own(tmp_path).num_held_out == 1
 
 
@@ -199,15 +202,20 @@ def metadata(file: Path, names: list[str]) -> None:
     pq.write_table(pq.read_table(file).replace_schema_metadata({b"huggingface": json.dumps(info).encode()}), file)
 
 
+def for_each(action: Callable[..., object], *values: Iterable[object]) -> None:
+    for arguments in list(zip(*values, strict=True)):
+        action(*arguments)
+
+
 FIRST, SECOND, LAST = (f"{part}-of-00002.parquet" for part in ("train-00000", "train-00001", "test-00001"))
 Spoil = Callable[[Path], object]
 REFUSED: dict[str, tuple[Spoil, str]] = {
     "a shard is missing": (lambda data: (data / SECOND).unlink(), f"{SECOND} is missing; task folder needs train.parq"),
     "no test part": (
-        lambda data: [file.unlink() for file in data.glob("test-*")],
+        lambda data: for_each(Path.unlink, data.glob("test-*")),
         "test.parquet is missing; task folder needs train.parquet and test.parquet, or their shards",
     ),
-    "no training part": (lambda data: [file.unlink() for file in data.glob("train-*")], "train.parquet is missing"),
+    "no training part": (lambda data: for_each(Path.unlink, data.glob("train-*")), "train.parquet is missing"),
     "two sets of shards": (
         lambda data: shutil.copy(data / FIRST, data / "train-00000-of-00003.parquet"),
         "train-00000-of-00003.parquet, which are shards of two sets; one set is allowed",
@@ -225,7 +233,7 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
         "labels are names in one of",
     ),
     "other names": (
-        lambda data: [metadata(data / FIRST, list(NAMES)), metadata(data / LAST, ["bee", "ant", "cat"])],
+        lambda data: for_each(metadata, (data / FIRST, data / LAST), (list(NAMES), ["bee", "ant", "cat"])),
         "has other names of classes, or another order of them, than",
     ),
     "more names than classes": (
@@ -233,11 +241,11 @@ REFUSED: dict[str, tuple[Spoil, str]] = {
         "has no image for class 'dog'; every class needs one in training",
     ),
     "an empty class": (
-        lambda data: [rewritten(data / name, labels=[0, 4] * 15) for name in (FIRST, SECOND)],
+        lambda data: for_each(partial(rewritten, labels=[0, 4] * 15), (data / FIRST, data / SECOND)),
         "has no image for classes 1, 2, 3; every class",
     ),
     "one class": (
-        lambda data: [rewritten(file, labels=[0] * 30) for file in list(data.iterdir())],
+        lambda data: for_each(partial(rewritten, labels=[0] * 30), data.iterdir()),
         "has 1 class; at least two are needed",
     ),
 }
