@@ -32,6 +32,11 @@ class Task(Spec):
     tokens: Literal["word", "char"] = "word"
     flip: bool | None = None
 
+    @property
+    def mirroring(self) -> str:
+        """`flip` in words where it is not what `name` says; else empty."""
+        return "" if self.flip is None else f"training images {'' if self.flip else 'not '}mirrored"
+
     def recorded(self) -> dict[str, object]:
         """The fields as older versions wrote them: those that are newer only where they are not at their default."""
         return self.model_dump(exclude={"flip"} if self.flip is None else None)

@@ -72,8 +72,8 @@ class ImageTask(TaskType["ImageDataset"]):
 
     def augmentation(self, task: "Task", dataset: "ImageDataset") -> str:
         pad, mirrored = self.padding(*dataset.sample_shape[:2]), self.mirrors(task)
-        crops = f"random crops of images padded by {pad} pixel{'s' * (pad != 1)}, reflected"
-        return f"{crops}; {'half of them mirrored' if mirrored else 'not mirrored'}"
+        crops = f"reflection padding of {pad} pixel{'s' * (pad != 1)}, random crops"
+        return f"{crops}, {'random mirroring' if mirrored else 'no mirroring'}"
 
     def to_device(self, task: "Task", dataset: "ImageDataset", device: "torch.device") -> "ImageData":
         from ban_ray.tasks.image_data import load_images

@@ -137,7 +137,7 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
         "train",
         "no image for class 'bee'",
     ),
-    "empty file": (lambda data: (data / "train/ant/0.png").write_bytes(b""), "train/ant/0.png", "is corrupt"),
+    "empty file": (lambda data: (data / "train/ant/0.png").write_bytes(b""), "train/ant/0.png", "is empty"),
     "not an image": (lambda data: (data / "train/ant/0.png").write_text("?"), "train/ant/0.png", "none of the formats"),
     "truncated": (
         lambda data: (data / "test/bee/1.png").write_bytes((data / "train/bee/1.png").read_bytes()[:-50]),

@@ -68,7 +68,7 @@ def test_every_task_of_images_takes_both(dataset: ImageDataset, name: str) -> No
         views = load_images(task, dataset, CPU).views
         assert kind.views(task, dataset, kind.sizes(task, dataset)) == views
     assert kind.augmentation(usual, dataset) != kind.augmentation(other, dataset)
-    assert ("not mirrored" in kind.augmentation(usual, dataset)) != kind.flip
+    assert ("no mirroring" in kind.augmentation(usual, dataset)) != kind.flip
 
 
 @pytest.mark.parametrize("name", IMAGE_TASKS)

@@ -272,6 +272,13 @@ def test_of_two_configurations_one_must_be_named(tmp_path: Path, of_tree: ImageD
     assert own(tmp_path / "full").fingerprint == of_tree.fingerprint
 
 
+def test_a_tree_comes_before_parquet_beside_it(tmp_path: Path, tree: Path, of_tree: ImageDataset) -> None:
+    shutil.copytree(tree, tmp_path / "set")
+    write_part(tmp_path / "set" / "train.parquet", VALID)
+    write_part(tmp_path / "set" / "test.parquet", VALID)
+    assert own(tmp_path / "set").fingerprint == of_tree.fingerprint
+
+
 def test_a_folder_with_nothing_says_what_is_needed(tmp_path: Path) -> None:
     sentence = refused(tmp_path)
     assert "has no folder train; train and test are needed, with a folder for each class, or Parquet files" in sentence

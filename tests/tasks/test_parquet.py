@@ -85,7 +85,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
         lambda file: write_table(file, with_image(11, encode(PICTURES.images[11])[:-40]), LABELS),
         "image in row 11 is corrupt",
     ),
-    "empty image": (lambda file: write_table(file, with_image(2, b""), LABELS), "image in row 2 is corrupt"),
+    "empty image": (lambda file: write_table(file, with_image(2, b""), LABELS), "image in row 2 is empty"),
     "no image in a row": (lambda file: write_table(file, with_image(3, None), LABELS), "row 3 holds no encoded image"),
     "null in the image column": (lambda file: write_table(file, [*ENCODED[:11], None], LABELS), "row 11 holds no"),
     "text for an image": (

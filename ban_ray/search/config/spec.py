@@ -144,8 +144,8 @@ class SearchSpec:
             parts.append(
                 f"{100 * task.label_noise:g} % of the training labels replaced at random (not the papers' setting)"
             )
-        if task.flip is not None:
-            parts.append(f"training images {'' if task.flip else 'not '}mirrored")
+        if task.mirroring:
+            parts.append(task.mirroring)
         if self.dataset.skipped:
             parts.append(f"{self.dataset.skipped:,} images that cannot be decoded left out")
         if task.protocol == "paper":

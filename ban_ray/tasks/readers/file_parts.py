@@ -37,6 +37,11 @@ def list_folder(folder: Path) -> tuple[list[Path], list[Path]]:
     return sorted(folders), sorted(files)
 
 
+def has_classes(part: Path) -> bool:
+    """Whether a part of a tree is there, that is, a folder with folders in it."""
+    return part.is_dir() and bool(list_folder(part)[0])
+
+
 def name_of_part(part: str, names: Iterable[str], folder: Path) -> str | None:
     """The one name of a part that is among some names of a folder's contents; None if none is.
 

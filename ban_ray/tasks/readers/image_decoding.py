@@ -1,5 +1,6 @@
 """Decoding of image files; every error of a decoder becomes one sentence."""
 
+import io
 import struct
 import zlib
 from collections.abc import Iterator
@@ -61,6 +62,8 @@ def open_image(source: Path | BinaryIO, name: str) -> Iterator[Image.Image]:
         with Image.open(source, formats=FORMATS) as image:
             yield image
     except UnidentifiedImageError as error:
+        if not (source.stat().st_size if isinstance(source, Path) else source.seek(0, io.SEEK_END)):
+            raise UserError(f"{name} is empty: it has no bytes") from error
         # PIL's own words hold the address of a Python object.
         raise UserError(f"{name} is corrupt or in none of the formats {', '.join(FORMATS)}") from error
     except _DECODER_ERRORS as error:

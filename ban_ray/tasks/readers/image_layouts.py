@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ban_ray.tasks.readers.file_parts import list_folder, parquet_parts
+from ban_ray.tasks.readers.file_parts import has_classes, parquet_parts
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def or_tree(
     Raises:
         UserError: as `tree_layout` does.
     """
-    train = Path(source.data or "") / "train"
-    if all(layout.missing() for layout in layouts) and train.is_dir() and list_folder(train)[0]:
+    if all(layout.missing() for layout in layouts) and has_classes(Path(source.data or "") / "train"):
         return [*layouts, tree_layout(source, num_classes, shape)]
     return layouts
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ban_ray.tasks.image_task import ImageTask
-from ban_ray.tasks.readers.file_parts import parquet_parts
+from ban_ray.tasks.readers.file_parts import has_classes, parquet_parts
 from ban_ray.tasks.readers.image_layouts import parquet_layout, tree_layout
 from ban_ray.tasks.task_type import FileLayout
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def _layouts(source: "Source") -> Sequence[FileLayout]:
-    return [parquet_layout(source) if parquet_parts(Path(source.data or "")) else tree_layout(source)]
+    folder = Path(source.data or "")
+    is_parquet = not has_classes(folder / "train") and parquet_parts(folder)
+    return [parquet_layout(source) if is_parquet else tree_layout(source)]
 
 
 FOLDER = ImageTask(

@@ -31,9 +31,9 @@ def plan_of(run: Command, *arguments: str) -> tuple[str, set[str]]:
 @pytest.mark.usefixtures("without_measuring")
 def test_augmentation_is_told_and_chosen(search_here: Command) -> None:
     usual, keys = plan_of(search_here)
-    assert "Augmentation: random crops of images padded by 1 pixel, reflected; not mirrored" in usual
+    assert "Augmentation: reflection padding of 1 pixel, random crops, no mirroring" in usual
     mirrored, other_keys = plan_of(search_here, "--flip")
-    assert "Augmentation: random crops of images padded by 1 pixel, reflected; half of them mirrored" in mirrored
+    assert "Augmentation: reflection padding of 1 pixel, random crops, random mirroring" in mirrored
     assert "training images mirrored" in mirrored
     assert not keys & other_keys
     run = search_here("--space", "chain", "--network", "densenet-bc-10-4", "--plan", "--no-flip")
