@@ -52,6 +52,8 @@ def regime(study: Study, group: ChainGroup) -> str:
         parts.append(f"{len(stored.held_out_labels):,} held-out and {len(stored.test_labels):,} test {samples}")
     noise = spec.task.label_noise
     parts.append(f"{100 * noise:g} % of the training labels replaced at random" if noise else "clean labels")
+    if spec.task.mirroring:
+        parts.append(spec.task.mirroring)
     parts.append(PROTOCOLS[spec.task.protocol].format(samples=samples))
     return "; ".join(parts)
 
@@ -79,6 +81,8 @@ def unlike_the_papers(member: Member) -> list[str]:
         differences.append(
             f"{100 * spec.task.label_noise:g} % of the training labels replaced at random (theirs: none)"
         )
+    if spec.task.mirroring:
+        differences.append(f"{spec.task.mirroring} (theirs: {'not ' if spec.task.flip else ''}mirrored)")
     if spec.task.protocol != "paper" and kind.held_out_share:
         differences.append("held-out images kept out of training (theirs: none held out)")
     recipe = papers_recipe(spec.network)

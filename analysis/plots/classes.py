@@ -4,7 +4,7 @@ from matplotlib.figure import Figure
 
 from analysis.plots import style
 from analysis.plots.registry import FigureData, figure
-from analysis.statistics.generation_metrics import extreme_classes
+from analysis.statistics.generation_metrics import class_titles, extreme_classes
 
 
 @figure(
@@ -34,6 +34,6 @@ def class_gains(data: FigureData) -> Figure:
         linestyle="",
         capsize=2,
     )
-    axes.set_yticks(heights, [str(label) for label in ordered["label"]])
+    axes.set_yticks(heights, class_titles(ordered))
     axes.grid(axis="y", visible=False)
     return drawn

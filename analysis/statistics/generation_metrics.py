@@ -61,10 +61,11 @@ def by_generation(study: Study, group: ChainGroup, scores: ScoredPredictions) ->
 def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
     """The last generation against the baseline on each class's test images, means over chains.
 
-    Errors in percent, differences in points with their 95 % intervals, uncorrected; negative is a gain. Empty where
-    the metric is not one of classes.
+    Errors in percent, differences in points with their 95 % intervals, uncorrected; negative is a gain. ``class`` is
+    the name of a class, and absent where the members have none. Empty where the metric is not one of classes.
     """
     records = []
+    names = _class_names(group)
     compared = group.last and group.metric.classes
     usable = scores.readable(group.chains, 0, group.last) if compared else []
     chains = independent_chains(usable, group.last)
@@ -80,6 +81,7 @@ def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
                 {
                     "group": group.name,
                     "label": int(label),
+                    **({"class": names[label] if label < len(names) else str(label)} if names else {}),
                     "images": int(of_class.sum()),
                     "baseline_error": scale * first[:, of_class].mean(),
                     "error": scale * last[:, of_class].mean(),
@@ -89,6 +91,19 @@ def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(records)
+
+
+def class_titles(classes: pd.DataFrame) -> list[str]:
+    """What the class of each row of `by_class` is called: its name, or its number where that is not known."""
+    return classes["class" if "class" in classes else "label"].map(str).tolist()
+
+
+def _class_names(group: ChainGroup) -> list[str]:
+    """Names by label, of provenance, which anyone may have written; empty where there are none."""
+    recorded = group.last_member.provenance.get("class_names")
+    if not isinstance(recorded, list) or not all(isinstance(name, str) for name in recorded):
+        return []
+    return [" ".join(str(name).split()) for name in recorded]
 
 
 def extreme_classes(classes: pd.DataFrame) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.setting import noise_warnings
-from analysis.statistics.generation_metrics import EXTREMES, extreme_classes
+from analysis.statistics.generation_metrics import EXTREMES, class_titles, extreme_classes
 from analysis.tables import cell_text
 from analysis.tables.table import Column, Table
 
@@ -60,12 +60,13 @@ def class_table(group: ChainGroup, classes: pd.DataFrame) -> Table:
     """The last generation against the baseline, class by class; of many classes the extreme ones."""
     metric = group.metric
     shown = extreme_classes(classes)
+    shown = shown.assign(title=class_titles(shown))
     notes = noise_warnings([group.task])
     if len(shown) < len(classes):
         notes.append(f"The {EXTREMES} classes with the largest gains and the {EXTREMES} with the largest losses.")
     notes.append("Intervals are not corrected for their number.")
     columns: list[Column[cell_text.Record]] = [
-        ("Class", lambda row: str(row["label"])),
+        ("Class", lambda row: str(row["title"])),
         ("Images", lambda row: str(row["images"])),
         (f"Baseline, {metric.unit}", cell_text.rounded("baseline_error")),
         (f"Last, {metric.unit}", cell_text.rounded("error")),

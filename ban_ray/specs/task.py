@@ -10,7 +10,8 @@ from ban_ray.specs.base import Sha256, Spec
 class Task(Spec):
     """Data, split and label noise as they enter a generation's key.
 
-    Preprocessing and augmentation follow from `name`, pixels and labels from `fingerprint`.
+    Preprocessing and augmentation follow from `name` unless a field says otherwise, pixels and labels from
+    `fingerprint`.
 
     Attributes:
         name: ``digits``, ``cifar10``, ``cifar100``, ``text``, ...
@@ -20,6 +21,7 @@ class Task(Spec):
         protocol: ``search`` holds samples out of training; ``paper`` trains on all of them. A text's validation file
             is held out in both.
         tokens: whether a text is read as words or characters.
+        flip: whether half of the training images are mirrored; None for what `name` says.
     """
 
     name: str
@@ -28,6 +30,16 @@ class Task(Spec):
     label_noise: Annotated[float, Field(ge=0, le=1)] = 0.0
     protocol: Literal["search", "paper"] = "search"
     tokens: Literal["word", "char"] = "word"
+    flip: bool | None = None
+
+    @property
+    def mirroring(self) -> str:
+        """`flip` in words where it is not what `name` says; else empty."""
+        return "" if self.flip is None else f"training images {'' if self.flip else 'not '}mirrored"
+
+    def recorded(self) -> dict[str, object]:
+        """The fields as older versions wrote them: those that are newer only where they are not at their default."""
+        return self.model_dump(exclude={"flip"} if self.flip is None else None)
 
     def leaks_from(self, teacher: "Task") -> bool:
         """Whether a teacher of another task or split may have trained on this task's held-out samples.

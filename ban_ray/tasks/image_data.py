@@ -239,7 +239,7 @@ def _reflected(offset: Tensor, size: int, pad: int) -> Tensor:
 
 def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> ImageData:
     """Split a data set and put it on a device."""
-    parts = split(task, dataset.train.labels, dataset.num_classes)
+    parts = split(task, dataset.train.labels, dataset.num_classes, dataset.num_held_out)
     kind = task_type(task.name)
     if not isinstance(kind, ImageTask):
         raise TypeError(f"task {task.name} is not one of images")
@@ -265,8 +265,9 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> Imag
         num_classes=dataset.num_classes,
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
+        class_names=dataset.class_names,
         pad=kind.padding(*dataset.sample_shape[:2]),
-        flip=kind.flip,
+        flip=kind.mirrors(task),
         scale=per_channel(1 / deviation),
         shift=per_channel(-mean / deviation),
         task=task.name,

@@ -25,19 +25,32 @@ class ImageArrays:
 
 @dataclass(frozen=True)
 class RawImages:
-    """Images as they were read, in any order; `class_names` are empty where the files hold none."""
+    """Images as they were read, in any order.
+
+    Attributes:
+        class_names: by label; empty where the files hold none.
+        held_out: the validation part; None where the files have none.
+        skipped: number of images that could not be decoded and were left out.
+    """
 
     train: ImageArrays
     test: ImageArrays
     num_classes: int
     class_names: tuple[str, ...] = ()
+    held_out: ImageArrays | None = None
+    skipped: int = 0
 
     def cache(self) -> "ImageDataset":
         """Write them in canonical order under their fingerprint, unless they are in the cache already."""
         train, test = canonical(self.train), canonical(self.test)
-        name = fingerprint(train, test, self.num_classes)
+        held_out = None if self.held_out is None else canonical(self.held_out)
+        name = fingerprint(train, test, self.num_classes, held_out)
+        meta: dict[str, object] = {"num_classes": self.num_classes, "class_names": self.class_names}
+        if held_out is not None:
+            meta["num_held_out"] = len(held_out.labels)
+            images, labels = (train.images, held_out.images), (train.labels, held_out.labels)
+            train = ImageArrays(np.concatenate(images), np.concatenate(labels))
         arrays = (train.images, train.labels, test.images, test.labels)
-        meta = {"num_classes": self.num_classes, "class_names": self.class_names}
         cache_arrays(name, dict(zip(_ARRAYS, arrays, strict=True)), meta)
         return load_image_dataset(name)
 
@@ -47,7 +60,10 @@ class ImageDataset:
     """Images in canonical order: sorted by the hash of each sample's pixels, then by label.
 
     Attributes:
+        train: samples for training, then those of the validation part where there is one.
         class_names: by label, as the first files with these pixels called them; empty where they hold none.
+        num_held_out: size of the validation part; 0 where held-out samples are chosen from `train`.
+        skipped: as of `RawImages`.
     """
 
     fingerprint: str
@@ -55,6 +71,8 @@ class ImageDataset:
     train: ImageArrays
     test: ImageArrays
     class_names: tuple[str, ...] = ()
+    num_held_out: int = 0
+    skipped: int = 0
 
     @property
     def sample_shape(self) -> tuple[int, int, int]:
@@ -73,10 +91,12 @@ def canonical(part: ImageArrays) -> ImageArrays:
     return ImageArrays(np.ascontiguousarray(part.images[order]), part.labels[order].astype(np.int64))
 
 
-def fingerprint(train: ImageArrays, test: ImageArrays, num_classes: int) -> str:
-    """SHA-256 of shapes, pixels and labels of both canonical parts."""
+def fingerprint(train: ImageArrays, test: ImageArrays, num_classes: int, held_out: ImageArrays | None = None) -> str:
+    """SHA-256 of shapes, pixels and labels of all canonical parts."""
     total = hashlib.sha256(f"{num_classes}".encode())
-    for part in (train, test):
+    for part in (train, test, held_out):
+        if part is None:
+            continue
         total.update(f"{part.images.shape}".encode())
         total.update(np.ascontiguousarray(part.images).data)
         total.update(part.labels.astype("<i8").tobytes())
@@ -87,4 +107,6 @@ def load_image_dataset(name: str) -> ImageDataset:
     """Memory-map images by their fingerprint, as `cached_arrays` does."""
     arrays, meta = cached_arrays(name, _ARRAYS)
     train, test = ImageArrays(arrays[0], arrays[1]), ImageArrays(arrays[2], arrays[3])
-    return ImageDataset(name, meta["num_classes"], train, test, tuple(meta.get("class_names", ())))
+    return ImageDataset(
+        name, meta["num_classes"], train, test, tuple(meta.get("class_names", ())), meta.get("num_held_out", 0)
+    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ban_ray.errors import UserError
 from ban_ray.tasks.task_type import InputDescription, Sizes, TaskType
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class ImageTask(TaskType["ImageDataset"]):
 
     Attributes:
         pad: pixels of reflection padding before the random crop; None for an eighth of the shorter side.
-        flip: whether half of the images are mirrored.
+        flip: whether half of the training images are mirrored where a `Task` does not say so.
     """
 
     pad: int | None
@@ -40,6 +41,10 @@ class ImageTask(TaskType["ImageDataset"]):
     def padding(self, height: int, width: int) -> int:
         """Pixels of padding for images of this size."""
         return min(height, width) // 8 if self.pad is None else self.pad
+
+    def mirrors(self, task: "Task") -> bool:
+        """Whether half of the training images of a task are mirrored."""
+        return self.flip if task.flip is None else task.flip
 
     def metric(self, task: "Task") -> "Metric":
         from ban_ray.evaluation.metrics import ERROR
@@ -54,11 +59,21 @@ class ImageTask(TaskType["ImageDataset"]):
     def sizes(self, task: "Task", dataset: "ImageDataset") -> Sizes:
         from ban_ray.tasks.splits import split
 
-        parts = split(task, dataset.train.labels, dataset.num_classes)
+        if task.flip == self.flip:
+            option, what = ("--flip", "mirrored") if self.flip else ("--no-flip", "not mirrored")
+            raise UserError(f"{option} has no effect: images of task {task.name} are {what} by default")
+        if dataset.num_held_out and task.split_seed and not task.label_noise:
+            raise UserError(f"--split-seed {task.split_seed} has no effect: the data have a validation part")
+        parts = split(task, dataset.train.labels, dataset.num_classes, dataset.num_held_out)
         return Sizes(len(parts.train), len(parts.held_out), len(dataset.test.labels))
 
-    def views(self, dataset: "ImageDataset", sizes: Sizes) -> int:
-        return sizes.train * views_of_sample(self.padding(*dataset.sample_shape[:2]), self.flip)
+    def views(self, task: "Task", dataset: "ImageDataset", sizes: Sizes) -> int:
+        return sizes.train * views_of_sample(self.padding(*dataset.sample_shape[:2]), self.mirrors(task))
+
+    def augmentation(self, task: "Task", dataset: "ImageDataset") -> str:
+        pad, mirrored = self.padding(*dataset.sample_shape[:2]), self.mirrors(task)
+        crops = f"reflection padding of {pad} pixel{'s' * (pad != 1)}, random crops"
+        return f"{crops}, {'random mirroring' if mirrored else 'no mirroring'}"
 
     def to_device(self, task: "Task", dataset: "ImageDataset", device: "torch.device") -> "ImageData":
         from ban_ray.tasks.image_data import load_images

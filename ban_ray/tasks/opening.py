@@ -4,16 +4,15 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 from ban_ray.errors import UserError
 from ban_ray.tasks.cache import cache_root, node_lock
 from ban_ray.tasks.catalog import TASK_TYPES
-from ban_ray.tasks.source import Source
+from ban_ray.tasks.source import Source, shown_option
 from ban_ray.tasks.task_type import DataSet, FileLayout
-
-DECODING = 1
-"""Incremented by hand when the same files are decoded to other pixels, so that earlier results are not used."""
 
 
 def open_source(source: Source, fingerprint: str | None = None) -> DataSet:
@@ -30,18 +29,20 @@ def open_source(source: Source, fingerprint: str | None = None) -> DataSet:
     if fingerprint is not None and (cache_root() / fingerprint).is_dir():
         return load(fingerprint)
     layout = _layout(source)
-    record = cache_root() / "sources" / f"{_identity(source, layout.files)}.json"
-    decoded = _cached_fingerprint(record)
-    if decoded is None:
+    record = cache_root() / "sources" / f"{_identity(source, layout.files, layout.decoding)}.json"
+    found = _cached(record)
+    if found is None:
         with node_lock(str(record)):
-            decoded = _cached_fingerprint(record) or _decode(layout, record)
+            found = _cached(record) or _decode(layout, record)
+    decoded, skipped = found
     if fingerprint is not None and decoded != fingerprint:
         raise UserError(
             f"the files of task {source.name} in {source.data or layout.files[0]} have fingerprint "
             f"{decoded[:12]}, not {fingerprint[:12]} as when the search was planned; "
             "they have changed, or differ between the nodes"
         )
-    return load(decoded)
+    # The same samples may also lie in files of which none is bad, so what was skipped is not known by the fingerprint.
+    return replace(cast(Any, load(decoded)), skipped=skipped) if skipped else load(decoded)
 
 
 def _layout(source: Source) -> FileLayout:
@@ -64,6 +65,9 @@ def _layout(source: Source) -> FileLayout:
         layout = complete()
     if layout is None:
         raise _missing_files(layouts, data, source.name)
+    for field in sorted(task_type.options - (task_type.options if layout.options is None else layout.options)):
+        if value := getattr(source, field):
+            raise UserError(f"{shown_option(field, value)} has no effect: {data} has {layout.description}")
     return layout
 
 
@@ -76,10 +80,10 @@ def _missing_files(layouts: Sequence[FileLayout], folder: Path, task: str) -> Us
     return UserError(f"--data {str(folder)!r} holds no files of task {task}, which needs {'; or '.join(descriptions)}")
 
 
-def _identity(source: Source, files: Sequence[Path]) -> str:
-    """A hash that changes with a file's name, size, time of change or inode."""
+def _identity(source: Source, files: Sequence[Path], decoding: int = 1) -> str:
+    """A hash that changes with a file's name, size, time of change or inode, and with the decoder's version."""
     options = source.model_copy(update={"download": False}).to_json()
-    total = hashlib.sha256(f"{DECODING} {options}".encode())
+    total = hashlib.sha256(f"{decoding} {options}".encode())
     for file in files:
         try:
             status = file.stat()
@@ -91,18 +95,20 @@ def _identity(source: Source, files: Sequence[Path]) -> str:
     return total.hexdigest()
 
 
-def _cached_fingerprint(record: Path) -> str | None:
-    """Fingerprint of what was decoded from the same files before, if that is still in the cache."""
+def _cached(record: Path) -> tuple[str, int] | None:
+    """Fingerprint of what was decoded from the same files before, and how many were skipped, if it is in the cache."""
     if not record.is_file():
         return None
-    fingerprint = str(json.loads(record.read_text())["fingerprint"])
-    return fingerprint if (cache_root() / fingerprint).is_dir() else None
+    values = json.loads(record.read_text())
+    fingerprint = str(values["fingerprint"])
+    return (fingerprint, int(values.get("skipped", 0))) if (cache_root() / fingerprint).is_dir() else None
 
 
-def _decode(layout: FileLayout, record: Path) -> str:
-    fingerprint = layout.read().cache().fingerprint
+def _decode(layout: FileLayout, record: Path) -> tuple[str, int]:
+    raw = layout.read()
+    fingerprint = raw.cache().fingerprint
     record.parent.mkdir(parents=True, exist_ok=True)
     scratch = record.with_suffix(f".{os.getpid()}")
-    scratch.write_text(json.dumps({"fingerprint": fingerprint}))
+    scratch.write_text(json.dumps({"fingerprint": fingerprint, "skipped": raw.skipped}))
     scratch.replace(record)
-    return fingerprint
+    return fingerprint, raw.skipped

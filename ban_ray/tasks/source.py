@@ -28,9 +28,10 @@ class Source(Spec):
         name: the task's.
         data: absolute folder, None for embedded data.
         label_column: of Parquet files, or the key in torchvision's CIFAR files; None to find it by name.
-        image_size: (height, width) in pixels that a folder's images are brought to.
+        image_size: (height, width) in pixels that a folder's images are brought to; None if they have one size.
         download: whether files that are not in `data` may be fetched from the network.
         tokens: whether a text is read by words, as it is by default, or by characters.
+        skip_bad: whether images that cannot be decoded are left out.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Source(Spec):
     image_size: tuple[Side, Side] | None = None
     download: bool = False
     tokens: Literal["word", "char"] | None = None
+    skip_bad: bool = False
 
     @model_validator(mode="after")
     def _options_fit_the_task(self) -> Self:
@@ -54,6 +56,7 @@ class Source(Spec):
         image_size: str | int | tuple[int, int] | None = None,
         download: bool = False,
         tokens: str | None = None,
+        skip_bad: bool = False,
     ) -> "Source":
         """The source that the command line asks for, with the default folder and an absolute path.
 
@@ -67,7 +70,8 @@ class Source(Spec):
         kind = TASK_TYPES.get(name)
         if kind and kind.default_data and data is None and not download and Path(kind.default_data).is_dir():
             data = kind.default_data
-        _check(name, data=data, label_column=label_column, image_size=image_size, download=download, tokens=tokens)
+        options = {"label_column": label_column, "image_size": image_size, "tokens": tokens}
+        _check(name, data=data, download=download, skip_bad=skip_bad, **options)
         if tokens not in (None, "word", "char"):
             raise UserError(f"--tokens {tokens!r} is unknown; word and char are allowed")
         for option, value in (("--data", data), ("--label-column", label_column)):
@@ -81,6 +85,7 @@ class Source(Spec):
             image_size=None if image_size is None else parse_size(image_size),
             download=download,
             tokens=tokens,
+            skip_bad=skip_bad,
         )
 
 
@@ -107,7 +112,7 @@ def _check(name: str, **values: object) -> None:
     kind = TASK_TYPES[name]
     for field, value in values.items():
         if value is not None and value is not False and not kind.uses(field):
-            shown = _option(field) if value is True else f"{_option(field)} {value!r}"
+            shown = shown_option(field, value)
             why = "is embedded and reads no files" if field == "data" else f"is {kind.description}"
             raise UserError(f"{shown} has no effect: task {name} {why}")
     if kind.needs_data and values["data"] is None:
@@ -118,6 +123,13 @@ def _check(name: str, **values: object) -> None:
     for field in sorted(kind.needs):
         if values[field] is None:
             raise UserError(f"task {name} needs {_option(field)} ({kind.description})")
+
+
+def shown_option(field: str, value: object) -> str:
+    """A field and its value as they are given on the command line."""
+    if field == "image_size" and isinstance(value, tuple):
+        value = "x".join(map(str, value))
+    return _option(field) if value is True else f"{_option(field)} {value!r}"
 
 
 def _option(field: str) -> str:

@@ -22,22 +22,26 @@ class Split:
     train_labels: Indices
 
 
-def split(task: Task, labels: Indices, num_classes: int) -> Split:
+def split(task: Task, labels: Indices, num_classes: int, num_held_out: int = 0) -> Split:
     """The split of a task; no generation's or chain's seed enters it.
 
     Args:
         labels: (N,) of the training file, in canonical order.
+        num_held_out: number of samples at the end that are the validation part of the data, and as such held out;
+            0 where the data have none, so that held-out samples are chosen.
 
     Returns:
-        Stratified held-out samples (none under the paper protocol) and the training labels, of which
-        exactly ``round(label_noise * n)`` are replaced by one drawn uniformly over all classes.
+        Held-out samples (none under the paper protocol), stratified where they are chosen, and the training labels,
+        of which exactly ``round(label_noise * n)`` are replaced by one drawn uniformly over all classes.
 
     Raises:
         UserError: too few samples to hold any out.
     """
     prefix = f"{task.name}/{task.fingerprint}/{task.split_seed}"
     held_out = np.empty(0, dtype=np.int64)
-    if task.protocol == "search":
+    if task.protocol == "search" and num_held_out:
+        held_out = np.arange(len(labels) - num_held_out, len(labels), dtype=np.int64)
+    elif task.protocol == "search":
         number = round(task_type(task.name).held_out_share * len(labels))
         if not 0 < number < len(labels):
             raise UserError(f"{len(labels)} training images are too few to hold any out; at least 10 are needed")

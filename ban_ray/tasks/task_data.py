@@ -31,6 +31,7 @@ class TaskData(ABC):
         train: with the labels to train on, noise included.
         held_out: empty if nothing is held out.
         num_classes, in_channels, sample_shape: as of a `DataSet`.
+        class_names: by label; empty where they are not known, or labels are tokens.
     """
 
     task: str
@@ -40,6 +41,7 @@ class TaskData(ABC):
     num_classes: int
     in_channels: int
     sample_shape: tuple[int, ...]
+    class_names: tuple[str, ...] = ()
 
     @property
     @abstractmethod

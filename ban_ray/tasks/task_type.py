@@ -27,6 +27,7 @@ class DataSet(Protocol):
         num_classes: classes, or tokens of the vocabulary.
         in_channels: channels of an image, or symbols that words are spelled with.
         sample_shape: (height, width, channels) of an image, () of a token.
+        skipped: number of samples that could not be decoded and were left out, as was asked for.
     """
 
     @property
@@ -37,6 +38,8 @@ class DataSet(Protocol):
     def in_channels(self) -> int: ...
     @property
     def sample_shape(self) -> tuple[int, ...]: ...
+    @property
+    def skipped(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,16 @@ class FileLayout:
         files: all of them; a change in one is a change of the data.
         read: decodes them.
         known: whether the files are known to exist, for example since a folder was listed.
+        options: fields of `Source` that it uses of those that the task has; None for all.
+        decoding: version of the decoder, incremented by hand when the same files are decoded to other pixels.
     """
 
     description: str
     files: tuple[Path, ...]
     read: "Callable[[], RawImages | RawText]"
     known: bool = False
+    options: frozenset[str] | None = None
+    decoding: int = 1
 
     def missing(self) -> list[Path]:
         """The files that do not exist; raises what `is_file` does."""
@@ -159,8 +166,12 @@ class TaskType(ABC, Generic[D]):
         """
 
     @abstractmethod
-    def views(self, dataset: D, sizes: Sizes) -> int:
+    def views(self, task: "Task", dataset: D, sizes: Sizes) -> int:
         """The number of different inputs that augmentation makes of the training samples; 0 if not countable."""
+
+    @abstractmethod
+    def augmentation(self, task: "Task", dataset: D) -> str:
+        """What is done to training samples at random, in words."""
 
     @abstractmethod
     def to_device(self, task: "Task", dataset: D, device: "torch.device") -> "TaskData":

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,7 @@ class TextDataset:
     train: Tokens
     valid: Tokens
     test: Tokens
+    skipped: ClassVar[int] = 0
 
     @property
     def num_classes(self) -> int:
@@ -75,6 +77,7 @@ class RawText:
     train: Sequence[Sequence[str]]
     valid: Sequence[Sequence[str]]
     test: Sequence[Sequence[str]]
+    skipped: ClassVar[int] = 0
 
     def cache(self) -> TextDataset:
         """Number the tokens and write them under their fingerprint, unless they are in the cache already."""

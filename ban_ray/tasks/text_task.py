@@ -43,10 +43,15 @@ class TextTask(TaskType["TextDataset"]):
                 raise UserError(
                     f"{option} {value:g} has no effect: task {task.name} has a validation text and no noise"
                 )
+        if task.flip is not None:
+            raise UserError(f"--{'' if task.flip else 'no-'}flip has no effect: task {task.name} has no images")
         return Sizes(len(dataset.train), len(dataset.valid), len(dataset.test))
 
-    def views(self, dataset: "TextDataset", sizes: Sizes) -> int:
+    def views(self, task: "Task", dataset: "TextDataset", sizes: Sizes) -> int:
         return 0
+
+    def augmentation(self, task: "Task", dataset: "TextDataset") -> str:
+        return "none"
 
     def to_device(self, task: "Task", dataset: "TextDataset", device: "torch.device") -> "TextData":
         from ban_ray.tasks.text_data import load_text

@@ -6,11 +6,17 @@ import pandas as pd
 import pytest
 
 from analysis.data.study import Study
+from analysis.plots.classes import class_gains
+from analysis.plots.registry import FigureData
 from analysis.statistics import ensembles
 from analysis.statistics.comparisons import comparisons
+from analysis.statistics.generation_metrics import by_class, class_titles
+from analysis.statistics.scored_predictions import ScoredPredictions
 from analysis.tables.comparisons import comparison_table
+from analysis.tables.measures import class_table
 from analysis.tables.sequences import sequence_table
 from analysis.tables.table import Table
+from ban_ray.population import Population
 from ban_ray.specs import PaperRow
 from tests.helpers.fabricated_population import DIGITS, Fabricator
 
@@ -55,6 +61,29 @@ def test_the_golden_table() -> None:
     assert TABLE.markdown() == MARKDOWN
     assert TABLE.latex() == LATEX
     assert TABLE.csv() == "network,error\na,1.0\ne,\n"
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["<b>|", "a$b_c", "two\nlines", *"3456789"], ["<b>|", "a$b_c", "two lines", *"3456789"]),
+        (["zero", "one"], ["zero", "one", *"23456789"]),
+        ([], [*"0123456789"]),
+        ([*"012345678", 9], [*"0123456789"]),
+        ("0123456789x", [*"0123456789"]),
+    ],
+)
+def test_classes_have_their_names(population: Population, names: object, shown: list[str]) -> None:
+    for seed in (0, 1):
+        Fabricator(population).chain(seed, 2, provenance={"class_names": names})
+    (group,) = Study(population.storage).groups()
+    classes = by_class(group, ScoredPredictions(Study(population.storage), group.metric)).sort_values("label")
+    assert class_titles(classes) == shown
+    table = class_table(group, classes)
+    assert sorted(row[0] for row in table.rows) == sorted(shown)
+    assert ("class" in table.data) == (shown[0] != "0")
+    (axes,) = class_gains(FigureData(group, [group], classes=classes)).axes
+    assert sorted(label.get_text() for label in axes.get_yticklabels()) == sorted(shown)
 
 
 def test_rows_fit_their_headings() -> None:

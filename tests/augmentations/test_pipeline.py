@@ -17,7 +17,7 @@ from ban_ray.specs import Recipe
         (" crop , flip,trivial ,erase:p=0.25", "crop+flip+trivial+erase"),
         (
             "flip,resized-crop:scale=0.5,rand:m=5:n=1,mixup,cutmix",
-            "flip,resized-crop:scale=0.5,rand:n=1:m=5,mixup,cutmix",
+            "flip+resized-crop:scale=0.5+rand:n=1:m=5+mixup+cutmix",
         ),
         ("default,mixup:alpha=0.4", "default+mixup:alpha=0.4"),
         ("trivial", "trivial"),

@@ -20,7 +20,15 @@ from ban_ray.tasks.source import Source
 from ban_ray.tasks.splits import split
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.tasks.text_data import TextData
-from tests.helpers.image_files import gray_pictures, random_pictures, write_cifar, write_folder, write_idx, write_images
+from tests.helpers.image_files import (
+    gray_pictures,
+    random_pictures,
+    write_cifar,
+    write_folder,
+    write_idx,
+    write_images,
+    write_shards,
+)
 from tests.helpers.local_jobs import run_job
 from tests.helpers.texts import babble, write, write_penn_treebank
 
@@ -63,13 +71,25 @@ STRIPES = ImageTask(
 def cifar(name: str, folder: Path) -> list[Source]:
     write_folder(folder / "parquet", PICTURES, TEST)
     pickles = write_cifar(folder / "pickles", name, PICTURES, TEST)
-    return [Source.of(name, str(data)) for data in (folder / "parquet", pickles, next(pickles.iterdir()))]
+    write_shards(folder / "shards" / "data", {"train": PICTURES, "test": TEST})
+    places = [folder / "parquet", pickles, next(pickles.iterdir()), folder / "shards"]
+    if name == "cifar10":
+        places.append(write_images(folder / "images", PICTURES, TEST))
+    return [Source.of(name, str(data)) for data in places]
 
 
 def fashion_mnist(folder: Path) -> list[Source]:
     write_idx(folder / "plain", GRAY, GRAY_TEST, packed=False)
     write_idx(folder / "torchvision" / "FashionMNIST" / "raw", GRAY, GRAY_TEST, packed=True)
-    return [Source.of("fashion_mnist", str(folder / name)) for name in ("plain", "torchvision")]
+    write_shards(folder / "parquet" / "fashion_mnist", {"train": GRAY, "test": GRAY_TEST}, names="abcdefghij")
+    write_images(folder / "images", GRAY, GRAY_TEST)
+    return [Source.of("fashion_mnist", str(folder / n)) for n in ("plain", "torchvision", "parquet", "images")]
+
+
+def own_images(folder: Path) -> list[Source]:
+    write_images(folder / "images", PICTURES, TEST)
+    write_shards(folder / "parquet", {"train": PICTURES, "test": TEST}, names="0123456789", as_text=True)
+    return [Source.of("folder", str(folder / name), image_size="12x16") for name in ("images", "parquet")]
 
 
 def text(folder: Path) -> list[Source]:
@@ -77,12 +97,20 @@ def text(folder: Path) -> list[Source]:
     return [Source.of("text", data)]
 
 
+def penn_treebank(folder: Path) -> list[Source]:
+    named, plain = write_penn_treebank(folder), folder.with_name("plain")
+    plain.mkdir()
+    for file in folder.iterdir():
+        (plain / file.name.removeprefix("ptb.")).symlink_to(file)
+    return [named, Source.of("ptb", str(plain))]
+
+
 FILES: dict[str, Callable[[Path], list[Source]]] = {
     "cifar10": lambda folder: cifar("cifar10", folder),
     "cifar100": lambda folder: cifar("cifar100", folder),
     "fashion_mnist": fashion_mnist,
-    "folder": lambda folder: [Source.of("folder", str(write_images(folder, PICTURES, TEST)), image_size="12x16")],
-    "ptb": lambda folder: [write_penn_treebank(folder)],
+    "folder": own_images,
+    "ptb": penn_treebank,
     "text": text,
 }
 """Of tasks that read files: a source in each layout, with the same samples."""
@@ -211,7 +239,8 @@ def test_evaluation_reads_every_sample(data: TaskData) -> None:
 
 def test_the_inputs_are_described(name: str, dataset: Any, data: TaskData) -> None:
     kind, task = TASK_TYPES[name], task_of(name, dataset)
-    assert kind.views(dataset, kind.sizes(task, dataset)) == data.views
+    assert kind.augmentation(task, dataset)
+    assert kind.views(task, dataset, kind.sizes(task, dataset)) == data.views
     for known in (dataset, None):
         described = kind.describe_inputs(task, known, dataset.num_classes, dataset.in_channels)
         assert (described.classes, described.channels) == (data.num_classes, data.in_channels)

@@ -2,11 +2,13 @@
 
 import gzip
 import io
+import json
 import pickle
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -68,8 +70,37 @@ def write_part(
 
 def write_folder(folder: Path, train: Pictures, test: Pictures, **columns: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, part in zip(cifar.PARQUET_FILES, (train, test), strict=True):
+    for name, part in zip(("train.parquet", "test.parquet"), (train, test), strict=True):
         write_part(folder / name, part, **columns)  # type: ignore[arg-type]
+    return folder
+
+
+def write_shards(
+    folder: Path,
+    parts: Mapping[str, Pictures],
+    *,
+    shards: int = 2,
+    image: str = "image",
+    label: str = "label",
+    names: Sequence[str] = (),
+    as_text: bool = False,
+) -> Path:
+    """``<part>-00000-of-0000N.parquet`` as on Hugging Face, with a `ClassLabel` of these names, or names as labels."""
+    feature = {"names": list(names), "_type": "ClassLabel"} if names else {"dtype": "int64", "_type": "Value"}
+    info = {"info": {"features": {image: {"_type": "Image"}, label: feature}}}
+    metadata = {"huggingface": json.dumps(info)} if not as_text else {}
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, pictures in parts.items():
+        for number, places in enumerate(np.array_split(np.arange(len(pictures.labels)), shards)):
+            labels = pictures.labels[places].tolist()
+            table = pa.table(
+                {
+                    image: [{"bytes": encode(pictures.images[place].squeeze()), "path": None} for place in places],
+                    label: [names[each] for each in labels] if as_text else labels,
+                }
+            )
+            file = folder / f"{part}-{number:05d}-of-{shards:05d}.parquet"
+            pq.write_table(table.replace_schema_metadata(metadata), file)
     return folder
 
 
@@ -139,10 +170,16 @@ def write_idx(place: Path, train: Pictures, test: Pictures, *, packed: bool) -> 
 
 
 def write_images(
-    folder: Path, train: Pictures, test: Pictures, *, names: Sequence[str] = tuple("0123456789"), kind: str = "png"
+    folder: Path,
+    train: Pictures,
+    test: Pictures,
+    *,
+    names: Sequence[str] = tuple("0123456789"),
+    kind: str = "png",
+    more: Mapping[str, Pictures] = MappingProxyType({}),
 ) -> Path:
-    """``train/<class>/<number>.<kind>`` and the same for test."""
-    for part, pictures in (("train", train), ("test", test)):
+    """``train/<class>/<number>.<kind>`` and the same for test and for parts by other names."""
+    for part, pictures in (("train", train), ("test", test), *more.items()):
         for number, (image, label) in enumerate(zip(pictures.images, pictures.labels, strict=True)):
             place = folder / part / names[label]
             place.mkdir(parents=True, exist_ok=True)

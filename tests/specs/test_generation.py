@@ -134,6 +134,7 @@ CHANGES: dict[str, object] = {
     "network_arguments": {"width": 1},
     "network_version": "2",
     "shared_layers": "frozen",
+    "task__flip": False,
     "recipe__epochs": 201,
     "recipe__batch_size": 64,
     "recipe__learning_rate": 0.10001,

@@ -11,7 +11,7 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.tasks.cache import cache_root
 from ban_ray.tasks.image_dataset import ImageArrays, ImageDataset, RawImages, canonical, fingerprint
-from ban_ray.tasks.readers import cifar_parquet
+from ban_ray.tasks.readers import parquet
 from ban_ray.tasks.source import Source
 from tests.helpers.image_files import Pictures, open_images, random_pictures, write_folder, write_part
 
@@ -102,7 +102,7 @@ def test_a_column_chosen_by_name(tmp_path: Path, first: ImageDataset) -> None:
 def test_decoded_once(tmp_path: Path, first: ImageDataset, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path, TRAIN, TEST)
     of(tmp_path)
-    monkeypatch.setattr(cifar_parquet, "read", lambda *_: pytest.fail("decoded again"))
+    monkeypatch.setattr(parquet, "read", lambda *_: pytest.fail("decoded again"))
     assert of(tmp_path).fingerprint == first.fingerprint
     assert isinstance(of(tmp_path).train.images, np.memmap), "processes of a node share the pages"
 

@@ -20,7 +20,6 @@ PICTURES = random_pictures(12)
     ("name", "options", "said"),
     [
         ("folder", {}, "task folder needs --data DIR"),
-        ("folder", {"data": "."}, "task folder needs --image-size"),
         ("folder", {"data": ".", "image_size": "7"}, "--image-size '7': sides from 8 to 1024"),
         ("folder", {"data": ".", "image_size": "32x7"}, "--image-size '32x7': sides from 8"),
         ("folder", {"data": ".", "image_size": (2000, 8)}, "--image-size '2000x8': sides from 8 to 1024"),
@@ -29,13 +28,15 @@ PICTURES = random_pictures(12)
         ("folder", {"data": ".", "image_size": ""}, "--image-size '' is no size"),
         ("folder", {"data": ".", "image_size": "٣٢"}, "is no size"),
         ("folder", {"data": ".", "image_size": "32", "download": True}, "--download has no effect: task folder"),
-        ("folder", {"data": ".", "image_size": "32", "label_column": "a"}, "--label-column 'a' has no effect"),
+        ("folder", {"data": ".", "tokens": "word"}, "--tokens 'word' has no effect"),
+        ("digits", {"skip_bad": True}, "--skip-bad has no effect: task digits is scikit-learn's"),
+        ("text", {"data": ".", "skip_bad": True}, "--skip-bad has no effect: task text is your own text"),
         ("digits", {"image_size": "8"}, "--image-size '8' has no effect: task digits is scikit-learn's"),
         ("digits", {"download": True}, "--download has no effect: task digits is scikit-learn's"),
         ("cifar10", {"data": ".", "image_size": "32"}, "--image-size '32' has no effect: task cifar10"),
         ("cifar10", {"download": True}, "--download needs --data DIR"),
         ("fashion_mnist", {"download": True}, "--download needs --data DIR"),
-        ("fashion_mnist", {"data": ".", "label_column": "a"}, "--label-column 'a' has no effect"),
+        ("fashion_mnist", {"data": ".", "image_size": "28"}, "--image-size '28' has no effect"),
         ("fashion_mnist", {"data": "/no/such"}, "'/no/such' is not a folder"),
         ("cifar10", {"data": ""}, "--data '' is not a folder"),
         ("cifar10", {"data": "a" * 5000}, "(File name too long)"),
@@ -82,8 +83,6 @@ def test_any_options_are_a_source_or_one_sentence(
 def test_a_source_of_old_reads_as_before() -> None:
     assert Source.model_validate_json('{"name":"digits"}') == Source.of("digits")
     assert Source(name="cifar10", data="/a").to_json() == '{"data":"/a","name":"cifar10"}'
-    with pytest.raises(UserError, match="needs --image-size"):
-        Source(name="folder", data="/a")
 
 
 def test_sizes_in_every_form() -> None:
@@ -96,8 +95,8 @@ def test_sizes_in_every_form() -> None:
 @pytest.mark.parametrize(
     ("task", "said"),
     [
-        ("cifar10", "train.parquet and test.parquet; or data_batch_1, data_batch_2, data_batch_3, data_batch_4"),
-        ("cifar100", "train.parquet and test.parquet; or train, test as in torchvision's cifar-100-python"),
+        ("cifar10", "Hugging Face, in it or in data; or data_batch_1, data_batch_2, data_batch_3, data_batch_4"),
+        ("cifar100", "Hugging Face, in it or in data; or train, test as in torchvision's cifar-100-python"),
         ("fashion_mnist", "needs train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte"),
     ],
 )

@@ -50,7 +50,7 @@ def test_the_name_chooses_the_split() -> None:
 
 def test_nothing_else_enters_the_split() -> None:
     """A seed of a generation or a chain has no way in: a task is all that the function is given."""
-    assert set(Task.model_fields) == {"name", "fingerprint", "split_seed", "label_noise", "protocol", "tokens"}
+    assert set(Task.model_fields) == {"name", "fingerprint", "split_seed", "label_noise", "protocol", "tokens", "flip"}
     np.random.seed(1)  # noqa: NPY002
     first = of(label_noise=0.5)
     np.random.seed(2)  # noqa: NPY002

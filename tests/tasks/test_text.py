@@ -127,6 +127,15 @@ def test_what_a_text_has_no_use_for(text_folder: Path, field: str, value: float)
         TASK_TYPES["text"].sizes(task, corpus)
 
 
+@pytest.mark.parametrize("flip", [True, False])
+def test_text_is_not_mirrored(tmp_path: Path, flip: bool) -> None:
+    corpus = corpus_of(write(tmp_path, "the cat", "the bird", "a cat"))
+    task = text_task(corpus).model_copy(update={"flip": flip})
+    with pytest.raises(UserError, match=r"^--(no-)?flip has no effect: task text has no images$"):
+        TASK_TYPES["text"].sizes(task, corpus)
+    assert TASK_TYPES["text"].augmentation(text_task(corpus), corpus) == "none"
+
+
 def test_mikolovs_counts(tmp_path: Path) -> None:
     """Tokens and types with ends of lines; one more or less of anything is another data set."""
     corpus = open_source(write_penn_treebank(tmp_path / "right"))

@@ -24,6 +24,7 @@ from ban_ray.tasks.source import Source
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")
 @click.option("--label-column", help="Column of the labels in Parquet files.")
 @click.option("--image-size", metavar="N|HxW", help="Pixels that a folder's images are brought to.")
+@click.option("--skip-bad", is_flag=True, help="Leave out images that cannot be decoded.")
 @click.option("--tokens", type=click.Choice(["word", "char"]), help="How --task text is read.")
 @click.option("--protocol", type=click.Choice(["search", "paper"]), help="What it was trained on; see above.")
 @click.option("--split-seed", type=click.IntRange(0), metavar="N", help="Of the split it was trained on.")
@@ -37,6 +38,7 @@ def import_command(
     data: str | None,
     label_column: str | None,
     image_size: str | None,
+    skip_bad: bool,
     tokens: str | None,
     protocol: str | None,
     split_seed: int | None,
@@ -54,7 +56,7 @@ def import_command(
             "--protocol search and --split-seed N are needed together: they say which samples the network was "
             "trained on"
         )
-    source = Source.of(task_name, data, label_column, image_size, tokens=tokens)
+    source = Source.of(task_name, data, label_column, image_size, tokens=tokens, skip_bad=skip_bad)
     # Here, so that help and misspelt options do not wait for torch.
     from ban_ray.population.commands.import_network import import_network
 

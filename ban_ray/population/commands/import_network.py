@@ -92,6 +92,7 @@ def import_network(
             "imported_from": path.name,
             "training_split": "unknown" if protocol is None else "declared by the user",
             "num_classes": data.num_classes,
+            **({"class_names": list(data.class_names)} if data.class_names else {}),
             "in_channels": data.in_channels,
             "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions": {"ban_ray": __version__, "torch": torch.__version__, "python": platform.python_version()},

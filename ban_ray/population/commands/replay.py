@@ -63,9 +63,8 @@ def _source(member: Member, data: str | None) -> Source:
             ) from error
         source = None
     if data is not None:
-        size, column = (source.image_size, source.label_column) if source else (None, None)
-        tokens = source.tokens if source else None
-        return Source.of(member.generation.task.name, data, column, size, tokens=tokens)
+        fields = source.model_dump(include={"label_column", "image_size", "tokens", "skip_bad"}) if source else {}
+        return Source.of(member.generation.task.name, data, **fields)
     assert source is not None
     return source.model_copy(update={"download": False})
 

@@ -77,6 +77,7 @@ def _provenance(
         "held_out_images": len(data.held_out),
         "test_images": len(data.test),
         "num_classes": data.num_classes,
+        **({"class_names": list(data.class_names)} if data.class_names else {}),
         "in_channels": data.in_channels,
         "multiply_accumulates": _multiply_accumulates(generation, data),
         "threads": job.context.cpus_per_worker,

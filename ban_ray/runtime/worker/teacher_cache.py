@@ -79,7 +79,7 @@ def _cache_key(generation: Generation, admission: Admission, device: torch.devic
             "semantics_version": SEMANTICS_VERSION,
             "teachers": generation.teachers,
             "weights": [admission.teacher_digests[key] for key in generation.teachers],
-            "task": generation.task.model_dump(),
+            "task": generation.task.recorded(),
             "precision": recipe.precision,
             "batch": recipe.batch_size // recipe.workers,
             "torch": torch.__version__,

@@ -22,7 +22,7 @@ def check_teacher_cache(limit_bytes: int | None, task: Task, dataset: DataSet, s
     """
     if limit_bytes is None:
         return
-    num_views = TASK_TYPES[task.name].views(dataset, sizes)
+    num_views = TASK_TYPES[task.name].views(task, dataset, sizes)
     if not num_views:
         raise UserError(
             f"--teacher-cache {_megabytes(limit_bytes)} has no effect: a token's output depends on all tokens before it"

@@ -58,9 +58,13 @@ class SearchOptions(BaseModel):
     image_size: Annotated[
         str | None,
         BeforeValidator(_image_size),
-        Option("Size of the images of --task folder, in pixels.", DATA, "N|HxW"),
+        Option("Size that the images of --task folder are brought to.", DATA, "N|HxW"),
     ] = None
     tokens: Annotated[Literal["word", "char"] | None, Option("Unit that a text is split into.", DATA)] = None
+    skip_bad: Annotated[bool, Option("Leave out images that cannot be decoded.", DATA)] = False
+    flip: Annotated[bool | None, Option("Mirror training images at random, or not; as the task by default.", DATA)] = (
+        None
+    )
     label_column: Annotated[str | None, Option("Column of the labels, e.g. fine_label.", DATA)] = None
     label_noise: Annotated[
         float | None, Ge(0), Le(1), Option("Fraction of training labels replaced at random.", DATA, "P")

@@ -164,6 +164,7 @@ def _task(source: Source, fingerprint: str, options: SearchOptions, scale: Scale
         "label_noise": noise,
         "protocol": options.protocol or scale.protocol,
         "tokens": source.tokens,
+        "flip": options.flip,
     }
     task = validated(Task, fields)
     if task.split_seed and task.protocol == "paper" and not task.label_noise:

@@ -17,7 +17,7 @@ from ban_ray.specs.fields.given import Fields
 from ban_ray.specs.parameters import Configuration, grid
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.batches import steps_per_epoch
-from ban_ray.tasks.catalog import metric_of
+from ban_ray.tasks.catalog import TASK_TYPES, metric_of
 from ban_ray.tasks.source import Source
 from ban_ray.tasks.task_type import DataSet, Sizes
 
@@ -131,6 +131,11 @@ class SearchSpec:
         return self.strategy.error_description(self.metric)
 
     @property
+    def augmentation(self) -> str:
+        """What is done to training samples at random, in words."""
+        return TASK_TYPES[self.context.task.name].augmentation(self.context.task, self.dataset)
+
+    @property
     def setting_description(self) -> str:
         """The data, noise and protocol in one line, shown beside every figure."""
         task = self.context.task
@@ -142,6 +147,10 @@ class SearchSpec:
             parts.append(
                 f"{100 * task.label_noise:g} % of the training labels replaced at random (not the papers' setting)"
             )
+        if task.mirroring:
+            parts.append(task.mirroring)
+        if self.dataset.skipped:
+            parts.append(f"{self.dataset.skipped:,} images that cannot be decoded left out")
         if task.protocol == "paper":
             # A text's validation part is never trained on.
             everything = "" if self.sample_counts.held_out else "trained on everything, "

@@ -55,6 +55,7 @@ def make_plan(spec: SearchSpec, population: Population | None) -> Plan:
 def print_plan(plan: Plan, console: Console) -> None:
     """Print the plan: a row for each configuration and the totals, or the parameters of a sampled search."""
     spec = plan.spec
+    console.say(f"Augmentation: {spec.augmentation}")
     if spec.is_sampled:
         _print_parameters(spec, console)
         return

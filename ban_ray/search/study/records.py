@@ -37,7 +37,7 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
         **teacher,
         "space": spec.space.name,
         "scale": context.scale,
-        "task": context.task.model_dump(),
+        "task": context.task.recorded(),
         "recipe": context.recipe.model_dump(exclude=set(newer_fields)),
         "objective": context.objective.model_dump(),
         **({"code": list(spec.code_digests)} if spec.code_digests else {}),

@@ -1,22 +1,18 @@
-"""The user's own images: ``train/`` and ``test/``, each in the layout of torchvision's ImageFolder."""
+"""Images in a tree of folders: one for each part, in it one for each class, as torchvision's ImageFolder has it."""
 
-import os
-import warnings
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.image_dataset import ImageArrays, RawImages
+from ban_ray.tasks.image_dataset import RawImages
+from ban_ray.tasks.readers.encoded_images import EncodedImage, EncodedPart, Expected, decode_parts, some_classes
+from ban_ray.tasks.readers.file_parts import PART_NAMES, list_folder, name_of_part
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 """As torchvision's IMG_EXTENSIONS, in any case; files with others are ignored."""
-
-_FILES_AT_ONCE = 64
-"""A thread's portion: few enough to stop soon after an error, enough to make handing it out cheap."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +20,18 @@ class Tree:
     """The image files of a folder.
 
     Attributes:
-        classes: names of the sub-folders, sorted; labels are positions in it.
-        train, test: (file, label) of each sample.
+        classes: names of the sub-folders, sorted as torchvision does; labels are positions in it.
+        folders: of each part, ``validation`` only where there is one.
+        parts: (file, label) of each sample of a part.
     """
 
     classes: tuple[str, ...]
-    train: tuple[tuple[Path, int], ...]
-    test: tuple[tuple[Path, int], ...]
+    folders: Mapping[str, Path]
+    parts: Mapping[str, tuple[tuple[Path, int], ...]]
 
     @property
     def files(self) -> tuple[Path, ...]:
-        return tuple(file for file, _ in (*self.train, *self.test))
+        return tuple(file for samples in self.parts.values() for file, _ in samples)
 
 
 def scan(folder: Path) -> Tree:
@@ -44,75 +41,64 @@ def scan(folder: Path) -> Tree:
         UserError: a part is missing or cannot be read, the classes of the parts differ, there are fewer than
             two, a class has no images, a link leads back to a folder above it.
     """
-    names = [path.name for path in _listed(folder)[0]]
-    for name in ("train", "test"):
-        if name not in names:
+    names = [path.name for path in list_folder(folder)[0]]
+    folders = {part: folder / name for part in PART_NAMES if (name := name_of_part(part, names, folder))}
+    for part in ("train", "test"):
+        if part not in folders:
             present = ", ".join(names[:5]) or "none"
-            raise UserError(f"{folder} has no folder {name}; train and test are needed, and its folders are: {present}")
-    train, test = (_classes(folder / name) for name in ("train", "test"))
-    for part, classes, others in (("test", test, train), ("train", train, test)):
-        if absent := [name for name in others if name not in classes]:
             raise UserError(
-                f"{folder / part} has no folder for {_some(absent)}; train and test must have the same classes"
+                f"{folder} has no folder {part}; train and test are needed, with a folder for each class, or Parquet "
+                f"files train.parquet and test.parquet or their shards, and its folders are: {present}"
             )
-    if len(train) < 2:
-        raise UserError(f"{folder / 'train'} has {len(train)} class folders; at least two are needed")
-    labelled = [(label, name) for label, name in enumerate(sorted(train))]
-    parts = [tuple((file, label) for label, name in labelled for file in classes[name]) for classes in (train, test)]
-    return Tree(tuple(sorted(train)), *parts)
+    classes = {part: _classes(place) for part, place in folders.items()}
+    # A small validation part may lack some of the classes.
+    for lacking, having in (("test", "train"), ("train", "test"), ("train", "validation")):
+        if absent := [name for name in classes.get(having, ()) if name not in classes[lacking]]:
+            raise UserError(
+                f"{folders[lacking]} has no folder for {some_classes(absent)}, which {folders[having].name} has"
+            )
+    if len(classes["train"]) < 2:
+        raise UserError(f"{folders['train']} has {len(classes['train'])} class folders; at least two are needed")
+    labelled = [(label, name) for label, name in enumerate(sorted(classes["train"]))]
+    parts = {
+        part: tuple((file, label) for label, name in labelled for file in files.get(name, ()))
+        for part, files in classes.items()
+    }
+    return Tree(tuple(name for _, name in labelled), folders, parts)
 
 
-def read(tree: Tree, size: tuple[int, int]) -> RawImages:
-    """Decode every image to (height, width) pixels, in as many threads as there are processors.
-
-    Pictures are in one channel where every file is gray (PIL's modes 1 and L), otherwise in three.
+def read(tree: Tree, expected: Expected) -> RawImages:
+    """Decode every image.
 
     Raises:
-        UserError: a file cannot be decoded, or the arrays do not fit into memory.
+        UserError: as `decode_parts` does, or the number of classes is another than the expected one.
     """
-    from ban_ray.tasks.readers import image_decoding
-
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        # About damaged metadata, transparency in palettes and pictures of a hundred megapixels: none changes pixels.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        channels = 1 if all(image_decoding.is_gray(file) for file in tree.files) else 3
-        train, test = (_part(samples, (*size, channels), pool) for samples in (tree.train, tree.test))
-    return RawImages(train, test, len(tree.classes), tree.classes)
-
-
-def _part(samples: tuple[tuple[Path, int], ...], shape: tuple[int, int, int], pool: ThreadPoolExecutor) -> ImageArrays:
-    from ban_ray.tasks.readers import image_decoding
-
-    def fill(start: int) -> None:
-        for index, (file, _) in enumerate(samples[start : start + _FILES_AT_ONCE], start):
-            images[index] = image_decoding.center_crop_resize(file, *shape)
-
-    try:
-        images = np.empty((len(samples), *shape), np.uint8)
-        # The first error in the files' order is raised, and what was not begun is dropped.
-        for _ in pool.map(fill, range(0, len(samples), _FILES_AT_ONCE)):
-            pass
-    except MemoryError as error:
-        height, width, channels = shape
-        needed = len(samples) * height * width * channels / 2**30
+    if expected.num_classes not in (None, len(tree.classes)):
         raise UserError(
-            f"{len(samples)} images of {height}x{width} pixels and {channels} channels need {needed:.1f} GiB, "
-            "more memory than there is; a smaller --image-size may help"
-        ) from error
-    return ImageArrays(images, np.asarray([label for _, label in samples], dtype=np.int64))
+            f"{tree.folders['train']} has folders for {len(tree.classes)} classes; {expected.num_classes} are needed"
+        )
+    parts = {
+        part: EncodedPart(
+            tree.folders[part],
+            [EncodedImage(file, str(file)) for file, _ in samples],
+            np.asarray([label for _, label in samples], dtype=np.int64),
+        )
+        for part, samples in tree.parts.items()
+    }
+    return decode_parts(parts, len(tree.classes), tree.classes, expected)
 
 
 def _classes(part: Path) -> dict[str, list[Path]]:
-    classes = {folder.name: list(_images(folder, ())) for folder in _listed(part)[0]}
+    classes = {folder.name: list(_images(folder, ())) for folder in list_folder(part)[0]}
     if empty := [name for name, files in classes.items() if not files]:
-        raise UserError(f"{part} has no image for {_some(empty)}; extensions read are {' '.join(EXTENSIONS)}")
+        raise UserError(f"{part} has no image for {some_classes(empty)}; extensions read are {' '.join(EXTENSIONS)}")
     return classes
 
 
 def _images(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
     """Image files of a folder and those below it; `above` are the (device, inode) of the folders around it."""
-    folders, files = _listed(folder)
-    yield from files
+    folders, files = list_folder(folder)
+    yield from (file for file in files if file.name.lower().endswith(EXTENSIONS))
     if folders:
         status = folder.stat()
         identity = (status.st_dev, status.st_ino)
@@ -120,25 +106,3 @@ def _images(folder: Path, above: tuple[tuple[int, int], ...]) -> Iterator[Path]:
             raise UserError(f"{folder} is a link back to a folder that it lies in; such links cannot be followed")
         for below in folders:
             yield from _images(below, (*above, identity))
-
-
-def _listed(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Sub-folders and image files, each sorted by name; links are followed."""
-    folders, files = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.is_dir():
-                    folders.append(Path(entry.path))
-                # A link to nothing is listed, since its image is missed; pipes and the like are not.
-                elif entry.name.lower().endswith(EXTENSIONS) and (entry.is_file() or not Path(entry.path).exists()):
-                    files.append(Path(entry.path))
-    except OSError as error:
-        raise UserError(f"{error.filename or folder} cannot be read ({error.strerror})") from error
-    return sorted(folders), sorted(files)
-
-
-def _some(names: list[str]) -> str:
-    """The first names of a list, and how many more there are."""
-    more = f" and {len(names) - 5} more classes" if len(names) > 5 else ""
-    return f"{'class' if len(names) == 1 else 'classes'} {', '.join(map(repr, names[:5]))}{more}"

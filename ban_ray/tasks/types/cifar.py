@@ -1,17 +1,21 @@
-"""Tasks `cifar10` and `cifar100`, from Parquet as on Hugging Face or from torchvision's files."""
+"""Tasks `cifar10` and `cifar100`, from Parquet as on Hugging Face, torchvision's files, or a tree of image files."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ban_ray.tasks.image_task import ImageTask
+from ban_ray.tasks.readers.image_layouts import or_tree, parquet_layout
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:
     from ban_ray.tasks.image_dataset import RawImages
     from ban_ray.tasks.source import Source
 
-PARQUET_FILES = ("train.parquet", "test.parquet")
+SHAPE = (32, 32, 3)
+COARSE_CLASSES = 20
+"""Of CIFAR-100's other label column."""
+
 BATCH_FILES = {
     "cifar-10-batches-py": (tuple(f"data_batch_{number}" for number in range(1, 6)), ("test_batch",)),
     "cifar-100-python": (("train",), ("test",)),
@@ -20,15 +24,6 @@ BATCH_FILES = {
 
 
 def _cifar(name: str, title: str, classes: int, class_name: str, folder: str) -> ImageTask:
-    def from_parquet(data: Path, label_column: str | None) -> FileLayout:
-        def read() -> "RawImages":
-            from ban_ray.tasks.readers import cifar_parquet
-
-            return cifar_parquet.read(train, test, classes, 32, label_column)
-
-        train, test = (data / file for file in PARQUET_FILES)
-        return FileLayout(" and ".join(PARQUET_FILES), (train, test), read)
-
     def from_batches(data: Path, label_key: str | None) -> FileLayout:
         def read() -> "RawImages":
             from ban_ray.tasks.readers import cifar_pickle
@@ -37,17 +32,22 @@ def _cifar(name: str, title: str, classes: int, class_name: str, folder: str) ->
 
         train, test = (tuple(data / file for file in files) for files in BATCH_FILES[folder])
         names = ", ".join(file.name for file in (*train, *test))
-        return FileLayout(f"{names} as in torchvision's {folder}", (*train, *test), read)
+        return FileLayout(f"{names} as in torchvision's {folder}", (*train, *test), read, options=labels)
 
     def layouts(source: "Source") -> Sequence[FileLayout]:
         data, label = Path(source.data or ""), source.label_column
-        return [from_parquet(data, label), from_batches(data / folder, label), from_batches(data, label)]
+        parquet = parquet_layout(source, classes, SHAPE, also_classes)
+        batches = (from_batches(place, label) for place in (data / folder, data))
+        return or_tree([parquet, *batches], source, classes, SHAPE)
+
+    labels = frozenset({"label_column"})
+    also_classes = (COARSE_CLASSES,) if classes > COARSE_CLASSES else ()
 
     return ImageTask(
         name=name,
-        description=f"{title}: --data DIR with train.parquet and test.parquet, or torchvision's {folder}",
+        description=f"{title}: --data DIR with Parquet files, torchvision's {folder}, or train/ and test/ of images",
         layouts=layouts,
-        options=frozenset({"label_column"}),
+        options=labels | {"skip_bad"},
         torchvision=(class_name, folder),
         papers_samples=(50_000, 10_000),
         pad=4,

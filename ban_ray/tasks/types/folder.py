@@ -1,10 +1,12 @@
-"""Task `folder`: the user's own images, a sub-folder a class."""
+"""Task `folder`: the user's own images, as a tree of folders or as Parquet."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ban_ray.tasks.image_task import ImageTask
+from ban_ray.tasks.readers.file_parts import has_classes, parquet_parts
+from ban_ray.tasks.readers.image_layouts import parquet_layout, tree_layout
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:
@@ -12,20 +14,19 @@ if TYPE_CHECKING:
 
 
 def _layouts(source: "Source") -> Sequence[FileLayout]:
-    from ban_ray.tasks.readers import image_folder
-
-    tree, size = image_folder.scan(Path(source.data or "")), source.image_size or (0, 0)
-    return [FileLayout("images", tree.files, lambda: image_folder.read(tree, size), known=True)]
+    folder = Path(source.data or "")
+    is_parquet = not has_classes(folder / "train") and parquet_parts(folder)
+    return [parquet_layout(source) if is_parquet else tree_layout(source)]
 
 
 FOLDER = ImageTask(
     name="folder",
     description=(
-        "your own images: --data DIR with train/ and test/, each with one sub-folder a class, and --image-size"
+        "your own images: --data DIR with train/ and test/, each with one sub-folder a class, or Parquet files "
+        "train.parquet and test.parquet or their shards"
     ),
     layouts=_layouts,
-    options=frozenset({"image_size"}),
-    needs=frozenset({"image_size"}),
+    options=frozenset({"image_size", "label_column", "skip_bad"}),
     pad=None,
     flip=True,
 )

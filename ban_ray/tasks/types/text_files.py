@@ -11,27 +11,27 @@ if TYPE_CHECKING:
     from ban_ray.tasks.text_dataset import RawText
 
 
-def _layouts(source: "Source") -> list[FileLayout]:
+def _layout(source: "Source", prefix: str = "") -> FileLayout:
     def read() -> "RawText":
         from ban_ray.tasks.readers import text
 
+        is_ptb = source.name == PENN_TREEBANK.name
         return text.read_penn_treebank(files) if is_ptb else text.read(files, source.tokens or "word")
 
-    is_ptb = source.name == PENN_TREEBANK.name
-    names = [f"{'ptb.' if is_ptb else ''}{part}.txt" for part in ("train", "valid", "test")]
+    names = [f"{prefix}{part}.txt" for part in ("train", "valid", "test")]
     files = tuple(Path(source.data or "") / name for name in names)
-    return [FileLayout(" and ".join(names), files, read)]
+    return FileLayout(" and ".join(names), files, read)
 
 
 TEXT = TextTask(
     name="text",
     description="your own text: --data DIR with train.txt, valid.txt and test.txt in UTF-8",
-    layouts=_layouts,
+    layouts=lambda source: [_layout(source)],
     options=frozenset({"tokens"}),
 )
 PENN_TREEBANK = TextTask(
     name="ptb",
-    description="Mikolov's Penn Treebank: --data DIR with ptb.train.txt, ptb.valid.txt and ptb.test.txt",
-    layouts=_layouts,
+    description="Mikolov's Penn Treebank: --data DIR with train.txt, valid.txt and test.txt, each also named ptb.*",
+    layouts=lambda source: [_layout(source, "ptb."), _layout(source)],
     papers_samples=(929_589, 82_430),
 )

@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
+
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.plan import plan as plans
+from tests.helpers.command import Command
 from tests.search.conftest import Trained
 
 
@@ -15,6 +18,27 @@ def test_what_is_taken_is_told(trained: Trained) -> None:
         "densenet-bc-16-8": 1,
         "densenet-bc-16-12": 1,
     }
+
+
+def plan_of(run: Command, *arguments: str) -> tuple[str, set[str]]:
+    """A plan in words and the keys of its generations."""
+    words = run("--space", "chain", "--network", "densenet-bc-10-4", "--plan", *arguments)
+    assert words.status == 0, words.err
+    values = json.loads(run("--space", "chain", "--network", "densenet-bc-10-4", "--plan", "--json", *arguments).out)
+    return words.out, {key for chain in values["chains"] for key in chain["keys"]}
+
+
+@pytest.mark.usefixtures("without_measuring")
+def test_augmentation_is_told_and_chosen(search_here: Command) -> None:
+    usual, keys = plan_of(search_here)
+    assert "Augmentation: reflection padding of 1 pixel, random crops, no mirroring" in usual
+    mirrored, other_keys = plan_of(search_here, "--flip")
+    assert "Augmentation: reflection padding of 1 pixel, random crops, random mirroring" in mirrored
+    assert "training images mirrored" in mirrored
+    assert not keys & other_keys
+    run = search_here("--space", "chain", "--network", "densenet-bc-10-4", "--plan", "--no-flip")
+    assert run.status == 2
+    assert "--no-flip has no effect: images of task digits are not mirrored by default" in run.err
 
 
 def test_a_plan_is_json(trained: Trained) -> None:

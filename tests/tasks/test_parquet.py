@@ -75,7 +75,7 @@ CASES: dict[str, tuple[Spoil, str]] = {
     ),
     "no label column": (
         lambda file: write_table(file, ENCODED, LABELS, label="coarse_label"),
-        "no label column 'fine_label' or 'label'; its columns are img, coarse_label",
+        "no label column 'fine_label' or 'label' or 'labels'; its columns are img, coarse_label",
     ),
     "corrupt image": (
         lambda file: write_table(file, with_image(5, b"\x89PNG junk"), LABELS),
@@ -85,10 +85,13 @@ CASES: dict[str, tuple[Spoil, str]] = {
         lambda file: write_table(file, with_image(11, encode(PICTURES.images[11])[:-40]), LABELS),
         "image in row 11 is corrupt",
     ),
-    "empty image": (lambda file: write_table(file, with_image(2, b""), LABELS), "image in row 2 is corrupt"),
+    "empty image": (lambda file: write_table(file, with_image(2, b""), LABELS), "image in row 2 is empty"),
     "no image in a row": (lambda file: write_table(file, with_image(3, None), LABELS), "row 3 holds no encoded image"),
     "null in the image column": (lambda file: write_table(file, [*ENCODED[:11], None], LABELS), "row 11 holds no"),
-    "text for an image": (lambda file: write_table(file, ["a.png"] * 12, LABELS), "row 0 holds no encoded image"),
+    "text for an image": (
+        lambda file: write_table(file, ["a.png"] * 12, LABELS),
+        "image column 'img' holds string; encoded",
+    ),
     "wrong size": (
         lambda file: write_table(file, with_image(4, encode(np.zeros((28, 30, 3), np.uint8))), LABELS),
         "image in row 4 is 30x28; 32x32 is needed",
@@ -102,9 +105,13 @@ CASES: dict[str, tuple[Spoil, str]] = {
     "nested labels": (lambda file: write_table(file, ENCODED, [[label] * (label + 1) for label in LABELS]), "'label'"),
     "NaN label": (lambda file: write_table(file, ENCODED, [*map(float, LABELS[:11]), float("nan")]), "column 'label'"),
     "broken label": (lambda file: write_table(file, ENCODED, [label + 0.5 for label in LABELS]), "column 'label'"),
+    "one label as text": (
+        lambda file: write_table(file, ENCODED, pa.array([f"class {label}" for label in LABELS[:11]] + [None])),
+        "row 11 of label column 'label' holds nothing; a class name is needed",
+    ),
     "labels as text": (
         lambda file: write_table(file, ENCODED, [f"class {label}" for label in LABELS]),
-        "row 0 of label column 'label' holds the str 'class 0'; a whole number is needed",
+        "labels are names in one of",
     ),
     "huge unsigned label": (
         lambda file: write_table(file, ENCODED, pa.array([2**64 - 1] * 12, pa.uint64())),

@@ -1,0 +1,80 @@
+"""The layouts in which any task's images may lie: Parquet as on Hugging Face, and a tree of folders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ban_ray.tasks.readers.file_parts import has_classes, parquet_parts
+from ban_ray.tasks.task_type import FileLayout
+
+if TYPE_CHECKING:
+    from ban_ray.tasks.image_dataset import RawImages
+    from ban_ray.tasks.readers.encoded_images import Expected
+    from ban_ray.tasks.source import Source
+
+DECODING = 2
+"""Version of `FileLayout.decoding`: since 2 images are turned as their Exif says."""
+
+Shape = tuple[int, int, int]
+
+
+def parquet_layout(
+    source: "Source", num_classes: int | None = None, shape: Shape | None = None, also_classes: tuple[int, ...] = ()
+) -> FileLayout:
+    """Parquet files of each part; see `ban_ray.tasks.readers.file_parts.parquet_parts`.
+
+    Args:
+        num_classes, shape: that the task has; None for those of the data.
+        also_classes: numbers of classes that are allowed too.
+    """
+
+    def read() -> "RawImages":
+        from ban_ray.tasks.readers import parquet
+
+        return parquet.read(parts, source.label_column, _expected(source, num_classes, shape), also_classes)
+
+    folder = Path(source.data or "")
+    parts = parquet_parts(folder) or {part: (folder / f"{part}.parquet",) for part in ("train", "test")}
+    return FileLayout(
+        "train.parquet and test.parquet, or their shards as on Hugging Face, in it or in data",
+        tuple(file for files in parts.values() for file in files),
+        read,
+        options=frozenset({"label_column", "image_size", "skip_bad"}),
+        decoding=DECODING,
+    )
+
+
+def or_tree(
+    layouts: Sequence[FileLayout], source: "Source", num_classes: int | None = None, shape: Shape | None = None
+) -> Sequence[FileLayout]:
+    """Some layouts, and a tree of image files where none of them is there and a folder ``train`` has folders in it.
+
+    Raises:
+        UserError: as `tree_layout` does.
+    """
+    if all(layout.missing() for layout in layouts) and has_classes(Path(source.data or "") / "train"):
+        return [*layouts, tree_layout(source, num_classes, shape)]
+    return layouts
+
+
+def tree_layout(source: "Source", num_classes: int | None = None, shape: Shape | None = None) -> FileLayout:
+    """A tree of image files, which is listed here.
+
+    Raises:
+        UserError: a part or a class is missing.
+    """
+
+    def read() -> "RawImages":
+        return image_folder.read(tree, _expected(source, num_classes, shape))
+
+    from ban_ray.tasks.readers import image_folder
+
+    tree = image_folder.scan(Path(source.data or ""))
+    options = frozenset({"image_size", "skip_bad"})
+    return FileLayout("images", tree.files, read, known=True, options=options, decoding=DECODING)
+
+
+def _expected(source: "Source", num_classes: int | None, shape: Shape | None) -> "Expected":
+    from ban_ray.tasks.readers.encoded_images import Expected
+
+    return Expected(num_classes, shape, source.image_size, source.skip_bad)
