@@ -21,6 +21,9 @@ EXAMPLES = {path: text for document in DOCUMENTS for path, text in BLOCK.findall
 REGISTERED = {
     "ban_ray/networks/families/plain_cnn.py": "from ban_ray.networks.registry import parse; parse('plain-cnn-4')",
     "ban_ray/objectives/brier.py": "from ban_ray.specs import Objective; Objective.parse('brier:teacher_weight=2')",
+    "ban_ray/specs/recipes/adamw_linear.py": (
+        "from ban_ray.specs.recipes import find; assert find()['adamw-linear'].warm_up_epochs == 2"
+    ),
     "ban_ray/tasks/types/stripes.py": "from ban_ray.tasks.catalog import TASK_TYPES; TASK_TYPES['stripes']",
     "ban_ray/search/samplers/univariate_tpe.py": (
         "from ban_ray.search.samplers import SAMPLERS; SAMPLERS['tpe-univariate'].optuna_sampler(0, 9)"

@@ -17,7 +17,8 @@ Epsilon = Annotated[float, Field(gt=0)]
 class Arguments(BaseModel):
     """Arguments of an optimiser beside its learning rate and weight decay."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Validators are built when an optimiser is first named: every command imports this module.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
 
 class SGD(Arguments):

@@ -144,15 +144,16 @@ def train(
         recipe,
     )
     run_step: Callable[[StepInputs, float | Tensor], None] = training_step
-    on_gpu = device.type == "cuda" and optimiser.capturable
-    rate_on_gpu = torch.zeros((), device=device) if on_gpu else None
-    if on_gpu and options.cuda_graph and workers.count == 1:
+    capturable = device.type == "cuda" and optimiser.capturable
+    rate_on_gpu = torch.zeros((), device=device) if capturable else None
+    if capturable and options.cuda_graph and workers.count == 1:
         run_step = GraphedStep(training_step, [network] if teacher is None else [network, teacher], generation.network)
 
     for epoch in range(first, recipe.epochs):
         began = time.perf_counter()
         perplexities = [PERPLEXITY.from_record(record, "held_out") or math.nan for record in history]
-        learning_rate, rate = math.nan, cast(float | Tensor, math.nan)
+        learning_rate = math.nan
+        rate: float | Tensor = math.nan
         meters.reset()
         network.train()
         reset_state(network)

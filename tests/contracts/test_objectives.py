@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ban_ray import objectives
 from ban_ray.objectives import LOSSES, LossInputs, LossTerms, WorkerReduction
-from ban_ray.specs import OBJECTIVES, Generation, Objective, derive_seed
+from ban_ray.specs import OBJECTIVES, Generation, Objective, Recipe, derive_seed
 from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import train
+from ban_ray.training.meters import Meters
+from ban_ray.training.optimizer import SGD
+from ban_ray.training.step import StepInputs, TrainingStep
 from tests.conftest import CPU, MakeGeneration
 from tests.helpers.literal_losses import REFERENCES, Batch, LossAndGradient, Matrix, log_softmax, reference, weighted
 from tests.helpers.training_spies import a_teacher, same_training, train_with_states
@@ -240,6 +243,33 @@ def test_gradients_averaged_over_workers_are_those_of_one(objective: Objective, 
     on_workers(count, work)
     assert value.mean() == pytest.approx(expected, rel=1e-12)
     np.testing.assert_allclose(gradient / count, expected_gradient, rtol=1e-9, atol=1e-15)
+
+
+class Logits(nn.Module):
+    """A network whose inputs are numbers of rows, and whose parameters are their logits."""
+
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.rows = nn.Parameter(logits.clone())
+
+    def forward(self, numbers: Tensor) -> Tensor:
+        return self.rows[numbers]
+
+
+@pytest.mark.parametrize("parts", [2, 4, 8])
+def test_gradients_of_micro_batches_add_up_to_those_of_the_batch(objective: Objective, parts: int) -> None:
+    inputs = inputs_of(make_batch(1.0, 10, size=8), torch.float32)
+    gradients, meters = [], []
+    for count in (1, parts):
+        recipe = Recipe(batch_size=8, micro_batches=count, weight_decay=0.0, momentum=0.0)
+        network = Logits(inputs.logits.detach())
+        meters.append(Meters(CPU))
+        step = TrainingStep(network, None, objective.loss, SGD(network.parameters(), recipe), meters[-1], recipe)
+        step(StepInputs(torch.arange(8), inputs.labels, inputs.teacher, inputs.draws), 1.0)
+        gradients.append((inputs.logits.detach() - network.rows).detach())
+    assert gradients[0].abs().max() > 1e-3
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-5, atol=1e-7)
+    assert meters[1].means(parts) == pytest.approx(meters[0].means(1), rel=1e-6)
 
 
 def test_unrolled_steps_are_summed_and_their_batches_averaged(objective: Objective) -> None:

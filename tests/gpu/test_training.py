@@ -3,6 +3,7 @@
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -122,6 +123,73 @@ def test_a_graph_trains_the_bits_of_kernels_launched_one_by_one(
     graphed, eager = (train(generation, teacher, on_gpu, GPU, options=options) for options in (EXACT, ONE_BY_ONE))
     assert [graph.is_captured for graph in graphs] == [True]
     assert same_training(graphed, eager)
+
+
+OTHER_RECIPES: dict[str, dict[str, Any]] = {
+    "adam": {"optimiser": "adam", "learning_rate": 1e-3, "schedule": "cosine", "warm_up_epochs": 1},
+    "adamw": {"optimiser": "adamw", "learning_rate": 1e-3, "decay": "matrices", "averaging": "ema"},
+    "nadam": {"optimiser": "nadam", "learning_rate": 1e-3, "schedule": "wsd", "decay_part": 0.5},
+    "radam": {"optimiser": "radam", "learning_rate": 1e-3, "schedule": "linear"},
+    "rmsprop": {"optimiser": "rmsprop", "learning_rate": 1e-3, "schedule": "constant", "clip": 1.0},
+    "adagrad": {"optimiser": "adagrad", "learning_rate": 1e-2, "averaging": "swa"},
+    "muon": {"optimiser": "muon", "learning_rate": 1e-2, "schedule": "cosine"},
+    "sgd": {"decay": "matrices", "warm_up_epochs": 1, "averaging": "swa", "micro_batches": 2},
+}
+
+
+@pytest.mark.parametrize("recipe", OTHER_RECIPES)
+def test_other_recipes_train_as_on_a_cpu(
+    data: ImageData, on_gpu: ImageData, make_generation: MakeGeneration, recipe: str, graphs: list[GraphedStep]
+) -> None:
+    """By replays of a graph, whose learning rate changes in every step, where the optimiser can be captured."""
+    fields = {"network": "pre-resnet-11", "epochs": 12, "batch_size": 300, "learning_rate": 0.02, "teachers": TAUGHT}
+    generation = make_generation("cwtm", **{**fields, **OTHER_RECIPES[recipe]})
+    by_cpu = train(generation, teacher_on(CPU, data), data, CPU)
+    by_gpu = train(generation, teacher_on(GPU, data), on_gpu, GPU)
+    # Muon rounds to half precision; Adam divides by roots of gradients that are nearly zero.
+    assert losses(by_gpu) == pytest.approx(losses(by_cpu), rel=0.05)
+    assert losses(by_gpu)[0] == pytest.approx(losses(by_cpu)[0], rel=1e-5)
+    rates = [record["learning_rate"] for record in by_cpu.history]
+    assert [record["learning_rate"] for record in by_gpu.history] == rates
+    assert [graph.is_captured for graph in graphs] == ([] if recipe in ("adagrad", "muon") else [True])
+
+
+@pytest.mark.parametrize("recipe", OTHER_RECIPES)
+def test_other_recipes_have_the_bits_of_kernels_launched_one_by_one_and_are_resumed_to_them(
+    data: ImageData, on_gpu: ImageData, make_generation: MakeGeneration, recipe: str
+) -> None:
+    fields = {"network": "wide-resnet-10-1", "epochs": 3, "batch_size": 50, "teachers": TAUGHT}
+    generation = make_generation("ban+l", **{**fields, **OTHER_RECIPES[recipe]})
+    teacher = teacher_on(GPU, data)
+    states: list[bytes] = []
+    whole = train(
+        generation, teacher, on_gpu, GPU, options=EXACT, after_epoch=lambda state: states.append(to_bytes(state))
+    )
+    assert same_training(whole, train(generation, teacher, on_gpu, GPU, options=ONE_BY_ONE))
+    for state in states[:2]:
+        resumed = train(generation, teacher, on_gpu, GPU, options=EXACT, state=from_bytes(state))
+        assert same_bits(whole.weights, resumed.weights)
+
+
+@pytest.mark.parametrize("recipe", OTHER_RECIPES)
+def test_no_other_recipe_waits_in_a_step(
+    data: ImageData, on_gpu: ImageData, make_generation: MakeGeneration, recipe: str
+) -> None:
+    """Not even an optimiser that is not captured; averages over steps and the pass of `swa` are between steps."""
+    calls = 0
+
+    def before_step() -> None:
+        nonlocal calls
+        calls += 1
+        torch.cuda.set_sync_debug_mode("error" if 6 < calls < 24 else "default")
+
+    fields = {"network": "pre-resnet-11", "epochs": 2, "batch_size": 12, "teachers": TAUGHT}
+    generation = make_generation("ban+l", **{**fields, **OTHER_RECIPES[recipe]})
+    try:
+        train(generation, teacher_on(GPU, data), on_gpu, GPU, before_step=before_step)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert calls >= 50
 
 
 @pytest.mark.parametrize("options", [EXACT, ONE_BY_ONE])

@@ -70,7 +70,7 @@ def estimate_cost(spec: SearchSpec, missing: Iterable[Generation], known: Mappin
         if config not in measurements:
             measurements[config] = measure_step_cached(config)
         steps = recipe.epochs * steps_per_epoch(generation.task.name, spec.sample_counts.train, recipe)
-        alone[generation.key] = steps * measurements[config].seconds
+        alone[generation.key] = steps * recipe.micro_batches * measurements[config].seconds
         seconds += alone[generation.key] * recipe.workers
         multiply_accumulates += measurements[config].multiply_accumulates * steps * recipe.batch_size * recipe.unroll
     if not measurements:
@@ -88,7 +88,7 @@ def estimate_cost(spec: SearchSpec, missing: Iterable[Generation], known: Mappin
 
 
 def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Generation]) -> StepConfig:
-    """What decides the cost of a step of a generation; `known` has its teachers by key."""
+    """What decides the cost of a step of a generation, or of one micro-batch; `known` has its teachers by key."""
     recipe, dataset = generation.recipe, spec.dataset
     teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
     return StepConfig(
@@ -98,7 +98,7 @@ def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Ge
         num_classes=dataset.num_classes,
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
-        batch=recipe.batch_size // recipe.workers,
+        batch=recipe.batch_size // recipe.workers // recipe.micro_batches,
         unroll=recipe.unroll,
         precision=recipe.precision,
         recompute=spec.options.recompute and architecture_of(generation).recomputable,

@@ -1,4 +1,4 @@
-"""Members that differ from a missing generation only in workers, precision, teacher cache, split or code version."""
+"""Members that differ from a missing generation only in how it is computed, in the split or in the code version."""
 
 from collections import Counter
 from collections.abc import Iterable

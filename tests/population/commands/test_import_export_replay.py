@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
+from ban_ray.population.commands.export_card import card
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import publish
 from ban_ray.search.study.teachers import select_teachers
@@ -22,7 +23,9 @@ from ban_ray.specs import Generation, Objective, Recipe, Task, born_again
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.image_data import ImageData
 from ban_ray.tasks.source import Source
+from ban_ray.tasks.task_type import InputDescription
 from tests.helpers.local_jobs import images_predictions
+from tests.helpers.members import add
 from tests.helpers.population_command import NETWORK, REPOSITORY, SEARCH, Command, train
 
 
@@ -210,6 +213,18 @@ def test_export_and_the_code_that_loads_it(
         check=True,
     )
     assert shown.stdout == f"{population[key].parameters} parameters\n"
+
+
+def test_a_card_says_what_is_unusual_in_a_recipe(population: Population) -> None:
+    inputs = InputDescription(10, 1, "images", "a note")
+    usual = card(add(population), [], inputs)
+    assert "weight decay 0.0005, fp32, seed 0 |" in usual
+    recipe = Recipe(
+        epochs=2, optimiser="adamw", optimiser_arguments={"betas": [0.9, 0.95]}, schedule="cosine", averaging="ema"
+    )
+    assert (
+        "fp32, seed 1, optimiser adamw, optimiser arguments {'betas': [0.9, 0.95]}, schedule cosine, averaging ema |"
+    ) in card(add(population, 1, recipe=recipe), [], inputs)
 
 
 def test_export_of_an_imported_member_without_its_data(

@@ -60,6 +60,19 @@ def test_a_chains_generations_follow_each_other(tmp_path: Path, steps: list[Step
     assert len(steps) == 2, "a baseline's and a student's, remembered"
 
 
+def test_micro_batches_are_measured_and_counted(tmp_path: Path, steps: list[StepConfig]) -> None:
+    """Four of 16 images take the place of a batch of 64, of which there are 4 an epoch; the work is the same."""
+    plan = plan_of(tmp_path, network="densenet-bc-10-4", seeds=(0,), epochs=2, generations=0)
+    (generation,) = plan.spec.chains[0].chain.generations
+    parted = generation.model_copy(update={"recipe": generation.recipe.model_copy(update={"micro_batches": 4})})
+    whole, in_parts = (cost.estimate_cost(plan.spec, [each], {}) for each in (generation, parted))
+    assert [step.batch for step in steps] == [64, 16]
+    assert whole is not None
+    assert in_parts is not None
+    assert in_parts.seconds == pytest.approx(4 * whole.seconds) == pytest.approx(2 * 4 * 4 * 0.1)
+    assert in_parts.multiply_accumulates == whole.multiply_accumulates
+
+
 @pytest.mark.parametrize(("concurrent", "warned"), [(1, False), (2, True)])
 def test_too_little_memory_is_warned_of(
     tmp_path: Path, steps: list[StepConfig], capsys: pytest.CaptureFixture[str], concurrent: int, warned: bool
