@@ -1,4 +1,4 @@
-"""Whether training images are mirrored: by the task's name, unless the task says otherwise."""
+"""Mirroring of training images: by the task's name, unless the task says otherwise."""
 
 import pytest
 import torch

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ban_ray.augmentations import Pipeline
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
 from ban_ray.search.config.options import SearchOptions
@@ -51,6 +52,10 @@ def reject_ineffective_options(chains: Sequence[Chain], options: SearchOptions, 
     if options.teacher_cache is not None and not is_cached:
         raise UserError("--teacher-cache has no effect: no network here learns from a teacher")
     networks = {generation.network for generation in generations}
+    recipes = [generation.recipe for chain in chains for generation in chain.generations]
+    if options.flip is not None and all(Pipeline.parse(recipe.augmentation).flip is not None for recipe in recipes):
+        option = "--flip" if options.flip else "--no-flip"
+        raise UserError(f"{option} has no effect: recipe.augmentation {recipes[0].augmentation} has its own mirroring")
     if options.recompute and not any(registry.parse(network).recomputable for network in networks):
         raise UserError(f"--recompute has no effect: no network here has dense units, {sorted(networks)[0]} has none")
     if options.target not in (None, "last") and all(len(chain.generations) == 1 for chain in chains):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 from ban_ray.cli.pairs import named_values
 from ban_ray.cli.params import Option, json_object, parse_bytes, parse_seeds
 from ban_ray.specs import OBJECTIVES
+from ban_ray.specs.recipes import RECIPES
 from ban_ray.tasks.catalog import TASK_TYPES
 
 SEARCH, DATA, TRAINING = "Search", "Data", "Training"
@@ -74,6 +75,9 @@ class SearchOptions(BaseModel):
         Literal["search", "paper"] | None, Option("paper trains on the held-out samples too.", DATA)
     ] = None
 
+    recipe: Annotated[
+        str | None, Option(f"Recipe in place of the space's: {', '.join(RECIPES)}.", TRAINING, "NAME")
+    ] = None
     epochs: Annotated[int | None, Ge(1), Option("Epochs of each generation.", TRAINING)] = None
     batch_size: Annotated[int | None, Ge(1), Option("Global batch size, divided among the workers.", TRAINING)] = None
     objective: Annotated[

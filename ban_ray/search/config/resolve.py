@@ -7,17 +7,18 @@ from ban_ray.cli.pairs import alternatives
 from ban_ray.cli.params import first_sentence, option_name, validated
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
+from ban_ray.networks.code_versions import CodeVersions
 from ban_ray.networks.source_version import chosen_version
 from ban_ray.search.config import spaces
 from ban_ray.search.config.checks import check_teacher_cache, reject_ineffective_options
-from ban_ray.search.config.code_versions import CodeVersions
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spec import SearchSpec, with_grid_chains
 from ban_ray.search.config.strategy import resolve_strategy
-from ban_ray.specs import Network, Objective, Scale, SearchSpace, SpaceContext, Task
+from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, SpaceContext, Task
 from ban_ray.specs.fields.given import read_fields
 from ban_ray.specs.fields.searched import with_searched
 from ban_ray.specs.parameters import Configuration, sample
+from ban_ray.specs.recipes import RECIPES
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
@@ -62,6 +63,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     task = _task(source, dataset.fingerprint, options, scale, noise)
     sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
     recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].samples, scale.recipe)
+    recipe_changes = {**_named_recipe_changes(options, recipe), **recipe_changes}
     before = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
     context = fields.apply_to(before, recipe_changes)
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
@@ -148,6 +150,16 @@ def _objective(options: SearchOptions, scale: Scale) -> Objective:
         return Objective.parse(options.objective)
     except ValueError as error:
         raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
+
+
+def _named_recipe_changes(options: SearchOptions, recipe: Recipe) -> dict[str, object]:
+    """The fields in which the recipe that the command line names differs from the space's."""
+    if options.recipe is None:
+        return {}
+    if options.recipe not in RECIPES:
+        raise UserError(f"--recipe {options.recipe!r} is unknown; allowed are {', '.join(RECIPES)}")
+    named = RECIPES[options.recipe]
+    return {field: value for field, value in named if value != getattr(recipe, field)}
 
 
 def _recipe_changes(options: SearchOptions) -> dict[str, object]:

@@ -4,11 +4,12 @@ import json
 import re
 from dataclasses import dataclass, replace
 
+from ban_ray.augmentations.pipeline import DEFAULT
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.networks import registry
+from ban_ray.networks.code_versions import CodeVersions
 from ban_ray.search.config.checks import reject_ineffective_options
-from ban_ray.search.config.code_versions import CodeVersions
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
@@ -133,7 +134,11 @@ class SearchSpec:
     @property
     def augmentation(self) -> str:
         """What is done to training samples at random, in words."""
-        return TASK_TYPES[self.context.task.name].augmentation(self.context.task, self.dataset)
+        if "recipe.augmentation" in self.scale.parameters:
+            return "as searched"
+        text = self.context.recipe.augmentation
+        own = TASK_TYPES[self.context.task.name].augmentation(self.context.task, self.dataset)
+        return text.replace(DEFAULT, own, 1).replace("+", ", ") if text.startswith(DEFAULT) else text.replace("+", ", ")
 
     @property
     def setting_description(self) -> str:
@@ -147,6 +152,8 @@ class SearchSpec:
             parts.append(
                 f"{100 * task.label_noise:g} % of the training labels replaced at random (not the papers' setting)"
             )
+        if self.options.recipe is not None:
+            parts.append(f"recipe {self.options.recipe}")
         if task.mirroring:
             parts.append(task.mirroring)
         if self.dataset.skipped:
