@@ -1,5 +1,6 @@
 """``NAME=VALUE`` on the command line, and names that were misspelt."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -18,6 +19,15 @@ def name_and_value(option: str, text: str, example: str) -> tuple[str, str]:
     if not equals or not name:
         raise UserError(f"{option} {text!r}: a name, '=' and a value are needed, such as {example}")
     return name, value
+
+
+def alternatives(option: str, text: str, example: str) -> dict[str, list[str]]:
+    """The values of each name in ``NAME=VALUE,NAME=VALUE``; a comma that no name follows belongs to the value."""
+    values: dict[str, list[str]] = {}
+    for pair in re.split(r",\s*(?=\w+\s*=)", text):
+        name, value = name_and_value(option, pair, example)
+        values.setdefault(name, []).append(value)
+    return values
 
 
 def named_values(option: str, example: str) -> Callable[[object], Any]:

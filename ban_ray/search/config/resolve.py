@@ -1,10 +1,9 @@
 """From the options of a search to its specification."""
 
 import random
-import re
 from dataclasses import replace
 
-from ban_ray.cli.pairs import name_and_value
+from ban_ray.cli.pairs import alternatives
 from ban_ray.cli.params import first_sentence, option_name, validated
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
@@ -18,7 +17,7 @@ from ban_ray.search.config.strategy import resolve_strategy
 from ban_ray.specs import Network, Objective, Scale, SearchSpace, SpaceContext, Task
 from ban_ray.specs.fields.given import read_fields
 from ban_ray.specs.fields.searched import with_searched
-from ban_ray.specs.parameters import sample
+from ban_ray.specs.parameters import Configuration, sample
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
@@ -63,8 +62,8 @@ def resolve(options: SearchOptions) -> SearchSpec:
     task = _task(source, dataset.fingerprint, options, scale, noise)
     sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
     recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].samples, scale.recipe)
-    context = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
-    context = fields.apply_to(context, recipe_changes)
+    before = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
+    context = fields.apply_to(before, recipe_changes)
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
     spec = SearchSpec(
         options=options,
@@ -79,6 +78,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         sample_counts=sample_counts,
         teacher=_teacher(options, space),
         code_versions=CodeVersions(network),
+        fields=fields,
     )
     if spec.is_sampled:
         # A space that cannot make chains is refused before anything starts.
@@ -89,21 +89,24 @@ def resolve(options: SearchOptions) -> SearchSpec:
     else:
         spec = with_grid_chains(spec)
         probes = spec.chains
-    fields.check_effect(context, [(planned.configuration, planned.chain) for planned in probes], space.name)
+    configured = [(planned.configuration, planned.chain) for planned in probes]
+    fields.check_effect(
+        space.name, context, before, configured, lambda made, other: _keys(replace(spec, context=other), made)
+    )
     return replace(spec, code_digests=spec.code_versions.computed)
+
+
+def _keys(spec: SearchSpec, configuration: Configuration) -> tuple[str, ...]:
+    """The keys of a configuration's first chain."""
+    return spec.chains_of(configuration)[0].chain.keys
 
 
 def _restricted(scale: Scale, only: str | None, space: SearchSpace) -> Scale:
     """The scale with those of its configurations whose parameters have the values that the command line names."""
     if only is None:
         return scale
-    allowed: dict[str, list[str]] = {}
-    # Values have commas too: "label, all epochs".
-    for pair in re.split(r",\s*(?=\w+\s*=)", only):
-        name, value = name_and_value("--only", pair, "depth=16")
-        allowed.setdefault(name, []).append(value)
     try:
-        return scale.only(allowed)
+        return scale.only(alternatives("--only", only, "depth=16"))
     except UserError as error:
         raise UserError(f"--only {only!r}, space {space.name}: {error}") from error
 

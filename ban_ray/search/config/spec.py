@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import dataclass, replace
 
-from ban_ray.cli.text import printable
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.networks import registry
@@ -14,8 +13,8 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
 from ban_ray.specs import BASELINE, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
-from ban_ray.specs.fields.values import as_text
-from ban_ray.specs.parameters import Configuration, grid, values_text
+from ban_ray.specs.fields.given import Fields
+from ban_ray.specs.parameters import Configuration, grid
 from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.catalog import metric_of
@@ -65,6 +64,7 @@ class SearchSpec:
     Attributes:
         chains: all chains of a grid; those of a sampled search that are known.
         code_versions: reads the versions of the user's own networks.
+        fields: what the command line sets and searches.
         code_digests: versions of networks that the space names itself; a sampled search knows some of them.
         skip_reasons: sentences about configurations of a grid that a limit keeps out.
     """
@@ -81,6 +81,7 @@ class SearchSpec:
     sample_counts: Sizes
     teacher: TeacherChoice
     code_versions: CodeVersions
+    fields: Fields
     code_digests: tuple[str, ...] = ()
     teacher_description: str = ""
     skip_reasons: tuple[str, ...] = ()
@@ -130,16 +131,6 @@ class SearchSpec:
         return self.strategy.error_description(self.metric)
 
     @property
-    def fields_description(self) -> str:
-        """The fields that the command line sets and searches, in words; empty if there are none."""
-        parameters = self.scale.parameters
-        parts = {
-            "set": [f"{name} {printable(as_text(value))}" for name, value in self.options.settings.items()],
-            "searched": [f"{name} {values_text(parameters[name])}" for name in self.options.search],
-        }
-        return "; ".join(f"{verb}: {', '.join(fields)}" for verb, fields in parts.items() if fields)
-
-    @property
     def setting_description(self) -> str:
         """The data, noise and protocol in one line, shown beside every figure."""
         task = self.context.task
@@ -157,7 +148,7 @@ class SearchSpec:
             parts.append(f"paper protocol: {everything}last epoch on test")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
-        return "; ".join(filter(None, [*parts, self.fields_description]))
+        return "; ".join(filter(None, [*parts, self.fields.in_words]))
 
 
 def with_grid_chains(spec: SearchSpec) -> SearchSpec:

@@ -62,7 +62,7 @@ class Summary:
 
     @property
     def objective(self) -> str:
-        is_searched = any(name.startswith("objective.") for name in self.spec.options.search)
+        is_searched = any(name.startswith("objective.") for name in self.spec.fields.searched)
         has_own = "objective" in self.spec.space.chooses or is_searched
         return "their own objectives" if has_own else str(self.spec.context.objective)
 

@@ -129,7 +129,7 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
         source=space.source,
         identity=search_identity(spec),
         paper=space.paper,
-        fields=spec.fields_description,
+        fields=spec.fields.in_words,
     )
     storage.create(search_file(name), record.to_bytes())
     storage.write(options_file(name), _options_as_toml(storage, spec.options).encode())

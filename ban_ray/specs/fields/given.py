@@ -1,6 +1,6 @@
 """``--set`` and ``--search``: fields of recipe and objective, read and checked against the space and other options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ from pydantic import JsonValue, ValidationError
 from ban_ray.cli.params import first_sentence, option_name
 from ban_ray.cli.text import printable
 from ban_ray.errors import UserError
+from ban_ray.specs.canonical import normalise
 from ban_ray.specs.chain import Chain
 from ban_ray.specs.fields.context import value_in, with_settings
 from ban_ray.specs.fields.names import find_field, is_chosen_by
@@ -16,8 +17,11 @@ from ban_ray.specs.fields.ranges import read_parameter
 from ban_ray.specs.fields.searched import searched_values
 from ban_ray.specs.fields.values import as_text, read_value
 from ban_ray.specs.objective import Objective
-from ban_ray.specs.parameters import Configuration, Parameters
+from ban_ray.specs.parameters import Configuration, Parameters, values_text
 from ban_ray.specs.space import SearchSpace, SpaceContext
+
+ConfiguredChain = tuple[Configuration, Chain]
+MakeKeys = Callable[[Configuration, SpaceContext], tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -47,22 +51,60 @@ class Fields:
             typed = " ".join(text for name, text in self.typed.items() if name.startswith(f"{model}."))
             raise UserError(f"{typed}: {first_sentence(error)}" if typed else first_sentence(error)) from error
 
-    def check_effect(self, context: SpaceContext, chains: Sequence[tuple[Configuration, Chain]], space: str) -> None:
-        """Refuse a field that no generation of these chains takes from the context.
+    @property
+    def in_words(self) -> str:
+        """The fields that are set and searched; empty if there are none."""
+        parts = {
+            "set": [f"{name} {printable(as_text(normalise(value)))}" for name, value in self.settings.items()],
+            "searched": [f"{name} {values_text(parameter)}" for name, parameter in self.searched.items()],
+        }
+        return "; ".join(f"{verb}: {', '.join(fields)}" for verb, fields in parts.items() if fields)
+
+    def check_effect(
+        self, space: str, context: SpaceContext, before: SpaceContext, chains: Sequence[ConfiguredChain], make: MakeKeys
+    ) -> None:
+        """Refuse a field that no chain of the space takes from its context.
+
+        Args:
+            context: the search's.
+            before: the context in which nothing is set.
+            chains: of the space, that stand for all of them.
+            make: the keys of a configuration's chain in a context; raises UserError where there is no chain.
 
         Raises:
             UserError: the first such field.
         """
-        without_effect = dict(self.typed)
-        for configuration, chain in chains if without_effect else ():
-            values = searched_values(tuple(self.searched), configuration)
-            configured = with_settings(context, values)
-            for name in [name for name in without_effect if name in self.settings or name in values]:
-                wanted = value_in(configured, name)
-                if any(value_in(generation, name) == wanted for generation in chain.generations):
-                    del without_effect[name]
-        for name, typed in without_effect.items():
-            raise UserError(f"{typed} has no effect: no generation of space {space} takes its {name} from there")
+        for name, typed in self.typed.items():
+            if any(self._is_taken(name, context, configuration, chain) for configuration, chain in chains):
+                continue
+            # A space may also train for a multiple of the epochs, say.
+            if not any(self._changes(name, context, before, pair, make) for pair in _pairs(name, chains)):
+                raise UserError(f"{typed} has no effect: no generation of space {space} takes its {name} from there")
+
+    def _is_taken(self, name: str, context: SpaceContext, configuration: Configuration, chain: Chain) -> bool:
+        """Whether a generation of a chain has the value that its context has."""
+        if name in self.searched and name not in configuration:
+            return False
+        wanted = value_in(with_settings(context, searched_values(tuple(self.searched), configuration)), name)
+        return any(value_in(generation, name) == wanted for generation in chain.generations)
+
+    def _changes(
+        self,
+        name: str,
+        context: SpaceContext,
+        before: SpaceContext,
+        pair: tuple[Configuration, Configuration],
+        make: MakeKeys,
+    ) -> bool:
+        """Whether a chain is another one where the field has another value."""
+        configuration, changed = pair
+        other = context
+        try:
+            if name in self.settings:
+                changed, other = configuration, with_settings(context, {name: value_in(before, name)})
+            return make(configuration, context) != make(changed, other)
+        except (ValueError, UserError):
+            return False
 
 
 def read_fields(
@@ -93,7 +135,7 @@ def read_fields(
     typed: dict[str, str] = {}
     for option, values in (("--set", to_set), ("--search", to_search)):
         for name, text in values.items():
-            shown = printable(f"{option} {name}={as_text(text)}")
+            shown = f"{option} {printable(name)}={printable(as_text(text))}"
             try:
                 if option == "--set":
                     settings[name] = read_value(find_field(name), text)
@@ -110,3 +152,13 @@ def read_fields(
                 raise UserError(f"{shown} and {other}{'' if ' ' in other else f' {value}'} differ; give one of them")
             typed[name] = shown
     return Fields(settings, searched, typed)
+
+
+def _pairs(name: str, chains: Sequence[ConfiguredChain]) -> Iterator[tuple[Configuration, Configuration]]:
+    """Each configuration, and the same with a value that another one has of this name, if there is one."""
+    for configuration, _ in chains:
+        changed = dict(configuration)
+        if name in configuration:
+            values = (other[name] for other, _ in chains if name in other)
+            changed[name] = next((value for value in values if value != configuration[name]), configuration[name])
+        yield configuration, changed

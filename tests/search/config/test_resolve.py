@@ -83,3 +83,14 @@ def test_a_searched_list_is_every_combination_by_a_grid() -> None:
     plain = resolve(SearchOptions.model_validate(options))
     assert len(spec.chains) == 4 * len(plain.chains) == 8
     assert {planned.chain.keys for planned in plain.chains} < {planned.chain.keys for planned in spec.chains}
+
+
+@pytest.mark.parametrize("given", [{"settings": ["recipe.epochs=5"]}, {"search": ["recipe.epochs=5,6"]}])
+def test_a_space_may_use_a_field_otherwise_than_as_it_is(given: dict[str, list[str]]) -> None:
+    """It trains for a multiple of the epochs, so no generation has the number that was given."""
+    options = {"space": "does_it_help", "network": "densenet-bc-10-4", "only": "objective=label, all epochs", **given}
+    spec = resolve(SearchOptions.model_validate(options))
+    configuration: dict[str, str | int] = {"objective": "label, all epochs"}
+    if "search" in given:
+        configuration["recipe.epochs"] = 5
+    assert [generation.recipe.epochs for generation in spec.chains_of(configuration)[0].chain.generations] == [15]

@@ -1,4 +1,4 @@
-"""What is searched: ranges and lists as texts, and spaces with these parameters beside their own."""
+"""Fields that are searched: ranges and lists as texts, and spaces with these parameters beside their own."""
 
 import random
 
