@@ -80,18 +80,24 @@ def validated(model: type[M], values: Mapping[str, Any]) -> M:
     try:
         return model.model_validate({name: value for name, value in values.items() if value is not None})
     except ValidationError as error:
-        raise UserError(first_sentence(error)) from error
+        raise UserError(first_sentence(error, model)) from error
 
 
-def first_sentence(error: ValidationError | ValueError) -> str:
-    """The first thing that a validation found wrong, with its value."""
+def first_sentence(error: ValidationError | ValueError, model: type[BaseModel] | None = None) -> str:
+    """The first thing that a validation found wrong, with its value; a field of `model` is named as its option."""
     if not isinstance(error, ValidationError):
         return str(error)
     first = error.errors()[0]
     message = first["msg"].removeprefix("Value error, ")
     if not first["loc"] or message.startswith("--"):
         return message
-    option = option_name(".".join(map(str, first["loc"])))
+    field, *inner = map(str, first["loc"])
+    info = model.model_fields.get(field) if model is not None else None
+    declared = option_of(info) if info is not None else None
+    if declared is not None and declared.repeated and inner:
+        option = f"{declared.name(field)} {inner[0]}"
+    else:
+        option = declared.name(field) if declared is not None else option_name(".".join([field, *inner]))
     return f"{option} {first['input']!r}: {message[0].lower()}{message[1:]}"
 
 

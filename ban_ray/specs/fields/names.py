@@ -86,7 +86,7 @@ def _find(model: type[BaseModel], path: Sequence[str]) -> Field | None:
         arguments = get_args(inner)
         if get_origin(inner) is not None and issubclass(get_origin(inner), Mapping):
             annotation = arguments[1]
-        elif inner is not JsonValue:
+        elif inner is not JsonValue and inner is not Any:
             return None
         inner = _without_none(annotation)
     return Field((), annotation, is_entry=len(path) > 1)
