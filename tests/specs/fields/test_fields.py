@@ -24,11 +24,11 @@ class Averaging(Spec):
 class WiderRecipe(Recipe):
     """A recipe with fields of other kinds than today's."""
 
-    optimiser: Literal["sgd", "adamw"] = "sgd"
-    optimiser_arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    manner: Literal["one", "two"] = "one"
+    further_arguments: dict[str, JsonValue] = Field(default_factory=dict)
     limits: Mapping[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
-    averaging: Averaging | None = Averaging()
-    nesterov: bool = True
+    mean_of: Averaging | None = Averaging()
+    is_odd: bool = True
     note: str | None = None
 
 
@@ -43,7 +43,7 @@ def read(name: str, value: JsonValue) -> Any:
 @pytest.fixture
 def wider(monkeypatch: pytest.MonkeyPatch) -> SpaceContext:
     monkeypatch.setattr(names, "MODELS", {"recipe": WiderRecipe, "objective": Objective})
-    return context(WiderRecipe(optimiser_arguments={"eps": 1e-8, "betas": [0.9, 0.99]}))
+    return context(WiderRecipe(further_arguments={"eps": 1e-8, "betas": [0.9, 0.99]}))
 
 
 @pytest.mark.parametrize(
@@ -102,34 +102,34 @@ def test_what_is_no_field_or_no_value_is_refused(name: str, value: JsonValue, re
 
 
 def test_fields_of_any_kind_are_found_and_read(wider: SpaceContext) -> None:
-    assert {"recipe.averaging.decay", "recipe.optimiser_arguments", "recipe.nesterov"} <= set(field_names())
-    assert read("recipe.averaging.decay", "0.9") == 0.9
-    assert read("recipe.nesterov", "false") is False
+    assert {"recipe.mean_of.decay", "recipe.further_arguments", "recipe.is_odd"} <= set(field_names())
+    assert read("recipe.mean_of.decay", "0.9") == 0.9
+    assert read("recipe.is_odd", "false") is False
     assert read("recipe.note", "0.5") == "0.5"
-    assert read("recipe.optimiser_arguments.eps", "1e-6") == 1e-6
-    assert read("recipe.optimiser_arguments.betas", "0.9,0.999") == [0.9, 0.999]
-    assert read("recipe.optimiser_arguments.kind", "fused") == "fused"
-    assert read("recipe.optimiser_arguments", '{"eps": 1}') == {"eps": 1}
-    assert read("recipe.optimiser_arguments.a.b", "1") == 1
+    assert read("recipe.further_arguments.eps", "1e-6") == 1e-6
+    assert read("recipe.further_arguments.betas", "0.9,0.999") == [0.9, 0.999]
+    assert read("recipe.further_arguments.kind", "fused") == "fused"
+    assert read("recipe.further_arguments", '{"eps": 1}') == {"eps": 1}
+    assert read("recipe.further_arguments.a.b", "1") == 1
     with pytest.raises(UserError, match="greater than 0"):
         read("recipe.limits.x", "-1")
     with pytest.raises(UserError, match="less than 1"):
-        read("recipe.averaging.decay", "1")
+        read("recipe.mean_of.decay", "1")
 
 
 def test_an_entry_of_a_mapping_leaves_the_others(wider: SpaceContext) -> None:
     changed = with_settings(
         wider,
-        {"recipe.optimiser_arguments.eps": 1e-6, "recipe.optimiser_arguments.a.b": 1, "recipe.averaging.decay": 0.5},
+        {"recipe.further_arguments.eps": 1e-6, "recipe.further_arguments.a.b": 1, "recipe.mean_of.decay": 0.5},
     )
     arguments = {"eps": 1e-6, "betas": [0.9, 0.99], "a": {"b": 1}}
-    assert changed.recipe.model_dump()["optimiser_arguments"] == arguments
-    assert changed.recipe_changes["optimiser_arguments"] == arguments
-    assert value_in(changed, "recipe.averaging.decay") == 0.5
-    assert value_in(changed, "recipe.optimiser_arguments.a.c") is None
-    merged = with_settings(wider, {"recipe.optimiser_arguments": {"eps": 0}}).recipe.model_dump()
-    assert merged["optimiser_arguments"] == {"eps": 0, "betas": [0.9, 0.99]}
-    assert with_settings(wider, {"recipe.optimiser_arguments": {}}).recipe.model_dump()["optimiser_arguments"] == {}
+    assert changed.recipe.model_dump()["further_arguments"] == arguments
+    assert changed.recipe_changes["further_arguments"] == arguments
+    assert value_in(changed, "recipe.mean_of.decay") == 0.5
+    assert value_in(changed, "recipe.further_arguments.a.c") is None
+    merged = with_settings(wider, {"recipe.further_arguments": {"eps": 0}}).recipe.model_dump()
+    assert merged["further_arguments"] == {"eps": 0, "betas": [0.9, 0.99]}
+    assert with_settings(wider, {"recipe.further_arguments": {}}).recipe.model_dump()["further_arguments"] == {}
 
 
 def test_a_key_is_the_same_however_the_value_came() -> None:
