@@ -48,6 +48,7 @@ COUNTS = {"gp": 12}
 """Proposals in a test, where each is slow: a Gaussian process takes over from random ones after eight."""
 
 FLAT: Parameters = {"x": FloatRange(-1, 1, 0.25), "n": IntRange(0, 9)}
+LOGARITHMIC: Parameters = {"rate": FloatRange(1e-4, 0.1, log=True), "batch": IntRange(1, 256, log=True)}
 CONDITIONAL: Parameters = {
     "family": Choice(("a", "b")),
     "rate": FloatRange(0.5, 2, 0.5, when={"family": ("a",)}),
@@ -127,12 +128,14 @@ def ids(configurations: list[Configuration]) -> set[str]:
 
 @pytest.mark.parametrize("results", [True, False], ids=["told", "all at once"])
 @pytest.mark.parametrize("num_targets", [1, 2])
-@pytest.mark.parametrize("parameters", [FLAT, CONDITIONAL], ids=["flat", "conditional"])
+@pytest.mark.parametrize("parameters", [FLAT, CONDITIONAL, LOGARITHMIC], ids=["flat", "conditional", "logarithmic"])
 def test_proposals_are_distinct_and_of_the_space(
     name: str, parameters: Parameters, num_targets: int, results: bool
 ) -> None:
     if parameters is CONDITIONAL and not SAMPLERS[name].supports_conditional_parameters:
         pytest.skip("refused before a search starts")
+    if parameters is LOGARITHMIC and SAMPLERS[name].is_exhaustive:
+        pytest.skip("there is no list of them")
     count = count_of(name)
     source = make_source(name, parameters, num_targets=num_targets)
     proposals = propose(source, range(count), num_targets, results)

@@ -23,6 +23,7 @@ from ban_ray.search.results.progress import progress_view
 from ban_ray.search.run.cleanup import StoppedChainCleanup
 from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.state import SearchState
+from ban_ray.specs import Recipe
 from ban_ray.storage.identity import storage_id
 
 
@@ -123,11 +124,9 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
     options = plan.spec.options
     cluster = connect(options.address, namespace="ban_ray", working_dir=options.working_dir)
     try:
-        recipe, searched = plan.spec.context.recipe, plan.spec.scale.parameters.get("recipe.precision")
-        if searched is not None and searched.contains("tf32"):
-            # Refused before anything starts where no GPU is.
-            recipe = recipe.model_copy(update={"precision": "tf32"})
-        group = WorkerGroup.for_cluster(cluster, recipe, options.cpus_per_worker, options.gpus_per_worker)
+        group = WorkerGroup.for_cluster(
+            cluster, most_demanding_recipe(plan.spec), options.cpus_per_worker, options.gpus_per_worker
+        )
         if not group.gpus_per_worker and (options.deterministic or not options.cuda_graph):
             option = "--deterministic" if options.deterministic else "--no-cuda-graph"
             raise UserError(f"{option} is for GPUs, and none are used here; on a CPU a seed always gives the same bits")
@@ -147,6 +146,13 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
         yield group, max_concurrent_chains
     finally:
         disconnect()
+
+
+def most_demanding_recipe(spec: SearchSpec) -> Recipe:
+    """The recipe that a worker group is checked for: TF32 is for GPUs, also where it is one of several precisions."""
+    searched = spec.fields.searched.get("recipe.precision")
+    is_tf32 = searched is not None and searched.contains("tf32")
+    return spec.context.recipe.model_copy(update={"precision": "tf32"} if is_tf32 else {})
 
 
 @dataclass(frozen=True)

@@ -67,3 +67,17 @@ def test_a_further_option_reaches_the_workers_by_its_name(
     assert context == WarmContext.model_validate_json(context.model_dump_json())
     assert isinstance(context, WarmContext)
     assert context.warm_up is warm_up
+
+
+@pytest.mark.parametrize(
+    ("options", "precision"),
+    [
+        ({}, "fp32"),
+        ({"settings": {"recipe.precision": "bf16"}}, "bf16"),
+        ({"search": {"recipe.precision": "fp32,bf16"}}, "fp32"),
+        ({"search": {"recipe.precision": "fp32,tf32"}}, "tf32"),
+    ],
+)
+def test_a_group_is_checked_for_every_precision_that_is_searched(options: dict[str, object], precision: str) -> None:
+    spec = resolve(SearchOptions.model_validate({"space": "densenet_search", **options}))
+    assert execute.most_demanding_recipe(spec) == spec.context.recipe.model_copy(update={"precision": precision})
