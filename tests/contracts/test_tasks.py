@@ -259,6 +259,7 @@ def test_a_generation_is_trained(name: str, sources: list[Source], dataset: Any,
     member = population[generation.key]
     assert Source.model_validate(member.provenance["source"]) == sources[0]
     assert member.provenance["num_classes"] == dataset.num_classes
+    assert member.provenance.get("class_names", []) == list(getattr(dataset, "class_names", ()))
     metric = metric_of(member.generation.task)
     assert metric is TASK_TYPES[name].metric(member.generation.task)
     assert metric.samples in (TASK_TYPES[name].samples, "characters")

@@ -1,4 +1,4 @@
-"""Mirroring of training images: by the task's name, unless the task says otherwise."""
+"""Training images are mirrored as the task's name says, unless a field of it says otherwise."""
 
 import pytest
 import torch
