@@ -24,6 +24,7 @@ from tests.helpers.image_files import (
     gray_pictures,
     open_images,
     random_pictures,
+    write_cifar,
     write_images,
     write_part,
     write_shards,
@@ -277,6 +278,21 @@ def test_a_tree_comes_before_parquet_beside_it(tmp_path: Path, tree: Path, of_tr
     write_part(tmp_path / "set" / "train.parquet", VALID)
     write_part(tmp_path / "set" / "test.parquet", VALID)
     assert own(tmp_path / "set").fingerprint == of_tree.fingerprint
+
+
+def test_other_sets_beside_a_known_layout_are_not_looked_at(tmp_path: Path) -> None:
+    """Among them are sub-folders with Parquet files, of which a task without files would take one."""
+    pictures = random_pictures(12)
+    write_cifar(tmp_path, "cifar10", pictures, pictures)
+    for name in ("one", "another"):
+        shards(tmp_path / name)
+    assert len(open_images(Source.of("cifar10", str(tmp_path))).train.labels) == 12
+    shutil.rmtree(tmp_path / "cifar-10-batches-py")
+    assert "holds Parquet files in another, one; --data must" in refused(tmp_path, "cifar10")
+    shutil.rmtree(tmp_path / "one")
+    assert "another/train-00000-of-00002.parquet: label column 'label' is of 3 classes" in refused(tmp_path, "cifar10")
+    layouts = TASK_TYPES["cifar10"].layouts(Source.of("cifar10", str(tmp_path), download=True))
+    assert all(layout.missing() for layout in layouts), "it is downloaded"
 
 
 def test_a_folder_with_nothing_says_what_is_needed(tmp_path: Path) -> None:

@@ -57,17 +57,26 @@ def name_of_part(part: str, names: Iterable[str], folder: Path) -> str | None:
 def parquet_parts(folder: Path) -> dict[str, tuple[Path, ...]]:
     """The Parquet files of each part, shards in their order; empty where there are none.
 
-    They lie in the folder, in its sub-folder ``data``, or else in the one sub-folder that has any, as configurations
-    on Hugging Face do. A part is ``train.parquet``, or shards ``train-00000-of-00002.parquet``, or a folder ``train``
-    of Parquet files. Shards that are lacking are in it too, so that they are missed; so is a training or test part.
+    They lie in the folder or in its sub-folder ``data``. A part is ``train.parquet``, or shards
+    ``train-00000-of-00002.parquet``, or a folder ``train`` of Parquet files. Shards that are lacking are in it too, so
+    that they are missed; so is a training or test part.
 
     Raises:
-        UserError: a folder cannot be read; parts, shards or configurations of which one must be chosen.
+        UserError: a folder cannot be read; parts or shards of which one must be chosen.
     """
-    folders = list_folder(folder)[0] if folder.is_dir() else []
     for place in (folder, folder / "data"):
         if place.is_dir() and (parts := _parts_in(place)):
             return parts
+    return {}
+
+
+def configuration_parts(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """The same of the one sub-folder that has Parquet files, as a configuration on Hugging Face has its own.
+
+    Raises:
+        UserError: as `parquet_parts` does, or several sub-folders have some.
+    """
+    folders = list_folder(folder)[0] if folder.is_dir() else []
     found = {below: parts for below in folders if not _is_part(below.name) and (parts := _parts_in(below))}
     if len(found) > 1:
         names = ", ".join(below.name for below in found)

@@ -1,10 +1,10 @@
 """The layouts in which any task's images may lie: Parquet as on Hugging Face, and a tree of folders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ban_ray.tasks.readers.file_parts import has_classes, parquet_parts
+from ban_ray.tasks.readers.file_parts import configuration_parts, has_classes, parquet_parts
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:
@@ -19,11 +19,16 @@ Shape = tuple[int, int, int]
 
 
 def parquet_layout(
-    source: "Source", num_classes: int | None = None, shape: Shape | None = None, also_classes: tuple[int, ...] = ()
+    source: "Source",
+    num_classes: int | None = None,
+    shape: Shape | None = None,
+    also_classes: tuple[int, ...] = (),
+    parts: Mapping[str, tuple[Path, ...]] | None = None,
 ) -> FileLayout:
-    """Parquet files of each part; see `ban_ray.tasks.readers.file_parts.parquet_parts`.
+    """Parquet files of each part, which lie as `parquet_parts` says.
 
     Args:
+        parts: the files, where they are known to lie elsewhere.
         num_classes, shape: that the task has; None for those of the data.
         also_classes: numbers of classes that are allowed too.
     """
@@ -31,29 +36,36 @@ def parquet_layout(
     def read() -> "RawImages":
         from ban_ray.tasks.readers import parquet
 
-        return parquet.read(parts, source.label_column, _expected(source, num_classes, shape), also_classes)
+        return parquet.read(files, source.label_column, _expected(source, num_classes, shape), also_classes)
 
     folder = Path(source.data or "")
-    parts = parquet_parts(folder) or {part: (folder / f"{part}.parquet",) for part in ("train", "test")}
+    files = parts or parquet_parts(folder) or {part: (folder / f"{part}.parquet",) for part in ("train", "test")}
     return FileLayout(
         "train.parquet and test.parquet, or their shards as on Hugging Face, in it or in data",
-        tuple(file for files in parts.values() for file in files),
+        tuple(file for of_part in files.values() for file in of_part),
         read,
         options=frozenset({"label_column", "image_size", "skip_bad"}),
         decoding=DECODING,
     )
 
 
-def or_tree(
-    layouts: Sequence[FileLayout], source: "Source", num_classes: int | None = None, shape: Shape | None = None
+def or_elsewhere(
+    layouts: Sequence[FileLayout], source: "Source", num_classes: int, shape: Shape, also_classes: tuple[int, ...] = ()
 ) -> Sequence[FileLayout]:
-    """Some layouts, and a tree of image files where none of them is there and a folder ``train`` has folders in it.
+    """Some layouts, and where none of them is there, a tree of image files, or Parquet files in a sub-folder.
+
+    A sub-folder is not looked into where files may be downloaded, since it may hold another data set.
 
     Raises:
-        UserError: as `tree_layout` does.
+        UserError: as `tree_layout` and `configuration_parts` do.
     """
-    if all(layout.missing() for layout in layouts) and has_classes(Path(source.data or "") / "train"):
+    folder = Path(source.data or "")
+    if any(not layout.missing() for layout in layouts):
+        return layouts
+    if has_classes(folder / "train"):
         return [*layouts, tree_layout(source, num_classes, shape)]
+    if not source.download and (parts := configuration_parts(folder)):
+        return [*layouts, parquet_layout(source, num_classes, shape, also_classes, parts)]
     return layouts
 
 

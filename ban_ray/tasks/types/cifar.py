@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ban_ray.tasks.image_task import ImageTask
-from ban_ray.tasks.readers.image_layouts import or_tree, parquet_layout
+from ban_ray.tasks.readers.image_layouts import or_elsewhere, parquet_layout
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def _cifar(name: str, title: str, classes: int, class_name: str, folder: str) ->
         data, label = Path(source.data or ""), source.label_column
         parquet = parquet_layout(source, classes, SHAPE, also_classes)
         batches = (from_batches(place, label) for place in (data / folder, data))
-        return or_tree([parquet, *batches], source, classes, SHAPE)
+        return or_elsewhere([parquet, *batches], source, classes, SHAPE, also_classes)
 
     labels = frozenset({"label_column"})
     also_classes = (COARSE_CLASSES,) if classes > COARSE_CLASSES else ()

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ban_ray.tasks.image_task import ImageTask
-from ban_ray.tasks.readers.image_layouts import or_tree, parquet_layout
+from ban_ray.tasks.readers.image_layouts import or_elsewhere, parquet_layout
 from ban_ray.tasks.task_type import FileLayout, is_file
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3
 def _layouts(source: "Source") -> Sequence[FileLayout]:
     folder, shape = Path(source.data or ""), (SIDE, SIDE, 1)
     idx = (_idx(place) for place in (folder / "FashionMNIST" / "raw", folder))
-    return or_tree([*idx, parquet_layout(source, CLASSES, shape)], source, CLASSES, shape)
+    return or_elsewhere([*idx, parquet_layout(source, CLASSES, shape)], source, CLASSES, shape)
 
 
 def _idx(folder: Path) -> FileLayout:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ban_ray.tasks.image_task import ImageTask
-from ban_ray.tasks.readers.file_parts import has_classes, parquet_parts
+from ban_ray.tasks.readers.file_parts import configuration_parts, has_classes, parquet_parts
 from ban_ray.tasks.readers.image_layouts import parquet_layout, tree_layout
 from ban_ray.tasks.task_type import FileLayout
 
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 def _layouts(source: "Source") -> Sequence[FileLayout]:
     folder = Path(source.data or "")
-    is_parquet = not has_classes(folder / "train") and parquet_parts(folder)
-    return [parquet_layout(source) if is_parquet else tree_layout(source)]
+    if not has_classes(folder / "train") and (parts := parquet_parts(folder) or configuration_parts(folder)):
+        return [parquet_layout(source, parts=parts)]
+    return [tree_layout(source)]
 
 
 FOLDER = ImageTask(
