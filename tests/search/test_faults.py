@@ -109,7 +109,8 @@ def without_times(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.fixture
 def space(tmp_path: Path) -> str:
     """Four chains of two generations."""
-    return write_space(tmp_path, epochs=40)
+    # Long enough for four kills within the training of one command and its repetitions.
+    return write_space(tmp_path, epochs=80)
 
 
 @pytest.fixture
