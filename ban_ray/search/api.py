@@ -35,9 +35,9 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
         network: a paper's name, ``torchvision:NAME``, or ``module:function`` that every worker can import.
         options: the command's options, with underscores for dashes, as `SearchOptions` declares them: ``epochs=5``,
             ``task="cifar10"``, ``network_args={"width": 2}``; None takes the default. ``recipe`` and ``objective`` take
-            a mapping of their fields, ``recipe={"learning_rate": 1e-3, "weight_decay": 0}``, and ``search`` one of
-            what is sampled besides: ``search={"recipe.weight_decay": "1e-4..1e-1:log", "recipe.precision": ["fp32",
-            "bf16"]}``. Then every configuration that was sampled has a chain for each seed.
+            a name or a mapping of their fields, ``recipe={"learning_rate": 1e-3, "weight_decay": 0}``, and ``search``
+            a mapping of what is sampled: ``search={"recipe.weight_decay": "1e-4..1e-1:log", "recipe.precision":
+            ["fp32", "bf16"]}``. Then every configuration that was sampled has a chain for each seed.
 
     Returns:
         A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
@@ -69,7 +69,9 @@ _KEYWORDS = [
     for name, field in SearchOptions.model_fields.items()
     if name not in NOT_FOR_CALLS | {"network", "recipe"}
 ]
-_RECIPE = inspect.Parameter("recipe", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Mapping[str, JsonValue])
+_RECIPE = inspect.Parameter(
+    "recipe", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str | Mapping[str, JsonValue]
+)
 _NETWORK = inspect.Parameter("network", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=str)
 # For `help`, notebooks and editors: the options are declared once, in the model.
 vars(train_chain)["__signature__"] = inspect.Signature(

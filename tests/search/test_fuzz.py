@@ -57,6 +57,7 @@ VALUES: dict[str, list[str]] = {
     "--minimise": ["error", "error,parameters", "parameters", "error,error", "loss", ""],
     "--minimize": ["error", "loss"],
     "--target": ["last", "best", "ensemble", "first"],
+    "--recipe": ["vit-small", "wide-resnet", "lstm", "none", ""],
     "--patience": ["2", "1", "0", "-1", "x"],
     "--min-gain": ["0", "0.5", "-1", "nan", "inf"],
     "--time-budget": ["30m", "2h", "0", "-5", "soon", "1e400"],
@@ -146,6 +147,7 @@ USABLE: dict[str, list[str]] = {
 FLAGS = [
     *("--json", "--yes", "--download", "--retry-failed", "--keep-unfinished", "--stopping", "--no-stopping"),
     *("--recompute", "--compile", "--deterministic", "--no-cuda-graph", "--no-such-option"),
+    *("--skip-bad", "--flip", "--no-flip"),
 ]
 NOT_TYPED = {"--list", "--plan", "--address", "--help", "-h"}
 """Ends before anything else, or typed always; what --address refuses is tested in tests/search/test_bad_input.py."""
