@@ -36,7 +36,8 @@ class Augmentation(ABC):
         """``NAME`` or ``NAME:argument=value:argument=value``, without arguments at their defaults."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         changed = {name: value for name, value in given.items() if value != type(self)._defaults()[name]}
-        return ":".join([self.name, *(f"{name}={value:g}" for name, value in changed.items())])
+        numbers = {name: int(value) if value == int(value) else value for name, value in changed.items()}
+        return ":".join([self.name, *(f"{name}={number}" for name, number in numbers.items())])
 
     @classmethod
     def parse(cls, text: str) -> Augmentation:

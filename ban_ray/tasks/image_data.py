@@ -27,7 +27,7 @@ from ban_ray.tasks.splits import split
 from ban_ray.tasks.task_data import Part, TaskData
 
 EVALUATION_BATCH, GPU_EVALUATION_BATCH = 256, 1024
-"""The larger one needs less memory than a training step of 128 images, which keeps the activations of all layers."""
+"""On a GPU many, since a forward pass alone keeps the activations of few layers at once."""
 
 GPU_CHUNK_BYTES = 32 * 2**20
 """Of normalised images that are made at once on a GPU."""

@@ -41,7 +41,7 @@ def set_determinism(deterministic: bool, device: torch.device) -> None:
 
 
 CONTEXT_BYTES = 600 * 2**20
-"""Of a GPU's memory that each process takes besides its tensors."""
+"""Allowance for what each process takes of a GPU's memory besides its tensors."""
 
 
 def limit_memory(gpus: float, device: torch.device) -> None:

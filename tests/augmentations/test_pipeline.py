@@ -21,6 +21,8 @@ from ban_ray.specs import Recipe
         ),
         ("default,mixup:alpha=0.4", "default+mixup:alpha=0.4"),
         ("trivial", "trivial"),
+        ("mixup:alpha=0.123456789", "mixup:alpha=0.123456789"),
+        ("mixup:alpha=2.0", "mixup:alpha=2"),
     ],
 )
 def test_a_text_has_one_normal_form(text: str, normal: str) -> None:

@@ -10,6 +10,7 @@ from ban_ray import augmentations
 from ban_ray.augmentations import (
     AUGMENTATIONS,
     Augmentation,
+    Draws,
     ImageAugmentation,
     MixingAugmentation,
     PixelAugmentation,
@@ -17,7 +18,7 @@ from ban_ray.augmentations import (
 from ban_ray.specs import derive_seed
 from ban_ray.tasks.image_data import ImageData
 from ban_ray.training import train
-from ban_ray.training.checkpoint import from_bytes
+from ban_ray.training.checkpoint import from_bytes, to_bytes
 from tests.conftest import CPU, MakeGeneration
 from tests.helpers.training_spies import a_teacher, same_bits, same_training, train_with_states
 
@@ -102,12 +103,10 @@ def test_images_keep_their_shape_and_the_data_set_its_bytes(name: str, shape: tu
         others = normalised.flip(0)
         image, share = augmentation.mix(normalised, others, draws)
         assert image.shape == normalised.shape and share.shape == (24,) and bool(((share >= 0) & (share <= 1)).all())
-        total = share[:, None, None, None]
         # What both images have in common stays, by shares that are those of the pixels.
         weights, _ = augmentation.mix(torch.ones_like(normalised), torch.zeros_like(normalised), draws)
         assert torch.allclose(weights.mean((1, 2, 3)), share, atol=1e-6)
         assert torch.allclose(image, weights * normalised + (1 - weights) * others, atol=1e-6)
-        assert total.shape == (24, 1, 1, 1)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -119,37 +118,33 @@ def test_a_training_with_it_is_resumed_to_the_same_bits(
     generation = make_generation("ban+l", augmentation=f"default,{name}", **fields)
     whole, states = train_with_states(generation, data, teacher)
     for state in states[:2]:
-        assert same_training(train(generation, teacher, data, CPU, state=from_bytes(from_and_to(state))), whole)
+        assert same_training(train(generation, teacher, data, CPU, state=from_bytes(to_bytes(state))), whole)
     plain, _ = train_with_states(make_generation("ban+l", **fields), data, teacher)
     assert not same_bits(plain.weights, whole.weights)
 
 
-def from_and_to(state: dict[str, object]) -> bytes:
-    from ban_ray.training.checkpoint import to_bytes
-
-    return to_bytes(state)
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_its_random_numbers_follow_the_augmentation_seed_alone(
-    data: ImageData, make_generation: MakeGeneration, name: str
+    data: ImageData, make_generation: MakeGeneration, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """Students of other seeds see the same views where their augmentation seeds agree."""
-    augmentation = Augmentation.parse(name)
-    if isinstance(augmentation, MixingAugmentation):
-        pytest.skip("the partner in a batch follows the order, and so the seed")
-    inputs = {}
-    for seed, augmentation_seed in ((1, 7), (1, 8)):
-        generation = make_generation(
-            augmentation=f"none,{name}".removeprefix("none,"),
-            batch_size=300,
-            seed=seed,
-            augmentation_seed=augmentation_seed,
-        )
-        (batch,) = data.training_batches(generation, 0, slice(0, 300))
-        inputs[augmentation_seed] = batch.inputs
-        drawn = augmentation.draw(
-            generator(derive_seed(augmentation_seed, f"augmentation {name}", 0, 0)), 300, *data.sample_shape[:2]
-        )
-        assert all(len(values) == 300 for values in drawn.values())
-    assert not torch.equal(inputs[7], inputs[8])
+    """Those of each step are another function of that seed, the epoch and the step."""
+    kind, seeds = AUGMENTATIONS[name], {}
+    draw = kind.draw
+    drawn_from: list[int] = []
+
+    def spy(self: Augmentation, generator: torch.Generator, *size: int) -> Draws:
+        drawn_from.append(generator.initial_seed())
+        return draw(self, generator, *size)
+
+    monkeypatch.setattr(kind, "draw", spy)
+    for seed, augmentation_seed in ((1, 7), (2, 7), (1, 8)):
+        generation = make_generation(augmentation=name, batch_size=100, seed=seed, augmentation_seed=augmentation_seed)
+        drawn_from.clear()
+        for epoch in range(2):
+            assert len(list(data.training_batches(generation, epoch, slice(0, 100)))) == 3
+        seeds[seed, augmentation_seed] = list(drawn_from)
+    assert seeds[1, 7] == [
+        derive_seed(7, f"augmentation {name}", epoch, step) for epoch in (0, 1) for step in (0, 1, 2)
+    ]
+    assert seeds[2, 7] == seeds[1, 7]
+    assert not set(seeds[1, 8]) & set(seeds[1, 7])

@@ -46,7 +46,8 @@ def train_again(
     Raises:
         UserError: the training failed.
     """
-    threads = member.provenance.get("threads")
+    threads, recorded = member.provenance.get("threads"), member.provenance.get("execution_options")
+    options = recorded if isinstance(recorded, dict) else {}
     with tempfile.TemporaryDirectory(prefix="ban_ray-replay-") as folder:
         repeated = Population(LocalStorage(Path(folder)))
         for teacher in member.generation.teachers:
@@ -57,6 +58,8 @@ def train_again(
                 source=source,
                 execution="replay",
                 cpus_per_worker=threads if isinstance(threads, int) and threads > 0 else 1,
+                # Compiled networks have other bits.
+                **{name: True for name in ("compile", "deterministic") if options.get(name) is True},
             ),
             generations=(member.generation,),
             first=0,

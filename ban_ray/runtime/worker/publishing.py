@@ -20,6 +20,7 @@ from ban_ray.specs import Generation
 from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import TrainingResult
+from ban_ray.training.execution import ExecutionOptions
 
 _LIBRARIES = ("torchvision", "pillow", "ray")
 """Libraries whose versions are recorded: they initialise models, decode images, and run the workers."""
@@ -81,6 +82,7 @@ def _provenance(
         "in_channels": data.in_channels,
         "multiply_accumulates": _multiply_accumulates(generation, data),
         "threads": job.context.cpus_per_worker,
+        **({"execution_options": changed} if (changed := changed_options(job.context)) else {}),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "ban_ray": __version__,
@@ -105,6 +107,11 @@ def _provenance(
             else {}
         ),
     }
+
+
+def changed_options(options: ExecutionOptions) -> dict[str, JsonValue]:
+    """The options of an execution that are not at their defaults."""
+    return options.model_dump(include=set(ExecutionOptions.model_fields), exclude_defaults=True)
 
 
 def _multiply_accumulates(generation: Generation, data: TaskData) -> int | None:

@@ -42,7 +42,7 @@ def teacher_output_cache(
     if generation.recipe.teacher_outputs != "cached" or not limit or not data.views:
         yield None
         return
-    identity = _cache_key(generation, admission, device)
+    identity = _cache_key(generation, admission, device, deterministic=job.context.deterministic)
     teacher, storage = generation.teachers[0], population.storage
     try:
         # Workers open the same file by its name, so the limit, which decides its size, is part of the name.
@@ -70,7 +70,9 @@ def _errors_as_warnings(message: str) -> Iterator[None]:
         _log.warning("%s: %s", message, error)
 
 
-def _cache_key(generation: Generation, admission: Admission, device: torch.device) -> str:
+def _cache_key(
+    generation: Generation, admission: Admission, device: torch.device, *, deterministic: bool = False
+) -> str:
     """A digest of everything that decides the bits of an output, except the view of the sample."""
     recipe = generation.recipe
     cuda, cpu = device.type == "cuda", torch.backends.cpu.get_cpu_capability()
@@ -87,5 +89,7 @@ def _cache_key(generation: Generation, admission: Admission, device: torch.devic
             "library": torch.backends.cudnn.version() if cuda else cpu,  # type: ignore[no-untyped-call]
             "environment": {name: os.environ.get(name) for name in NUMERICS_VARIABLES},
             "threads": torch.get_num_threads(),
+            # Older outputs have no such entry.
+            **({"deterministic": True} if deterministic and cuda else {}),
         }
     )

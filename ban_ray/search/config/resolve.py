@@ -14,7 +14,7 @@ from ban_ray.search.config.checks import check_teacher_cache, reject_ineffective
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spec import SearchSpec, with_grid_chains
 from ban_ray.search.config.strategy import resolve_strategy
-from ban_ray.specs import Network, Objective, Recipe, Scale, SearchSpace, SpaceContext, Task
+from ban_ray.specs import Network, Objective, Scale, SearchSpace, SpaceContext, Task
 from ban_ray.specs.fields.given import read_fields
 from ban_ray.specs.fields.searched import with_searched
 from ban_ray.specs.parameters import Configuration, sample
@@ -63,7 +63,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     task = _task(source, dataset.fingerprint, options, scale, noise)
     sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
     recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].samples, scale.recipe)
-    recipe_changes = {**_named_recipe_changes(options, recipe), **recipe_changes}
+    recipe_changes = {**_named_recipe(options), **recipe_changes}
     before = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
     context = fields.apply_to(before, recipe_changes)
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
@@ -152,14 +152,13 @@ def _objective(options: SearchOptions, scale: Scale) -> Objective:
         raise UserError(f"--objective {options.objective!r}: {first_sentence(error)}") from error
 
 
-def _named_recipe_changes(options: SearchOptions, recipe: Recipe) -> dict[str, object]:
-    """The fields in which the recipe that the command line names differs from the space's."""
+def _named_recipe(options: SearchOptions) -> dict[str, object]:
+    """All fields of the recipe that the command line names, since a space may have another for each network."""
     if options.recipe is None:
         return {}
     if options.recipe not in RECIPES:
         raise UserError(f"--recipe {options.recipe!r} is unknown; allowed are {', '.join(RECIPES)}")
-    named = RECIPES[options.recipe]
-    return {field: value for field, value in named if value != getattr(recipe, field)}
+    return dict(RECIPES[options.recipe])
 
 
 def _recipe_changes(options: SearchOptions) -> dict[str, object]:

@@ -162,6 +162,9 @@ class SearchSpec:
             # A text's validation part is never trained on.
             everything = "" if self.sample_counts.held_out else "trained on everything, "
             parts.append(f"paper protocol: {everything}last epoch on test")
+        epochs, papers_epochs = self.context.recipe.epochs, self.scale.recipe.epochs
+        if self.options.scale == "paper" and epochs != papers_epochs:
+            parts.append(f"{epochs} epochs, not the papers' {papers_epochs}")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
         return "; ".join(filter(None, [*parts, self.fields.in_words]))

@@ -24,7 +24,7 @@ from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.image_data import ImageData
 from ban_ray.tasks.source import Source
 from ban_ray.tasks.task_type import InputDescription
-from tests.helpers.local_jobs import images_predictions
+from tests.helpers.local_jobs import images_predictions, run_job
 from tests.helpers.members import add
 from tests.helpers.population_command import NETWORK, REPOSITORY, SEARCH, Command, train
 
@@ -306,6 +306,23 @@ def test_replay_refuses_what_it_cannot_repeat(
     population.storage.delete(f"population/{root}")
     done = command("replay", key, "--storage", population.storage.url)
     assert (done.status, "is not in the population" in done.err) == (2, True)
+
+
+@pytest.mark.slow
+def test_replay_of_a_compiled_network_compiles_it(population: Population, task: Task, command: Command) -> None:
+    """Its bits are others than those of the same network without compilation."""
+    recipe = Recipe(epochs=2, batch_size=100)
+    generation = Generation(task=task, network=NETWORK, recipe=recipe, objective=Objective(name="label"), seed=0)
+    assert run_job(population, generation, compile=True).status == "done"
+    key = generation.key
+    assert population[key].provenance["execution_options"] == {"compile": True}
+    plain = Population(open_storage(population.storage.url + "-plain"))
+    assert run_job(plain, generation).status == "done"
+    assert "execution_options" not in plain[key].provenance
+    compiled, eager = (storage.weights(storage[key]) for storage in (population, plain))
+    assert any(not np.array_equal(compiled[name], eager[name]) for name in eager)
+    done = command("replay", key, "--storage", population.storage.url, "--json")
+    assert json.loads(done.out)["same_bits"], done.out
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from ban_ray.errors import UserError
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.study.records import search_identity
+from ban_ray.specs.recipes import RECIPES
 
 
 def test_a_split_seed_chooses_who_is_noisy_under_the_paper_protocol_too() -> None:
@@ -94,3 +95,28 @@ def test_a_space_may_use_a_field_otherwise_than_as_it_is(given: dict[str, list[s
     if "search" in given:
         configuration["recipe.epochs"] = 5
     assert [generation.recipe.epochs for generation in spec.chains_of(configuration)[0].chain.generations] == [15]
+
+
+def test_a_named_recipe_is_whole_in_a_space_with_a_recipe_for_each_network(tmp_path: Path) -> None:
+    """No field of the network's own recipe stays, and what the command line sets comes on top."""
+    for part, lines in (("train", 4000), ("valid", 400), ("test", 400)):
+        (tmp_path / f"{part}.txt").write_text("a b c d e f g h\n" * lines)
+    options = SearchOptions(space="language_models", scale="paper", task="text", data=str(tmp_path), recipe="lstm")
+    generations = [generation for planned in resolve(options).chains for generation in planned.chain.generations]
+    assert {generation.network for generation in generations} > {"cnn-lstm"}
+    assert all(generation.recipe == RECIPES["lstm"] for generation in generations)
+    (shorter, *_) = resolve(options.model_copy(update={"epochs": 3})).chains
+    assert shorter.chain.generations[0].recipe == RECIPES["lstm"].model_copy(update={"epochs": 3})
+
+
+def test_other_epochs_than_the_papers_are_told() -> None:
+    """Beside a table of the papers, whose figures are of all their epochs."""
+    paper, laptop = (
+        resolve(SearchOptions(space="densenet_grid", scale=scale, task="digits", epochs=25)).setting_description
+        for scale in ("paper", "laptop")
+    )
+    assert "25 epochs, not the papers' 200" in paper
+    assert "papers' 200" not in laptop
+    assert (
+        "epochs" not in resolve(SearchOptions(space="densenet_grid", scale="paper", task="digits")).setting_description
+    )
