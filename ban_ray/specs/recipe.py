@@ -25,6 +25,10 @@ FIRST_FIELDS = frozenset(
 """Fields of the first version, which records name whatever their values; the others they name where they differ."""
 
 
+Count = Annotated[int, Field(ge=1, le=10**9)]
+"""Bounded, since no float holds every whole number that a damaged record may have."""
+
+
 class Recipe(Spec):
     """A recipe, by default Wide-ResNet's, which both papers use on CIFAR (Zagoruyko and Komodakis 2016).
 
@@ -65,16 +69,16 @@ class Recipe(Spec):
         swa_start: of ``swa``: the part of the epochs after which averaging begins.
     """
 
-    epochs: Annotated[int, Field(ge=1)] = 200
-    batch_size: Annotated[int, Field(ge=1)] = 128
+    epochs: Count = 200
+    batch_size: Count = 128
     learning_rate: Annotated[float, Field(gt=0)] = 0.1
     learning_rate_drops: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = (0.3, 0.6, 0.8)
     learning_rate_factor: Annotated[float, Field(gt=0)] = 0.2
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 5e-4
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    workers: Annotated[int, Field(ge=1)] = 1
-    unroll: Annotated[int, Field(ge=1)] = 1
+    workers: Count = 1
+    unroll: Count = 1
     clip: Annotated[float, Field(gt=0)] | None = None
     plateau: Annotated[float, Field(ge=0)] | None = None
     teacher_outputs: Literal["online", "cached"] = "online"
@@ -86,7 +90,7 @@ class Recipe(Spec):
     warm_up_epochs: Annotated[float, Field(ge=0)] = 0.0
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
     decay_part: Annotated[float, Field(gt=0, le=1)] = 0.2
-    micro_batches: Annotated[int, Field(ge=1)] = 1
+    micro_batches: Count = 1
     averaging: Literal["none", "ema", "swa"] = "none"
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
     swa_start: Annotated[float, Field(ge=0, lt=1)] = 0.75

@@ -171,7 +171,7 @@ def attack(member: Member, seed: int) -> int:
     return refused
 
 
-@settings(max_examples=420, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=420, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**64))
 def test_ten_thousand_hostile_records(member: Member, seed: int) -> None:
     """420 x 25 records: valid ones whose structure was changed, most of them with a digest that is right."""
