@@ -61,7 +61,7 @@ def regime(study: Study, group: ChainGroup) -> str:
 def samples_an_epoch(member: Member) -> float | None:
     """Training samples that an epoch reads (a last partial batch is dropped), from provenance; None if unknown."""
     seen = number(member.provenance.get("images_seen"))
-    return seen / member.generation.recipe.epochs if seen > 0 else None
+    return seen / member.generation.recipe.trained_epochs if seen > 0 else None
 
 
 def unlike_the_papers(member: Member) -> list[str]:

@@ -31,12 +31,29 @@ class BornAgain(Loss):
 
 def teacher_loss(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
     """Mean over samples of the loss of `BornAgain`, of logits and log-probabilities (b, C)."""
-    import torch
     import torch.nn.functional as F
 
     if temperature == 1.0:
-        return -(teacher.exp() * F.log_softmax(logits, 1)).sum(1).mean()
+        return teacher_losses(logits, teacher).mean()
+    student, softened = _softened(logits, teacher, temperature)
+    return temperature**2 * F.kl_div(student, softened, reduction="batchmean", log_target=True)
+
+
+def teacher_losses(logits: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """(b,) losses of `BornAgain`, of logits and log-probabilities (b, C)."""
+    import torch.nn.functional as F
+
+    if temperature == 1.0:
+        return -(teacher.exp() * F.log_softmax(logits, 1)).sum(1)
+    student, softened = _softened(logits, teacher, temperature)
+    return temperature**2 * F.kl_div(student, softened, reduction="none", log_target=True).sum(1)
+
+
+def _softened(logits: Tensor, teacher: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """Log-probabilities of student and teacher at a temperature."""
+    import torch
+    import torch.nn.functional as F
+
     # A class to which the teacher gives nothing adds nothing: 0 * (-inf - x) would be NaN.
     softened = F.log_softmax(teacher / temperature, 1).clamp_min(torch.finfo(teacher.dtype).min)
-    student = F.log_softmax(logits / temperature, 1)
-    return temperature**2 * F.kl_div(student, softened, reduction="batchmean", log_target=True)
+    return F.log_softmax(logits / temperature, 1), softened

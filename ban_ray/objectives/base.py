@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class WorkerReduction:
-    """The processes that share a batch: how many there are, and how to sum a tensor over them.
+    """The processes that share a batch: how many there are, how to sum a tensor over them, and which one this is.
 
     Micro-batches of a process count as processes of their own. No gradient flows through a sum, and what is summed does
     not depend on the logits, which are known for one micro-batch at a time.
@@ -21,6 +21,18 @@ class WorkerReduction:
 
     count: int = 1
     total: Callable[[Tensor], Tensor] = lambda tensor: tensor
+    index: int = 0
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """The tensors (t, b) of all processes, beside each other in the order of the batch: (t, count * b)."""
+        size = tensor.shape[1]
+        whole = tensor.new_zeros(tensor.shape[0], self.count * size)
+        whole[:, self.own_columns(size)] = tensor
+        return self.total(whole)
+
+    def own_columns(self, size: int) -> slice:
+        """Where the `size` samples of this process lie in what `gather` returns."""
+        return slice(self.index * size, (self.index + 1) * size)
 
 
 class MixedLabels(NamedTuple):
@@ -62,9 +74,10 @@ class LossInputs:
         """(t * b,) cross-entropies with the labels, of mixed images with both labels by their shares."""
         import torch.nn.functional as F
 
-        def losses(labels: Tensor) -> Tensor:
-            return F.cross_entropy(self.logits, labels, reduction="none", label_smoothing=smoothing)
+        return self.by_label(lambda y: F.cross_entropy(self.logits, y, reduction="none", label_smoothing=smoothing))
 
+    def by_label(self, losses: Callable[[Tensor], Tensor]) -> Tensor:
+        """(t * b,) losses of labels (t * b,), of mixed images the mean for both labels by their shares."""
         if self.mixed is None:
             return losses(self.labels)
         return losses(self.mixed.others).lerp(losses(self.labels), self.mixed.shares)
@@ -105,13 +118,16 @@ class Loss(ABC):
 
     Attributes:
         name: of the objective, in specs and on the command line.
-        needs_teacher: whether it reads the teacher's log-probabilities.
+        needs_teacher: whether it reads the log-probabilities of members that teach.
+        needs_own_average: whether it reads those of the exponential moving average of the network's own weights, as
+            `ban_ray.training.own_average` keeps it; a loss has this teacher or the other or none.
         draws: the purpose given to `ban_ray.specs.derive_seed` for its uniform random numbers, which are a function of
             the generation's seed, this purpose, the epoch and the step; empty if it draws none.
     """
 
     name: ClassVar[str]
     needs_teacher: ClassVar[bool] = True
+    needs_own_average: ClassVar[bool] = False
     draws: ClassVar[str] = ""
 
     @abstractmethod
@@ -121,6 +137,10 @@ class Loss(ABC):
         Raises:
             ValueError: the inputs lack the teacher or the draws that it reads.
         """
+
+    def warning(self) -> str:
+        """What a user should know before such a training starts, a clause; empty for nothing."""
+        return ""
 
     @classmethod
     def used_fields(cls) -> list[str]:

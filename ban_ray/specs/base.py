@@ -3,7 +3,7 @@
 import reprlib
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,6 +18,9 @@ class Spec(BaseModel):
     Pydantic's own `model_copy`, `model_construct` and `copy` accept any name and any value. A spec with an unknown
     field would have the same key as without it, and a search over that field would compare equal chains.
     """
+
+    FIRST_FIELDS: ClassVar[frozenset[str]] = frozenset()
+    """Fields of the first version, which records name whatever their values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -45,6 +48,11 @@ class Spec(BaseModel):
     def copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:  # type: ignore[override]
         """The same as `model_copy`."""
         return self.model_copy(update=update, deep=deep)
+
+    def recorded(self) -> dict[str, Any]:
+        """The fields as records of every version name them: the first ones, and those not at their default."""
+        changed = self.model_dump(exclude_defaults=True).keys()
+        return self.model_dump(include={*self.FIRST_FIELDS, *changed})
 
     def to_json(self) -> str:
         """Canonical JSON that `model_validate_json` reads back to an equal value."""

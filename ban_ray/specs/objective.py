@@ -26,13 +26,23 @@ class Objective(Spec):
         label_weight: multiplies the term that reads the labels.
         teacher_weight: multiplies the term that matches the teacher's distribution.
         label_smoothing: share of the label's mass spread over all classes.
+        xi: share of the teacher's term, that of the labels being ``1 - xi``.
+        confidence: probability that a virtual teacher gives to the label.
+        beta: of the distribution Beta(beta, 1), whose mean is ``beta / (beta + 1)``.
+        teacher_decay: of the moving average of the network's own weights that teaches it, as `Recipe.ema_decay`.
     """
+
+    FIRST_FIELDS = frozenset(("name", "temperature", "label_weight", "teacher_weight", "label_smoothing"))
 
     name: Annotated[str, AfterValidator(_registered)]
     temperature: Annotated[float, Field(gt=0)] = 1.0
     label_weight: Annotated[float, Field(gt=0)] = 1.0
     teacher_weight: Annotated[float, Field(gt=0)] = 1.0
     label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    xi: float = 0.5
+    confidence: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    beta: Annotated[float, Field(gt=0)] = 9.0
+    teacher_decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
 
     @model_validator(mode="after")
     def _only_used_fields(self) -> Self:

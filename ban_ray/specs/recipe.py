@@ -16,15 +16,6 @@ LAST_PART = 0.8
 """The part of the epochs after which chains are compared where a falling learning rate has no last drop."""
 
 
-FIRST_FIELDS = frozenset(
-    (
-        *("epochs", "batch_size", "learning_rate", "learning_rate_drops", "learning_rate_factor", "momentum"),
-        *("weight_decay", "precision", "workers", "unroll", "clip", "plateau"),
-    )
-)
-"""Fields of the first version, which records name whatever their values; the others they name where they differ."""
-
-
 Count = Annotated[int, Field(ge=1, le=10**9)]
 """Bounded, since no float holds every whole number that a damaged record may have."""
 
@@ -63,11 +54,21 @@ class Recipe(Spec):
         decay_part: of ``wsd``: the last part of the epochs, in which the rate falls.
         micro_batches: parts into which a worker's batch is cut to save memory; their gradients are added up.
         averaging: what is evaluated and published: the weights (``none``), their exponential moving average over steps
-            (``ema``, Polyak and Juditsky 1992), or their mean over the ends of epochs (``swa``, Izmailov et al. 2018).
+            (``ema``, Polyak and Juditsky 1992), their mean over the ends of epochs (``swa``, Izmailov et al. 2018), or
+            those after the epoch of the lowest held-out error (``best``, early stopping).
         ema_decay: of ``ema``: the largest share of the average that a step keeps; step t = 1, 2, ... keeps
             ``min(ema_decay, t / (9 + t))`` (as TensorFlow's moving averages do), so that the start is soon forgotten.
         swa_start: of ``swa``: the part of the epochs after which averaging begins.
+        stop_epoch: the epoch, counted from 1, after which the training ends early, at the schedule's learning rate of
+            `epochs`; None for all of them. Such networks may teach better (Cho and Hariharan 2019).
     """
+
+    FIRST_FIELDS = frozenset(
+        (
+            *("epochs", "batch_size", "learning_rate", "learning_rate_drops", "learning_rate_factor", "momentum"),
+            *("weight_decay", "precision", "workers", "unroll", "clip", "plateau"),
+        )
+    )
 
     epochs: Count = 200
     batch_size: Count = 128
@@ -91,9 +92,10 @@ class Recipe(Spec):
     final_learning_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
     decay_part: Annotated[float, Field(gt=0, le=1)] = 0.2
     micro_batches: Count = 1
-    averaging: Literal["none", "ema", "swa"] = "none"
+    averaging: Literal["none", "ema", "swa", "best"] = "none"
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
     swa_start: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    stop_epoch: Count | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -118,6 +120,10 @@ class Recipe(Spec):
             raise ValueError(
                 f"teacher_outputs = cached needs augmentation = default, not {self.augmentation}, which makes too many "
                 "views of a sample"
+            )
+        if self.stop_epoch is not None and self.stop_epoch >= self.epochs:
+            raise ValueError(
+                f"stop_epoch = {self.stop_epoch} must be less than epochs = {self.epochs}; leave it out for all epochs"
             )
         if self.unroll > 1 and self.augmentation != "default":
             raise ValueError(f"augmentation = {self.augmentation} is for images, and the recipe unrolls text")
@@ -154,7 +160,19 @@ class Recipe(Spec):
         that differ from their defaults."""
         unused = {name for name, owner, owners in _OWNED if getattr(self, owner) not in owners}
         changed = self.model_dump(exclude_defaults=True).keys()
-        return self.model_dump(mode="json", include={*(FIRST_FIELDS - unused), "teacher_outputs", *changed})
+        return self.model_dump(mode="json", include={*(self.FIRST_FIELDS - unused), "teacher_outputs", *changed})
+
+    @property
+    def held_out_reader(self) -> str:
+        """The field, with its value, for which training reads held-out metrics; empty if none does."""
+        if self.averaging == "best":
+            return "averaging = best"
+        return "" if self.plateau is None else f"plateau = {self.plateau:g}"
+
+    @property
+    def trained_epochs(self) -> int:
+        """The number of epochs that are trained: `stop_epoch` or `epochs`."""
+        return self.stop_epoch or self.epochs
 
     @property
     def first_rung_epoch(self) -> int | None:
@@ -170,7 +188,7 @@ class Recipe(Spec):
         else:
             part = 1 - self.decay_part if self.schedule == "wsd" else LAST_PART
         epoch = ceil(round(part * self.epochs, 9)) + 1
-        return epoch if epoch < self.epochs else None
+        return epoch if epoch < self.trained_epochs else None
 
     @property
     def rate_changes_in_epochs(self) -> bool:

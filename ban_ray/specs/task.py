@@ -24,6 +24,8 @@ class Task(Spec):
         flip: whether half of the training images are mirrored; None for what `name` says.
     """
 
+    FIRST_FIELDS = frozenset(("name", "fingerprint", "split_seed", "label_noise", "protocol", "tokens"))
+
     name: str
     fingerprint: Sha256
     split_seed: Annotated[int, Field(ge=0)] = 0
@@ -36,10 +38,6 @@ class Task(Spec):
     def mirroring(self) -> str:
         """`flip` in words where it is not what `name` says; else empty."""
         return "" if self.flip is None else f"training images {'' if self.flip else 'not '}mirrored"
-
-    def recorded(self) -> dict[str, object]:
-        """The fields as older versions wrote them: those that are newer only where they are not at their default."""
-        return self.model_dump(exclude={"flip"} if self.flip is None else None)
 
     def leaks_from(self, teacher: "Task") -> bool:
         """Whether a teacher of another task or split may have trained on this task's held-out samples.

@@ -1,5 +1,6 @@
 """Averages of a network's weights over its training, which are evaluated and published in place of the last ones."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,8 @@ def make_averaging(network: nn.Module, generation: Generation, device: torch.dev
         return ExponentialMovingAverage(network, recipe.ema_decay)
     if recipe.averaging == "swa":
         return StochasticWeightAveraging(network, recipe, generation.seed, device)
+    if recipe.averaging == "best":
+        return BestEpoch(network)
     return Averaging()
 
 
@@ -36,6 +39,9 @@ class Averaging:
             inputs: the epoch's training inputs, batch by batch, for batch-norm statistics; None on a worker whose
                 statistics nobody reads.
         """
+
+    def after_evaluation(self, error: float) -> None:
+        """Take the held-out error of the weights after an epoch, in percent or as perplexity; on rank 0 alone."""
 
     def apply(self) -> None:
         """Overwrite the network's weights by the average."""
@@ -56,16 +62,19 @@ class Averaging:
 class _Average(Averaging):
     """An average of the parameters and of some batch-norm statistics; the network's other buffers are its own."""
 
-    def __init__(self, network: nn.Module, statistics: Callable[[Tensor], bool]) -> None:
+    def __init__(
+        self, network: nn.Module, statistics: Callable[[Tensor], bool], average: nn.Module | None = None
+    ) -> None:
         """Args:
         statistics: which buffers of batch norms have a value of their own beside averaged parameters.
+        average: a copy of the network whose tensors are to be the average.
         """
-        norms = ((name, module) for name, module in network.named_modules() if isinstance(module, _BatchNorm))
-        buffers = ((f"{prefix}.{name}", buffer) for prefix, norm in norms for name, buffer in norm.named_buffers())
         self._count = 0
-        self._own = {name: parameter.detach() for name, parameter in network.named_parameters()}
-        self._own |= {name: buffer for name, buffer in buffers if statistics(buffer)}
-        self._average = {name: tensor.clone() for name, tensor in self._own.items()}
+        self._own = _tensors(network, statistics)
+        if average is None:
+            self._average = {name: tensor.clone() for name, tensor in self._own.items()}
+        else:
+            self._average = _tensors(average, statistics)
 
     def apply(self) -> None:
         if self._count:
@@ -94,8 +103,8 @@ class ExponentialMovingAverage(_Average):
     Means and variances of batch norms are averaged as the weights are (as timm's ``ModelEma`` does).
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        super().__init__(network, Tensor.is_floating_point)
+    def __init__(self, network: nn.Module, decay: float, average: nn.Module | None = None) -> None:
+        super().__init__(network, Tensor.is_floating_point, average)
         self._decay = decay
         self._tensors = list(self._average.values()), list(self._own.values())
 
@@ -137,6 +146,43 @@ class StochasticWeightAveraging(_Average):
             update_bn(inputs, self._network)
             for name in self._average.keys() - set(self._parameters):
                 self._average[name].copy_(self._own[name])
+
+
+class BestEpoch(Averaging):
+    """The weights after the epoch of the lowest held-out error, the first of equals: early stopping.
+
+    The training goes on to its end, so that one run has both curves and costs what the others cost.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self._own = network.state_dict()
+        self._error = math.inf
+        self._best: dict[str, Tensor] = {}
+
+    def after_evaluation(self, error: float) -> None:
+        if error < self._error or not self._best:
+            self._error = error
+            self._best = {name: tensor.clone() for name, tensor in self._own.items()}
+
+    def apply(self) -> None:
+        if self._best:
+            _copy(self._best, self._own)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"average": {"error": self._error, "tensors": self._best}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._error = state["average"]["error"]
+        tensors = state["average"]["tensors"]
+        self._best = {name: tensor.to(self._own[name].device, copy=True) for name, tensor in tensors.items()}
+
+
+def _tensors(network: nn.Module, statistics: Callable[[Tensor], bool]) -> dict[str, Tensor]:
+    """Parameters and chosen buffers of batch norms, by name."""
+    norms = ((name, module) for name, module in network.named_modules() if isinstance(module, _BatchNorm))
+    buffers = ((f"{prefix}.{name}", buffer) for prefix, norm in norms for name, buffer in norm.named_buffers())
+    parameters = {name: parameter.detach() for name, parameter in network.named_parameters()}
+    return parameters | {name: buffer for name, buffer in buffers if statistics(buffer)}
 
 
 def _copy(source: dict[str, Tensor], target: dict[str, Tensor]) -> None:

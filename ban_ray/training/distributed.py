@@ -33,7 +33,7 @@ def all_reduce_any(flag: bool, device: torch.device) -> bool:
 
 
 def workers() -> WorkerReduction:
-    return WorkerReduction(world_size(), all_reduce_sum)
+    return WorkerReduction(world_size(), all_reduce_sum, rank())
 
 
 def wrap_ddp(network: nn.Module) -> nn.Module:

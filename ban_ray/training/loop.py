@@ -15,6 +15,7 @@ from ban_ray.networks.building import build_for
 from ban_ray.networks.modules.recurrent import reset_state
 from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.batches import copy_to, steps_per_epoch
+from ban_ray.tasks.catalog import metric_of
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import distributed
 from ban_ray.training.averaging import make_averaging
@@ -22,6 +23,7 @@ from ban_ray.training.cuda_graph import GraphedStep
 from ban_ray.training.evaluation import evaluate
 from ban_ray.training.execution import DEFAULTS, ExecutionOptions
 from ban_ray.training.meters import Meters
+from ban_ray.training.own_average import OwnAverage
 from ban_ray.training.precision import autocast, set_determinism, set_precision, to_device
 from ban_ray.training.step import StepInputs, TrainingStep
 from ban_ray.training.teacher import Teacher, share_layers
@@ -31,7 +33,8 @@ from ban_ray.training.torch_optimiser import make_optimiser
 
 State = dict[str, Any]
 """What a resume needs: ``epoch`` (number of epochs done), ``model``, ``optimiser``, ``history``, ``resumed``, the
-epochs after which the training was resumed before, and ``average`` of a recipe that averages weights."""
+epochs after which the training was resumed before, ``average`` of a recipe that averages weights, and ``own_average``
+of an objective that needs it."""
 
 Record = dict[str, float | int | None]
 """One epoch of a history; `ban_ray.population.member.History` lists the columns and their units."""
@@ -100,8 +103,8 @@ def train(
     worker_slice = slice(rank * local, (rank + 1) * local)
     if recipe.teacher_outputs == "cached" and not data.views:
         raise UserError(f"teacher_outputs = cached is for images; the inputs of task {data.task} have no views")
-    if recipe.plateau is not None and not len(data.held_out):
-        raise UserError(f"plateau = {recipe.plateau:g} needs held-out data, of which protocol paper leaves none here")
+    if recipe.held_out_reader and not len(data.held_out):
+        raise UserError(f"{recipe.held_out_reader} needs held-out data, of which protocol paper leaves none here")
 
     set_precision(recipe, device)
     set_determinism(options.deterministic, device)
@@ -123,14 +126,19 @@ def train(
     history: list[Record] = []
     resumed: list[int] = []
     first = 0
+    own_average = OwnAverage(network, objective.teacher_decay) if objective.loss.needs_own_average else None
     if state is not None:
         network.load_state_dict(state["model"])
         optimiser.load_state_dict(state["optimiser"])
         averaging.load_state_dict(state)
+        if own_average is not None:
+            own_average.load_state_dict(state)
         history, first = list(state["history"]), state["epoch"]
         # Checkpoints of earlier versions have no such entry.
         resumed = [*state.get("resumed", ()), first]
     teacher, compute_loss = teacher if objective.needs_teacher else None, objective.loss
+    if own_average is not None:
+        teacher = own_average.teacher
     # Rank 0 evaluates while the others wait for it in their next step.
     before_batch = before_step if workers.count == 1 else None
     cached = CachedTeacher(local, table) if recipe.teacher_outputs == "cached" else None
@@ -149,7 +157,7 @@ def train(
     if capturable and options.cuda_graph and workers.count == 1:
         run_step = GraphedStep(training_step, [network] if teacher is None else [network, teacher], generation.network)
 
-    for epoch in range(first, recipe.epochs):
+    for epoch in range(first, recipe.trained_epochs):
         began = time.perf_counter()
         perplexities = [PERPLEXITY.from_record(record, "held_out") or math.nan for record in history]
         learning_rate = math.nan
@@ -176,6 +184,8 @@ def train(
                 rate = learning_rate if rate_on_gpu is None else rate_on_gpu.fill_(learning_rate)
             run_step(StepInputs(inputs, labels, outputs, draws, *(mixed or ())), rate)
             averaging.after_step()
+            if own_average is not None:
+                own_average.after_step()
             checked = (step + 1) % FINITE_CHECK_STEPS == 0 or step + 1 == steps
             if checked and not meters.finite():
                 raise GenerationFailed(
@@ -201,6 +211,7 @@ def train(
             stored, true_labels = data.to_stored(outputs), data.held_out.labels.cpu().numpy()
             record["held_out_error"] = error_percent(stored, true_labels)
             record["held_out_log_likelihood"] = mean_log_likelihood(stored, true_labels)
+            averaging.after_evaluation(cast(float, metric_of(generation.task).from_record(record, "held_out")))
         if recipe.plateau is not None:
             # Every worker's next learning rate follows from it.
             record["held_out_log_likelihood"] = cast(float, distributed.broadcast(record["held_out_log_likelihood"]))
@@ -217,6 +228,7 @@ def train(
                     "history": history,
                     "resumed": resumed,
                     **averaging.state_dict(),
+                    **({} if own_average is None else own_average.state_dict()),
                 }
             )
 

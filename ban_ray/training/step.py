@@ -110,7 +110,7 @@ class TrainingStep:
                         part.labels,
                         part.teacher_log_probs,
                         part.uniform_draws,
-                        totals.workers(parts),
+                        totals.workers(parts, number),
                         mixed=part.mixed,
                     )
                 )
@@ -139,7 +139,8 @@ class _WholeBatchTotals:
         self._totals.append(distributed.all_reduce_sum(tensor))
         return self._totals[-1]
 
-    def workers(self, parts: int) -> WorkerReduction:
-        """The reduction for the loss of the next part."""
+    def workers(self, parts: int, number: int) -> WorkerReduction:
+        """The reduction for the loss of a part."""
         totals = iter(self._totals)
-        return WorkerReduction(distributed.world_size() * parts, lambda tensor: next(totals))
+        index = distributed.rank() * parts + number
+        return WorkerReduction(distributed.world_size() * parts, lambda tensor: next(totals), index)

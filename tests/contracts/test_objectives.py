@@ -27,6 +27,7 @@ from ban_ray.training.optimizer import SGD
 from ban_ray.training.step import StepInputs, TrainingStep
 from tests.conftest import CPU, MakeGeneration
 from tests.helpers.literal_losses import REFERENCES, Batch, LossAndGradient, Matrix, log_softmax, reference, weighted
+from tests.helpers.loss_batches import BATCH, BATCHES, CLASSES, make_batch
 from tests.helpers.training_spies import a_teacher, same_training, train_with_states
 
 EXAMPLE = '''
@@ -54,10 +55,19 @@ class Half(Loss):
 '''
 
 NAMES = (*OBJECTIVES, "half")
-VALUES = {"temperature": 3.0, "label_weight": 0.3, "teacher_weight": 1.7, "label_smoothing": 0.2}
+VALUES = {
+    "temperature": 3.0,
+    "label_weight": 0.3,
+    "teacher_weight": 1.7,
+    "label_smoothing": 0.2,
+    "xi": 1.3,
+    "confidence": 0.7,
+    "beta": 4.0,
+    "teacher_decay": 0.9,
+}
 ALL_FIELDS, DEFAULTS = "all fields", "defaults"
 PURPOSES = {"initialisation", "order", "augmentation", "dropout", "generation", "independent", "sampler", "draw"}
-BATCH, CLASSES, STEPS = 13, 7, 5
+STEPS = 5
 
 
 def half(objective: Objective, batch: Batch) -> LossAndGradient:
@@ -77,35 +87,6 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         objectives.import_all()
         yield
     del LOSSES["half"], sys.modules["ban_ray.objectives.half"]
-
-
-def make_batch(scale: float, seed: int, size: int = BATCH) -> Batch:
-    rng = np.random.default_rng(seed)
-    z, y = rng.normal(size=(size, CLASSES)) * scale, rng.integers(0, CLASSES, size)
-    # Confidences that differ between the parts of a batch, so that a sum over a part alone is noticed.
-    log_p = log_softmax(rng.normal(size=(size, CLASSES)) * scale * np.linspace(0.1, 3, size)[:, None])
-    return Batch(z, y, log_p, rng.random((size, CLASSES)))
-
-
-def extreme_batch() -> Batch:
-    """Logits of +-1e4 on both sides, in agreement, in conflict, tied, and all equal."""
-    batch = make_batch(1.0, 9)
-    teacher = np.random.default_rng(8).choice([-1e4, 0.0, 1e4], (BATCH, CLASSES))
-    batch.z = np.random.default_rng(7).choice([-1e4, 0.0, 1e4], (BATCH, CLASSES))
-    batch.z[0], teacher[0] = [1e4, *[-1e4] * (CLASSES - 1)], [1e4, *[-1e4] * (CLASSES - 1)]
-    batch.z[1], teacher[1] = [-1e4, *[1e4] * (CLASSES - 1)], [1e4, *[-1e4] * (CLASSES - 1)]
-    batch.z[2], teacher[2] = 1e4, -1e4
-    batch.log_p = log_softmax(teacher)
-    return batch
-
-
-BATCHES = {
-    "usual": make_batch(1.0, 0),
-    "confident": make_batch(20.0, 1),
-    "flat": make_batch(1e-3, 2),
-    "large": make_batch(1e4, 3),
-    "extreme": extreme_batch(),
-}
 
 
 @pytest.fixture(params=[(name, fields) for name in NAMES for fields in (DEFAULTS, ALL_FIELDS)], ids="-".join)
@@ -210,7 +191,7 @@ def on_workers(count: int, work: Callable[[int, WorkerReduction], None]) -> None
             return result
 
         try:
-            work(rank, WorkerReduction(count, total))
+            work(rank, WorkerReduction(count, total, rank))
         except BaseException as error:
             errors.append(error)
             barrier.abort()
@@ -286,9 +267,12 @@ def test_the_parts_are_unweighted_means_over_all_rows(objective: Objective) -> N
     batch = make_batch(1.0, 3)
     single = objective.loss(inputs_of(batch))
     unrolled = objective.loss(replace(inputs_of(joined([batch, batch])), steps=2))
-    plain = objective.model_copy(update={"label_weight": 1, "teacher_weight": 1}).loss(inputs_of(batch))
+    weights = {"label_weight": 1.0, "teacher_weight": 1.0, "xi": 0.5}
+    plain = objective.model_copy(update=weights).loss(inputs_of(batch))
     total = torch.zeros(())
-    for part, weight in (("label", objective.label_weight), ("teacher", objective.teacher_weight)):
+    shares = (1 - objective.xi, objective.xi) if "xi" in LOSSES[objective.name].used_fields() else None
+    parts = shares or (objective.label_weight, objective.teacher_weight)
+    for part, weight in zip(("label", "teacher"), parts, strict=True):
         values = [getattr(terms, part) for terms in (single, unrolled, plain)]
         if values[0] is None:
             assert values == [None] * 3
@@ -303,7 +287,9 @@ def test_the_parts_are_unweighted_means_over_all_rows(objective: Objective) -> N
 @pytest.mark.parametrize("name", NAMES)
 def test_what_a_loss_reads_is_what_it_says(name: str) -> None:
     loss, inputs = Objective(name=name).loss, inputs_of(make_batch(1.0, 0))
-    for needed, part in ((loss.needs_teacher, "teacher_log_probs"), (bool(loss.draws), "uniform_draws")):
+    needs_teacher = loss.needs_teacher or loss.needs_own_average
+    assert not (loss.needs_teacher and loss.needs_own_average)
+    for needed, part in ((needs_teacher, "teacher_log_probs"), (bool(loss.draws), "uniform_draws")):
         without = replace(inputs, **dict[str, Any]({part: None}))
         if needed:
             with pytest.raises(ValueError, match="none were given"):
@@ -320,7 +306,9 @@ def test_a_field_has_an_effect_or_is_refused(name: str, field: str) -> None:
         batch = inputs_of(make_batch(1.0, 0))
         changed = Objective.model_validate(fields)
         assert Objective.parse(f"{name}:{field}={VALUES[field]}") == changed
-        assert changed.loss(batch).total.item() != pytest.approx(Objective(name=name).loss(batch).total.item())
+        # The training reads it: tests/training/test_own_average.py.
+        if field != "teacher_decay":
+            assert changed.loss(batch).total.item() != pytest.approx(Objective(name=name).loss(batch).total.item())
     else:
         with pytest.raises(ValueError, match=field):
             Objective.model_validate(fields)

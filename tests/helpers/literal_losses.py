@@ -65,6 +65,56 @@ def permuted(log_p: Matrix, draws: Matrix) -> Matrix:
     return result
 
 
+def targets(z: Matrix, t: Matrix) -> LossAndGradient:
+    """Mean over samples of -sum_c t_c log q_c."""
+    log_q = log_softmax(z)
+    return -(t * log_q).sum() / len(z), (np.exp(log_q) * t.sum(1, keepdims=True) - t) / len(z)
+
+
+def hard(z: Matrix, log_p: Matrix) -> LossAndGradient:
+    """Cross-entropy with the first of the teacher's most probable classes."""
+    t = np.zeros(z.shape)
+    for row, entries in enumerate(log_p):
+        t[row, list(entries).index(max(entries))] = 1
+    return targets(z, t)
+
+
+def top2(z: Matrix, log_p: Matrix) -> LossAndGradient:
+    """Cross-entropy with half of the mass on each of the teacher's two most probable classes."""
+    t = np.zeros(z.shape)
+    for row, entries in enumerate(log_p):
+        t[row, sorted(range(len(entries)), key=lambda c, entries=entries: (-entries[c], c))[:2]] = 0.5  # type: ignore[misc]
+    return targets(z, t)
+
+
+def consensus(z: Matrix, y: Labels, log_p: Matrix) -> LossAndGradient:
+    """Mean cross-entropy with the labels of those samples whose label is the teacher's most probable class."""
+    rows = [row for row, entries in enumerate(log_p) if list(entries).index(max(entries)) == y[row]]
+    gradient = np.zeros(z.shape)
+    if not rows:
+        return 0.0, gradient
+    value, gradient[rows] = label(z[rows], y[rows])
+    return value, gradient
+
+
+def virtual(z: Matrix, y: Labels, confidence: float, temperature: float) -> LossAndGradient:
+    """The loss of a teacher that gives the label this probability, and the other classes equal ones."""
+    p = np.full(z.shape, (1 - confidence) / (z.shape[1] - 1))
+    p[np.arange(len(z)), y] = confidence
+    return ban(z, np.log(p), temperature)
+
+
+def beta(z: Matrix, y: Labels, log_p: Matrix, draws: Matrix, a: float) -> LossAndGradient:
+    """Smoothing by draws from Beta(a, 1), whose distribution function is b^a, ranked like p of the labels."""
+    amounts = sorted(draws[:, 0] ** (1 / a))
+    ranked = sorted(range(len(z)), key=lambda row: (log_p[row, y[row]], row))
+    t = np.zeros(z.shape)
+    for amount, row in zip(amounts, ranked, strict=True):
+        t[row] = (1 - amount) / (z.shape[1] - 1)
+        t[row, y[row]] = amount
+    return targets(z, t)
+
+
 @dataclass
 class Batch:
     """Student logits z, labels y, teacher log-probabilities log_p and uniform draws of one mini-batch."""
@@ -83,6 +133,11 @@ def weighted(*parts: tuple[float, LossAndGradient]) -> LossAndGradient:
     return sum(values), np.asarray(sum(gradients))
 
 
+def mixed(objective: Objective, batch: Batch, teacher: LossAndGradient) -> LossAndGradient:
+    """The label loss and another one, in shares 1 - xi and xi."""
+    return weighted((1 - objective.xi, label(batch.z, batch.y)), (objective.xi, teacher))
+
+
 REFERENCES: dict[str, Reference] = {
     "label": lambda o, b: weighted((o.label_weight, label(b.z, b.y, o.label_smoothing))),
     "ban": lambda o, b: weighted((o.teacher_weight, ban(b.z, b.log_p, o.temperature))),
@@ -91,6 +146,13 @@ REFERENCES: dict[str, Reference] = {
     ),
     "cwtm": lambda o, b: weighted((o.label_weight, cwtm(b.z, b.y, b.log_p))),
     "dkpp": lambda o, b: weighted((o.teacher_weight, ban(b.z, permuted(b.log_p, b.draws)))),
+    "hard": lambda o, b: weighted((o.teacher_weight, hard(b.z, b.log_p))),
+    "top2": lambda o, b: weighted((o.teacher_weight, top2(b.z, b.log_p))),
+    "consensus": lambda o, b: weighted((o.label_weight, consensus(b.z, b.y, b.log_p))),
+    "mix": lambda o, b: mixed(o, b, ban(b.z, b.log_p, o.temperature)),
+    "self-ema": lambda o, b: mixed(o, b, ban(b.z, b.log_p, o.temperature)),
+    "virtual": lambda o, b: mixed(o, b, virtual(b.z, b.y, o.confidence, o.temperature)),
+    "beta": lambda o, b: mixed(o, b, beta(b.z, b.y, b.log_p, b.draws, o.beta)),
 }
 
 

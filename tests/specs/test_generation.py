@@ -160,21 +160,30 @@ CHANGES: dict[str, object] = {
     "recipe__averaging": "ema",
     "recipe__ema_decay": 0.99,
     "recipe__swa_start": 0.5,
+    "recipe__stop_epoch": 100,
     "objective__name": "ban",
     "objective__temperature": 2,
     "objective__label_weight": 2,
     "objective__teacher_weight": 2,
     "objective__label_smoothing": 0.1,
+    "objective__xi": 0.1,
+    "objective__confidence": 0.8,
+    "objective__beta": 4,
+    "objective__teacher_decay": 0.9,
     "seed": 2,
     "augmentation_seed": 1,
     "teachers": ["2" * 64],
 }
 
-READ_BESIDE = {
+READ_BESIDE: dict[str, dict[str, Any]] = {
     "recipe__final_learning_rate": {"recipe__schedule": "cosine"},
     "recipe__decay_part": {"recipe__schedule": "wsd"},
     "recipe__ema_decay": {"recipe__averaging": "ema"},
     "recipe__swa_start": {"recipe__averaging": "swa"},
+    "objective__xi": {"objective__name": "mix"},
+    "objective__confidence": {"objective__name": "virtual", "teachers": []},
+    "objective__beta": {"objective__name": "beta", "teachers": []},
+    "objective__teacher_decay": {"objective__name": "self-ema", "teachers": []},
 }
 """Fields that mean something only beside a value of another."""
 

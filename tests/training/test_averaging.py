@@ -1,11 +1,13 @@
 """Averages of weights: literal ones, what is evaluated and published, and what batch norms have."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import error_percent
 from ban_ray.specs import Generation, Recipe
 from ban_ray.tasks.image_data import ImageData
@@ -14,7 +16,13 @@ from ban_ray.training.averaging import ExponentialMovingAverage, StochasticWeigh
 from ban_ray.training.evaluation import evaluate
 from ban_ray.training.optimizer import SGD
 from tests.conftest import CPU, MakeGeneration
-from tests.helpers.training_spies import initial_network, same_bits, same_training, train_with_states
+from tests.helpers.training_spies import (
+    initial_network,
+    same_bits,
+    same_training,
+    train_with_states,
+    without_times,
+)
 
 PLAIN, NORMS = "tests.training.own_networks:small", "densenet-bc-10-4"
 Weights = dict[str, Tensor]
@@ -164,6 +172,39 @@ def test_averaged_weights_are_evaluated_and_published_and_trained_ones_are_not_t
     before = [record["held_out_log_likelihood"] for record in plain.history]
     differing = [one != other for one, other in zip(likelihoods, before, strict=True)]
     assert differing == ([True] * 4 if averaging == "ema" else [False] * 3 + [True])
+
+
+def test_early_stopping_publishes_the_first_of_the_best_epochs(
+    data: ImageData, make_generation: MakeGeneration
+) -> None:
+    """At a rate at which the error goes up and down."""
+    fields = {"network": NORMS, "epochs": 6, "batch_size": 30, "learning_rate": 1.0, "schedule": "constant"}
+    plain, states = train_with_states(make_generation(**fields), data)
+    stopped, _ = train_with_states(make_generation(averaging="best", **fields), data)
+    errors = [record["held_out_error"] or 0.0 for record in plain.history]
+    best = errors.index(min(errors))
+    assert best < 5, "the last epoch is not the best one"
+    assert same_bits(stopped.weights, states[best]["model"])
+    assert [record["held_out_error"] for record in stopped.history] == errors
+    assert stopped.test.shape == plain.test.shape
+    assert not torch.equal(stopped.test, plain.test)
+
+
+def test_a_stop_ends_after_the_same_bits(data: ImageData, make_generation: MakeGeneration) -> None:
+    fields = {"network": NORMS, "epochs": 4, "batch_size": 100, "schedule": "cosine", "warm_up_epochs": 1}
+    whole, states = train_with_states(make_generation(**fields), data)
+    stopped, stopped_states = train_with_states(make_generation(stop_epoch=2, **fields), data)
+    assert len(stopped_states) == 2
+    assert same_bits(stopped.weights, states[1]["model"])
+    assert without_times(stopped.history) == without_times(whole.history[:2])
+
+
+def test_early_stopping_needs_held_out_data(data: ImageData, make_generation: MakeGeneration) -> None:
+    without = replace(
+        data, held_out=replace(data.held_out, images=data.held_out.images[:0], labels=data.held_out.labels[:0])
+    )
+    with pytest.raises(UserError, match="averaging = best needs held-out data"):
+        train(make_generation(averaging="best"), None, without, CPU)
 
 
 def test_the_pass_of_swa_draws_what_a_function_of_seed_and_epoch_says(

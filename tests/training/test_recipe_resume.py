@@ -25,6 +25,8 @@ CASES: dict[str, dict[str, Any]] = {
     "adagrad": {"optimiser": "adagrad", "learning_rate": 1e-2, "optimiser_arguments": {"lr_decay": 0.1}},
     "muon": {"optimiser": "muon", "learning_rate": 1e-2, "schedule": "cosine", "averaging": "swa", "swa_start": 0.0},
     "steps with a warm-up": {"warm_up_epochs": 1, "learning_rate_drops": (0.5,), "averaging": "ema", "clip": 1.0},
+    "early stopping": {"averaging": "best", "learning_rate": 0.5},
+    "a stop": {"stop_epoch": 2, "schedule": "cosine", "averaging": "ema"},
     "micro-batches": {"micro_batches": 4, "optimiser": "adamw", "learning_rate": 1e-3, "averaging": "swa"},
 }
 

@@ -6,7 +6,6 @@ from ban_ray.population.imported import ImportedGeneration
 from ban_ray.population.lineage import Ancestor
 from ban_ray.population.member import Member
 from ban_ray.specs import Recipe
-from ban_ray.specs.recipe import FIRST_FIELDS
 from ban_ray.tasks.catalog import metric_of
 from ban_ray.tasks.task_type import InputDescription
 
@@ -91,7 +90,7 @@ def _training(member: Member) -> str:
         return f"training | elsewhere; its samples are {split}"
     recipe = spec.recipe
     return (
-        f"training | {spec.objective}, {recipe.epochs} epochs, batch size {recipe.batch_size}, learning rate "
+        f"training | {spec.objective}, {recipe.trained_epochs} epochs, batch size {recipe.batch_size}, learning rate "
         f"{recipe.learning_rate:g}, weight decay {recipe.weight_decay:g}, {recipe.precision}, seed {spec.seed}"
         + _changes(recipe)
     )
@@ -99,8 +98,8 @@ def _training(member: Member) -> str:
 
 def _changes(recipe: Recipe) -> str:
     """The later fields of a recipe that differ from their defaults, as the end of a list."""
-    changed = recipe.model_dump(mode="json", exclude_defaults=True)
-    texts = (f", {name.replace('_', ' ')} {value}" for name, value in changed.items() if name not in FIRST_FIELDS)
+    changed = recipe.model_dump(mode="json", exclude_defaults=True, exclude=set(Recipe.FIRST_FIELDS))
+    texts = (f", {name.replace('_', ' ')} {value}" for name, value in changed.items())
     return _plain("".join(texts))
 
 

@@ -113,7 +113,7 @@ class JobTrainer:
                         Published(
                             generation=number,
                             key=generation.key,
-                            epochs=generation.recipe.epochs,
+                            epochs=generation.recipe.trained_epochs,
                             values=member.metrics.model_dump(),
                         )
                     )
@@ -171,14 +171,14 @@ def _make_after_epoch(
 
     def after_epoch(state: State) -> None:
         # After the last epoch comes publication, which is a checkpoint of its own.
-        if distributed.rank() == 0 and state["epoch"] < recipe.epochs:
+        if distributed.rank() == 0 and state["epoch"] < recipe.trained_epochs:
             # A chain that is stopped at its rung may resume from there later.
             checkpointer.maybe_save(state, at_once=state["epoch"] == recipe.first_rung_epoch)
         report(
             EpochEnded(
                 generation=number,
                 key=generation.key,
-                epochs=recipe.epochs,
+                epochs=recipe.trained_epochs,
                 first_rung_epoch=recipe.first_rung_epoch,
                 values=state["history"][-1],
             )

@@ -70,7 +70,7 @@ def _provenance(
         "seconds": seconds,
         "device_seconds": seconds * recipe.workers,
         "resumed_after_epochs": list(result.resumed),
-        "images_seen": recipe.epochs
+        "images_seen": recipe.trained_epochs
         * steps_per_epoch(data.task, len(data.train), recipe)
         * recipe.batch_size
         * recipe.unroll,

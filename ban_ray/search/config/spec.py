@@ -224,8 +224,6 @@ def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> Pl
         architecture = registry.architecture_of(generation)
         registry.check_fits(architecture, generation.task.name)
         steps_per_epoch(generation.task.name, spec.sample_counts.train, generation.recipe)
-        if generation.recipe.plateau is not None and not spec.sample_counts.held_out:
-            raise UserError(
-                f"plateau = {generation.recipe.plateau:g} needs held-out data, and --protocol paper has none"
-            )
+        if generation.recipe.held_out_reader and not spec.sample_counts.held_out:
+            raise UserError(f"{generation.recipe.held_out_reader} needs held-out data, and --protocol paper has none")
     return PlannedChain(configuration, seed, chain, position)

@@ -69,7 +69,7 @@ def estimate_cost(spec: SearchSpec, missing: Iterable[Generation], known: Mappin
         recipe, config = generation.recipe, step_config(spec, generation, known)
         if config not in measurements:
             measurements[config] = measure_step_cached(config)
-        steps = recipe.epochs * steps_per_epoch(generation.task.name, spec.sample_counts.train, recipe)
+        steps = recipe.trained_epochs * steps_per_epoch(generation.task.name, spec.sample_counts.train, recipe)
         alone[generation.key] = steps * recipe.micro_batches * measurements[config].seconds
         seconds += alone[generation.key] * recipe.workers
         multiply_accumulates += measurements[config].multiply_accumulates * steps * recipe.batch_size * recipe.unroll
@@ -91,6 +91,8 @@ def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Ge
     """What decides the cost of a step of a generation, or of one micro-batch; `known` has its teachers by key."""
     recipe, dataset = generation.recipe, spec.dataset
     teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
+    if generation.objective.loss.needs_own_average:
+        teachers = [generation]
     return StepConfig(
         network=generation.network,
         arguments=json.dumps(generation.network_arguments, sort_keys=True),

@@ -69,6 +69,9 @@ def print_plan(plan: Plan, console: Console) -> None:
     )
     if equal := equal_chains.equal_chains_sentence(spec.chains):
         console.say(equal, style="yellow")
+    warnings = {(str(g.objective), g.objective.loss.warning()) for g in spec.distinct_generations.values()}
+    for objective, warning in sorted(pair for pair in warnings if pair[1]):
+        console.say(f"Objective {objective}: {warning}", style="yellow")
     if reused := count_reused_teachers(plan):
         networks = ", ".join(f"{network} ({pluralised(number, 'member')})" for network, number in reused.items())
         console.say(f"Teachers taken from the population: {networks}")

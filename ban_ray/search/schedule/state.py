@@ -66,7 +66,7 @@ class SearchState:
 def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
     """The events that a member's training would have sent at the rungs; none where it is no member."""
     generation = planned.chain.generations[number]
-    rung, epochs = generation.recipe.first_rung_epoch, generation.recipe.epochs
+    rung, epochs = generation.recipe.first_rung_epoch, generation.recipe.trained_epochs
     try:
         member = population.get(generation.key)
         if member is None:

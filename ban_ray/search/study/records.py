@@ -17,9 +17,8 @@ from ban_ray.population.search_records import ChainRecord, SearchRecord
 from ban_ray.search.config.options import OUTPUT, SearchOptions
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
-from ban_ray.specs import Recipe, digest
+from ban_ray.specs import digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
-from ban_ray.specs.recipe import FIRST_FIELDS
 from ban_ray.storage.opening import absolute
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
@@ -31,15 +30,13 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
     """The settings that change the values of a search; more generations or seeds only add to it."""
     context = spec.context
     teacher = {} if spec.teacher.kind == "parent" else {"teacher": vars(spec.teacher)}
-    # Older searches have no other fields; at their defaults they mean the same.
-    newer_fields = Recipe.model_fields.keys() - FIRST_FIELDS - context.recipe.model_dump(exclude_defaults=True).keys()
     return {
         **teacher,
         "space": spec.space.name,
         "scale": context.scale,
         "task": context.task.recorded(),
-        "recipe": context.recipe.model_dump(exclude=set(newer_fields)),
-        "objective": context.objective.model_dump(),
+        "recipe": context.recipe.recorded(),
+        "objective": context.objective.recorded(),
         **({"code": list(spec.code_digests)} if spec.code_digests else {}),
         "network": None if context.network is None else vars(context.network),
         "configurations": [dict(configuration) for configuration in spec.scale.configurations],
