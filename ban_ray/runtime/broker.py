@@ -11,23 +11,28 @@ MAX_CONCURRENT_CALLS = 100_000
 STOP_JOBS_TIMEOUT_S = 2.0
 
 
-def start_broker(name: str) -> Any:
-    """Start the broker of a search on this node; it ends with this process, or when nobody refers to it."""
+def start_broker(execution_name: str) -> Any:
+    """Start the broker of an execution on this node; it ends with this process, or when nothing refers to it."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    options = {"name": name, "max_concurrency": MAX_CONCURRENT_CALLS, "max_restarts": -1, "scheduling_strategy": here}
+    options = {
+        "name": execution_name,
+        "max_concurrency": MAX_CONCURRENT_CALLS,
+        "max_restarts": -1,
+        "scheduling_strategy": here,
+    }
     return ray.remote(num_cpus=0)(JobBroker).options(**options).remote()
 
 
 class MailboxClient:
     """Calls one mailbox of a broker."""
 
-    def __init__(self, broker_name: str, mailbox_name: str) -> None:
+    def __init__(self, execution_name: str, mailbox_name: str) -> None:
         import ray
 
-        self._broker: Any = ray.get_actor(broker_name)
+        self._broker: Any = ray.get_actor(execution_name)
         self._mailbox_name = mailbox_name
 
     def call_async(self, method: str, *arguments: Any, task_name: str = "") -> Any:

@@ -27,7 +27,7 @@ class TrainRun:
     """A Ray Train run that has been started; its control loop is in a thread of this process.
 
     Args:
-        broker_name: name of the search's `JobBroker`.
+        execution_name: also the name of its `JobBroker`.
         folder: for Train's own files, reachable from every node.
 
     Attributes:
@@ -35,11 +35,11 @@ class TrainRun:
         resources: what the workers take.
     """
 
-    def __init__(self, resources: WorkerResources, *, broker_name: str, folder: str) -> None:
-        self.name, self.resources = f"{broker_name}-{secrets.token_hex(4)}", resources
+    def __init__(self, resources: WorkerResources, *, execution_name: str, folder: str) -> None:
+        self.name, self.resources = f"{execution_name}-{secrets.token_hex(4)}", resources
         self._error = ""
         try:
-            self._broker_name, self._mailbox = broker_name, MailboxClient(broker_name, self.name)
+            self._execution_name, self._mailbox = execution_name, MailboxClient(execution_name, self.name)
         except ValueError as error:
             raise TrainRunEnded(f"the search's broker has ended: {error}") from error
         self._controller = ray_internals.InProcessController()
@@ -116,7 +116,7 @@ class TrainRun:
         return trainer_class(
             train_loop_per_worker,
             train_loop_config={
-                "broker_name": self._broker_name,
+                "execution_name": self._execution_name,
                 "mailbox_name": self.name,
                 "gpus": resources.gpus_per_worker,
             },

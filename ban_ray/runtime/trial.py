@@ -13,8 +13,8 @@ from ban_ray.storage.identity import mismatch
 from ban_ray.storage.opening import find_storage
 from ban_ray.storage.retrying import PATIENCE_S
 
-DRIVER_MEMORY_BYTES = 500 * 2**20
-"""What a trial's driver reserves: memory alone, since a CPU of its own would starve its workers."""
+TRIAL_MEMORY_BYTES = 500 * 2**20
+"""What the process of a trial reserves: only memory, since a CPU of its own would be missing for its workers."""
 
 
 class JobRunner(Protocol):
@@ -69,7 +69,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
         if first == len(keys):
             return JobResult(status="done")
         key = keys[first]
-        if failure := failures.lookup(population.storage, key, context.execution):
+        if failure := failures.lookup(population.storage, key, context.execution_name):
             return JobResult(status="failed", key=key, message=failure.sentence)
         job = TrainingJob(
             context=context,
@@ -86,10 +86,10 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
         next_unreported = keys.index(result.key) if result.status == "claimed" else len(keys)
         if result.status == "claimed":
             on_event(Waiting(key=result.key))
-            expired_claims[result.key] = _wait_for_generation(population, result.key, context.execution)
+            expired_claims[result.key] = _wait_for_generation(population, result.key, context.execution_name)
 
 
-def _wait_for_generation(population: Population, key: str, execution: str) -> int:
+def _wait_for_generation(population: Population, key: str, execution_name: str) -> int:
     """Wait without CPU or GPU for another run's generation.
 
     Returns:
@@ -97,6 +97,6 @@ def _wait_for_generation(population: Population, key: str, execution: str) -> in
     """
 
     def is_settled() -> bool:
-        return key in population or failures.lookup(population.storage, key, execution) is not None
+        return key in population or failures.lookup(population.storage, key, execution_name) is not None
 
     return claims.wait(population.storage, key, is_settled)

@@ -23,7 +23,7 @@ class _WarmGroup:
         self._idle_timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
-    def take(self, resources: WorkerResources, *, broker_name: str, folder: str) -> TrainRun:
+    def take(self, resources: WorkerResources, *, execution_name: str, folder: str) -> TrainRun:
         """The living run of this process if its workers have these resources, else a new run."""
         with self._lock:
             self._cancel_timer()
@@ -31,7 +31,7 @@ class _WarmGroup:
                 self._run.close()
                 self._run = None
             if self._run is None:
-                self._run = TrainRun(resources, broker_name=broker_name, folder=folder)
+                self._run = TrainRun(resources, execution_name=execution_name, folder=folder)
             return self._run
 
     def release(self) -> None:
@@ -82,7 +82,7 @@ def run_job(
     for _ in range(MAX_WORKER_DEATHS + 1):
         is_done = False
         try:
-            train_run = _warm_group.take(resources, broker_name=job.context.execution, folder=folder)
+            train_run = _warm_group.take(resources, execution_name=job.context.execution_name, folder=folder)
             on_event(TrainingStarted(job_id=job.job_id, mailbox_name=train_run.name))
             result = train_run.train(job, on_event, name=name)
             is_done = True

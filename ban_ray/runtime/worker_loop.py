@@ -24,12 +24,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     """Train the jobs that the group's `JobMailbox` has.
 
     Args:
-        config: ``"broker_name"``, ``"mailbox_name"``, and ``"gpus"`` of the worker.
+        config: ``"execution_name"``, ``"mailbox_name"``, and ``"gpus"`` of the worker.
     """
     from ban_ray.runtime.worker import JobTrainer, StopSignal
     from ban_ray.training import distributed
 
-    mailbox = MailboxClient(config["broker_name"], config["mailbox_name"])
+    mailbox = MailboxClient(config["execution_name"], config["mailbox_name"])
     device = _take_device(config["gpus"])
     rank, workers = distributed.rank(), distributed.world_size()
 

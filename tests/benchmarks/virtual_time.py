@@ -46,7 +46,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
 
     def start(planned: PlannedChain, number: int) -> TrialSpec:
         running.append(planned)
-        context = ExecutionContext(storage=str(folder), source=spec.source, execution="s")
+        context = ExecutionContext(storage=str(folder), source=spec.source, execution_name="s")
         return TrialSpec(
             context=context, chain=planned.chain, chain_number=number, name=planned.slug, ray_folder=str(folder)
         )

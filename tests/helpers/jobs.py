@@ -32,12 +32,12 @@ def make_trial(
     chain: Chain, storage: str, *, name: str = "t", ray_folder: str = "", number: int = 0, **fields: Any
 ) -> TrialSpec:
     """The trial of a chain on the embedded task; `fields` are those of `ExecutionContext`."""
-    context = make_context(storage, **{"execution": "s", **fields})
+    context = make_context(storage, **{"execution_name": "s", **fields})
     return TrialSpec(context=context, chain=chain, chain_number=number, name=name, ray_folder=ray_folder)
 
 
 def make_context(storage: str, **fields: Any) -> ExecutionContext:
-    return ExecutionContext.model_validate({"storage": storage, "source": DIGITS, "execution": "search", **fields})
+    return ExecutionContext.model_validate({"storage": storage, "source": DIGITS, "execution_name": "search", **fields})
 
 
 def train_job(population: Population, generations: Sequence[Generation], **fields: Any) -> None:

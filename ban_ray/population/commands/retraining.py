@@ -56,7 +56,7 @@ def train_again(
             context=ExecutionContext(
                 storage=repeated.storage.url,
                 source=source,
-                execution="replay",
+                execution_name="replay",
                 cpus_per_worker=threads if isinstance(threads, int) and threads > 0 else 1,
                 # Compiled networks have other bits.
                 **{name: True for name in ("compile", "deterministic") if options.get(name) is True},

@@ -203,7 +203,7 @@ def _record_failure(
     population: Population, generation: Generation, reason: failures.FailureReason, sentence: str, job: TrainingJob
 ) -> None:
     try:
-        failures.record(population.storage, generation.key, reason, sentence, job.context.execution)
+        failures.record(population.storage, generation.key, reason, sentence, job.context.execution_name)
     except OSError:
         # A full disk refuses this record as well; the sentence still reaches this search.
         if reason != "storage":

@@ -99,7 +99,7 @@ def _provenance(
         },
         "host": platform.node(),
         "source": job.context.source.model_dump(mode="json", exclude_defaults=True),
-        "search": job.context.execution,
+        "search": job.context.execution_name,
         "command": job.context.command,
         **(
             {"teacher_chosen": teacher}

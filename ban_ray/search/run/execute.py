@@ -99,19 +99,19 @@ def execute(
         if not state.queue.refill():
             console.say("Nothing to train: every generation is in the population.")
             return _result(spec, state)
-    execution = f"{paths.search_name}-{secrets.token_hex(4)}"
+    execution_name = f"{paths.search_name}-{secrets.token_hex(4)}"
     missing = _MissingGenerations(population, spec.options.retry_failed)
     cleanup = StoppedChainCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
     try:
         with _connected(plan, paths, console) as (resources, max_concurrent_chains):
             if state is None:
                 state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
-            run = _Execution(plan, state, population, paths, execution, resources, max_concurrent_chains)
+            run = _Execution(plan, state, population, paths, execution_name, resources, max_concurrent_chains)
             controller = run.train(console, missing, cleanup, runner)
     finally:
         # The workers have ended with the connection.
         claims.release_held_by(
-            population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution}-")
+            population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution_name}-")
         )
         cleanup.remove_checkpoints(min_age_s=0)
     state.configuration_tracker.interrupt_open_trials()
@@ -171,7 +171,7 @@ class _Execution:
     state: SearchState
     population: Population
     paths: SearchPaths
-    name: str
+    execution_name: str
     resources: WorkerResources
     max_concurrent_chains: int
 
@@ -190,7 +190,7 @@ class _Execution:
         spec, state, ray_folder = self.plan.spec, self.state, self.paths.search_folder / "ray"
         # What Tune and Train keep is never read again: the population is the record of what is done.
         shutil.rmtree(ray_folder, ignore_errors=True)
-        context = make_context(spec, self.paths.storage_url, self.population, self.name)
+        context = make_context(spec, self.paths.storage_url, self.population, self.execution_name)
         view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
         metrics = SearchMetrics(self.paths.search_name, self.population, self.plan.published_keys)
 
@@ -200,7 +200,7 @@ class _Execution:
                 chain=planned.chain,
                 chain_number=number,
                 name=planned.slug,
-                ray_folder=f"{ray_folder}/{self.name}",
+                ray_folder=f"{ray_folder}/{self.execution_name}",
                 gpus_per_worker=self.resources.gpus_per_worker,
                 cluster_may_grow=self.resources.cluster_may_grow,
             )
@@ -218,7 +218,7 @@ class _Execution:
                     controller,
                     max_concurrent_chains=self.max_concurrent_chains,
                     folder=str(ray_folder),
-                    name=self.name,
+                    execution_name=self.execution_name,
                     runner=runner,
                 )
                 controller.end_remaining_trials()
@@ -234,14 +234,14 @@ class _Execution:
         return num_chains * (spec.num_born_again_generations + 1)
 
 
-def make_context(spec: SearchSpec, storage_url: str, population: Population, execution: str) -> ExecutionContext:
+def make_context(spec: SearchSpec, storage_url: str, population: Population, execution_name: str) -> ExecutionContext:
     """What every worker shares: the options that `ExecutionContext` has too, and facts of this execution."""
     shared = ExecutionContext.model_fields.keys() & type(spec.options).model_fields.keys()
     facts = {
         "storage": storage_url,
         "storage_id": storage_id(population.storage),
         "source": spec.source,
-        "execution": execution,
+        "execution_name": execution_name,
         "teacher_description": spec.teacher_description,
     }
     return ExecutionContext(**spec.options.model_dump(include=shared) | facts)

@@ -15,14 +15,14 @@ from ray.tune.search import Searcher
 
 from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
-from ban_ray.cluster.orphaned_groups import DRIVER, reap_orphans
+from ban_ray.cluster.orphaned_groups import TRIAL_ACTOR_CLASS, reap_orphans
 from ban_ray.runtime.broker import request_stop, start_broker, stop_jobs
-from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, JobRunner, run_trial
+from ban_ray.runtime.trial import TRIAL_MEMORY_BYTES, JobRunner, run_trial
 from ban_ray.runtime.warm_group import abort_group
 from ban_ray.search.schedule.controller import SearchController
 
-MAX_DRIVER_DEATHS = 3
-"""Restarts of a trial whose driver process died."""
+MAX_TRIAL_RESTARTS = 3
+"""Times that a trial is restarted after its process died."""
 
 STOP_GRACE_S = 12.0
 """Seconds for chains to stop by themselves when the time budget is used up, before Tune ends their processes."""
@@ -94,14 +94,19 @@ class ChainScheduler(FIFOScheduler):
 
 
 def run_trials(
-    controller: SearchController, *, max_concurrent_chains: int, folder: str, name: str, runner: JobRunner | None = None
+    controller: SearchController,
+    *,
+    max_concurrent_chains: int,
+    folder: str,
+    execution_name: str,
+    runner: JobRunner | None = None,
 ) -> None:
     """Run every chain of a controller as one Tune trial, within the queue's time budget.
 
     Args:
         max_concurrent_chains: chains at once.
         folder: for Tune's own files.
-        name: name of the run, on the dashboard, and of the broker.
+        execution_name: name of the run on the dashboard, and of the broker.
         runner: stands in for the training of a chain's generations.
 
     Raises:
@@ -110,15 +115,15 @@ def run_trials(
     """
     function = run_trial if runner is None else tune.with_parameters(run_trial, runner=runner)
 
-    class ChainDriver(ray_internals.train_function_trainable(function)):  # type: ignore[misc]
+    class ChainTrainable(ray_internals.train_function_trainable(function)):  # type: ignore[misc]
         """The process of a trial, which further trials reuse."""
 
         def __repr__(self) -> str:
-            return name
+            return execution_name
 
         @classmethod
         def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-            return tune.PlacementGroupFactory([{"memory": DRIVER_MEMORY_BYTES}])
+            return tune.PlacementGroupFactory([{"memory": TRIAL_MEMORY_BYTES}])
 
         def cleanup(self) -> None:
             try:
@@ -126,34 +131,34 @@ def run_trials(
             finally:
                 super().cleanup()
 
-    # The dashboard shows this class name.
-    ChainDriver.__qualname__ = ChainDriver.__name__ = DRIVER
+    # The dashboard shows this name, and `reap_orphans` finds trials by it.
+    ChainTrainable.__qualname__ = ChainTrainable.__name__ = TRIAL_ACTOR_CLASS
 
     def trial_name(trial: Any) -> str:
         return controller.trial_name(trial.trial_id)
 
-    broker, remaining_s = start_broker(name), controller.queue.remaining_s
+    broker, remaining_s = start_broker(execution_name), controller.queue.remaining_s
     with _stop_when_interrupted(controller, broker), raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
         # About options of Ray's own that this code does not set.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(
-            ChainDriver,
+            ChainTrainable,
             tune_config=tune.TuneConfig(
                 search_alg=ChainSearcher(controller),
                 scheduler=ChainScheduler(controller, broker, max_concurrent_chains),
                 num_samples=-1,
                 max_concurrent_trials=max_concurrent_chains,
                 time_budget_s=None if remaining_s is None else remaining_s + STOP_GRACE_S,
-                # A driver that has imported Ray takes the next chain, with its worker group.
+                # A process that has imported Ray runs the next trial too, with its worker group.
                 reuse_actors=True,
                 trial_name_creator=trial_name,
                 trial_dirname_creator=trial_name,
             ),
             run_config=tune.RunConfig(
-                name=name,
+                name=execution_name,
                 storage_path=folder,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=MAX_DRIVER_DEATHS),
+                failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RESTARTS),
             ),
         ).fit()
 
