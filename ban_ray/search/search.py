@@ -87,8 +87,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
             )
         paths = SearchPaths(url, _local_folder(url) / name, name)
         executed = execute(plan, population, paths, console, runner)
-        spec = replace(spec, chains=executed.chains)
-        early = executed.state.configuration_tracker.ended_early
+        spec = replace(spec, chains=executed.state.configurations.chains)
         result = render.summarise(spec, population, executed.failures)
         best = find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)
@@ -98,7 +97,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     if equal and spec.is_sampled:
         # Of a grid its plan has said so.
         console.say(equal, style="yellow")
-    render.print_ended_early(early, executed.skip_reasons, console)
+    render.print_ended_early(executed.ended_early, executed.skip_reasons, console)
     from analysis.report import write_report
 
     report = write_report(result.published_study, name)
@@ -113,7 +112,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
                 "trained": executed.num_trained,
                 "equal_chains": equal,
                 **render.summary_as_json(result),
-                **render.best_as_json(best, early, executed.skip_reasons),
+                **render.best_as_json(best, executed.ended_early, executed.skip_reasons),
             }
         )
     return SearchResult(spec, population, name, executed.failures)

@@ -12,7 +12,7 @@ from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
 from ban_ray.search.plan.plan import group_by_row, num_row_parameters
-from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.search.schedule.outcome import EndedChain
 from ban_ray.search.study.best import BestConfigurations
 from ban_ray.search.study.records import chain_record
 from ban_ray.specs.space import STUDENT
@@ -173,9 +173,7 @@ def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: 
     )
 
 
-def print_ended_early(
-    ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str], console: Console
-) -> None:
+def print_ended_early(ended: Sequence[EndedChain], skip_reasons: Sequence[str], console: Console) -> None:
     """Print which chains ended before their last generation, and what was left out."""
     for planned, outcome in ended[:MAX_LISTED]:
         console.say(f"{outcome.status} {planned.title}: {outcome.message}")
@@ -210,7 +208,7 @@ def summary_as_json(summary: Summary) -> dict[str, object]:
 
 
 def best_as_json(
-    best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str]
+    best: BestConfigurations | None, ended: Sequence[EndedChain], skip_reasons: Sequence[str]
 ) -> dict[str, object]:
     """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
     targets = best.spec.strategy.target_names if best else ()

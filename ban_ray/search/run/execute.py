@@ -4,7 +4,7 @@ import secrets
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from ban_ray.search.plan.plan import Plan
 from ban_ray.search.results.progress import progress_view
 from ban_ray.search.run.cleanup import StoppedChainCleanup
 from ban_ray.search.schedule.controller import ChainCallback, SearchController
+from ban_ray.search.schedule.outcome import EndedChain
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.specs import Recipe
 from ban_ray.storage.identity import storage_id
@@ -39,20 +40,28 @@ class SearchPaths:
 
 @dataclass(frozen=True)
 class ExecutionResult:
-    """What an execution has done.
+    """The result of an execution.
 
     Attributes:
-        chains: all chains, those of sampled configurations included.
-        failures: chains and the reasons of their failures.
+        ended_chains: chains that have ended in this execution.
         num_trained: number of generations that were missing and are members now.
         skip_reasons: sentences about what a budget or a limit kept from being trained.
     """
 
     state: SearchState
-    chains: tuple[PlannedChain, ...]
-    failures: list[tuple[PlannedChain, str]]
+    ended_chains: Sequence[EndedChain]
     num_trained: int
     skip_reasons: tuple[str, ...]
+
+    @property
+    def failures(self) -> list[tuple[PlannedChain, str]]:
+        """Chains that have failed, with the reason."""
+        return [(planned, outcome.message) for planned, outcome in self.ended_chains if outcome.status == "failed"]
+
+    @property
+    def ended_early(self) -> list[EndedChain]:
+        """Chains that were stopped, or saturated, before their last generation."""
+        return [ended for ended in self.ended_chains if ended[1].status in ("stopped", "saturated")]
 
 
 @dataclass
@@ -92,13 +101,11 @@ def execute(
     if spec.is_sampled or not plan.open_chains:
         # What is finished is known without a cluster.
         state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
-        if state.proposer.num_from_population:
-            console.say(
-                f"{state.proposer.num_from_population} finished configurations of the population enter the study"
-            )
+        if num_finished := state.configurations.num_from_population:
+            console.say(f"{num_finished} finished configurations of the population enter the study")
         if not state.queue.refill():
             console.say("Nothing to train: every generation is in the population.")
-            return _result(spec, state)
+            return _result(spec, state, (), 0)
     execution_name = f"{paths.search_name}-{secrets.token_hex(4)}"
     missing = _MissingGenerations(population, spec.options.retry_failed)
     cleanup = StoppedChainCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
@@ -114,9 +121,9 @@ def execute(
             population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution_name}-")
         )
         cleanup.remove_checkpoints(min_age_s=0)
-    state.configuration_tracker.interrupt_open_trials()
+    state.configurations.interrupt_open_trials()
     shutil.rmtree(paths.search_folder / "ray", ignore_errors=True)
-    return _result(spec, state, controller, missing.num_trained)
+    return _result(spec, state, controller.ended_chains, missing.num_trained)
 
 
 @contextmanager
@@ -207,7 +214,7 @@ class _Execution:
             cleanup.add_trial(planned, trial)
             return trial
 
-        callbacks = (missing, state.configuration_tracker, view, metrics, cleanup)
+        callbacks = (missing, state.configurations, view, metrics, cleanup)
         controller = SearchController(state.queue, state.stopping_rule, make_trial, callbacks)
         state.queue.start_time_budget()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.
@@ -230,7 +237,7 @@ class _Execution:
         if not spec.is_sampled:
             keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
-        num_chains = len(state.queue.waiting_chains) + state.proposer.num_remaining * len(spec.seeds)
+        num_chains = len(state.queue.waiting_chains) + state.configurations.num_remaining * len(spec.seeds)
         return num_chains * (spec.num_born_again_generations + 1)
 
 
@@ -248,18 +255,12 @@ def make_context(spec: SearchSpec, storage_url: str, population: Population, exe
 
 
 def _result(
-    spec: SearchSpec, state: SearchState, controller: SearchController | None = None, num_trained: int = 0
+    spec: SearchSpec, state: SearchState, ended_chains: Sequence[EndedChain], num_trained: int
 ) -> ExecutionResult:
-    interrupted: tuple[str, ...] = ()
-    if controller is not None and controller.interrupted_chains:
-        interrupted = (
-            f"--time-budget is used up: {len(controller.interrupted_chains)} chains were stopped in training and "
-            "resume from their newest checkpoint when the command is repeated",
+    skip_reasons = [*spec.skip_reasons, *state.configurations.skip_reasons, *state.queue.skip_reasons]
+    if num_interrupted := sum(outcome.status == "interrupted" for _, outcome in ended_chains):
+        skip_reasons.append(
+            f"--time-budget is used up: {num_interrupted} chains were stopped in training and resume from their newest "
+            "checkpoint when the command is repeated"
         )
-    return ExecutionResult(
-        state=state,
-        chains=tuple(state.proposer.chains),
-        failures=[] if controller is None else controller.failures,
-        num_trained=num_trained,
-        skip_reasons=(*spec.skip_reasons, *state.proposer.skip_reasons, *state.queue.skip_reasons, *interrupted),
-    )
+    return ExecutionResult(state, ended_chains, num_trained, tuple(skip_reasons))

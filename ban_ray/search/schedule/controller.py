@@ -7,7 +7,7 @@ from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import StoppingRule
-from ban_ray.search.schedule.outcome import DONE, ChainOutcome
+from ban_ray.search.schedule.outcome import DONE, ChainOutcome, EndedChain
 from ban_ray.search.schedule.queue import ChainQueue
 
 
@@ -32,8 +32,7 @@ class SearchController:
         callbacks: called in order.
 
     Attributes:
-        failures: chains and the reasons of their failures.
-        interrupted_chains: chains that were running when the time budget was used up.
+        ended_chains: chains that have ended or were cancelled before they started, with their outcomes.
     """
 
     def __init__(
@@ -50,8 +49,7 @@ class SearchController:
         self._cancelled: dict[str, list[PlannedChain]] = {}
         self._jobs: dict[str, TrainingStarted] = {}
         self._num_started = 0
-        self.failures: list[tuple[PlannedChain, str]] = []
-        self.interrupted_chains: list[PlannedChain] = []
+        self.ended_chains: list[EndedChain] = []
 
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
         """Start the next chain, as the configuration of Tune's trial; None if none can start now."""
@@ -112,11 +110,8 @@ class SearchController:
         self._jobs.pop(trial_id, None)
         outcome = self._outcomes.pop(trial_id, None) or self._outcome_of(last, error)
         self.queue.on_chain_end(planned)
-        if outcome.status == "failed":
-            self.failures.append((planned, outcome.message))
-        if outcome.status == "interrupted":
-            self.interrupted_chains.append(planned)
         for chain in (planned, *self._cancelled.pop(trial_id, ())):
+            self.ended_chains.append((chain, outcome))
             for callback in self._callbacks:
                 callback.on_chain_end(chain, outcome)
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ban_ray.search.config.spec import PlannedChain
+
 
 @dataclass(frozen=True)
 class ChainOutcome:
@@ -18,3 +20,5 @@ class ChainOutcome:
 
 
 DONE = ChainOutcome("done")
+
+EndedChain = tuple[PlannedChain, ChainOutcome]

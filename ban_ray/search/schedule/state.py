@@ -10,14 +10,13 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
-from ban_ray.search.schedule.chain_proposer import ChainProposer
-from ban_ray.search.schedule.configurations import ConfigurationTracker
+from ban_ray.search.schedule.configurations import Configurations
 from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent, StoppingRule
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
 from ban_ray.search.study.configuration_source import make_configuration_source
 from ban_ray.search.study.distributions import distributions_of_list, distributions_of_parameters
-from ban_ray.search.study.study import SearchStudy, rung_errors
+from ban_ray.search.study.study import SearchStudy, recorded_rung_errors
 
 
 @dataclass(frozen=True)
@@ -29,9 +28,8 @@ class SearchState:
     """
 
     study: SearchStudy
-    configuration_tracker: ConfigurationTracker
+    configurations: Configurations
     stopping_rule: StoppingRule
-    proposer: ChainProposer
     queue: ChainQueue
 
     @classmethod
@@ -45,22 +43,21 @@ class SearchState:
         study = SearchStudy(study_file, study_name, known, configuration_source, strategy.target_names)
         finished = targets.finished_configurations(spec, study, population)
         stopping_rule = _open_stopping_rule(spec, study, population, finished)
-        tracker = ConfigurationTracker(spec, study, population, finished, stopping_rule)
-        proposer = ChainProposer(spec, population, name, configuration_source, tracker, stopping_rule)
+        configurations = Configurations(spec, population, name, study, configuration_source, stopping_rule, finished)
         open_chains: list[PlannedChain] = []
         if spec.is_sampled:
-            proposer.resume(study, finished)
+            configurations.resume()
         else:
-            while chains := proposer.next_open_chains():
+            while chains := configurations.next_open_chains():
                 open_chains.extend(chains)
         queue = ChainQueue(
             open_chains,
-            proposer.next_open_chains if spec.is_sampled else None,
+            configurations.next_open_chains if spec.is_sampled else None,
             count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,
         )
-        return cls(study, tracker, stopping_rule, proposer, queue)
+        return cls(study, configurations, stopping_rule, queue)
 
 
 def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
@@ -99,7 +96,7 @@ def _open_stopping_rule(
         for planned in chains:
             rule.record_published(planned)
         if trial.state == TrialState.PRUNED:
-            rule.restore_errors(chains, rung_errors(trial))
+            rule.restore_errors(chains, recorded_rung_errors(trial))
     for configuration in study.unfinished_configurations(finished):
         if not invalid_reason(spec, configuration):
             for planned in spec.chains_of(configuration):

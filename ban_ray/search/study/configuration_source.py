@@ -51,7 +51,7 @@ class ConfigurationSource:
         """The search's configuration of this number, from 0; None where there is no further one."""
         raise NotImplementedError
 
-    def tell_started(self, configuration: Configuration) -> None:
+    def add_running(self, configuration: Configuration) -> None:
         """Record that a configuration runs that `ask` has not returned."""
 
     def tell(
@@ -119,7 +119,7 @@ class SampledConfigurations(ConfigurationSource):
         rng = random.Random(derive_seed(self._seed, "draw", number))
         for fallback in self._fallbacks(configuration, rng):
             if self._accept(fallback):
-                self.tell_started(fallback)
+                self.add_running(fallback)
                 return fallback
         return None
 
@@ -131,7 +131,7 @@ class SampledConfigurations(ConfigurationSource):
         for _ in range(MAX_RANDOM_DRAWS):
             yield sample(self._parameters, rng)
 
-    def tell_started(self, configuration: Configuration) -> None:
+    def add_running(self, configuration: Configuration) -> None:
         self._accepted.add(configuration_id(configuration))
         self._study.enqueue_trial(dict(configuration))
         self._running[configuration_id(configuration)] = self._ask(0)

@@ -150,7 +150,7 @@ def _interrupt(study: optuna.Study, number: int) -> None:
     study.tell(number, state=TrialState.FAIL)
 
 
-def rung_errors(trial: FrozenTrial) -> dict[int, float]:
+def recorded_rung_errors(trial: FrozenTrial) -> dict[int, float]:
     """Errors by the step of the rungs at which a configuration's chains were compared."""
     recorded: dict[str, float] = trial.user_attrs.get(_RUNG_ERRORS, {})
     return {**trial.intermediate_values, **{int(step): error for step, error in recorded.items()}}

@@ -20,7 +20,7 @@ from ban_ray.search.study.study import SATURATED, SearchStudy
 from ban_ray.specs import Generation
 
 
-def load_chain(population: Population, planned: PlannedChain) -> list[Member]:
+def published_members(population: Population, planned: PlannedChain) -> list[Member]:
     """The published generations of a chain, up to the first that is missing."""
     members: list[Member] = []
     for key in planned.chain.keys:
@@ -73,7 +73,7 @@ def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[f
 
 
 def _chain_targets(spec: SearchSpec, population: Population, planned: PlannedChain) -> tuple[float, ...]:
-    members = load_chain(population, planned)
+    members = published_members(population, planned)
     chain_error, numbers = _chain_error(spec.strategy.select_by, population, planned.metric, members)
     return chain_error, *size_targets(spec, [planned.chain.generations[number] for number in numbers])
 

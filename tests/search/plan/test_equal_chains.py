@@ -103,7 +103,7 @@ def test_the_best_of_equal_chains_is_one(tmp_path: Path, population: Population,
     spec = spec_of(tmp_path, 8, 16, sampler=sampler)
     state = open_state(population, spec)
     chains = train_proposals(population, state)
-    assert len(state.proposer.chains) == 6 * 2
+    assert len(state.configurations.chains) == 6 * 2
     assert len(chains) == 2 * 2, "two of the samples are trained, at two seeds, and all are told"
     best = find_best(spec, state.study)
     assert best is not None
