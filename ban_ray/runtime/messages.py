@@ -69,14 +69,14 @@ class TrainingJob(_Message):
 
     Attributes:
         generations: in training order; those that are published by then are reused.
-        first: number of the first of them within its chain; the baseline is 0.
+        first_generation_number: number of the first of them within its chain; the baseline is 0.
         job_id: id of the job and holder of its claims; stays the same when the worker group's processes restart.
         expired_claims: number of the claim that has expired and may be taken over, by the generation's key.
     """
 
     context: ExecutionContext
     generations: tuple[Generation, ...]
-    first: int
+    first_generation_number: int
     chain_seed: int
     job_id: str
     expired_claims: dict[str, int] = Field(default_factory=dict)

@@ -74,7 +74,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
         job = TrainingJob(
             context=context,
             generations=generations[first:],
-            first=first,
+            first_generation_number=first,
             chain_seed=trial.chain.seed,
             job_id=f"{trial.job_id_prefix}{secrets.token_hex(4)}",
             expired_claims=expired_claims,

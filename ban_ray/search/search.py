@@ -72,7 +72,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     storage = open_storage(url)
     population = Population(storage)
     with records.locked_name(storage, _local_folder(url), spec, options.name) as name:
-        if spec.teacher.kind != "parent":
+        if spec.teacher_choice.kind != "parent":
             spec = _with_teachers(spec, population, name, console)
         plan = make_plan(spec, population)
         print_plan(plan, console)
@@ -121,7 +121,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
 def _with_teachers(
     spec: SearchSpec, population: Population, name: str, console: Console, *, write: bool = True
 ) -> SearchSpec:
-    chosen = select_teachers(population, name, spec.teacher, spec.context.task, write=write)
+    chosen = select_teachers(population, name, spec.teacher_choice, spec.context.task, write=write)
     console.say(f"Teacher: {chosen.description}")
     return spec.with_teachers(chosen)
 
@@ -138,7 +138,7 @@ def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Con
     """Print what would be trained; writes nothing."""
     exists = is_url(url) or Path(url).is_dir()
     population = Population(find_storage(url)) if exists else None
-    if spec.teacher.kind != "parent":
+    if spec.teacher_choice.kind != "parent":
         if population is None:
             raise UserError(f"--teacher {options.teacher!r}: there is no population at {url} to take it from")
         spec = _with_teachers(

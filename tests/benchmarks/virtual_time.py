@@ -71,7 +71,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
             heapq.heappush(queue, (clock + next(turns), order, trial, turns))
     best = find_best(spec, state.study)
     assert best is not None
-    chosen = spec.chains_of(best.best[0][1])[0]
+    chosen = spec.chains_of(best.front[0][1])[0]
     error = final_error(chosen.chain.network, len(targets.published_members(population, chosen)) - 1)
     ended_early = sum(outcome.status in ("stopped", "saturated") for _, outcome in controller.ended_chains)
     return Result(sum(trained.values()), error, ended_early)

@@ -24,7 +24,7 @@ def make_job(storage: str, *generations: Generation, job_id: str = "run", **fiel
         fields: of `ExecutionContext` or of `TrainingJob`, by name.
     """
     own = {name: fields.pop(name) for name in list(fields) if name in TrainingJob.model_fields}
-    values = {"first": 0, "chain_seed": 0, "job_id": job_id, "generations": generations, **own}
+    values = {"first_generation_number": 0, "chain_seed": 0, "job_id": job_id, "generations": generations, **own}
     return TrainingJob.model_validate({"context": make_context(storage, **fields), **values})
 
 

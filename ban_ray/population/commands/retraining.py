@@ -62,7 +62,7 @@ def train_again(
                 **{name: True for name in ("compile", "deterministic") if options.get(name) is True},
             ),
             generations=(member.generation,),
-            first=0,
+            first_generation_number=0,
             chain_seed=0,
             job_id="replay",
         )

@@ -54,7 +54,7 @@ class JobTrainer:
         population = Population(find_storage(job.context.storage, patience_s=PATIENCE_S))
         self.stop_signal.begin_job(job.job_id)
         try:
-            for number, generation in enumerate(job.generations, job.first):
+            for number, generation in enumerate(job.generations, job.first_generation_number):
                 self.stop_signal.raise_if_stopped()
                 result = self._train_generation(population, number, generation, job)
                 if result is not None:

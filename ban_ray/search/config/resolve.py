@@ -7,7 +7,7 @@ from ban_ray.cli.pairs import alternatives
 from ban_ray.cli.params import first_sentence, option_name, validated
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
-from ban_ray.networks.code_versions import CodeVersions
+from ban_ray.networks.network_versions import NetworkVersions
 from ban_ray.networks.source_version import chosen_version
 from ban_ray.search.config import spaces
 from ban_ray.search.config.checks import check_teacher_cache, reject_ineffective_options
@@ -40,7 +40,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     scale = _restricted(space.scales[options.scale], options.only, space)
     objective, recipe_changes = _objective(options, scale), _recipe_changes(options)
     by_option = objective if options.objective is not None else None
-    fields = read_fields(options.settings, options.search, space, recipe_changes, by_option)
+    overrides = read_fields(options.settings, options.search, space, recipe_changes, by_option)
     for option in sorted(space.chooses & SearchOptions.model_fields.keys()):
         if getattr(options, option) is not None:
             raise UserError(
@@ -49,7 +49,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     files = options.model_dump(include=Source.model_fields.keys() - {"name"})
     source = Source.of(_task_name(options, scale, space), **files)
     network = _network(options, space)
-    space, scale = with_searched(space, scale, fields.searched)
+    space, scale = with_searched(space, scale, overrides.searched)
     seeds = options.seeds if options.seeds is not None else scale.seeds
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {','.join(map(str, seeds))!r}: different whole numbers from 0 are needed")
@@ -62,10 +62,10 @@ def resolve(options: SearchOptions) -> SearchSpec:
     noise = default_noise if options.label_noise is None else options.label_noise
     task = _task(source, dataset.fingerprint, options, scale, noise)
     sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
-    recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].samples, scale.recipe)
+    recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].sample_noun, scale.recipe)
     recipe_changes = {**_named_recipe(options), **recipe_changes}
     before = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
-    context = fields.apply_to(before, recipe_changes)
+    context = overrides.apply_to(before, recipe_changes)
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
     spec = SearchSpec(
         options=options,
@@ -78,24 +78,24 @@ def resolve(options: SearchOptions) -> SearchSpec:
         seeds=seeds,
         chains=(),
         sample_counts=sample_counts,
-        teacher=_teacher(options, space),
-        code_versions=CodeVersions(network),
-        fields=fields,
+        teacher_choice=_teacher_choice(options, space),
+        network_versions=NetworkVersions(network),
+        overrides=overrides,
     )
     if spec.is_sampled:
         # A space that cannot make chains is refused before anything starts.
         rng = random.Random(0)
         probes = tuple(spec.chains_of(sample(scale.parameters, rng))[0] for _ in range(NUM_PROBED))
         chains = [planned.chain for planned in probes]
-        reject_ineffective_options(chains, options, teacher_pending=spec.teacher.kind != "parent")
+        reject_ineffective_options(chains, options, teacher_pending=spec.teacher_choice.kind != "parent")
     else:
         spec = with_grid_chains(spec)
         probes = spec.chains
     configured = [(planned.configuration, planned.chain) for planned in probes]
-    fields.check_effect(
+    overrides.check_effect(
         space.name, context, before, configured, lambda made, other: _keys(replace(spec, context=other), made)
     )
-    return replace(spec, code_digests=spec.code_versions.computed)
+    return replace(spec, identity_versions=spec.network_versions.known)
 
 
 def _keys(spec: SearchSpec, configuration: Configuration) -> tuple[str, ...]:
@@ -120,7 +120,7 @@ def _task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:
     return name
 
 
-def _teacher(options: SearchOptions, space: SearchSpace) -> TeacherChoice:
+def _teacher_choice(options: SearchOptions, space: SearchSpace) -> TeacherChoice:
     try:
         choice = TeacherChoice.parse(options.teacher)
     except ValueError as error:

@@ -8,7 +8,7 @@ from ban_ray.augmentations.pipeline import DEFAULT
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.networks import registry
-from ban_ray.networks.code_versions import CodeVersions
+from ban_ray.networks.network_versions import NetworkVersions
 from ban_ray.search.config.checks import reject_ineffective_options
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
@@ -64,9 +64,10 @@ class SearchSpec:
 
     Attributes:
         chains: all chains of a grid; those of a sampled search that are known.
-        code_versions: reads the versions of the user's own networks.
-        fields: what the command line sets and searches.
-        code_digests: versions of networks that the space names itself; a sampled search knows some of them.
+        network_versions: versions of the code of the user's own networks.
+        overrides: fields of the recipe and the objective that the options set, and those that they search.
+        identity_versions: versions of networks that the space names, as known when the search was resolved (a sampled
+            search knows only some by then); part of the search's identity.
         skip_reasons: sentences about configurations of a grid that a limit keeps out.
     """
 
@@ -80,10 +81,10 @@ class SearchSpec:
     seeds: tuple[int, ...]
     chains: tuple[PlannedChain, ...]
     sample_counts: Sizes
-    teacher: TeacherChoice
-    code_versions: CodeVersions
-    fields: Fields
-    code_digests: tuple[str, ...] = ()
+    teacher_choice: TeacherChoice
+    network_versions: NetworkVersions
+    overrides: Fields
+    identity_versions: tuple[str, ...] = ()
     teacher_description: str = ""
     skip_reasons: tuple[str, ...] = ()
 
@@ -146,7 +147,7 @@ class SearchSpec:
         task = self.context.task
         parts = [
             f"{task.name}: {self.sample_counts.train:,} training, {self.sample_counts.held_out:,} held-out and "
-            f"{self.sample_counts.test:,} test {self.metric.samples}"
+            f"{self.sample_counts.test:,} test {self.metric.sample_noun}"
         ]
         if task.label_noise:
             parts.append(
@@ -167,7 +168,7 @@ class SearchSpec:
             parts.append(f"{epochs} epochs, not the papers' {papers_epochs}")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
-        return "; ".join(filter(None, [*parts, self.fields.in_words]))
+        return "; ".join(filter(None, [*parts, self.overrides.in_words]))
 
 
 def with_grid_chains(spec: SearchSpec) -> SearchSpec:
@@ -183,7 +184,7 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
         raise UserError(
             f"--max-parameters {spec.strategy.max_parameters} leaves no configuration of space {spec.space.name}"
         )
-    pending = spec.teacher.kind != "parent" and not spec.context.teachers
+    pending = spec.teacher_choice.kind != "parent" and not spec.context.teachers
     reject_ineffective_options([planned.chain for planned in chains], spec.options, teacher_pending=pending)
     return replace(spec, chains=tuple(chains), skip_reasons=tuple(skip_reasons))
 
@@ -214,7 +215,7 @@ def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
 def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> PlannedChain:
     space = spec.space
     try:
-        chain = spec.code_versions.apply_to(space.chain(configuration, spec.context, seed))
+        chain = spec.network_versions.fill_in(space.chain(configuration, spec.context, seed))
         position = space.place(configuration, chain)
     except UserError:
         raise

@@ -93,8 +93,8 @@ def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Ge
     teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
     return StepConfig(
         network=generation.network,
-        arguments=json.dumps(generation.network_arguments, sort_keys=True),
-        teachers=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
+        network_arguments=json.dumps(generation.network_arguments, sort_keys=True),
+        teacher_networks=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
         num_classes=dataset.num_classes,
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
@@ -107,7 +107,7 @@ def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Ge
 
 def measure_step_cached(config: StepConfig) -> StepMeasurement:
     """The cost of a step, measured once on this node; anew for the user's own networks, whose code may change."""
-    if any(isinstance(parse(name), CustomNetwork) for name, _ in ((config.network, ""), *config.teachers)):
+    if any(isinstance(parse(name), CustomNetwork) for name, _ in ((config.network, ""), *config.teacher_networks)):
         return _measure_in_process(config)
     here = {
         "torch": importlib.metadata.version("torch"),

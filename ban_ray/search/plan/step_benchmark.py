@@ -19,11 +19,17 @@ MAX_TIMED_S = 1.0
 
 @dataclass(frozen=True)
 class StepConfig:
-    """Everything that decides the cost of a step; arguments are JSON, the batch is one worker's."""
+    """Everything that decides the cost of a step.
+
+    Attributes:
+        network_arguments: as JSON.
+        teacher_networks: name, and arguments as JSON, of each teacher's network.
+        batch: samples of one worker.
+    """
 
     network: str
-    arguments: str
-    teachers: tuple[tuple[str, str], ...]
+    network_arguments: str
+    teacher_networks: tuple[tuple[str, str], ...]
     num_classes: int
     in_channels: int
     sample_shape: tuple[int, ...]
@@ -78,7 +84,9 @@ def measure_step(config: StepConfig) -> StepMeasurement:
         decoded = json.loads(arguments) or None
         return multiply_accumulates(network, config.num_classes, config.in_channels, config.sample_shape, decoded)
 
-    macs = 3 * work(config.network, config.arguments) + sum(work(*teacher) for teacher in config.teachers)
+    macs = 3 * work(config.network, config.network_arguments) + sum(
+        work(*teacher) for teacher in config.teacher_networks
+    )
     batch = config.batch
     if not on_gpu:
         batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * config.unroll))))
@@ -94,8 +102,8 @@ def measure_step(config: StepConfig) -> StepMeasurement:
         built = build(name, config.num_classes, config.in_channels, decoded, recompute=recompute)
         return to_device(built, device)
 
-    student = network(config.network, config.arguments, config.recompute)
-    teacher = Teacher([network(*each) for each in config.teachers]) if config.teachers else None
+    student = network(config.network, config.network_arguments, config.recompute)
+    teacher = Teacher([network(*each) for each in config.teacher_networks]) if config.teacher_networks else None
     objective = Objective(name="label" if teacher is None else "ban+l")
     eager = TrainingStep(student, teacher, objective.loss, SGD(student.parameters(), recipe), Meters(device), recipe)
     step: Callable[[StepInputs, float | torch.Tensor], None] = eager

@@ -73,7 +73,7 @@ class LiveProgress(ChainCallback):
         metric = chains[0].metric if chains else ERROR
         self._held_out = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
         self._gain = f"gain, {metric.points}"
-        self._rate = f"{metric.samples}/s"
+        self._rate = f"{metric.sample_noun}/s"
         self._live = Live(self, console=console, refresh_per_second=REFRESH_PER_S, transient=True)
 
     def __enter__(self) -> Self:

@@ -53,7 +53,7 @@ class PlainProgress(ChainCallback):
             if now - self._last.setdefault(planned.title, now) > QUIET_PERIOD_S:
                 held_out = planned.metric.from_record(event.values, "held_out")
                 measured = f", held-out {planned.metric.text(held_out)}" if held_out is not None else ""
-                rate = f"{event.values.get('images_per_second', 0):.0f} {planned.metric.samples}/s"
+                rate = f"{event.values.get('images_per_second', 0):.0f} {planned.metric.sample_noun}/s"
                 text = f"epoch {event.epoch} of {event.epochs}{measured}, {rate}"
                 self._print_line(planned, event.generation, text)
 

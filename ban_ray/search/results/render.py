@@ -62,7 +62,7 @@ class Summary:
 
     @property
     def objective(self) -> str:
-        is_searched = any(name.startswith("objective.") for name in self.spec.fields.searched)
+        is_searched = any(name.startswith("objective.") for name in self.spec.overrides.searched)
         has_own = "objective" in self.spec.space.chooses or is_searched
         return "their own objectives" if has_own else str(self.spec.context.objective)
 
@@ -155,7 +155,7 @@ def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: 
     if not best.num_complete or (plain and not even_if_in_table):
         return
     finished = pluralised(best.num_complete, "finished configuration")
-    if not best.best:
+    if not best.front:
         console.say(f"None of {finished} is the best: all of them make the same chain")
         return
     chains = f", which make {pluralised(best.num_different_chains, 'different chain')}" * (
@@ -169,7 +169,7 @@ def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: 
     )
     console.table(
         ("configuration", *targets),
-        [(row, f"{values[0]:.2f}", *(format_count(int(v)) for v in values[1:])) for row, _, values in best.best],
+        [(row, f"{values[0]:.2f}", *(format_count(int(v)) for v in values[1:])) for row, _, values in best.front],
     )
 
 
@@ -216,7 +216,7 @@ def best_as_json(
         "targets": {"names": targets, "error_is": best.spec.error_description} if best else None,
         "front": [
             {"row": row, "configuration": dict(configuration), **dict(zip(targets, values, strict=True))}
-            for row, configuration, values in (best.best if best else ())
+            for row, configuration, values in (best.front if best else ())
         ],
         "configurations_finished": best.num_complete if best else 0,
         "configurations_stopped": best.num_stopped if best else 0,

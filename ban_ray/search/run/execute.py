@@ -165,7 +165,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
 
 def most_demanding_recipe(spec: SearchSpec) -> Recipe:
     """The recipe that a worker group is checked for: TF32 is for GPUs, also where it is one of several precisions."""
-    searched = spec.fields.searched.get("recipe.precision")
+    searched = spec.overrides.searched.get("recipe.precision")
     is_tf32 = searched is not None and searched.contains("tf32")
     return spec.context.recipe.model_copy(update={"precision": "tf32"} if is_tf32 else {})
 
@@ -191,7 +191,7 @@ class _Execution:
     ) -> SearchController:
         """Train the chains of the queue; returns the controller with what has failed or was interrupted."""
         # Ray reads its environment when it is imported, so this comes after the connection.
-        from ban_ray.search.run.prometheus import SearchMetrics
+        from ban_ray.search.run.prometheus import SearchGauges
         from ban_ray.search.run.tune_run import run_trials
 
         spec, state, ray_folder = self.plan.spec, self.state, self.paths.search_folder / "ray"
@@ -199,7 +199,7 @@ class _Execution:
         shutil.rmtree(ray_folder, ignore_errors=True)
         context = make_context(spec, self.paths.storage_url, self.population, self.execution_name)
         view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
-        metrics = SearchMetrics(self.paths.search_name, self.population, self.plan.published_keys)
+        gauges = SearchGauges(self.paths.search_name, self.population, self.plan.published_keys)
 
         def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
             trial = TrialSpec(
@@ -214,7 +214,7 @@ class _Execution:
             cleanup.add_trial(planned, trial)
             return trial
 
-        callbacks = (missing, state.configurations, view, metrics, cleanup)
+        callbacks = (missing, state.configurations, view, gauges, cleanup)
         controller = SearchController(state.queue, state.stopping_rule, make_trial, callbacks)
         state.queue.start_time_budget()
         # Ray prints to stdout whatever its own processes say, and there --json promises one object.

@@ -21,7 +21,7 @@ GENERATIONS = "generations"
 population, waited for, failed."""
 
 
-class SearchMetrics(ChainCallback):
+class SearchGauges(ChainCallback):
     """Sets the gauges of a search.
 
     Args:

@@ -20,7 +20,7 @@ class BestConfigurations:
 
     Attributes:
         spec: the search, whose strategy names the targets.
-        best: name of the row, configuration and values of each. Of several configurations that make the same chain,
+        front: name of the row, configuration and values of each. Of several configurations that make the same chain,
             only the first is listed. Empty if all configurations, the stopped ones included, make the same chain.
         num_complete: number of configurations that have values.
         num_stopped: number of configurations that were stopped before they had values.
@@ -28,7 +28,7 @@ class BestConfigurations:
     """
 
     spec: SearchSpec
-    best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
+    front: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
     num_complete: int
     num_stopped: int
     num_different_chains: int
@@ -47,14 +47,14 @@ def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
     keys = {trial.number: configuration_keys(spec.chains_of(trial.params)) for trial in trials}
     compared = len(trials) == 1 or len(set(keys.values())) > 1
-    best: dict[ConfigurationKeys, tuple[str, Configuration, tuple[float, ...]]] = {}
+    front: dict[ConfigurationKeys, tuple[str, Configuration, tuple[float, ...]]] = {}
     for position in chosen if compared else ():
         trial = complete[position]
         row = spec.chains_of(trial.params)[0].position.row
-        best.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
+        front.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
     return BestConfigurations(
         spec,
-        tuple(best.values()),
+        tuple(front.values()),
         len(complete),
         len(trials) - len(complete),
         len({keys[trial.number] for trial in complete}),

@@ -30,7 +30,7 @@ _MAX_VALUE_LENGTH = 40
 def search_identity(spec: SearchSpec) -> dict[str, object]:
     """The settings that change the values of a search; more generations or seeds only add to it."""
     context = spec.context
-    teacher = {} if spec.teacher.kind == "parent" else {"teacher": vars(spec.teacher)}
+    teacher = {} if spec.teacher_choice.kind == "parent" else {"teacher": vars(spec.teacher_choice)}
     # Older searches have no other fields; at their defaults they mean the same.
     newer_fields = Recipe.model_fields.keys() - FIRST_FIELDS - context.recipe.model_dump(exclude_defaults=True).keys()
     return {
@@ -40,7 +40,7 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
         "task": context.task.recorded(),
         "recipe": context.recipe.model_dump(exclude=set(newer_fields)),
         "objective": context.objective.model_dump(),
-        **({"code": list(spec.code_digests)} if spec.code_digests else {}),
+        **({"code": list(spec.identity_versions)} if spec.identity_versions else {}),
         "network": None if context.network is None else vars(context.network),
         "configurations": [dict(configuration) for configuration in spec.scale.configurations],
         **({"parameters": parameters_as_json(spec.scale.parameters)} if spec.scale.parameters else {}),
@@ -130,7 +130,7 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
         source=space.source,
         identity=search_identity(spec),
         paper=space.paper,
-        fields=spec.fields.in_words,
+        fields=spec.overrides.in_words,
     )
     storage.create(search_file(name), record.to_bytes())
     storage.write(options_file(name), _options_as_toml(storage, spec.options).encode())

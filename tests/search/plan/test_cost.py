@@ -148,13 +148,13 @@ def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[StepCo
     plan = plans.make_plan(spec.with_teachers(selected), population)
     estimated = plans.estimate_plan_cost(plan, population)
     assert estimated is not None
-    assert steps[0].teachers == (("densenet-bc-10-4", "{}"),)
+    assert steps[0].teacher_networks == (("densenet-bc-10-4", "{}"),)
 
 
 STEP = StepConfig(
     network="densenet-bc-10-4",
-    arguments="{}",
-    teachers=(("densenet-bc-10-4", "{}"),),
+    network_arguments="{}",
+    teacher_networks=(("densenet-bc-10-4", "{}"),),
     num_classes=10,
     in_channels=1,
     sample_shape=(8, 8, 1),

@@ -82,7 +82,7 @@ def test_what_is_too_large_now_is_neither_counted_nor_best(population: Populatio
     best = find_best(spec, restarted.study)
     assert best is not None
     assert best.num_complete == 4
-    assert {configuration_id(configuration) for _, configuration, _ in best.best} <= small | ids(further)
+    assert {configuration_id(configuration) for _, configuration, _ in best.front} <= small | ids(further)
 
 
 def test_stopped_chains_are_compared_with_after_a_restart(population: Population) -> None:
