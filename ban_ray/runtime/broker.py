@@ -1,4 +1,4 @@
-"""The start of a search's `JobBroker` and calls to it: one actor carries the messages of all worker groups."""
+"""Access to a search's `JobBroker`, the actor that carries the messages of all worker groups."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from ban_ray.runtime.events import TrainingStarted
 from ban_ray.runtime.mailbox import JobBroker
 
 MAX_CONCURRENT_CALLS = 100_000
-"""Calls that may wait at once: a few for each worker."""
+"""Maximum number of pending calls, of which each worker has a few."""
 
 STOP_JOBS_TIMEOUT_S = 2.0
 
@@ -56,12 +56,12 @@ class MailboxClient:
 
 
 def request_stop(broker: Any, job: TrainingStarted) -> Any:
-    """Ask the workers of a job to stop between two steps; the `ObjectRef` returned is ready when they have stopped."""
+    """Ask the workers of a job to stop between two steps; the returned `ObjectRef` is ready when they have stopped."""
     return broker.call.remote(job.mailbox_name, "stop_job", job.job_id)
 
 
 def stop_jobs(broker: Any, jobs: list[TrainingStarted]) -> None:
-    """Ask the workers of jobs to stop, and wait for `STOP_JOBS_TIMEOUT_S` seconds until all have."""
+    """Ask the workers of jobs to stop, and wait until all have stopped, for at most `STOP_JOBS_TIMEOUT_S` seconds."""
     import ray
 
     if jobs:

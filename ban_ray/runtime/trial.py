@@ -18,7 +18,7 @@ TRIAL_MEMORY_BYTES = 500 * 2**20
 
 
 class JobRunner(Protocol):
-    """Carries a job out: `ban_ray.runtime.warm_group.run_job`, or what stands in for it."""
+    """Trains a job, as `ban_ray.runtime.warm_group.run_job` does; simulations and tests pass another."""
 
     def __call__(
         self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
@@ -26,7 +26,7 @@ class JobRunner(Protocol):
 
 
 def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
-    """Run one trial: until every generation of its chain is published, one cannot be, or it is asked to stop.
+    """Run one trial until all generations of its chain are published, one cannot be trained, or it is asked to stop.
 
     Reports each event of the chain to Ray Tune, `ChainEnded` as the last.
 
@@ -42,7 +42,7 @@ def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
 
 
 def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: JobRunner = run_job) -> JobResult:
-    """Train the chain until no generation is missing, until one cannot be trained, or until it is asked to stop."""
+    """Train the chain until all generations are published, one cannot be trained, or it is asked to stop."""
     context, generations = trial.context, trial.chain.generations
     try:
         population = Population(find_storage(context.storage, patience_s=PATIENCE_S))
@@ -90,10 +90,10 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
 
 
 def _wait_for_generation(population: Population, key: str, execution_name: str) -> int:
-    """Wait without CPU or GPU for another run's generation.
+    """Wait for a generation that another run is training; no CPU or GPU is held meanwhile.
 
     Returns:
-        The number of its claim if that was not renewed for long, else 0.
+        The number of its claim if the claim has expired, else 0.
     """
 
     def is_settled() -> bool:
