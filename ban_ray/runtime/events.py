@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 EVENT_KEY = "event"
-"""Key of an event in a result of a mailbox or of Tune; the event is JSON text, since Tune flattens nested dictionaries."""
+"""Key of an event in a result of a mailbox or of Tune. The event is text, since Tune flattens nested dictionaries."""
 
 
 class _Event(BaseModel):

@@ -60,7 +60,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
 
 def _set_device(gpus: float) -> "torch.device":
-    """Make the device that Ray assigned to this worker torch's default, and limit the memory used to this worker's part."""
+    """Make the device that Ray assigned to this worker torch's default, limited to this worker's part of its memory."""
     import torch
 
     if not gpus:

@@ -1,4 +1,4 @@
-"""From the options of a search to its specification."""
+"""Resolves the options of a search to its specification."""
 
 import random
 from dataclasses import replace
@@ -25,22 +25,22 @@ from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 
 NUM_PROBED = 32
-"""Configurations of a sampled space that stand for all of it where an option's effect is checked."""
+"""Configurations of a sampled space for which the effect of options is checked."""
 
 
 def resolve(options: SearchOptions) -> SearchSpec:
-    """Check every choice and build the chains.
+    """Check every option and build the chains.
 
     Raises:
-        UserError: the first choice that cannot be used.
+        UserError: the first option that cannot be used.
     """
     space = spaces.load(options.space)
     if options.scale not in space.scales:
         raise UserError(f"space {space.name} has no scale {options.scale!r}; it has {', '.join(space.scales)}")
     scale = _restricted(space.scales[options.scale], options.only, space)
     objective, recipe_changes = _objective(options, scale), _recipe_changes(options)
-    by_option = objective if options.objective is not None else None
-    overrides = read_fields(options.settings, options.search, space, recipe_changes, by_option)
+    option_objective = objective if options.objective is not None else None
+    overrides = read_fields(options.settings, options.search, space, recipe_changes, option_objective)
     for option in sorted(space.chooses & SearchOptions.model_fields.keys()):
         if getattr(options, option) is not None:
             raise UserError(
@@ -57,15 +57,15 @@ def resolve(options: SearchOptions) -> SearchSpec:
     try:
         dataset = open_source(source)
     except OSError as error:
-        raise UserError(f"the data of task {source.name} cannot be kept: {error}") from error
+        raise UserError(f"the data of task {source.name} cannot be cached: {error}") from error
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
     task = _task(source, dataset.fingerprint, options, scale, noise)
     sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
     recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].sample_noun, scale.recipe)
     recipe_changes = {**_named_recipe(options), **recipe_changes}
-    before = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
-    context = overrides.apply_to(before, recipe_changes)
+    unchanged = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
+    context = overrides.apply_to(unchanged, recipe_changes)
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
     spec = SearchSpec(
         options=options,
@@ -83,7 +83,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         overrides=overrides,
     )
     if spec.is_sampled:
-        # A space that cannot make chains is refused before anything starts.
+        # Refuse a space that cannot make chains before anything starts.
         rng = random.Random(0)
         probes = tuple(spec.chains_of(sample(scale.parameters, rng))[0] for _ in range(NUM_PROBED))
         chains = [planned.chain for planned in probes]
@@ -93,7 +93,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         probes = spec.chains
     configured = [(planned.configuration, planned.chain) for planned in probes]
     overrides.check_effect(
-        space.name, context, before, configured, lambda made, other: _keys(replace(spec, context=other), made)
+        space.name, context, unchanged, configured, lambda made, other: _keys(replace(spec, context=other), made)
     )
     return replace(spec, identity_versions=spec.network_versions.known)
 
@@ -104,7 +104,7 @@ def _keys(spec: SearchSpec, configuration: Configuration) -> tuple[str, ...]:
 
 
 def _restricted(scale: Scale, only: str | None, space: SearchSpace) -> Scale:
-    """The scale with those of its configurations whose parameters have the values that the command line names."""
+    """The scale with only those configurations that have the values of ``--only``."""
     if only is None:
         return scale
     try:
@@ -153,7 +153,7 @@ def _objective(options: SearchOptions, scale: Scale) -> Objective:
 
 
 def _named_recipe(options: SearchOptions) -> dict[str, object]:
-    """All fields of the recipe that the command line names, since a space may have another for each network."""
+    """All fields of the recipe of ``--recipe``: they replace those of whatever recipe the space has for a network."""
     if options.recipe is None:
         return {}
     if options.recipe not in RECIPES:
@@ -162,7 +162,7 @@ def _named_recipe(options: SearchOptions) -> dict[str, object]:
 
 
 def _recipe_changes(options: SearchOptions) -> dict[str, object]:
-    """The fields of a recipe that the command line sets."""
+    """The fields of the recipe that have options of their own."""
     changes = options.model_dump(include={"epochs", "batch_size", "precision", "workers"}, exclude_none=True)
     return changes if options.teacher_cache is None else {**changes, "teacher_outputs": "cached"}
 

@@ -1,4 +1,4 @@
-"""The execution of a search: everything between its plan and its result."""
+"""The execution of a search, from its plan to its result."""
 
 import secrets
 import shutil
@@ -31,7 +31,7 @@ from ban_ray.storage.identity import storage_id
 
 @dataclass(frozen=True)
 class SearchPaths:
-    """Where a search works: the population's URL, its own folder for files, and its name."""
+    """The URL of a search's population, its folder for local files, and its name."""
 
     storage_url: str
     search_folder: Path
@@ -45,7 +45,7 @@ class ExecutionResult:
     Attributes:
         ended_chains: chains that have ended in this execution.
         num_trained: number of generations that were missing and are members now.
-        skip_reasons: sentences about what a budget or a limit kept from being trained.
+        skip_reasons: sentences about chains and configurations that a budget or a limit excluded.
     """
 
     state: SearchState
@@ -66,7 +66,7 @@ class ExecutionResult:
 
 @dataclass
 class _MissingGenerations(ChainCallback):
-    """Collects the generations that are missing when their chain starts; forgets their failures if asked to."""
+    """Collects the generations that are missing when their chain starts, and deletes their failures for a retry."""
 
     population: Population
     retry_failed: bool
@@ -87,11 +87,11 @@ class _MissingGenerations(ChainCallback):
 def execute(
     plan: Plan, population: Population, paths: SearchPaths, console: Console, runner: JobRunner | None = None
 ) -> ExecutionResult:
-    """Train what is missing.
+    """Train the missing generations.
 
     Args:
-        plan: the whole plan of a grid; of a sampled search a plan without chains.
-        runner: stands in for the training of a chain's generations.
+        plan: of a grid; that of a sampled search has no chains.
+        runner: trains the generations of a chain instead of Ray's workers, as simulations do.
 
     Raises:
         UserError: the cluster does not answer or cannot hold a worker group.
@@ -99,7 +99,7 @@ def execute(
     """
     spec, state = plan.spec, None
     if spec.is_sampled or not plan.open_chains:
-        # What is finished is known without a cluster.
+        # Finished configurations are found without a cluster.
         state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
         if num_finished := state.configurations.num_from_population:
             console.say(f"{num_finished} finished configurations of the population enter the study")
@@ -128,7 +128,7 @@ def execute(
 
 @contextmanager
 def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tuple[WorkerResources, int]]:
-    """Connect to Ray; gives the resources of a chain's workers, and how many chains train at once."""
+    """Connect to Ray; yields the resources of a chain's workers, and the maximum number of chains at once."""
     options, has_ended = plan.spec.options, threading.Event()
     cluster = connect(options.address, namespace="ban_ray", working_dir=options.working_dir)
     try:
@@ -141,7 +141,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
         num_groups_that_fit = resources.max_concurrent(cluster)
         max_concurrent_chains = options.concurrent or num_groups_that_fit
         if cluster.started:
-            # This cluster does not grow; on another, worker groups that wait are what makes an autoscaler add nodes.
+            # This cluster does not grow. On others, waiting worker groups make an autoscaler add nodes.
             max_concurrent_chains = min(max_concurrent_chains, num_groups_that_fit)
         if plan.open_chains:
             max_concurrent_chains = min(max_concurrent_chains, len(plan.open_chains))
@@ -164,7 +164,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
 
 
 def most_demanding_recipe(spec: SearchSpec) -> Recipe:
-    """The recipe that a worker group is checked for: TF32 is for GPUs, also where it is one of several precisions."""
+    """The recipe that worker groups must support: with TF32, which needs GPUs, if that is one of several precisions."""
     searched = spec.overrides.searched.get("recipe.precision")
     is_tf32 = searched is not None and searched.contains("tf32")
     return spec.context.recipe.model_copy(update={"precision": "tf32"} if is_tf32 else {})
@@ -172,7 +172,7 @@ def most_demanding_recipe(spec: SearchSpec) -> Recipe:
 
 @dataclass(frozen=True)
 class _Execution:
-    """A run of a search on a connected cluster."""
+    """An execution of a search on a connected cluster."""
 
     plan: Plan
     state: SearchState
@@ -189,13 +189,13 @@ class _Execution:
         cleanup: StoppedChainCleanup,
         runner: JobRunner | None,
     ) -> SearchController:
-        """Train the chains of the queue; returns the controller with what has failed or was interrupted."""
+        """Train the chains of the queue; returns the controller, which has those that have ended."""
         # Ray reads its environment when it is imported, so this comes after the connection.
         from ban_ray.search.run.prometheus import SearchGauges
         from ban_ray.search.run.tune_run import run_trials
 
         spec, state, ray_folder = self.plan.spec, self.state, self.paths.search_folder / "ray"
-        # What Tune and Train keep is never read again: the population is the record of what is done.
+        # The files of Tune and Train are never read again: the population records what has been trained.
         shutil.rmtree(ray_folder, ignore_errors=True)
         context = make_context(spec, self.paths.storage_url, self.population, self.execution_name)
         view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
@@ -217,7 +217,7 @@ class _Execution:
         callbacks = (missing, state.configurations, view, gauges, cleanup)
         controller = SearchController(state.queue, state.stopping_rule, make_trial, callbacks)
         state.queue.start_time_budget()
-        # Ray prints to stdout whatever its own processes say, and there --json promises one object.
+        # Ray prints messages of its processes on stdout, where --json prints one object and nothing else.
         with redirect_stdout(sys.stderr) if spec.options.as_json else nullcontext(), view:
             # A grid's open chains may all have been stopped earlier.
             if state.queue.refill():
@@ -232,7 +232,7 @@ class _Execution:
         return controller
 
     def _max_generations_to_train(self) -> int:
-        """Generations that may be trained; an upper bound for a sampled search."""
+        """Number of generations to train; an upper bound for a sampled search."""
         spec, state = self.plan.spec, self.state
         if not spec.is_sampled:
             keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
@@ -242,7 +242,7 @@ class _Execution:
 
 
 def make_context(spec: SearchSpec, storage_url: str, population: Population, execution_name: str) -> ExecutionContext:
-    """What every worker shares: the options that `ExecutionContext` has too, and facts of this execution."""
+    """The context of all workers: the options that `ExecutionContext` has too, and facts about this execution."""
     shared = ExecutionContext.model_fields.keys() & type(spec.options).model_fields.keys()
     facts = {
         "storage": storage_url,

@@ -17,8 +17,8 @@ GAUGES = {
     "images_per_second": "Training speed of the newest epoch; of text tokens or characters per second",
 }
 GENERATIONS = "generations"
-"""Generations by state, each counted once however many chains share it: published by this search, taken from the
-population, waited for, failed."""
+"""Generations by state, each counted once even if chains share it: published by this search, taken from the population,
+waited for, failed."""
 
 
 class SearchGauges(ChainCallback):
@@ -73,7 +73,7 @@ class SearchGauges(ChainCallback):
         chain = planned.title
         self._waiting.pop(chain, None)
         if outcome.status == "failed":
-            # A trial that dies names no generation: then the chain stands for one.
+            # A trial whose process died names no generation; the chain is counted as one.
             self._failed.setdefault(chain, chain)
         self._push()
 
@@ -97,7 +97,7 @@ class SearchGauges(ChainCallback):
         return values
 
     def _count(self, key: str, state: str) -> None:
-        """Count a generation in one state alone: chains reuse what another chain of this search has published."""
+        """Count a generation in only one state: chains reuse what other chains of this search have published."""
         if not any(key in keys for keys in self._keys.values()):
             self._keys[state].add(key)
 

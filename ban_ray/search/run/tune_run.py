@@ -25,11 +25,11 @@ MAX_TRIAL_RESTARTS = 3
 """Times that a trial is restarted after its process died."""
 
 STOP_GRACE_S = 12.0
-"""Seconds for chains to stop by themselves when the time budget is used up, before Tune ends their processes."""
+"""Seconds that chains have to stop when the time budget is used up, before Tune ends their processes."""
 
 
 class ChainSearcher(Searcher):
-    """Tune's searcher: suggests the chains of a controller."""
+    """Tune's searcher, which suggests the chains of a controller."""
 
     def __init__(self, controller: SearchController) -> None:
         super().__init__()
@@ -46,21 +46,21 @@ class ChainSearcher(Searcher):
         self._controller.on_trial_complete(trial_id, result or {}, error)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: a search starts anew, and the population is the record of what is done."""
+        """Nothing is saved: the population records what has been trained."""
 
     def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a search is started anew, never restored")
+        raise NotImplementedError("a search is started again, never restored")
 
 
 class ChainScheduler(FIFOScheduler):
-    """Tune's scheduler: starts trials in their order, and stops those whose chain ends by a result.
+    """Tune's scheduler, which starts trials in order and stops those that the controller ends.
 
-    Tune's own schedulers compare trials by one count of epochs, which is another generation for a chain that was
-    answered from the population, and another learning rate for another recipe.
+    Tune's own schedulers compare trials at the same number of epochs. That is another generation for a chain with
+    reused generations, and another learning rate for another recipe.
 
     Args:
         broker: the search's `JobBroker`.
-        max_concurrent_chains: chains, and so trials, at once, each in a process that further trials reuse.
+        max_concurrent_chains: number of trials at once, each in a process that later trials reuse.
     """
 
     def __init__(self, controller: SearchController, broker: Any, max_concurrent_chains: int) -> None:
@@ -78,9 +78,9 @@ class ChainScheduler(FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         job = self._controller.job_of(trial.trial_id)
         if job is None:
-            # Its process waits for the answer to this result, which ends the trial.
+            # Its process waits for the reply to this result, which ends the trial.
             return str(TrialScheduler.STOP)
-        # The trial ends by itself when its workers have stopped, and they take the next chain.
+        # The trial ends by itself when its workers have stopped; they then train the next chain.
         request_stop(self._broker, job)
         return str(TrialScheduler.CONTINUE)
 
@@ -101,22 +101,22 @@ def run_trials(
     execution_name: str,
     runner: JobRunner | None = None,
 ) -> None:
-    """Run every chain of a controller as one Tune trial, within the queue's time budget.
+    """Run each chain of a controller as a Tune trial, within the queue's time budget.
 
     Args:
-        max_concurrent_chains: chains at once.
+        max_concurrent_chains: maximum number of chains at once.
         folder: for Tune's own files.
         execution_name: name of the run on the dashboard, and of the broker.
-        runner: stands in for the training of a chain's generations.
+        runner: trains the generations of a chain instead of Ray's workers.
 
     Raises:
-        KeyboardInterrupt: the user interrupted; published generations stay.
+        KeyboardInterrupt: interrupted; published generations stay.
         ClusterLost: Ray's node of this process died; published generations stay.
     """
     function = run_trial if runner is None else tune.with_parameters(run_trial, runner=runner)
 
     class ChainTrainable(ray_internals.train_function_trainable(function)):  # type: ignore[misc]
-        """The process of a trial, which further trials reuse."""
+        """The trainable of a trial; later trials reuse its process."""
 
         def __repr__(self) -> str:
             return execution_name
@@ -139,7 +139,7 @@ def run_trials(
 
     broker, remaining_s = start_broker(execution_name), controller.queue.remaining_s
     with _stop_when_interrupted(controller, broker), raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
-        # About options of Ray's own that this code does not set.
+        # Ray warns about its own options, which are not set here.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(
             ChainTrainable,
@@ -165,7 +165,7 @@ def run_trials(
 
 @contextmanager
 def _stop_when_interrupted(controller: SearchController, broker: Any) -> Iterator[None]:
-    """Ask the workers to stop when the user interrupts; those that do not are killed when Ray is disconnected."""
+    """Ask the workers to stop on Ctrl-C; those that do not are killed when Ray is disconnected."""
     try:
         yield
     except KeyboardInterrupt:

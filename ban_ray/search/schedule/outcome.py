@@ -11,8 +11,8 @@ class ChainOutcome:
     """The end of a chain, with a message unless it has trained all its generations.
 
     Attributes:
-        status: ``done``; ``failed``; ``stopped`` without a value, since others were better at the same rung;
-            ``saturated``, with the value of what it trained; ``interrupted`` by a budget, to be resumed later.
+        status: ``done``; ``failed``; ``stopped``, without a value, since others were better at the same rung;
+            ``saturated``, with the value of its trained generations; ``interrupted`` by the time budget, to be resumed.
     """
 
     status: Literal["done", "failed", "stopped", "saturated", "interrupted"]

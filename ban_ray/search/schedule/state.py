@@ -1,4 +1,4 @@
-"""The state of a running search: study, stopping rule, configurations and queue, opened with what is finished."""
+"""The state of a running search: study, stopping rule, configurations and queue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from ban_ray.search.study.study import SearchStudy, recorded_rung_errors
 
 @dataclass(frozen=True)
 class SearchState:
-    """What a search holds while it runs.
+    """The state of a search while it runs.
 
     Attributes:
-        queue: chains to train; a grid's are known, a sampled search's are proposed one configuration at a time.
+        queue: chains to train; those of a grid are known, those of a sampled search are proposed as it runs.
     """
 
     study: SearchStudy
@@ -34,7 +34,7 @@ class SearchState:
 
     @classmethod
     def open(cls, spec: SearchSpec, population: Population, folder: Path, name: str) -> "SearchState":
-        """Write the search down and open its study, with the configurations that are finished already."""
+        """Record the search, open its study, and restore what is finished."""
         strategy, scale = spec.strategy, spec.scale
         records.write_search(population.storage, spec, name)
         known = distributions_of_parameters(scale.parameters) or distributions_of_list(scale.configurations)
@@ -61,7 +61,7 @@ class SearchState:
 
 
 def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
-    """The events that a member's training would have sent at the rungs; none where it is no member."""
+    """The events at rungs that training a generation would have sent; none if it is not published."""
     generation = planned.chain.generations[number]
     rung, epochs = generation.recipe.first_rung_epoch, generation.recipe.epochs
     try:
@@ -74,7 +74,7 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
             if record["epoch"] == rung
         ]
     except DamagedMember:
-        # `verify` reports it; without its history it is compared with nothing.
+        # `verify` reports it; it is compared with nothing.
         return []
     return [*events, Published(generation=number, key=member.key, epochs=epochs, values=member.metrics.model_dump())]
 

@@ -1,4 +1,4 @@
-"""The best configurations of a search, by its targets alone."""
+"""The best configurations of a search by its targets."""
 
 from dataclasses import dataclass
 
@@ -39,11 +39,11 @@ def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None
     if spec.context.task.protocol == "paper":
         return None
     trials = [trial for trial in study.ended_trials().values() if not invalid_reason(spec, trial.params)]
-    # Optuna gives a pruned trial its last intermediate value.
+    # The value of a pruned trial is its last intermediate one.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])
     if spec.strategy.target_names == (ERROR_TARGET,):
-        # Ties are all best.
+        # All ties are the best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
     keys = {trial.number: configuration_keys(spec.chains_of(trial.params)) for trial in trials}
     compared = len(trials) == 1 or len(set(keys.values())) > 1
