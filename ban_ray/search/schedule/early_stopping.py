@@ -56,7 +56,7 @@ class _RungResults:
 class EarlyStopping(StoppingRule):
     """Asynchronous successive halving across generations, and patience within a chain.
 
-    A configuration's error at a rung is the mean over those of its chains, one for each seed, that have reached it. When
+    A configuration's error at a rung is the mean over its chains, one for each seed, that have reached the rung. When
     the configuration falls behind at a rung, all its chains end: a mean over the remaining seeds would be biased low.
 
     Args:
