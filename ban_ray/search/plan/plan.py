@@ -140,8 +140,8 @@ def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, consol
     console.say(
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
         f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, by one measured step "
-        f"of each kind; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at once, "
-        "and 20 s or more until the first one starts"
+        f"of each kind; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at "
+        "once, and 20 s or more until the first one starts"
     )
     if not cost.fits(groups * workers):
         console.say(

@@ -15,7 +15,8 @@ from ban_ray.evaluation.pareto import Point, non_dominated_ranks
 FIRST_RUNG_PROMOTED_FRACTION, PROMOTED_FRACTION = 0.15, 0.5
 """Fraction of the chains at a rung that are promoted: few at the first rung, the cheapest, which separates
 networks, half at each later one. Promoting the usual quarter at each rung saved a tenth of the epochs, for an
-error 0.13 points higher, on simulated curves of noise 0.3 (`python -m tests.benchmarks.samplers stopping`, 40 seeds)."""
+error 0.13 points higher, on simulated curves of noise 0.3 (`python -m tests.benchmarks.samplers stopping`, 40
+seeds)."""
 MIN_CHAINS_AT_RUNG = 3
 """Number of chains at a rung below which none is pruned."""
 
