@@ -8,7 +8,7 @@ import torch
 from ban_ray.population import Population
 from ban_ray.runtime.events import Event
 from ban_ray.runtime.messages import ExecutionContext, TrainingJob, TrialSpec
-from ban_ray.runtime.worker import train_job_in_this_process
+from ban_ray.runtime.worker import JobTrainer
 from ban_ray.specs import Chain, Generation
 from ban_ray.tasks.source import Source
 
@@ -42,7 +42,7 @@ def make_context(storage: str, **fields: Any) -> ExecutionContext:
 
 def train_job(population: Population, generations: Sequence[Generation], **fields: Any) -> None:
     """Train generations by a worker in this process; `fields` as in `make_job`."""
-    result = train_job_in_this_process(make_job(population.storage.url, *generations, **fields), CPU, ignore_event)
+    result = JobTrainer(CPU, ignore_event).train(make_job(population.storage.url, *generations, **fields))
     assert result.status == "done", result.message
 
 

@@ -154,11 +154,6 @@ class JobTrainer:
         return self._loaded[2]
 
 
-def train_job_in_this_process(job: TrainingJob, device: torch.device, report: EventReporter) -> JobResult:
-    """Train one job in this process."""
-    return JobTrainer(device, report).train(job)
-
-
 def _reused_event(population: Population, number: int, generation: Generation) -> Reused:
     metrics = population[generation.key].metrics
     return Reused(generation=number, key=generation.key, values=metrics.model_dump())

@@ -18,10 +18,6 @@ read_settings = named_values("--set", "recipe.learning_rate=0.01")
 read_search = named_values("--search", "recipe.learning_rate=0.01..0.3:log")
 
 
-def _network_arguments(value: object) -> object:
-    return json_object("--network-args", value) if isinstance(value, str) else value
-
-
 def _image_size(value: object) -> object:
     if isinstance(value, tuple | list):
         return "x".join(map(str, value))
@@ -116,7 +112,7 @@ class SearchOptions(BaseModel):
     ] = None
     network_args: Annotated[
         dict[str, JsonValue] | None,
-        BeforeValidator(_network_arguments),
+        BeforeValidator(lambda value: json_object("--network-args", value) if isinstance(value, str) else value),
         Option("Arguments of module:function or torchvision:NAME.", TEACHERS, "JSON"),
     ] = None
     network_version: Annotated[

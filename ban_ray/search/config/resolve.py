@@ -92,15 +92,12 @@ def resolve(options: SearchOptions) -> SearchSpec:
         spec = with_grid_chains(spec)
         probes = spec.chains
     configured = [(planned.configuration, planned.chain) for planned in probes]
-    overrides.check_effect(
-        space.name, context, unchanged, configured, lambda made, other: _keys(replace(spec, context=other), made)
-    )
+
+    def keys_of(configuration: Configuration, context: SpaceContext) -> tuple[str, ...]:
+        return replace(spec, context=context).chains_of(configuration)[0].chain.keys
+
+    overrides.check_effect(space.name, context, unchanged, configured, keys_of)
     return replace(spec, identity_versions=spec.network_versions.known)
-
-
-def _keys(spec: SearchSpec, configuration: Configuration) -> tuple[str, ...]:
-    """The keys of a configuration's first chain."""
-    return spec.chains_of(configuration)[0].chain.keys
 
 
 def _restricted(scale: Scale, only: str | None, space: SearchSpace) -> Scale:

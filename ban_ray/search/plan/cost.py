@@ -7,8 +7,8 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from ban_ray import __version__
 from ban_ray.networks.families.custom import CustomNetwork
@@ -119,20 +119,13 @@ def measure_step_cached(config: StepConfig) -> StepMeasurement:
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
     }
     file = cache_root() / "steps" / f"{digest({**asdict(config), **here})}.json"
-    if (cached := _read_cache(file)) is not None:
-        return cached
+    # Another version may have written another form.
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        return StepMeasurement(**json.loads(file.read_text()))
     measurement = _measure_in_process(config)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_temporary(file, json.dumps(asdict(measurement)).encode()).replace(file)
     return measurement
-
-
-def _read_cache(file: Path) -> StepMeasurement | None:
-    """A measurement from its file; None if there is none, or if another version wrote it."""
-    try:
-        return StepMeasurement(**json.loads(file.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
 
 
 def _measure_in_process(config: StepConfig) -> StepMeasurement:

@@ -86,7 +86,9 @@ class SearchGauges(ChainCallback):
             values["held_out"] = held_out
         if isinstance(event, EpochEnded):
             return values
-        self._count(event.key, "published" if isinstance(event, Published) else "taken")
+        # Chains reuse what other chains of this search have published; each generation is counted in one state.
+        if not any(event.key in keys for keys in self._keys.values()):
+            self._keys["published" if isinstance(event, Published) else "taken"].add(event.key)
         if isinstance(event, Published) and event.epochs is not None:
             # Not every epoch is reported.
             values["epoch"] = float(event.epochs)
@@ -95,11 +97,6 @@ class SearchGauges(ChainCallback):
             if (chain, event.generation - 1) in self._held_out:
                 values["gain"] = metric.difference(held_out, self._held_out[chain, event.generation - 1])
         return values
-
-    def _count(self, key: str, state: str) -> None:
-        """Count a generation in only one state: chains reuse what other chains of this search have published."""
-        if not any(key in keys for keys in self._keys.values()):
-            self._keys[state].add(key)
 
     def _push(self) -> None:
         chains = {"waiting": self._waiting, "failed": self._failed}
