@@ -38,7 +38,7 @@ MAX_RANDOM_DRAWS = 10_000
 
 
 class ConfigurationSource:
-    """Proposes the configurations of a search, and is told how they ended.
+    """Proposes the configurations of a search, and learns from how they ended.
 
     Attributes:
         rejection_counts: number of rejected proposals by the reason.

@@ -31,7 +31,7 @@ class SearchStudy:
     """A persistent study in a journal file, which ``optuna-dashboard FILE`` opens.
 
     Args:
-        configuration_source: is told each result as well.
+        configuration_source: receives each result as well.
     """
 
     def __init__(

@@ -84,7 +84,7 @@ def test_too_little_memory_is_warned_of(
     plans.print_cost(estimated, plan, concurrent, Console(width=200))
     printed = capsys.readouterr().out
     assert "up to 1.0 GiB for one worker" in printed
-    assert ("There are 1.5 GiB here, less than that takes" in printed) is warned
+    assert ("This machine has 1.5 GiB, less than that" in printed) is warned
 
 
 def test_a_gpu_has_memory_of_its_own() -> None:
