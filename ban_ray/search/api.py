@@ -32,12 +32,14 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
         generations.groupby("generation")["test_error"].mean()
 
     Args:
-        network: a paper's name, ``torchvision:NAME``, or ``module:function`` that every worker can import.
+        network: a paper's name, ``timm:NAME``, ``torchvision:NAME``, or ``module:function`` that every worker can
+            import.
         options: the command's options, with underscores for dashes, as `SearchOptions` declares them: ``epochs=5``,
             ``task="cifar10"``, ``network_args={"width": 2}``; None takes the default. ``recipe`` and ``objective`` take
-            a name or a mapping of their fields, ``recipe={"learning_rate": 1e-3, "weight_decay": 0}``, and ``search``
-            a mapping of what is sampled: ``search={"recipe.weight_decay": "1e-4..1e-1:log", "recipe.precision":
-            ["fp32", "bf16"]}``. Then every configuration that was sampled has a chain for each seed.
+            a name or a mapping of their fields, ``recipe={"learning_rate": 1e-3, "weight_decay": 0}``, ``task`` a name
+            or ``{"name": "folder", "normalise": [means, deviations]}``, and ``search`` a mapping of what is sampled:
+            ``search={"recipe.weight_decay": "1e-4..1e-1:log", "recipe.precision": ["fp32", "bf16"]}``. Then every
+            configuration that was sampled has a chain for each seed.
 
     Returns:
         A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
@@ -56,6 +58,8 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
         raise UserError(f"train_chain takes no {name}")
     fixed = {"space": "chain", "network": network, "command": f"ban_ray.search.api.train_chain({network!r}, ...)"}
     set_fields = {name: fields for name in SETTABLE if isinstance(fields := options.get(name), Mapping)}
+    if isinstance(task := options.get("task"), Mapping):
+        options["task"], set_fields["task"] = task.get("name"), {k: v for k, v in task.items() if k != "name"}
     if options.get("recipe") is None or "recipe" in set_fields:
         options.pop("recipe", None)
     rest = {name: value for name, value in options.items() if name not in set_fields}

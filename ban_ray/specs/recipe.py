@@ -67,6 +67,8 @@ class Recipe(Spec):
         ema_decay: of ``ema``: the largest share of the average that a step keeps; step t = 1, 2, ... keeps
             ``min(ema_decay, t / (9 + t))`` (as TensorFlow's moving averages do), so that the start is soon forgotten.
         swa_start: of ``swa``: the part of the epochs after which averaging begins.
+        body_learning_rate: the factor of the learning rate for all parameters but the head's, the layer that makes the
+            logits (`ban_ray.networks.head`); below 1 a pretrained body moves less than a new head.
     """
 
     epochs: Count = 200
@@ -94,6 +96,7 @@ class Recipe(Spec):
     averaging: Literal["none", "ema", "swa"] = "none"
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
     swa_start: Annotated[float, Field(ge=0, lt=1)] = 0.75
+    body_learning_rate: Annotated[float, Field(gt=0)] = 1.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -95,11 +95,17 @@ class Scale:
 
 @dataclass(frozen=True)
 class Network:
-    """The network of the command line: its name, its builder's arguments, and its version, as in `Generation`."""
+    """The network of the command line: name, its builder's arguments, version and start, as in `Generation`."""
 
     name: str
     arguments: Mapping[str, JsonValue] = field(default_factory=dict)
     version: str = ""
+    initial_weights: str | None = None
+
+    def recorded(self) -> dict[str, object]:
+        """The fields as older versions wrote them: those that are newer only where they are not at their default."""
+        newer = () if self.initial_weights else ("initial_weights",)
+        return {name: value for name, value in vars(self).items() if name not in newer}
 
 
 @dataclass(frozen=True)

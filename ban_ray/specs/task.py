@@ -2,9 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from ban_ray.specs.base import Sha256, Spec
+
+Values = Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+def _checked_deviations(normalise: tuple[Values, Values] | None) -> tuple[Values, Values] | None:
+    if normalise is not None and (len(normalise[0]) != len(normalise[1]) or min(normalise[1]) <= 0):
+        raise ValueError(
+            "a list of means and one of deviations above 0 are needed, each with a value for every channel, such as "
+            "[[0.485,0.456,0.406],[0.229,0.224,0.225]]"
+        )
+    return normalise
 
 
 class Task(Spec):
@@ -22,6 +33,8 @@ class Task(Spec):
             is held out in both.
         tokens: whether a text is read as words or characters.
         flip: whether half of the training images are mirrored; None for what `name` says.
+        normalise: mean and standard deviation of each channel, of pixels from 0 to 1, that images are brought to mean 0
+            and deviation 1 by; None for those of the training part.
     """
 
     name: str
@@ -31,15 +44,24 @@ class Task(Spec):
     protocol: Literal["search", "paper"] = "search"
     tokens: Literal["word", "char"] = "word"
     flip: bool | None = None
+    normalise: Annotated[tuple[Values, Values] | None, AfterValidator(_checked_deviations)] = None
 
     @property
     def mirroring(self) -> str:
         """`flip` in words where it is not what `name` says; else empty."""
         return "" if self.flip is None else f"training images {'' if self.flip else 'not '}mirrored"
 
+    @property
+    def normalisation(self) -> str:
+        """`normalise` in words; empty where it is the training part's own."""
+        if self.normalise is None:
+            return ""
+        mean, deviation = (", ".join(f"{value:.4g}" for value in values) for values in self.normalise)
+        return f"inputs normalised by mean {mean} and deviation {deviation}"
+
     def recorded(self) -> dict[str, object]:
         """The fields as older versions wrote them: those that are newer only where they are not at their default."""
-        return self.model_dump(exclude={"flip"} if self.flip is None else None)
+        return self.model_dump(exclude={name for name in ("flip", "normalise") if getattr(self, name) is None})
 
     def leaks_from(self, teacher: "Task") -> bool:
         """Whether a teacher of another task or split may have trained on this task's held-out samples.

@@ -110,15 +110,25 @@ class SearchOptions(BaseModel):
 
     network: Annotated[
         str | None,
-        Option("Network, for spaces that take one: NAME, torchvision:NAME or module:function.", TEACHERS, "NAME"),
+        Option(
+            "Network, for spaces that take one: NAME, timm:NAME, torchvision:NAME or module:function.", TEACHERS, "NAME"
+        ),
     ] = None
     network_args: Annotated[
         dict[str, JsonValue] | None,
         BeforeValidator(_network_arguments),
-        Option("Arguments of module:function or torchvision:NAME.", TEACHERS, "JSON"),
+        Option("Arguments of module:function, timm:NAME or torchvision:NAME.", TEACHERS, "JSON"),
     ] = None
     network_version: Annotated[
         str | None, Option("Version of your builder, part of the key in place of its source.", TEACHERS, "TEXT")
+    ] = None
+    pretrained: Annotated[
+        str | None,
+        Option(
+            "Weights that each generation starts from: a safetensors file, a member's KEY, or the library's default.",
+            TEACHERS,
+            "FILE|KEY|default",
+        ),
     ] = None
     teacher: Annotated[
         str,

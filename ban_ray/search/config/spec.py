@@ -156,6 +156,8 @@ class SearchSpec:
             parts.append(f"recipe {self.options.recipe}")
         if task.mirroring:
             parts.append(task.mirroring)
+        if task.normalisation and "task.normalise" not in self.fields.settings:
+            parts.append(task.normalisation)
         if self.dataset.skipped:
             parts.append(f"{self.dataset.skipped:,} images that cannot be decoded left out")
         if task.protocol == "paper":
