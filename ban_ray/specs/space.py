@@ -130,6 +130,12 @@ class SpaceContext:
     teachers: tuple[str, ...] = ()
     recipe_changes: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def start(self) -> str:
+        """The weights that generations of the command line's network start from, in words; empty for random ones."""
+        sha256 = None if self.network is None else self.network.initial_weights
+        return "" if sha256 is None else f"each generation starts from weights {sha256[:12]}"
+
     def generations_for(self, at_most: int | None = None) -> int:
         """Generations after the baseline: the command line's, else the scale's, up to a row's own limit."""
         if self.generations is not None:

@@ -1,21 +1,34 @@
 """Tasks: the data, split and labels of a generation."""
 
+from math import isfinite
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import BeforeValidator, Field
 
 from ban_ray.specs.base import Sha256, Spec
 
-Values = Annotated[tuple[float, ...], Field(min_length=1)]
+Values = tuple[float, ...]
 
 
-def _checked_deviations(normalise: tuple[Values, Values] | None) -> tuple[Values, Values] | None:
-    if normalise is not None and (len(normalise[0]) != len(normalise[1]) or min(normalise[1]) <= 0):
-        raise ValueError(
-            "a list of means and one of deviations above 0 are needed, each with a value for every channel, such as "
-            "[[0.485,0.456,0.406],[0.229,0.224,0.225]]"
-        )
-    return normalise
+def _checked_statistics(given: object) -> object:
+    """Means and deviations, checked by hand for a message that says how they are written."""
+    parts = given if isinstance(given, list | tuple) else ()
+    lists = [part for part in parts if isinstance(part, list | tuple) and part]
+    numbers = [value for part in lists for value in part]
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers)
+    if given is None or (
+        (len(parts), len(lists)) == (2, 2)
+        and len(lists[0]) == len(lists[1])
+        and are_numbers
+        and all(isfinite(value) for value in numbers)
+        and min(lists[1]) > 0
+    ):
+        # As a record's strict reading wants them, whose JSON has lists.
+        return None if given is None else tuple(map(tuple, lists))
+    raise ValueError(
+        "a list of means and one of deviations above 0 are needed, each with a value for every channel, such as "
+        "[[0.485,0.456,0.406],[0.229,0.224,0.225]]"
+    )
 
 
 class Task(Spec):
@@ -44,7 +57,7 @@ class Task(Spec):
     protocol: Literal["search", "paper"] = "search"
     tokens: Literal["word", "char"] = "word"
     flip: bool | None = None
-    normalise: Annotated[tuple[Values, Values] | None, AfterValidator(_checked_deviations)] = None
+    normalise: Annotated[tuple[Values, Values] | None, BeforeValidator(_checked_statistics)] = None
 
     @property
     def mirroring(self) -> str:

@@ -1,6 +1,6 @@
 """Stochastic gradient descent with momentum, the papers' optimiser, and what every optimiser can do."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
@@ -59,7 +59,7 @@ class Group(NamedTuple):
         return learning_rate if self.rate_factor == 1 else learning_rate * self.rate_factor
 
 
-def split_into_groups(parameters: Sequence[Tensor], recipe: Recipe, head: Collection[Tensor] = ()) -> list[Group]:
+def split_into_groups(parameters: Sequence[Tensor], recipe: Recipe, head: Iterable[Tensor] = ()) -> list[Group]:
     """The groups of a recipe: one, or more if only matrices decay or the body learns at another rate than the head."""
     head_ids = {id(parameter) for parameter in head}
     groups: dict[tuple[bool, float], list[int]] = {}
@@ -82,7 +82,7 @@ class SGD:
 
     capturable = True
 
-    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe, head: Collection[Tensor] = ()) -> None:
+    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe, head: Iterable[Tensor] = ()) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self._groups = split_into_groups(self.parameters, recipe, head)
         self._momentum = float(recipe.momentum)

@@ -1,6 +1,6 @@
 """Optimisers of `torch.optim` under one form, and the choice of a recipe's."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from copy import deepcopy
 from typing import Any
 
@@ -26,7 +26,7 @@ _NOT_CAPTURABLE = ("adagrad", "muon")
 """Their steps make numbers on the CPU of the learning rate or of the number of steps."""
 
 
-def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe, head: Collection[Tensor] = ()) -> Optimiser:
+def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe, head: Iterable[Tensor] = ()) -> Optimiser:
     """A recipe's optimiser of the parameters that require gradients.
 
     Args:
@@ -42,8 +42,9 @@ def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe, head: Collectio
 class TorchOptimiser:
     """One of `torch.optim`'s classes, or Muon and AdamW side by side."""
 
-    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe, head: Collection[Tensor] = ()) -> None:
-        name, in_head = recipe.optimiser, {id(each) for each in head}
+    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe, head: Iterable[Tensor] = ()) -> None:
+        name, head = recipe.optimiser, list(head)
+        in_head = {id(each) for each in head}
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.capturable = name not in _NOT_CAPTURABLE
         arguments = OPTIMISERS[name].model_validate(recipe.optimiser_arguments).model_dump()
@@ -63,7 +64,7 @@ class TorchOptimiser:
             self._add(name, others, recipe, arguments, head)
 
     def _add(
-        self, name: str, parameters: list[Tensor], recipe: Recipe, arguments: dict[str, Any], head: Collection[Tensor]
+        self, name: str, parameters: list[Tensor], recipe: Recipe, arguments: dict[str, Any], head: Iterable[Tensor]
     ) -> None:
         optimiser = getattr(torch.optim, _CLASSES[name], None)
         if optimiser is None:

@@ -68,6 +68,26 @@ class TimmNetwork(ExternalNetwork):
 
     def _create(self, **arguments: Any) -> Any:
         timm = self._timm()
+        try:
+            return timm.create_model(self.function, **{**arguments, **self.arguments})
+        except (RuntimeError, MemoryError, OSError):
+            raise
+        except Exception as error:
+            raise UserError(
+                f"network {self.name} cannot be built with the arguments {arguments_text(self.arguments)}: "
+                f"{one_line(error)}"
+            ) from error
+
+    def _timm(self) -> Any:
+        """The library; raises UserError where it is not installed, has no such model, or an argument is reserved."""
+        try:
+            # Its import takes seconds.
+            import timm
+        except ImportError as error:
+            raise UserError(
+                f"network {self.name} needs timm ({one_line(error)}); pip install 'ban-ray[timm]' here and on every "
+                "worker"
+            ) from error
         if not timm.is_model(self.function):
             near = difflib.get_close_matches(self.function, timm.list_models(), n=3, cutoff=0.5)
             nearest = f"; the nearest: {', '.join(near)}" if near else ""
@@ -81,23 +101,4 @@ class TimmNetwork(ExternalNetwork):
                     f"network {self.name}: the arguments may not hold {reserved}; --pretrained says what a network "
                     "starts from, and the task how many channels there are"
                 )
-        try:
-            return timm.create_model(self.function, **{**arguments, **self.arguments})
-        except (RuntimeError, MemoryError, OSError):
-            raise
-        except Exception as error:
-            raise UserError(
-                f"network {self.name} cannot be built with the arguments {arguments_text(self.arguments)}: "
-                f"{one_line(error)}"
-            ) from error
-
-    def _timm(self) -> Any:
-        try:
-            # Its import takes seconds.
-            import timm
-        except ImportError as error:
-            raise UserError(
-                f"network {self.name} needs timm ({one_line(error)}); pip install 'ban-ray[timm]' here and on every "
-                "worker"
-            ) from error
         return timm

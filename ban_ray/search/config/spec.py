@@ -154,10 +154,8 @@ class SearchSpec:
             )
         if self.options.recipe is not None:
             parts.append(f"recipe {self.options.recipe}")
-        if task.mirroring:
-            parts.append(task.mirroring)
-        if task.normalisation and "task.normalise" not in self.fields.settings:
-            parts.append(task.normalisation)
+        parts += [task.mirroring, "" if "task.normalise" in self.fields.settings else task.normalisation]
+        parts.append(self.context.start)
         if self.dataset.skipped:
             parts.append(f"{self.dataset.skipped:,} images that cannot be decoded left out")
         if task.protocol == "paper":

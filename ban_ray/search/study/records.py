@@ -134,7 +134,8 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
         fields=spec.fields.in_words,
     )
     storage.create(search_file(name), record.to_bytes())
-    storage.write(options_file(name), _options_as_toml(storage, spec.options, context.network, context.task.normalise).encode())
+    options = _options_as_toml(storage, spec.options, context.network, context.task.normalise)
+    storage.write(options_file(name), options.encode())
 
 
 def _options_as_toml(storage: Storage, options: SearchOptions, start: Network | None = None, inputs: Any = None) -> str:
