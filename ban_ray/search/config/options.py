@@ -127,7 +127,7 @@ class SearchOptions(BaseModel):
         Option(
             "Weights that each generation starts from: a safetensors file, a member's KEY, or the library's default.",
             TEACHERS,
-            "FILE|KEY|default",
+            "FILE|KEY",
         ),
     ] = None
     teacher: Annotated[
