@@ -58,11 +58,13 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
         raise UserError(f"train_chain takes no {name}")
     fixed = {"space": "chain", "network": network, "command": f"ban_ray.search.api.train_chain({network!r}, ...)"}
     set_fields = {name: fields for name in SETTABLE if isinstance(fields := options.get(name), Mapping)}
-    if isinstance(task := options.get("task"), Mapping):
-        options["task"], set_fields["task"] = task.get("name"), {k: v for k, v in task.items() if k != "name"}
     if options.get("recipe") is None or "recipe" in set_fields:
         options.pop("recipe", None)
     rest = {name: value for name, value in options.items() if name not in set_fields}
+    if isinstance(task := options.get("task"), Mapping):
+        rest["task"] = task.get("name")
+        if fields := {name: value for name, value in task.items() if name != "name"}:
+            set_fields["task"] = fields
     result = search(validated(SearchOptions, {**rest, **fixed, "settings": set_fields}))
     assert result is not None
     return _frame(result)

@@ -93,6 +93,7 @@ def test_rows_are_the_members(tmp_path: Path, environment: dict[str, str]) -> No
         ({"task": {"name": "digit"}}, "--task 'digit' is unknown"),
         ({"task": {"normalise": [[0.5], [0]]}}, "a list of means and one of deviations above 0 are needed"),
         ({"task": {"name": "digits", "normalise": [[0, 0], [1, 1]]}}, "has values for 2 channels, and images of task"),
+        ({"task": {"name": "digit", "normalise": [[0], [1]]}}, "--task 'digit' is unknown"),
         ({"task": {"label_noise": 0.1}}, "an option of its own: --label-noise"),
         ({"settings": {"recipe.epochs": 3}}, "train_chain takes no settings"),
         ({"space": "chain"}, "train_chain takes no space"),
