@@ -156,7 +156,8 @@ def _options_as_toml(storage: Storage, options: SearchOptions, start: Network | 
     values |= {name: absolute(values[name]) for name in paths if name in values}
     if start is not None and start.initial_weights is not None:
         values["pretrained"] = start.initial_weights
-        values["settings"] = {**options.settings, **({} if inputs is None else {"task.normalise": inputs})}
+        if inputs is not None:
+            values["settings"] = {**options.settings, "task.normalise": inputs}
     return write_options({**values, "storage": storage.url}, type(options))
 
 
