@@ -8,9 +8,9 @@ BAN+L and BAN chains from one baseline, beside what else the same work could hav
 label-only networks: with the baseline an ensemble of what a chain of three generations costs. The report compares each
 generation and each ensemble with them, over seeds and images.
 
-The network is a paper's name, `torchvision:NAME`, or `module:function` of your own. Scale `laptop`: 45 epochs in
-batches of 64 with the papers' schedule and three seeds. On the embedded digits 30 % of the training labels are replaced
-(not the papers' setting) unless `--task` or `--label-noise` is given.
+The network is a paper's name, `timm:NAME`, `torchvision:NAME`, or `module:function` of your own. Scale `laptop`: 45
+epochs in batches of 64 with the papers' schedule and three seeds. On the embedded digits 30 % of the training labels
+are replaced (not the papers' setting) unless `--task` or `--label-noise` is given.
 """
 
 from ban_ray.specs import (
