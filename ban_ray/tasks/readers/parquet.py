@@ -110,8 +110,8 @@ def _images(shards: Sequence[_Shard]) -> Iterator[EncodedImage]:
     for shard in shards:
         row = 0
         try:
-            # With a buffer a column is read bit by bit, not as a whole.
-            with pq.ParquetFile(shard.file, buffer_size=_BUFFER_BYTES) as parquet:
+            # By default all row groups are read before the first batch comes, and kept.
+            with pq.ParquetFile(shard.file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as parquet:
                 for batch in parquet.iter_batches(IMAGES_AT_ONCE, columns=[shard.images], use_threads=False):
                     column = batch.column(0)
                     if pa.types.is_struct(column.type):
