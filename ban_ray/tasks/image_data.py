@@ -23,7 +23,7 @@ from ban_ray.specs import Generation, Task, derive_seed
 from ban_ray.tasks.batches import Batch, copy_to, steps_per_epoch
 from ban_ray.tasks.catalog import task_type
 from ban_ray.tasks.decoded.image_file import ImageRows, Indices
-from ban_ray.tasks.decoded.memory import available_bytes, is_held
+from ban_ray.tasks.decoded.memory import available_bytes
 from ban_ray.tasks.decoded.reading_ahead import read_ahead
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.image_task import ImageTask, views_of_sample
@@ -281,7 +281,7 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device, *, held
         raise TypeError(f"task {task.name} is not one of images")
     if held is None:
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
-        held = is_held(dataset.num_bytes, free)
+        held = kind.is_held(dataset, free)
     height, width = dataset.sample_shape[:2]
     sums = dataset.sums(parts.train)
     # Quotients of exact sums of integers: the statistics do not depend on the order of summation.

@@ -190,5 +190,9 @@ class TaskType(ABC, Generic[D]):
         """
 
     @abstractmethod
+    def is_held(self, dataset: D, free_bytes: int) -> bool:
+        """Whether a data set lies in a device's memory, of which so much is free; else it is read batch by batch."""
+
+    @abstractmethod
     def describe_inputs(self, task: "Task", dataset: D | None, classes: int, channels: int) -> InputDescription:
         """What networks of the task take; without the data set's own numbers where `dataset` is None."""

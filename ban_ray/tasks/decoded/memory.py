@@ -7,6 +7,9 @@ from pathlib import Path
 HELD_SHARE = 0.25
 """Of the free memory of a device; a data set that needs more is read from the disk as it is needed."""
 
+BUFFERS = 4
+"""Batches of a set that is read: one in use, one whose copy to a GPU may not have ended, and those that are read."""
+
 _CGROUPS = Path("/sys/fs/cgroup")
 
 

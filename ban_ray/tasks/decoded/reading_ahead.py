@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from ban_ray.tasks.decoded.image_file import ImageRows, Indices
-
-BUFFERS = 4
-"""Batches in memory: one in use, one whose copy to a GPU may not have ended, and those that are read."""
+from ban_ray.tasks.decoded.memory import BUFFERS
 
 READERS = 2
 """Threads: more than one, so that one waits for the disk while another copies."""
