@@ -88,7 +88,7 @@ def main(data: Path, result: Path, limit_gb: float | None) -> None:
     decoded = time.perf_counter()
     after_decoding = memory()
     generation = generation_of(dataset)
-    loaded = load_images(generation.task, dataset, CPU)
+    loaded = load_images(generation.task, dataset, CPU, held=True if limit_gb is None else None)
     trained = train(generation, None, loaded, CPU)
     torch.save(
         {
