@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from ban_ray.cli.console import Console
 from ban_ray.errors import UserError
 from ban_ray.specs import Task
 from ban_ray.tasks import cache
@@ -129,7 +130,7 @@ def test_progress_is_shown_on_a_terminal_alone(
     write_images(tmp_path, TRAIN, TEST, names=NAMES)
     for size, terminal in ((20, False), (24, True)):
         if terminal:
-            monkeypatch.setattr(progress, "Console", partial(progress.Console, force_terminal=True, width=150))
+            monkeypatch.setattr(progress, "Console", partial(Console, force_terminal=True, width=150))
         open_images(Source.of("folder", str(tmp_path), image_size=size))
         out, err = capfd.readouterr()
         assert not out
