@@ -34,6 +34,17 @@ class Chain(Spec):
     def keys(self) -> tuple[str, ...]:
         return tuple(generation.key for generation in self.generations)
 
+    def with_recipes(self, recipes: Sequence[Recipe]) -> "Chain":
+        """The same chain with a recipe for each generation; students name the teachers' new keys."""
+        keys: dict[str, str] = {}
+        generations = []
+        for generation, recipe in zip(self.generations, recipes, strict=True):
+            teachers = tuple(keys.get(key, key) for key in generation.teachers)
+            changed = generation.model_copy(update={"recipe": recipe, "teachers": teachers})
+            keys[generation.key] = changed.key
+            generations.append(changed)
+        return Chain(seed=self.seed, generations=tuple(generations))
+
     @property
     def network(self) -> str:
         """The last generation's network, after which the chain's row in a table is named."""

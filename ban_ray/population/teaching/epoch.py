@@ -1,0 +1,47 @@
+"""``epoch:E``: each generation is taught by the one before it as that was after an earlier epoch.
+
+A network that has not converged may teach better than one that has (Cho and Hariharan 2019).
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ban_ray.population.teaching.base import WHOLE, SelectedTeachers, TeacherPolicy, register
+from ban_ray.population.teaching.candidates import Candidates
+from ban_ray.specs import Chain
+
+
+@register
+@dataclass(frozen=True)
+class Epoch(TeacherPolicy):
+    """Every generation but the last ends after an epoch, at the schedule's learning rate of all of them.
+
+    Such a generation is a member of its own: its recipe has a `stop_epoch`.
+    """
+
+    name = "epoch"
+    form = "epoch:E"
+    pattern = f"epoch:{WHOLE}"
+    takes_members: ClassVar[bool] = False
+    is_fixed: ClassVar[bool] = True
+
+    epoch: int
+
+    @property
+    def text(self) -> str:
+        return f"epoch:{self.epoch}"
+
+    def select(self, candidates: Candidates, seed: int) -> SelectedTeachers:
+        return SelectedTeachers((), "labels")
+
+    def chain(self, chain: Chain) -> Chain:
+        *teachers, last = chain.generations
+        for generation in teachers:
+            if self.epoch >= generation.recipe.trained_epochs:
+                raise ValueError(
+                    f"--teacher {self.text} must be an earlier epoch than a generation's last, which is "
+                    f"{generation.recipe.trained_epochs}"
+                )
+        return chain.with_recipes(
+            [*(g.recipe.model_copy(update={"stop_epoch": self.epoch}) for g in teachers), last.recipe]
+        )
