@@ -42,12 +42,20 @@ class SearchRecord(_Record):
         return canonical_json(self.model_dump(exclude=set() if self.fields else {"fields"}))
 
 
+class TeacherRecord(_Record):
+    """The members that teach a chain's first generation, and how they were chosen when its configuration began."""
+
+    keys: Annotated[tuple[Sha256, ...], Field(min_length=1)]
+    how: str = ""
+
+
 class ChainRecord(_Record):
     """``chains/<digest>.json``: the keys of a chain's generations, those not trained yet included.
 
     Attributes:
         label: the objective of its last generation, or another role.
         row, columns: the position of its generations in the search's table; empty where it was not recorded.
+        teachers: left out where none were chosen when the configuration began.
     """
 
     configuration: JsonObject = Field(default_factory=dict)
@@ -57,3 +65,7 @@ class ChainRecord(_Record):
     label: str = ""
     row: str = ""
     columns: tuple[str, ...] = ()
+    teachers: TeacherRecord | None = None
+
+    def to_bytes(self) -> bytes:
+        return canonical_json(self.model_dump(exclude=set() if self.teachers else {"teachers"}))

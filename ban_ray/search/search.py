@@ -31,7 +31,7 @@ from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
 from ban_ray.search.study import records
 from ban_ray.search.study.best import find_best
-from ban_ray.search.study.teachers import select_teachers
+from ban_ray.search.teachers.chosen_once import recorded_teachers, select_teachers
 from ban_ray.storage.opening import absolute, find_storage, is_url
 from ban_ray.tasks.cache import cache_root
 
@@ -80,7 +80,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     with records.locked_name(storage, _local_folder(url), spec, options.name) as name:
         if initial_weights is not None:
             stored.save(storage, initial_weights.sha256, initial_weights.data)
-        if spec.teacher_choice.kind != "parent":
+        if spec.teachers.takes_members:
             spec = _with_teachers(spec, population, name, console)
         plan = make_plan(spec, population)
         print_plan(plan, console)
@@ -129,7 +129,16 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
 def _with_teachers(
     spec: SearchSpec, population: Population, name: str, console: Console, *, write: bool = True
 ) -> SearchSpec:
-    chosen = select_teachers(population, name, spec.teacher_choice, spec.context.task, write=write)
+    """The search with the teachers that it has recorded, or has chosen now; those that are chosen later are not known.
+
+    Args:
+        write: whether what is chosen now is recorded.
+    """
+    if spec.teachers.is_late and (chosen := recorded_teachers(population, name)) is None:
+        records.open_decisions(spec, population, name)
+        return spec.with_decisions()
+    task, num_classes = spec.context.task, spec.dataset.num_classes
+    chosen = select_teachers(population, name, spec.teachers.policy, task, num_classes=num_classes, write=write)
     console.say(f"Teacher: {chosen.description}")
     return spec.with_teachers(chosen)
 
@@ -153,7 +162,7 @@ def _existing_population(url: str) -> Population | None:
 def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Console) -> None:
     """Print what would be trained, without writing anything."""
     population = _existing_population(url)
-    if spec.teacher_choice.kind != "parent":
+    if spec.teachers.takes_members and not (population is None and spec.teachers.searched):
         if population is None:
             raise UserError(f"--teacher {options.teacher!r}: there is no population at {url}")
         spec = _with_teachers(

@@ -34,7 +34,7 @@ from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.plan import cost, step_benchmark
 from ban_ray.search.search import search
-from ban_ray.search.study.teachers import select_teachers
+from ban_ray.search.teachers.chosen_once import select_teachers
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import Configuration
 from ban_ray.storage.opening import find_storage, open_storage
@@ -143,10 +143,10 @@ def _choices(arguments: Sequence[str]) -> SearchOptions:
 
 def _request(choices: SearchOptions, population: Population) -> SearchSpec:
     request = resolve(choices)
-    if request.teacher_choice.kind == "parent":
+    if not request.teachers.takes_members:
         return request
     return request.with_teachers(
-        select_teachers(population, "none", request.teacher_choice, request.context.task, write=False)
+        select_teachers(population, "none", request.teachers.policy, request.context.task, write=False)
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.population import Member, Population
 from ban_ray.population.maintenance.verify import verify
+from ban_ray.population.teaching import parse_policy
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
@@ -20,8 +21,7 @@ from ban_ray.search.plan.near_misses import describe_near_misses
 from ban_ray.search.results.render import summarise
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.search.study.records import resolve_name
-from ban_ray.search.study.teachers import select_teachers
-from ban_ray.specs.teacher_choice import TeacherChoice
+from ban_ray.search.teachers.chosen_once import select_teachers
 from tests.helpers.local_jobs import run_job
 
 BUILDER = """\
@@ -177,7 +177,7 @@ def test_a_teacher_of_other_code_teaches_nobody(module: str, edit: Edit, populat
     task = spec.context.task
 
     def taught(choice: str) -> str:
-        return select_teachers(population, "a", TeacherChoice.parse(choice), task, write=False).description
+        return select_teachers(population, "a", parse_policy(choice), task, write=False).description
 
     best = min((member, other), key=lambda each: each.metrics.held_out_error or 0)
     assert f"({best.key[:12]})" in taught("best")

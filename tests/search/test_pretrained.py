@@ -24,7 +24,7 @@ from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.options_file import merge_options_file
 from ban_ray.search.pretrained import start_from
 from ban_ray.search.study import records
-from ban_ray.search.study.teachers import select_teachers
+from ban_ray.search.teachers.chosen_once import select_teachers
 from ban_ray.specs import Generation
 from ban_ray.tasks.image_data import ImageData, load_images
 from ban_ray.tasks.image_dataset import ImageDataset
@@ -209,7 +209,7 @@ def test_a_teacher_of_other_inputs_is_refused(population: Population, file: Path
                 {**CHAIN, "teacher": teacher.key, "settings": {"task.normalise": [[0.5], [0.25]]}}
             )
         )
-        select_teachers(population, "a search", chosen.teacher_choice, chosen.context.task, write=False)
+        select_teachers(population, "a search", chosen.teachers.policy, chosen.context.task, write=False)
 
 
 def test_a_plan_shows_the_start_and_writes_nothing(search_here: Command, file: Path, tmp_path: Path) -> None:

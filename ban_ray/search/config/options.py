@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from ban_ray.cli.pairs import named_values
 from ban_ray.cli.params import Option, json_object, parse_bytes, parse_seeds
+from ban_ray.population.teaching import forms
 from ban_ray.specs import OBJECTIVES
 from ban_ray.specs.recipes import RECIPES
 from ban_ray.tasks.catalog import TASK_TYPES
@@ -136,7 +137,7 @@ class SearchOptions(BaseModel):
     teacher: Annotated[
         str,
         Option(
-            "Teacher of each chain's first generation: parent (labels), KEY, generations:KEY, best, best:parameters=N.",
+            f"Teacher of each chain's first generation, parent being labels: {forms()}.",
             TEACHERS,
             "CHOICE",
         ),

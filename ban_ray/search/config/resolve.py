@@ -14,12 +14,12 @@ from ban_ray.search.config.checks import check_teacher_cache, reject_ineffective
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spec import SearchSpec, with_grid_chains
 from ban_ray.search.config.strategy import resolve_strategy
+from ban_ray.search.teachers.decisions import read_decisions
 from ban_ray.specs import Network, Objective, Scale, SearchSpace, SpaceContext, Task
 from ban_ray.specs.fields.given import read_fields
 from ban_ray.specs.fields.searched import with_searched
 from ban_ray.specs.parameters import Configuration, sample
 from ban_ray.specs.recipes import RECIPES
-from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
@@ -78,7 +78,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         seeds=seeds,
         chains=(),
         sample_counts=sample_counts,
-        teacher_choice=_teacher_choice(options, space),
+        teachers=read_decisions(options.teacher, space, scale),
         network_versions=NetworkVersions(network),
         overrides=overrides,
     )
@@ -87,7 +87,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         rng = random.Random(0)
         probes = tuple(spec.chains_of(sample(scale.parameters, rng))[0] for _ in range(NUM_PROBED))
         chains = [planned.chain for planned in probes]
-        reject_ineffective_options(chains, options, teacher_pending=spec.teacher_choice.kind != "parent")
+        reject_ineffective_options(chains, options, teacher_pending=spec.teachers.takes_members)
     else:
         spec = with_grid_chains(spec)
         probes = spec.chains
@@ -115,16 +115,6 @@ def _task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:
     if name not in TASK_TYPES:
         raise UserError(f"--task {name!r} is unknown; allowed are {', '.join(TASK_TYPES)}")
     return name
-
-
-def _teacher_choice(options: SearchOptions, space: SearchSpace) -> TeacherChoice:
-    try:
-        choice = TeacherChoice.parse(options.teacher)
-    except ValueError as error:
-        raise UserError(f"--teacher {error}") from error
-    if choice.kind != "parent" and not space.takes_teacher:
-        raise UserError(f"--teacher {options.teacher!r} has no effect: space {space.name} has its own teachers")
-    return choice
 
 
 def _network(options: SearchOptions, space: SearchSpace) -> Network | None:

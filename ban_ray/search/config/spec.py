@@ -9,14 +9,15 @@ from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.networks import registry
 from ban_ray.networks.network_versions import NetworkVersions
+from ban_ray.population.teaching import SelectedTeachers
 from ban_ray.search.config.checks import reject_ineffective_options
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
+from ban_ray.search.teachers.decisions import TeacherDecisions
 from ban_ray.specs import BASELINE, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
 from ban_ray.specs.fields.given import Fields
 from ban_ray.specs.parameters import Configuration, grid
-from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.catalog import TASK_TYPES, metric_of
 from ban_ray.tasks.source import Source
@@ -25,17 +26,23 @@ from ban_ray.tasks.task_type import DataSet, Sizes
 
 @dataclass(frozen=True)
 class PlannedChain:
-    """One chain of a search: a configuration with a seed."""
+    """One chain of a search: a configuration with a seed, and the teachers that were chosen for it alone, if any."""
 
     configuration: Configuration
     seed: int
     chain: Chain
     position: TablePosition
+    teachers: SelectedTeachers | None = None
 
     @property
     def metric(self) -> Metric:
         """The metric of its task."""
         return metric_of(self.chain.generations[0].task)
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether its teachers are not chosen yet, so that the keys of its generations are nobody's."""
+        return self.teachers is not None and not self.teachers.is_decided
 
     @property
     def title(self) -> str:
@@ -48,14 +55,6 @@ class PlannedChain:
     def slug(self) -> str:
         """The title as a name that dashboards and file systems allow."""
         return re.sub(r"[^A-Za-z0-9._-]+", "_", self.title)
-
-
-@dataclass(frozen=True)
-class SelectedTeachers:
-    """Keys of the members that teach generation 0, and a phrase on how they were selected."""
-
-    keys: tuple[str, ...]
-    description: str
 
 
 @dataclass(frozen=True)
@@ -81,7 +80,7 @@ class SearchSpec:
     seeds: tuple[int, ...]
     chains: tuple[PlannedChain, ...]
     sample_counts: Sizes
-    teacher_choice: TeacherChoice
+    teachers: TeacherDecisions
     network_versions: NetworkVersions
     overrides: Fields
     identity_versions: tuple[str, ...] = ()
@@ -95,9 +94,16 @@ class SearchSpec:
     def with_teachers(self, teachers: SelectedTeachers) -> "SearchSpec":
         """The same search, with members of the population as teachers of generation 0."""
         taught = replace(
-            self, context=replace(self.context, teachers=teachers.keys), teacher_description=teachers.description
+            self,
+            context=replace(self.context, teachers=teachers.keys),
+            teacher_description=teachers.description,
+            teachers=replace(self.teachers, is_late=False),
         )
-        return taught if self.is_sampled else with_grid_chains(taught)
+        return taught.with_decisions()
+
+    def with_decisions(self) -> "SearchSpec":
+        """The same search, with the chains of a grid as far as their teachers are known now."""
+        return self if self.is_sampled else with_grid_chains(self)
 
     @property
     def num_born_again_generations(self) -> int:
@@ -166,6 +172,8 @@ class SearchSpec:
             parts.append(f"{epochs} epochs, not the papers' {papers_epochs}")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
+        elif self.teachers.is_late and not self.teachers.searched:
+            parts.append(f"generation 0 taught by members, chosen when its trial begins: {self.teachers.in_words}")
         return "; ".join(filter(None, [*parts, self.overrides.in_words]))
 
 
@@ -182,7 +190,7 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
         raise UserError(
             f"--max-parameters {spec.strategy.max_parameters} leaves no configuration of space {spec.space.name}"
         )
-    pending = spec.teacher_choice.kind != "parent" and not spec.context.teachers
+    pending = spec.teachers.takes_members and not spec.context.teachers
     reject_ineffective_options([planned.chain for planned in chains], spec.options, teacher_pending=pending)
     return replace(spec, chains=tuple(chains), skip_reasons=tuple(skip_reasons))
 
@@ -205,15 +213,17 @@ def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
     """The reason why a configuration cannot be run; empty if it can."""
     try:
         spec.chains_of(configuration)
-        return size_violation(spec, configuration)
+        return spec.teachers.obstacle(configuration, spec.seeds) or size_violation(spec, configuration)
     except UserError as error:
         return f"they make no chain ({error})"
 
 
 def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> PlannedChain:
-    space = spec.space
+    space, teachers = spec.space, spec.teachers.of(configuration, seed)
+    context = spec.context if teachers is None else replace(spec.context, teachers=teachers.keys)
     try:
-        chain = spec.network_versions.fill_in(space.chain(configuration, spec.context, seed))
+        taught = spec.teachers.policy_of(configuration).chain(space.chain(configuration, context, seed))
+        chain = spec.network_versions.fill_in(taught)
         position = space.place(configuration, chain)
     except UserError:
         raise
@@ -225,4 +235,4 @@ def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> Pl
         steps_per_epoch(generation.task.name, spec.sample_counts.train, generation.recipe)
         if generation.recipe.held_out_reader and not spec.sample_counts.held_out:
             raise UserError(f"{generation.recipe.held_out_reader} needs held-out data, and --protocol paper has none")
-    return PlannedChain(configuration, seed, chain, position)
+    return PlannedChain(configuration, seed, chain, position, teachers)

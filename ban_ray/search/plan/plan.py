@@ -61,6 +61,11 @@ def print_plan(plan: Plan, console: Console) -> None:
     if spec.is_sampled:
         _print_parameters(spec, console)
         return
+    if late := sum(planned.is_undecided for planned in spec.chains):
+        console.say(
+            f"Teachers of {pluralised(late, 'chain')} are chosen by {spec.teachers.in_words} when trials begin, among "
+            "the members there then: their keys are not known yet, and all their generations count as to train"
+        )
     console.table(
         ("network", "parameters", "seeds", "to train", "there"),
         [_table_row(plan, row, group) for row, group in group_by_row(spec.chains).items()],
@@ -105,6 +110,11 @@ def _print_parameters(spec: SearchSpec, console: Console) -> None:
         where = " and ".join(f"{other} is {' or '.join(map(str, values))}" for other, values in parameter.when.items())
         rows.append((name, values_text(parameter), where))
     console.table(("parameter", "values", "where"), rows, text=("parameter", "values", "where"))
+    if spec.teachers.is_late and spec.teachers.in_words:
+        console.say(
+            f"Teachers are chosen by {spec.teachers.in_words} when a trial begins, among the members there then; "
+            "a policy that finds nobody is passed over until there is someone"
+        )
     strategy = spec.strategy
     samples = strategy.num_samples or 0
     limit = f", networks up to {strategy.max_parameters:,} parameters" if strategy.max_parameters else ""
@@ -132,6 +142,9 @@ def print_slow_precision(plan: Plan, population: Population | None, console: Con
 def _generations_by_key(plan: Plan, population: Population | None) -> dict[str, Generation]:
     """The generations of a search and the teachers of missing ones, by key."""
     generations = plan.spec.distinct_generations
+    for first in (planned.chain.generations[0] for planned in plan.spec.chains if planned.is_undecided):
+        # Who will teach is not known; a network like the student's is assumed.
+        generations |= dict.fromkeys(first.teachers, first)
     for key in {key for generation in plan.missing_generations for key in generation.teachers} - generations.keys():
         assert population is not None
         generations[key] = population[key].generation
@@ -205,7 +218,7 @@ def plan_as_json(plan: Plan, cost: Cost | None, near_miss_phrases: Sequence[str]
                 "seed": planned.seed,
                 "network": planned.chain.network,
                 "parameters": num_row_parameters(plan.spec, [planned]),
-                "keys": list(planned.chain.keys),
+                "keys": [] if planned.is_undecided else list(planned.chain.keys),
             }
             for planned in plan.spec.chains
         ],

@@ -202,8 +202,9 @@ class _Execution:
         gauges = SearchGauges(self.paths.search_name, self.population, self.plan.published_keys)
 
         def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
+            chosen = {} if planned.teachers is None else {"teacher_description": planned.teachers.description}
             trial = TrialSpec(
-                context=context,
+                context=context.model_copy(update=chosen),
                 chain=planned.chain,
                 chain_number=number,
                 name=planned.slug,
@@ -232,12 +233,13 @@ class _Execution:
         return controller
 
     def _max_generations_to_train(self) -> int:
-        """Number of generations to train; an upper bound for a sampled search."""
+        """Number of generations to train; an upper bound where chains are not known yet."""
         spec, state = self.plan.spec, self.state
-        if not spec.is_sampled:
+        if not spec.is_sampled and not spec.teachers.is_late:
             keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
-        num_chains = len(state.queue.waiting_chains) + state.configurations.num_remaining * len(spec.seeds)
+        sampled = len(state.queue.waiting_chains) + state.configurations.num_remaining * len(spec.seeds)
+        num_chains = sampled if spec.is_sampled else len(self.plan.open_chains)
         return num_chains * (spec.num_born_again_generations + 1)
 
 

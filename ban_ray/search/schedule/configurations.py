@@ -113,6 +113,7 @@ class Configurations(ChainCallback):
     def next_open_chains(self) -> list[PlannedChain] | None:
         """The chains to train of the next configuration that has any; None if there is no such configuration."""
         while not self._spec.is_sampled or self.num_remaining:
+            self._spec.teachers.begin()
             configuration = self._pending.pop(0) if self._pending else None
             if configuration is not None:
                 self._source.add_running(configuration)
@@ -122,6 +123,10 @@ class Configurations(ChainCallback):
                 self._is_exhausted = self._spec.is_sampled
                 return None
             self._num_proposed += 1
+            if reason := self._spec.teachers.obstacle(configuration, self._spec.seeds):
+                # Of a list; a sampler has passed it over.
+                self._source.rejection_counts[reason] += 1
+                continue
             if chains := self._open_chains(configuration):
                 return chains
         return None
@@ -150,6 +155,7 @@ class Configurations(ChainCallback):
     def _open_chains(self, configuration: Configuration) -> list[PlannedChain]:
         """Add a configuration, and return those of its chains that are to be trained."""
         open_chains = []
+        self._spec.teachers.decide(configuration, self._spec.seeds)
         for planned in self._add(configuration):
             records.write_chain(self._population.storage, planned, self._search_name)
             if targets.is_chain_complete(self._population, planned):
@@ -168,6 +174,8 @@ class Configurations(ChainCallback):
         """Add a complete trial to the study for each configuration whose generations are all published."""
         published = set(self._population.keys())
         for configuration in filter(self._is_valid, self._candidates()):
+            if not self._spec.teachers.is_decided(configuration, self._spec.seeds):
+                continue
             chains = self._spec.chains_of(configuration)
             generations = [g for planned in chains for g in planned.chain.generations if g.key in published]
             check_stored_shapes(generations, self._population, self._spec.dataset)
@@ -243,4 +251,5 @@ class Configurations(ChainCallback):
             "seeds": [planned.seed for planned in chains],
             f"held_out_{metric.key}": held_out,
             "keys": [member.key for member in last_members],
+            **({"teachers": chosen} if any(chosen := [p.teachers and p.teachers.description for p in chains]) else {}),
         }

@@ -24,7 +24,8 @@ class SearchState:
     """The state of a search while it runs.
 
     Attributes:
-        queue: chains to train; those of a grid are known, those of a sampled search are proposed as it runs.
+        queue: chains to train; those of a grid are known, and those of a sampled search, or whose teachers are chosen
+            when they begin, are proposed as it runs.
     """
 
     study: SearchStudy
@@ -47,12 +48,12 @@ class SearchState:
         open_chains: list[PlannedChain] = []
         if spec.is_sampled:
             configurations.resume()
-        else:
+        elif not spec.teachers.is_late:
             while chains := configurations.next_open_chains():
                 open_chains.extend(chains)
         queue = ChainQueue(
             open_chains,
-            configurations.next_open_chains if spec.is_sampled else None,
+            configurations.next_open_chains if spec.is_sampled or spec.teachers.is_late else None,
             count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,

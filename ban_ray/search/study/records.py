@@ -1,5 +1,6 @@
 """The records of a search in its own folder: its identity, its chains, and the lock on its name."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -8,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
 from ban_ray.cli.params import option_of
 from ban_ray.cli.toml import write_options
 from ban_ray.errors import UserError
-from ban_ray.population import Storage
+from ban_ray.population import Population, Storage
 from ban_ray.population.layout import SEARCHES, chain_folder, options_file, search_file
-from ban_ray.population.search_records import ChainRecord, SearchRecord
+from ban_ray.population.search_records import ChainRecord, SearchRecord, TeacherRecord
 from ban_ray.search.config.options import OUTPUT, SearchOptions
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
@@ -30,7 +32,8 @@ _MAX_VALUE_LENGTH = 40
 def search_identity(spec: SearchSpec) -> dict[str, object]:
     """The settings that determine the results of a search; more generations or seeds only add to them."""
     context = spec.context
-    teacher = {} if spec.teacher_choice.kind == "parent" else {"teacher": vars(spec.teacher_choice)}
+    policy = spec.teachers.policy
+    teacher = {} if policy.text == "parent" else {"teacher": policy.recorded()}
     return {
         **teacher,
         "space": spec.space.name,
@@ -160,8 +163,29 @@ def _options_as_toml(storage: Storage, options: SearchOptions, start: Network | 
 
 def write_chain(storage: Storage, planned: PlannedChain, name: str) -> None:
     """Write the record of a chain, if it has none yet."""
-    chain = chain_record(planned)
-    storage.create(f"{chain_folder(name)}/{digest(chain.model_dump())}.json", chain.to_bytes())
+    record = chain_record(planned).to_bytes()
+    storage.create(f"{chain_folder(name)}/{hashlib.sha256(record).hexdigest()}.json", record)
+
+
+def search_seed(spec: SearchSpec) -> int:
+    """The seed of what a search draws at random, a function of its settings."""
+    return int(digest(search_identity(spec))[:15], 16)
+
+
+def open_decisions(spec: SearchSpec, population: Population, name: str) -> None:
+    """Let a search's configurations begin, with the teachers that it has recorded for those that have begun.
+
+    Raises:
+        UserError: a record is damaged, or no member may teach.
+    """
+    storage, folder, records = population.storage, chain_folder(name), []
+    for file in storage.list(folder):
+        try:
+            records.append(ChainRecord.model_validate_json(storage.read(f"{folder}/{file}")))
+        except ValidationError as error:
+            raise UserError(f"{folder}/{file} in {storage.url} is damaged; choose another --name") from error
+    data, seed = spec.dataset, search_seed(spec)
+    spec.teachers.open(population, spec.context.task, data.num_classes, search_seed=seed, records=records)
 
 
 def recorded_configurations(storage: Storage, parameters: Parameters) -> list[Configuration]:
@@ -180,6 +204,7 @@ def recorded_configurations(storage: Storage, parameters: Parameters) -> list[Co
 
 def chain_record(planned: PlannedChain) -> ChainRecord:
     """The record of a chain, which the analysis reads."""
+    chosen = planned.teachers
     return ChainRecord(
         configuration=dict(planned.configuration),
         seed=planned.seed,
@@ -188,6 +213,7 @@ def chain_record(planned: PlannedChain) -> ChainRecord:
         label=str(planned.chain.generations[-1].objective),
         row=planned.position.row,
         columns=planned.position.columns,
+        teachers=None if chosen is None else TeacherRecord(keys=chosen.keys, how=chosen.description),
     )
 
 

@@ -12,7 +12,7 @@ from ban_ray.errors import UserError
 from ban_ray.specs.canonical import normalise
 from ban_ray.specs.chain import Chain
 from ban_ray.specs.fields.context import value_in, with_settings
-from ban_ray.specs.fields.names import find_field, is_chosen_by
+from ban_ray.specs.fields.names import TEACHER, find_field, is_chosen_by
 from ban_ray.specs.fields.ranges import read_parameter
 from ban_ray.specs.fields.searched import searched_values
 from ban_ray.specs.fields.values import as_text, read_value
@@ -75,7 +75,10 @@ class Fields:
             UserError: the first such field.
         """
         for name, typed in self.typed.items():
-            if any(self._is_taken(name, context, configuration, chain) for configuration, chain in chains):
+            # Who teaches is not known yet, and the space has been asked whether it takes a teacher.
+            if name == TEACHER or any(
+                self._is_taken(name, context, configuration, chain) for configuration, chain in chains
+            ):
                 continue
             # A space may also train for a multiple of the epochs, say.
             if not any(self._changes(name, context, before, pair, make) for pair in _pairs(name, chains)):
@@ -143,6 +146,8 @@ def read_fields(
                     searched[name] = read_parameter(name, text)
             except UserError as error:
                 raise UserError(f"{shown}: {error}") from error
+            if name == TEACHER and not space.takes_teacher:
+                raise UserError(f"{shown} has no effect: space {space.name} has its own teachers")
             if is_chosen_by(space, name):
                 raise UserError(f"{shown} has no effect: space {space.name} chooses it")
             if name in typed:

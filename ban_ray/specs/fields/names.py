@@ -17,7 +17,10 @@ from ban_ray.specs.task import Task
 
 MODELS: Mapping[str, type[Spec]] = {"recipe": Recipe, "objective": Objective, "task": Task}
 OBJECTIVE_NAME = "objective.name"
+TEACHER = "teacher"
+"""Of ``--search``: policies as ``--teacher`` takes them, which are no field of a model."""
 _OTHERWISE = {
+    TEACHER: "--teacher",
     "recipe.teacher_outputs": "--teacher-cache, which says how large the cache is",
     "task.name": "--task",
     "task.fingerprint": "--data, whose digest it is",
@@ -66,7 +69,8 @@ def find_field(name: str) -> Field:
 
 def is_chosen_by(space: SearchSpace, name: str) -> bool:
     """Whether a space decides a field itself."""
-    root, field, *_ = name.split(".")
+    root, _, path = name.partition(".")
+    field = path.partition(".")[0]
     return not space.chooses.isdisjoint((root, field, f"{root}.{field}"))
 
 

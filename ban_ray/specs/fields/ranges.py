@@ -6,7 +6,7 @@ import re
 from pydantic import JsonValue
 
 from ban_ray.errors import UserError
-from ban_ray.specs.fields.names import Field, find_field
+from ban_ray.specs.fields.names import TEACHER, Field, find_field
 from ban_ray.specs.fields.values import as_text, read_value
 from ban_ray.specs.parameters import Choice, FloatRange, IntRange, Parameter, Value
 
@@ -31,10 +31,10 @@ def read_parameter(name: str, values: JsonValue) -> Parameter:
     Raises:
         UserError: the field does not exist or cannot be searched, or the values are none of it.
     """
-    field = find_field(name)
+    field = Field((TEACHER,), str, is_entry=False) if name == TEACHER else find_field(name)
     if name in _SAME_FOR_ALL:
         raise UserError(f"{_SAME_FOR_ALL[name]}; --set is allowed")
-    match = _RANGE.fullmatch(values) if isinstance(values, str) else None
+    match = _RANGE.fullmatch(values) if isinstance(values, str) and name != TEACHER else None
     if match is not None:
         return _range(field, *match.group("low", "high", "scale"))
     texts = _split(values) if isinstance(values, str) else values

@@ -10,7 +10,7 @@ from ban_ray.errors import UserError
 from ban_ray.objectives import LOSSES
 from ban_ray.specs.chain import Chain
 from ban_ray.specs.fields.context import with_settings
-from ban_ray.specs.fields.names import OBJECTIVE_NAME, find_field
+from ban_ray.specs.fields.names import OBJECTIVE_NAME, TEACHER, find_field
 from ban_ray.specs.fields.values import read_value
 from ban_ray.specs.parameters import Choice, Configuration, Parameter, Parameters, Value
 from ban_ray.specs.space import Scale, SearchSpace, SpaceContext, TablePosition
@@ -29,6 +29,8 @@ def with_searched(space: SearchSpace, scale: Scale, searched: Parameters) -> tup
         return space, scale
     if OBJECTIVE_NAME in searched:
         searched = {OBJECTIVE_NAME: searched[OBJECTIVE_NAME], **_where_used(searched)}
+    if TEACHER in searched and TEACHER in scale.parameters:
+        raise UserError(f"--search {TEACHER} has no effect: space {space.name} samples it already")
     own = scale.parameters or _parameters_of_list(space, scale.configurations)
     return (
         replace(space, chain=partial(_chain, space, tuple(searched)), place=partial(_place, space, tuple(searched))),
@@ -38,7 +40,8 @@ def with_searched(space: SearchSpace, scale: Scale, searched: Parameters) -> tup
 
 def searched_values(names: Sequence[str], configuration: Configuration) -> dict[str, Any]:
     """The values of the fields that a configuration has, as the fields take them."""
-    return {name: read_value(find_field(name), configuration[name]) for name in names if name in configuration}
+    fields = [name for name in names if name in configuration and name != TEACHER]
+    return {name: read_value(find_field(name), configuration[name]) for name in fields}
 
 
 def _chain(

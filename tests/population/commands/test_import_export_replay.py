@@ -18,9 +18,9 @@ from ban_ray.population import ImportedGeneration, Member, Population, open_stor
 from ban_ray.population.commands.export_card import card
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import publish
-from ban_ray.search.study.teachers import select_teachers
+from ban_ray.population.teaching import parse_policy
+from ban_ray.search.teachers.chosen_once import select_teachers
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again
-from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.image_data import ImageData
 from ban_ray.tasks.source import Source
 from ban_ray.tasks.task_type import InputDescription
@@ -56,7 +56,7 @@ def test_an_imported_network_teaches(
     assert member.generation.imported.weights == member.weights.sha256
     assert member.generation.task == task
     assert member.metrics.held_out_error is not None
-    chosen = select_teachers(population, "a search", TeacherChoice.parse("best"), task, write=False)
+    chosen = select_teachers(population, "a search", parse_policy("best"), task, write=False)
     assert chosen.description.endswith(f": {NETWORK}, imported ({member.key[:12]})")
     kept = population.weights(member)
     assert all(np.array_equal(kept[name], tensor.numpy()) for name, tensor in state.items())

@@ -13,13 +13,13 @@ import pytest
 from ban_ray.cli.console import Console
 from ban_ray.networks.cost import multiply_accumulates
 from ban_ray.population import Population, open_storage
+from ban_ray.population.teaching import parse_policy
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.plan import cost
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.step_benchmark import StepConfig, StepMeasurement
-from ban_ray.specs.teacher_choice import TeacherChoice
 from ban_ray.tasks.decoded import memory
 from tests.helpers.jobs import train_job
 
@@ -141,10 +141,10 @@ def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[StepCo
     options = SearchOptions(
         space="chain", network="densenet-bc-10-4", seeds=(1,), epochs=1, generations=0, teacher=member.key[:16]
     )
-    from ban_ray.search.study.teachers import select_teachers
+    from ban_ray.search.teachers.chosen_once import select_teachers
 
     spec = resolve(options)
-    selected = select_teachers(population, "", TeacherChoice.parse(options.teacher), spec.context.task, write=False)
+    selected = select_teachers(population, "", parse_policy(options.teacher), spec.context.task, write=False)
     assert selected.keys == (member.key,)
     plan = plans.make_plan(spec.with_teachers(selected), population)
     estimated = plans.estimate_plan_cost(plan, population)

@@ -10,9 +10,10 @@ from analysis.report.content import gather
 from ban_ray.cli.console import Console
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, open_storage
+from ban_ray.population.teaching import SelectedTeachers
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
-from ban_ray.search.config.spec import SearchSpec, SelectedTeachers
+from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.results.render import Summary, print_summary, summarise, summary_as_json
 from ban_ray.search.study.records import write_chain, write_search
 from tests.helpers.fabricated_population import Fabricator

@@ -7,13 +7,13 @@ import pytest
 
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
+from ban_ray.population.teaching import parse_policy
 from ban_ray.search.config import spaces
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.plan import plan as plans
-from ban_ray.search.study.teachers import select_teachers
+from ban_ray.search.teachers.chosen_once import select_teachers
 from ban_ray.specs.parameters import Configuration
-from ban_ray.specs.teacher_choice import TeacherChoice
 from tests.helpers.jobs import train_job
 from tests.search.conftest import Trained
 
@@ -30,51 +30,49 @@ def test_the_best_member_is_the_one_of_lowest_held_out_error(trained: Trained) -
     population, spec = trained
     task = spec.context.task
     errors = {member.key: member.metrics.held_out_error or 0 for member in population}
-    best = select_teachers(population, "a", TeacherChoice.parse("best"), task, write=False)
+    best = select_teachers(population, "a", parse_policy("best"), task, write=False)
     assert errors[best.keys[0]] == min(errors.values())
     sizes = sorted({member.parameters for member in population})
-    small = select_teachers(population, "b", TeacherChoice.parse(f"best:parameters={sizes[0]}"), task, write=False)
+    small = select_teachers(population, "b", parse_policy(f"best:parameters={sizes[0]}"), task, write=False)
     assert population[small.keys[0]].parameters == sizes[0]
     assert f"{sizes[0]:,} parameters" in small.description
     with pytest.raises(UserError, match="none of the 6 members"):
-        select_teachers(population, "c", TeacherChoice.parse("best:parameters=1"), task, write=False)
+        select_teachers(population, "c", parse_policy("best:parameters=1"), task, write=False)
     with pytest.raises(UserError, match="protocol paper"):
         select_teachers(
-            population, "d", TeacherChoice.parse("best"), task.model_copy(update={"protocol": "paper"}), write=False
+            population, "d", parse_policy("best"), task.model_copy(update={"protocol": "paper"}), write=False
         )
 
 
 def test_a_choice_is_written_down_and_stays(own_copy: Trained) -> None:
     population, spec = own_copy
     task = spec.context.task
-    chosen = select_teachers(population, "noted", TeacherChoice.parse("best"), task)
+    chosen = select_teachers(population, "noted", parse_policy("best"), task)
     # Whatever becomes the best later, this search goes on with its own.
-    assert select_teachers(population, "noted", TeacherChoice.parse("best:parameters=1"), task) == chosen
+    assert select_teachers(population, "noted", parse_policy("best:parameters=1"), task) == chosen
     population.storage.write("searches/noted/teachers.json", b"[")
     with pytest.raises(UserError, match="damaged"):
-        select_teachers(population, "noted", TeacherChoice.parse("best"), task)
+        select_teachers(population, "noted", parse_policy("best"), task)
 
 
 def test_a_named_member_and_its_generations(trained: Trained) -> None:
     population, spec = trained
     task, keys = spec.context.task, spec.chains[0].chain.keys
-    assert select_teachers(population, "e", TeacherChoice.parse(keys[1][:12]), task, write=False).keys == (keys[1],)
-    several = select_teachers(population, "f", TeacherChoice.parse(f"generations:{keys[2]}"), task, write=False)
+    assert select_teachers(population, "e", parse_policy(keys[1][:12]), task, write=False).keys == (keys[1],)
+    several = select_teachers(population, "f", parse_policy(f"generations:{keys[2]}"), task, write=False)
     assert several.keys == keys[1:], "BAN-1 and BAN-2, without the baseline"
     with pytest.raises(UserError, match="no born-again generations lead to densenet-bc-16-8 by label"):
-        select_teachers(population, "g", TeacherChoice.parse(f"generations:{keys[0]}"), task, write=False)
+        select_teachers(population, "g", parse_policy(f"generations:{keys[0]}"), task, write=False)
     with pytest.raises(UserError, match=r"no member of .* has a key that begins with f+$"):
-        select_teachers(population, "h", TeacherChoice.parse("f" * 64), task, write=False)
+        select_teachers(population, "h", parse_policy("f" * 64), task, write=False)
     with pytest.raises(UserError, match="held-out samples"):
-        select_teachers(
-            population, "i", TeacherChoice.parse(keys[0]), task.model_copy(update={"split_seed": 1}), write=False
-        )
+        select_teachers(population, "i", parse_policy(keys[0]), task.model_copy(update={"split_seed": 1}), write=False)
 
 
 def test_generation_0_learns_from_the_chosen_and_says_so(own_copy: Trained) -> None:
     population, spec = own_copy
     teachers = select_teachers(
-        population, "j", TeacherChoice.parse(f"generations:{spec.chains[0].chain.keys[2]}"), spec.context.task
+        population, "j", parse_policy(f"generations:{spec.chains[0].chain.keys[2]}"), spec.context.task
     )
     taught = spec.with_teachers(teachers)
     assert teachers.description in taught.setting_description
@@ -102,7 +100,7 @@ def test_a_generation_0_that_a_member_teaches_is_no_baseline(trained: Trained, n
     population, spec = trained
     network = "densenet-bc-10-4" if spaces.load(name).takes_network else None
     untaught = resolve(SearchOptions(space=name, network=network, generations=1, seeds=(0,)))
-    teacher = TeacherChoice.parse(spec.chains[0].chain.keys[0])
+    teacher = parse_policy(spec.chains[0].chain.keys[0])
     taught = untaught.with_teachers(select_teachers(population, name, teacher, untaught.context.task, write=False))
     planned = taught.chains_of(SAMPLED[name]) if name in SAMPLED else taught.chains
     assert planned[0].chain.generations[0].teachers
