@@ -36,6 +36,8 @@ class Epoch(TeacherPolicy):
 
     def chain(self, chain: Chain) -> Chain:
         *teachers, last = chain.generations
+        if not teachers:
+            raise ValueError(f"--teacher {self.text} has no effect: no generation of one chain teaches another")
         for generation in teachers:
             if self.epoch >= generation.recipe.trained_epochs:
                 raise ValueError(

@@ -88,8 +88,11 @@ class TeacherDecisions:
                 teachers = SelectedTeachers(record.teachers.keys, record.teachers.how)
                 self._chosen[configuration_id(record.configuration), record.seed] = teachers  # type: ignore[arg-type]
         for policy in self.searched.values():
+            # Who is named is refused before anything starts; others may find somebody later.
             if policy.is_fixed and policy.takes_members:
                 self._fixed[policy.text] = policy.select(self._candidates, 0)
+            elif not policy.is_fixed:
+                self._candidates.require_held_out(policy.text)
         if not self.searched and not self._chosen:
             self.policy.select(self._candidates, 0)
 
@@ -114,7 +117,7 @@ class TeacherDecisions:
                 self._chosen[identifier, seed] = policy.select(self._candidates, drawn)
 
     def obstacle(self, configuration: Configuration, seeds: Iterable[int]) -> str:
-        """The reason why a configuration cannot begin now: its policy finds nobody. Empty if it can."""
+        """The reason why a configuration cannot begin now: its policy finds nobody yet. Empty if it can."""
         if self._candidates is None or self.is_decided(configuration, seeds):
             return ""
         policy = self.policy_of(configuration)
@@ -122,8 +125,8 @@ class TeacherDecisions:
             try:
                 policy.select(self._candidates, 0)
                 self._obstacles[policy.text] = ""
-            except UserError as error:
-                self._obstacles[policy.text] = str(error)
+            except UserError:
+                self._obstacles[policy.text] = f"--teacher {policy.text} found nobody who could teach at that time"
         return self._obstacles[policy.text]
 
 

@@ -41,8 +41,9 @@ def read_parameter(name: str, values: JsonValue) -> Parameter:
     if not isinstance(texts, list | tuple):
         raise UserError(f"a text or a list of values is needed; allowed are {FORMS}")
     choices = [_choice(read_value(field, text)) for text in texts]
+    one = "--teacher" if name == TEACHER else "--set"
     if len(choices) < 2 or len(set(choices)) < len(choices):
-        raise UserError(f"at least 2 different values are needed; allowed are {FORMS}, and --set for one value")
+        raise UserError(f"at least 2 different values are needed; allowed are {FORMS}, and {one} for one value")
     return Choice(tuple(choices))
 
 
