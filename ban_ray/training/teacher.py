@@ -15,14 +15,17 @@ SHARED_LAYERS = ("stem", "classifier")
 
 
 class Teacher(nn.Module):
-    """One or more networks whose probabilities are averaged.
+    """One or more networks whose probabilities are averaged; one that is given twice has twice the weight.
 
     It stays in eval mode even if `train()` is called on it or on a module that contains it.
     """
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.networks = nn.ModuleList(networks)
+        # A network that is there twice is computed once; a recurrent one would else advance twice.
+        different = list(dict.fromkeys(networks))
+        self.networks = nn.ModuleList(different)
+        self._averaged = [different.index(network) for network in networks]
         self.requires_grad_(False)
         self.train()
 
@@ -35,7 +38,8 @@ class Teacher(nn.Module):
         outputs = [F.log_softmax(network(x).float(), 1) for network in self.networks]
         if len(outputs) == 1:
             return outputs[0]
-        return torch.logsumexp(torch.stack(outputs), 0) - math.log(len(outputs))
+        averaged = [outputs[position] for position in self._averaged]
+        return torch.logsumexp(torch.stack(averaged), 0) - math.log(len(averaged))
 
 
 def share_layers(student: nn.Module, teacher: Teacher | None, *, frozen: bool) -> None:

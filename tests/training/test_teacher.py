@@ -47,6 +47,23 @@ def test_no_gradients(data: ImageData) -> None:
     assert not any(parameter.requires_grad for parameter in teacher.parameters())
 
 
+def test_a_network_that_is_there_twice_has_twice_the_weight_and_is_computed_once() -> None:
+    class Counting(nn.Module):
+        def __init__(self, *logits: float) -> None:
+            super().__init__()
+            self.logits, self.count = torch.tensor([logits]), 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.count += 1
+            return self.logits
+
+    first, second = Counting(0.0, 1.0), Counting(2.0, -1.0)
+    said = Teacher([first, second, first])(torch.zeros(1, 1))
+    expected = (2 * first.logits.softmax(1) + second.logits.softmax(1)) / 3
+    torch.testing.assert_close(said.exp(), expected)
+    assert (first.count, second.count) == (1, 1)
+
+
 @pytest.mark.parametrize("objective", ["ban", "ban+l", "cwtm", "dkpp"])
 def test_training_leaves_the_teacher_as_it_is(
     data: ImageData, make_generation: MakeGeneration, monkeypatch: pytest.MonkeyPatch, objective: str

@@ -55,11 +55,12 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
             # Published between the look-up and the claim.
             claim.end()
             return Admission(action="reused"), None
-        teachers, digests = [], {}
-        for teacher in generation.teachers:
+        loaded, digests = {}, {}
+        # One that is named twice has twice the weight, and is read once.
+        for teacher in dict.fromkeys(generation.teachers):
             member = _teacher(population, teacher, generation)
             weights = {name: torch.from_numpy(array) for name, array in population.weights(member).items()}
-            teachers.append((member.generation, weights))
+            loaded[teacher] = member.generation, weights
             digests[teacher] = member.weights.sha256
         initial_weights = None
         if (sha256 := generation.initial_weights) is not None:
@@ -73,7 +74,7 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
     checkpoint = next((data for _, data in checkpoints.newest_first(storage, key)), None)
     admission = Admission(
         action="train",
-        teachers=tuple(teachers),
+        teachers=tuple(loaded[teacher] for teacher in generation.teachers),
         teacher_digests=digests,
         initial_weights=initial_weights,
         checkpoint=checkpoint,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ban_ray.networks.building import build_for, load_into
 from ban_ray.population import Population, checkpoints, claims, failures
@@ -186,13 +186,13 @@ def _make_after_epoch(
 def _build_teacher(
     specs: tuple[tuple[Generation, dict[str, Tensor]], ...], data: TaskData, device: torch.device
 ) -> Teacher | None:
-    networks = []
-    for generation, weights in specs:
+    networks: dict[str, nn.Module] = {}
+    for key, (generation, weights) in {generation.key: (generation, weights) for generation, weights in specs}.items():
         name, arguments = generation.network, generation.network_arguments or None
         network = build_for(data, name, arguments, version=generation.network_version)
         load_into(network, weights, f"teacher {generation.key[:12]}", name)
-        networks.append(network)
-    return to_device(Teacher(networks), device) if networks else None
+        networks[key] = network
+    return to_device(Teacher([networks[generation.key] for generation, _ in specs]), device) if networks else None
 
 
 def _record_failure(
