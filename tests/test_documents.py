@@ -28,6 +28,9 @@ REGISTERED = {
     "ban_ray/search/samplers/univariate_tpe.py": (
         "from ban_ray.search.samplers import SAMPLERS; SAMPLERS['tpe-univariate'].optuna_sampler(0, 9)"
     ),
+    "ban_ray/population/teaching/smallest.py": (
+        "from ban_ray.population.teaching import parse_policy; assert parse_policy('smallest').text == 'smallest'"
+    ),
     "analysis/plots/seeds.py": (
         "from analysis.plots import registered; assert 'seeds' in [figure.name for figure in registered()]"
     ),
