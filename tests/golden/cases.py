@@ -37,6 +37,7 @@ LAPTOP = {
         "match_resnet": "",
         "match_resnet_widths": "",
         "objectives": "",
+        "population_search": "",
         "recipe_search": "",
         "wide_resnet_teachers": "",
     }.items()
@@ -50,6 +51,7 @@ SAMPLED = {
     "match_resnet_widths": _typed(
         "--space match_resnet_widths --samples 4 --sampler random --no-stopping --target best"
     ),
+    "population_search": _typed("--space population_search --samples 5 --sampler random"),
     "recipe_search": _typed("--space recipe_search --samples 5 --generations 3 --min-gain 20"),
 }
 _PAPER = ("cifar10", "densenet_grid", "match_densenet", "match_resnet", "objectives", "wide_resnet_teachers")

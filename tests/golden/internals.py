@@ -34,6 +34,7 @@ from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.plan import cost, step_benchmark
 from ban_ray.search.search import search
+from ban_ray.search.study.records import open_decisions
 from ban_ray.search.teachers.chosen_once import select_teachers
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import Configuration
@@ -104,8 +105,14 @@ def fabricate(
     """
     population = Population(open_storage(str(storage)))
     request = _request(_choices(arguments), population)
+    if request.teachers.is_late:
+        (search_name,) = (folder.parent.name for folder in storage.glob("searches/*/chains"))
+        open_decisions(request, population, search_name)
     sampled = [planned for configuration in configurations for planned in request.chains_of(configuration)]
-    for chain in (planned.chain for planned in sampled or request.chains):
+    waiting = [planned.chain for planned in sampled or request.chains]
+    while waiting:
+        taught = (chain for chain in waiting if all(key in population for key in chain.generations[0].teachers))
+        waiting.remove(chain := next(taught))
         for number, generation in enumerate(chain.generations):
             if generation.key not in population and (only is None or generation.key in only):
                 decoded = request.dataset
@@ -143,7 +150,7 @@ def _choices(arguments: Sequence[str]) -> SearchOptions:
 
 def _request(choices: SearchOptions, population: Population) -> SearchSpec:
     request = resolve(choices)
-    if not request.teachers.takes_members:
+    if not request.teachers.takes_members or request.teachers.is_late:
         return request
     return request.with_teachers(
         select_teachers(population, "none", request.teachers.policy, request.context.task, write=False)

@@ -17,7 +17,14 @@ from ban_ray.search.__main__ import main
 
 SPACES = [
     *("densenet_grid", "match_resnet", "match_densenet", "objectives", "cifar10", "wide_resnet_teachers", "chain"),
-    *("densenet_search", "match_resnet_widths", "recipe_search", "language_models", "does_it_help"),
+    *(
+        "densenet_search",
+        "match_resnet_widths",
+        "population_search",
+        "recipe_search",
+        "language_models",
+        "does_it_help",
+    ),
     *("nothing", "", "../secrets", "no.py", "-1", "é"),
 ]
 NETWORKS = [

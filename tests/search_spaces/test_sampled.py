@@ -13,8 +13,8 @@ from ban_ray.specs.parameters import contains, sample
 SAMPLED = [name for name in spaces.names() if spaces.load(name).scales["laptop"].parameters]
 
 
-def test_there_are_three() -> None:
-    assert SAMPLED == ["densenet_search", "match_resnet_widths", "recipe_search"]
+def test_there_are_four() -> None:
+    assert SAMPLED == ["densenet_search", "match_resnet_widths", "population_search", "recipe_search"]
 
 
 @pytest.mark.parametrize("name", SAMPLED)
@@ -30,9 +30,9 @@ def test_10000_samples_make_chains(name: str) -> None:
         assert contains(scale.parameters, configuration)
         if number < 1000:
             chain = space.chain(configuration, replace(context, generations=1), 0)
-            assert len(chain.generations) == 2
+            assert len(chain.generations) == 2 or "generations" in space.chooses
             position = space.place(configuration, chain)
-            assert len(position.columns) == 2
+            assert len(position.columns) == len(chain.generations)
             rows.add(position.row)
             configurations.setdefault(chain.network, str(dict(configuration)))
     assert len(rows) > 100

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self, TypeVar
 
 from ban_ray.population.teaching.candidates import Candidates
-from ban_ray.specs import Chain
+from ban_ray.specs import Chain, TablePosition
 
 POLICIES: "dict[str, type[TeacherPolicy]]" = {}
 """Every registered policy by its name."""
@@ -77,6 +77,10 @@ class TeacherPolicy:
             ValueError: the policy cannot be used on this chain.
         """
         return chain
+
+    def place(self, position: TablePosition) -> TablePosition:
+        """The position of such a chain in a table, whose columns say what is not usual about a generation."""
+        return position
 
 
 def register(policy: P) -> P:

@@ -3,12 +3,12 @@
 A network that has not converged may teach better than one that has (Cho and Hariharan 2019).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ban_ray.population.teaching.base import WHOLE, SelectedTeachers, TeacherPolicy, register
 from ban_ray.population.teaching.candidates import Candidates
-from ban_ray.specs import Chain
+from ban_ray.specs import Chain, TablePosition
 
 
 @register
@@ -47,3 +47,8 @@ class Epoch(TeacherPolicy):
         return chain.with_recipes(
             [*(g.recipe.model_copy(update={"stop_epoch": self.epoch}) for g in teachers), last.recipe]
         )
+
+    def place(self, position: TablePosition) -> TablePosition:
+        # A gain over a network that was not trained to its end is not one over the baseline.
+        *teachers, last = position.columns
+        return replace(position, columns=(*(f"{column} to epoch {self.epoch}" for column in teachers), last))

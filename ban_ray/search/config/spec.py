@@ -222,9 +222,9 @@ def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> Pl
     space, teachers = spec.space, spec.teachers.of(configuration, seed)
     context = spec.context if teachers is None else replace(spec.context, teachers=teachers.keys)
     try:
-        taught = spec.teachers.policy_of(configuration).chain(space.chain(configuration, context, seed))
-        chain = spec.network_versions.fill_in(taught)
-        position = space.place(configuration, chain)
+        policy = spec.teachers.policy_of(configuration)
+        chain = spec.network_versions.fill_in(policy.chain(space.chain(configuration, context, seed)))
+        position = policy.place(space.place(configuration, chain))
     except UserError:
         raise
     except Exception as error:

@@ -95,7 +95,11 @@ SAMPLED: dict[str, Configuration] = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in spaces.names() if spaces.load(name).takes_teacher])
+TAKE_TEACHER = [name for name in spaces.names() if spaces.load(name).takes_teacher and name != "population_search"]
+"""Those of ``--teacher``; `population_search` samples it."""
+
+
+@pytest.mark.parametrize("name", TAKE_TEACHER)
 def test_a_generation_0_that_a_member_teaches_is_no_baseline(trained: Trained, name: str) -> None:
     population, spec = trained
     network = "densenet-bc-10-4" if spaces.load(name).takes_network else None

@@ -217,6 +217,9 @@ def test_an_earlier_epoch_of_the_parent_is_sampled_as_well(population: Populatio
     chains = train_proposals(population, start(population, spec))
     stops = {str(p.configuration["teacher"]): p.chain.generations[0].recipe.stop_epoch for p in chains}
     assert stops == {"parent": None, "epoch:5": 5, "epoch:20": 20}
+    columns = {str(p.configuration["teacher"]): p.position.columns for p in chains}
+    assert columns["parent"] == ("baseline", "BAN-1")
+    assert columns["epoch:5"] == ("baseline to epoch 5", "BAN-1")
     assert all(planned.teachers is None for planned in chains)
 
 
