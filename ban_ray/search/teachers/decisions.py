@@ -30,7 +30,7 @@ class TeacherDecisions:
     is_late: bool = False
     _chosen: dict[tuple[str, int], SelectedTeachers] = field(default_factory=dict)
     _fixed: dict[str, SelectedTeachers] = field(default_factory=dict)
-    _obstacles: dict[str, str] = field(default_factory=dict)
+    _found: dict[str, SelectedTeachers | None] = field(default_factory=dict)
     _candidates: Candidates | None = None
     _search_seed: int = 0
 
@@ -101,7 +101,7 @@ class TeacherDecisions:
         if self._candidates is not None:
             known = self._candidates
             self._candidates = Candidates(known.population, known.task, known.num_classes)
-            self._obstacles.clear()
+            self._found.clear()
 
     def decide(self, configuration: Configuration, seeds: Iterable[int]) -> None:
         """Choose the teachers of a configuration that begins now, unless they are known.
@@ -114,20 +114,22 @@ class TeacherDecisions:
             if not self.is_decided(configuration, [seed]):
                 assert self._candidates is not None, "decisions are taken in a population"
                 drawn = derive_seed(self._search_seed, "teacher", int(identifier[:15], 16), seed)
-                self._chosen[identifier, seed] = policy.select(self._candidates, drawn)
+                known = None if policy.is_drawn else self._found.get(policy.text)
+                self._chosen[identifier, seed] = known or policy.select(self._candidates, drawn)
 
     def obstacle(self, configuration: Configuration, seeds: Iterable[int]) -> str:
         """The reason why a configuration cannot begin now: its policy finds nobody yet. Empty if it can."""
         if self._candidates is None or self.is_decided(configuration, seeds):
             return ""
         policy = self.policy_of(configuration)
-        if policy.text not in self._obstacles:
+        if policy.text not in self._found:
             try:
-                policy.select(self._candidates, 0)
-                self._obstacles[policy.text] = ""
+                # Kept for `decide`: a greedy choice reads many predictions.
+                self._found[policy.text] = policy.select(self._candidates, 0)
             except UserError:
-                self._obstacles[policy.text] = f"--teacher {policy.text} found nobody who could teach at that time"
-        return self._obstacles[policy.text]
+                self._found[policy.text] = None
+        is_found = self._found[policy.text] is not None
+        return "" if is_found else f"--teacher {policy.text} found nobody who could teach at that time"
 
 
 def read_decisions(option: str, space: SearchSpace, scale: Scale) -> TeacherDecisions:
