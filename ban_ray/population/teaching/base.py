@@ -74,7 +74,7 @@ class TeacherPolicy:
         """The chain as this policy has it taught, generations after the first included.
 
         Raises:
-            ValueError: the policy cannot be used on this chain.
+            UserError: the policy cannot be used on this chain.
         """
         return chain
 

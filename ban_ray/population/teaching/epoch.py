@@ -6,6 +6,7 @@ A network that has not converged may teach better than one that has (Cho and Har
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from ban_ray.errors import UserError
 from ban_ray.population.teaching.base import WHOLE, SelectedTeachers, TeacherPolicy, register
 from ban_ray.population.teaching.candidates import Candidates
 from ban_ray.specs import Chain, TablePosition
@@ -37,10 +38,10 @@ class Epoch(TeacherPolicy):
     def chain(self, chain: Chain) -> Chain:
         *teachers, last = chain.generations
         if not teachers:
-            raise ValueError(f"--teacher {self.text} has no effect: no generation of one chain teaches another")
+            raise UserError(f"--teacher {self.text} has no effect: no generation of one chain teaches another")
         for generation in teachers:
             if self.epoch >= generation.recipe.trained_epochs:
-                raise ValueError(
+                raise UserError(
                     f"--teacher {self.text} must be an earlier epoch than a generation's last, which is "
                     f"{generation.recipe.trained_epochs}"
                 )

@@ -1,4 +1,4 @@
-"""What each policy chooses."""
+"""The choice of each policy."""
 
 from collections import Counter
 
@@ -153,8 +153,8 @@ def test_the_parent_after_an_earlier_epoch_is_a_member_of_its_own() -> None:
     assert not set(taught.keys) & set(chain.keys)
     assert [generation.teachers for generation in taught.generations] == [(), (taught.keys[0],), (taught.keys[1],)]
     for epoch in (4, 5):
-        with pytest.raises(ValueError, match=f"epoch:{epoch} must be an earlier epoch than a generation's last, .* 4"):
+        with pytest.raises(UserError, match=f"epoch:{epoch} must be an earlier epoch than a generation's last, .* 4"):
             parse_policy(f"epoch:{epoch}").chain(chain)
     alone = label_only(DIGITS, "densenet-bc-16-8", Recipe(epochs=4), seed=0)
-    with pytest.raises(ValueError, match="no generation of one chain teaches another"):
+    with pytest.raises(UserError, match="no generation of one chain teaches another"):
         parse_policy("epoch:2").chain(alone)
