@@ -93,7 +93,7 @@ def test_a_killed_search_takes_the_same_decisions(population: Population, quiet:
         state = start(population, sampled(sampler="random"))
         finished = len(state.configurations.chains)
         train_proposals(population, state, killed_at - finished - 1)
-        (running,) = state.configurations.next_open_chains() or []
+        (running,) = state.configurations.next_incomplete_chains() or []
         state.configurations.on_chain_start(running)
         train(population, running, until=1)
     state = start(population, sampled(sampler="random"))
@@ -106,13 +106,13 @@ def test_a_repeated_search_trains_nothing_whatever_the_population_holds(populati
     spec = sampled()
     chains = train_proposals(population, start(population, spec))
     begun = sampled(samples=11)
-    (running,) = start(population, begun).configurations.next_open_chains() or []
+    (running,) = start(population, begun).configurations.next_incomplete_chains() or []
     better = publish_better(population, spec)
     again = start(population, sampled())
     assert train_proposals(population, again) == []
     assert sorted(taught(list(again.configurations.chains))) == sorted(taught(chains))
     # What was begun has the teachers that it began with; what begins now may have the new member.
-    (resumed,) = start(population, sampled(samples=11)).configurations.next_open_chains() or []
+    (resumed,) = start(population, sampled(samples=11)).configurations.next_incomplete_chains() or []
     more = train_proposals(population, start(population, sampled(samples=40)))
     assert any(better in planned.chain.generations[0].teachers for planned in more)
     assert resumed.chain.keys == running.chain.keys or running.configuration["teacher"] != "best"
@@ -143,7 +143,7 @@ def test_each_configuration_of_a_grid_has_the_best_of_those_before(population: P
     publish_better(population, spec := grid("best"))
     records.open_decisions(spec, population, "one")
     plan = plans.make_plan(spec.with_decisions(), population)
-    assert len(plan.open_chains) == 8 and not plan.published_keys
+    assert len(plan.incomplete_chains) == 8 and not plan.published_keys
     assert all(chain["keys"] == [] for chain in plans.plan_as_json(plan, None, [])["chains"])  # type: ignore[attr-defined]
     chains = train_grid(population, start(population, grid("best")))
     assert len(chains) == 8
@@ -157,7 +157,7 @@ def test_each_configuration_of_a_grid_has_the_best_of_those_before(population: P
     done = grid("best")
     records.open_decisions(done, population, "one")
     plan = plans.make_plan(done.with_decisions(), population)
-    assert not plan.open_chains, "its decisions are known now"
+    assert not plan.incomplete_chains, "its decisions are known now"
     assert train_grid(population, start(population, grid("best"))) == []
 
 
