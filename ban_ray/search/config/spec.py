@@ -101,7 +101,8 @@ class SearchSpec:
     @property
     def num_born_again_generations(self) -> int:
         """Born-again generations of the longest chain."""
-        longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
+        born_again = [sum(map(bool, (g.teachers for g in planned.chain.generations[1:]))) for planned in self.chains]
+        longest = max(born_again, default=None)
         return self.context.generations_for() if longest is None else longest
 
     @property
@@ -175,10 +176,14 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
     chains: list[PlannedChain] = []
     skip_reasons = []
     for configuration in spec.scale.configurations or grid(spec.scale.parameters):
+        if not spec.space.is_listed(configuration, spec.context):
+            continue
         if reason := size_violation(spec, configuration):
             skip_reasons.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
         else:
             chains.extend(spec.chains_of(configuration))
+    if not chains and not skip_reasons:
+        raise UserError(f"space {spec.space.name} has none of these configurations at these settings")
     if not chains:
         raise UserError(
             f"--max-parameters {spec.strategy.max_parameters} leaves no configuration of space {spec.space.name}"

@@ -175,7 +175,9 @@ class EarlyStopping(StoppingRule):
             self._stopped[identifier] = outcome
             return outcome
         errors = self._errors.get((identifier, planned.seed), {})
-        by_generation = [errors[number] for number in sorted(errors)]
+        # Networks that nobody taught are no generations in a row: the average of several teaches the last.
+        is_taught = rung.generation == 0 or bool(planned.chain.generations[rung.generation].teachers)
+        by_generation = [errors[number] for number in sorted(errors)] if is_taught else []
         if rung.part == "end" and is_saturated(by_generation, self._patience, self._min_gain):
             gain = f" above {self._min_gain:g} points" if self._min_gain else ""
             return ChainOutcome(
