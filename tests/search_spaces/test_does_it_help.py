@@ -27,7 +27,6 @@ from ban_ray.specs import (
     independent,
 )
 
-
 FORMER = ("ban+l", "ban", DOUBLED, SMOOTHED, ALL_EPOCHS, *independent(3))
 """The configurations that stored searches have."""
 
