@@ -37,7 +37,7 @@ def summarise_findings(measured: Measurements) -> Findings:
     rest = [other for other in measured.comparisons if other is not first and _matters(other, first)]
     pooled = first.kind == "pooled"
     sentences = [_stated(other, several and (pooled or other.group is not first.group)) for other in rest]
-    sentences += _ensembles(measured)
+    sentences += _ensembles(measured) + _teacher_share(measured)
     cut = [f"{len(sentences) - MOST_SENTENCES} more are in the tables."] if len(sentences) > MOST_SENTENCES else []
     return Findings(
         headline=_stated(first, several and not pooled, _among(first)),
@@ -103,6 +103,19 @@ def _ensembles(measured: Measurements) -> list[str]:
                 stated = sentence(interval, result.name, against, result.group.metric.points)
                 sentences.append(f"{stated} ({_p(interval.p_value)}, not corrected for the number of comparisons).")
     return sentences
+
+
+def _teacher_share(measured: Measurements) -> list[str]:
+    share = measured.share
+    if share is None:
+        return []
+    return [
+        f"The best share of the teacher in the targets, estimated from {share.chains} "
+        f"chain{'s' if share.chains > 1 else ''}: xi = {number(share.estimate)} [{number(share.low)}, "
+        f"{number(share.high)}] (95 %, not corrected). Expected held-out loss: {share.loss:.3f} nats, by labels alone "
+        f"{share.loss_of_labels:.3f}, by the teacher alone {share.loss_of_teacher:.3f}. "
+        f"`--objective mix:xi={share.estimate:.2g}` trains with it."
+    ]
 
 
 def _p(value: float) -> str:

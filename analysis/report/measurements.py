@@ -13,6 +13,7 @@ from analysis.statistics.ensembles import EnsembleResult, of_group
 from analysis.statistics.generation_metrics import by_class, by_generation
 from analysis.statistics.greedy_selection import greedy
 from analysis.statistics.scored_predictions import ScoredPredictions
+from analysis.statistics.teacher_share import TeacherShare, teacher_share
 from analysis.statistics.within_chain import pairs
 
 MOST_MEASURED = 12
@@ -31,6 +32,7 @@ class Measurements:
         measured: groups with rows in `measures`.
         ensembles: Ens*k of measured groups, and every subset of the chosen one.
         classes, pairs, greedy, histories: of the chosen group, greedy of its task.
+        share: the best teacher share for the chosen group's first student; None where it cannot be estimated.
         left_out: what was not measured.
     """
 
@@ -43,6 +45,7 @@ class Measurements:
     pairs: pd.DataFrame
     greedy: pd.DataFrame
     histories: pd.DataFrame
+    share: TeacherShare | None
     left_out: tuple[str, ...]
 
     def of_chosen(self) -> list[EnsembleResult]:
@@ -64,6 +67,7 @@ def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequenc
     ensembles: list[EnsembleResult] = []
     empty = pd.DataFrame()
     classes, networks, steps, histories = empty, empty, empty, empty
+    share: TeacherShare | None = None
     for whole in groups[:MOST_MEASURED]:
         group = whole if len(whole.chains) <= MOST_CHAINS else replace(whole, chains=whole.chains[:MOST_CHAINS])
         measured.append(group)
@@ -75,6 +79,7 @@ def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequenc
             classes = by_class(group, scores)
             networks = pairs(group, scores, most=MOST_PAIRS)
             steps = greedy(study, group.task)
+            share = teacher_share(study, group)
             histories = study.histories([key for keys in curve_keys(group).values() for key in keys])
     filled = [frame for frame in frames if len(frame)]
     return Measurements(
@@ -87,6 +92,7 @@ def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequenc
         pairs=networks,
         greedy=steps,
         histories=histories,
+        share=share,
         left_out=_left_out(groups),
     )
 
