@@ -1,6 +1,6 @@
 """The kinds of networks that learn without a teacher, told by what their specs change of the baseline's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from analysis.data.chain_groups import ChainGroup
 from analysis.data.spec_text import differences
@@ -48,7 +48,7 @@ def by_kind(groups: Sequence[ChainGroup], baseline: Generation) -> Mapping[str, 
     return sorted_out
 
 
-def missing(groups: Mapping[str, Sequence[ChainGroup]], *, held_out: bool) -> list[str]:
-    """The expected kinds that a study has not, but for those that need held-out data where there are none."""
+def missing(present: Collection[str], *, held_out: bool) -> list[str]:
+    """The expected kinds that are not present, but for those that need held-out data where there are none."""
     needing = () if held_out else (EARLY_STOPPING, LONGER_STOPPED)
-    return [kind for kind in EXPECTED if kind not in groups and kind not in needing]
+    return [kind for kind in EXPECTED if kind not in present and kind not in needing]

@@ -17,7 +17,7 @@ class Needed:
     """What would find a difference as large as the one seen in 80 % of repetitions.
 
     Attributes:
-        seeds: None where no number up to `MOST_SEEDS` would on these images.
+        seeds: more than there are; None where no number up to `MOST_SEEDS` would on these images.
         images: that would with many seeds; None where there are enough, or where nothing was seen to settle.
     """
 
@@ -46,7 +46,7 @@ def needed(first: ArrayLike, second: ArrayLike) -> Needed:
     centred = difference - difference.mean(1, keepdims=True) - difference.mean(0) + difference.mean()
     residual = float(np.square(centred).sum()) / ((seeds - 1) * (images - 1))
     of_seeds, of_images = max(0.0, by_seed - residual) / images, max(0.0, by_image - residual) / seeds
-    for count in range(2, MOST_SEEDS + 1):
+    for count in range(seeds + 1, MOST_SEEDS + 1):
         squares = (images * of_seeds + residual, count * of_images + residual, residual)
         if _detectable(squares, count, images) <= effect:
             return Needed(count, None)

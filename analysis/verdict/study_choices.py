@@ -70,13 +70,15 @@ def choices_of(study: Study, groups: Sequence[ChainGroup]) -> Choices | None:
         if taught:
             by_chain[_row(group)] = (baseline, *made)
             ensembles += _of_generations(group, reader)
+    has_ensembles = any(choice.role == "undistilled" for choice in ensembles)
+    controls = [kind for kind in untaught if kind != kinds.INDEPENDENT or has_ensembles]
     return Choices(
         metric=chain.metric,
         baseline=baseline,
         networks=tuple(choice for choice in networks if choice.test),
         ensembles=tuple(choice for choice in ensembles if choice.test),
         chains={name: made for name, made in by_chain.items() if all(choice.test for choice in made)},
-        missing=tuple(kinds.missing(untaught, held_out=bool(baseline.held_out))),
+        missing=tuple(kinds.missing(controls, held_out=bool(baseline.held_out))),
         held_out=bool(baseline.held_out),
     )
 
