@@ -43,7 +43,7 @@ def regime(study: Study, group: ChainGroup) -> str:
     member = group.last_member
     spec = member.generation
     parts = [spec.task.name]
-    samples = group.metric.samples
+    samples = group.metric.sample_noun
     training = samples_an_epoch(member)
     if training:
         parts.append(f"{training:,.0f} training {samples} an epoch")
@@ -75,7 +75,7 @@ def unlike_the_papers(member: Member) -> list[str]:
         held_out = number(provenance.get("held_out_images")) if kind.held_out_share else 0.0
         counts = (number(provenance.get("training_images")) + held_out, number(provenance.get("test_images")))
         if counts != kind.papers_samples:
-            used, theirs = (_samples(each, kind.samples) for each in (counts, kind.papers_samples))
+            used, theirs = (_samples(each, kind.sample_noun) for each in (counts, kind.papers_samples))
             differences.append(f"{used} (theirs: {theirs})")
     if spec.task.label_noise:
         differences.append(

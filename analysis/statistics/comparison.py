@@ -136,7 +136,7 @@ def mean_of(metric: Metric, losses: NDArray[Any]) -> float:
 
 def scope_of(comparisons: Sequence[Comparison]) -> str:
     """The scope of the intervals of comparisons, in words."""
-    samples = "/".join(dict.fromkeys(comparison.group.metric.samples for comparison in comparisons)) or "images"
+    samples = "/".join(dict.fromkeys(comparison.group.metric.sample_noun for comparison in comparisons)) or "images"
     conditional = {comparison.interval.scope.startswith("conditional") for comparison in comparisons}
     if conditional == {True}:
         return f"over new {samples}, conditional on these networks or their teacher"

@@ -63,8 +63,8 @@ def greedy_table(steps: pd.DataFrame, group: ChainGroup) -> Table:
         steps.to_dict("records"),
         columns,
         name="greedy",
-        caption=f"Greedy ensemble of the population's members, chosen on held-out {metric.samples}, reported on test; "
-        f"{metric.name_with_unit}",
+        caption=f"Greedy ensemble of the population's members, chosen on held-out {metric.sample_noun}, "
+        f"reported on test; {metric.name_with_unit}",
         data=steps.assign(label_noise=group.task.label_noise),
         notes=(*noise_warnings([group.task]), "The held-out figures chose the members and flatter them."),
     )

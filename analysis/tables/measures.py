@@ -21,7 +21,7 @@ def measure_table(groups: Sequence[ChainGroup], measures: pd.DataFrame) -> Table
     several = len(metrics) > 1
     units = {group.name: f" {group.metric.unit}" if several else "" for group in groups}
     heading = "" if several else f", {metrics[0].unit}"
-    samples = "/".join(dict.fromkeys(metric.samples for metric in metrics))
+    samples = "/".join(dict.fromkeys(metric.sample_noun for metric in metrics))
     noise = {group.name: group.task.label_noise for group in groups}
     columns: list[Column[cell_text.Record]] = [
         ("Group", lambda row: str(row["group"])),

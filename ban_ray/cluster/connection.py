@@ -34,7 +34,7 @@ QUIET_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     # Ray's announcement of a change to come that asks nothing of us.
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    # Drivers hold no CPU by design, so a small machine always runs more processes than Ray expects.
+    # The processes of trials reserve no CPU, so a small machine always runs more processes than Ray expects.
     "RAY_DEDUP_LOGS_SKIP_REGEX": "PYTHON worker processes have been started",
 }
 

@@ -17,8 +17,8 @@ _LIMIT = 10_000
 """The most entries that Ray's dashboard lists at once."""
 _ENDED = ("STOPPED", "SUCCEEDED", "FAILED")
 
-DRIVER = "ChainDriver"
-"""The class of a trial's process, which shows that a job is a search."""
+TRIAL_ACTOR_CLASS = "ChainDriver"
+"""Class name of the actor that runs a trial, by which a job is known to be a search."""
 
 CHECK_INTERVAL_S = 5.0
 ORPHANED_AFTER_S = 10.0
@@ -56,7 +56,7 @@ def _without_actors() -> set[str]:
         group
         for group, description in ray.util.placement_group_table().items()
         if description["state"] == "CREATED"
-        # Tune's own, for drivers, hold memory alone.
+        # Tune's own, for the processes of trials, hold only memory.
         and any("CPU" in bundle or "GPU" in bundle for bundle in description["bundles"].values())
     }
     job = ray.get_runtime_context().get_job_id()
@@ -74,9 +74,9 @@ def _of_ended_jobs(groups: set[str]) -> set[str]:
         return set()
     address = ray.get_runtime_context().gcs_address
     ended = {job.job_id for job in list_jobs(address=address, limit=_LIMIT) if job.status in _ENDED}
-    drivers = list_actors(address=address, filters=[("class_name", "=", DRIVER)], limit=_LIMIT)
+    trials = list_actors(address=address, filters=[("class_name", "=", TRIAL_ACTOR_CLASS)], limit=_LIMIT)
     # Others may have made theirs to stay: Ray cannot be asked by whom a group is still wanted.
-    jobs = {driver.job_id for driver in drivers} & ended
+    jobs = {trial.job_id for trial in trials} & ended
     return {group for group in groups if any(is_of_job(group, job) for job in jobs)}
 
 

@@ -27,7 +27,7 @@ class Metric:
     Attributes:
         name: of the metric. key: the same in records. unit: in headings. name_with_unit: in prose.
         points: unit of a difference, which is one of mean losses. scale: from those to it.
-        samples: what a loss is of.
+        sample_noun: what the samples are called, each of which has a loss.
         classes: whether losses are errors, 0 or 1, of a few classes.
         field: of a member's metrics and of histories, after ``test_`` or ``held_out_``.
         losses: one loss a sample (n,) of outputs and labels. value: the metric of the mean loss.
@@ -41,7 +41,7 @@ class Metric:
     name_with_unit: str
     points: str
     scale: float
-    samples: str
+    sample_noun: str
     classes: bool
     field: str
     losses: Callable[[Outputs, Labels], NDArray[Any]]
@@ -109,7 +109,7 @@ ERROR = Metric(
     name_with_unit="error in %",
     points="points",
     scale=100.0,
-    samples="images",
+    sample_noun="images",
     classes=True,
     field="error",
     losses=_error,
@@ -123,7 +123,7 @@ PERPLEXITY = Metric(
     name_with_unit="perplexity",
     points="log % of perplexity",
     scale=100.0,
-    samples="tokens",
+    sample_noun="tokens",
     classes=False,
     field="log_likelihood",
     losses=_negative_log_likelihood,
@@ -138,7 +138,7 @@ BITS = Metric(
     name_with_unit="bits per character",
     points="bits per character",
     scale=1 / NATS_A_BIT,
-    samples="characters",
+    sample_noun="characters",
     classes=False,
     field="log_likelihood",
     losses=_negative_log_likelihood,

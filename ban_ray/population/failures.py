@@ -17,7 +17,7 @@ class Failure(BaseModel):
 
     Attributes:
         reason: a `FailureReason`, or another word of another version.
-        search: the search that it holds for, None for every search.
+        search: name of the execution of a search that it holds for; None for every one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,19 +27,19 @@ class Failure(BaseModel):
     search: str | None
 
 
-def record(storage: Storage, key: str, reason: FailureReason, sentence: str, search: str) -> None:
-    """Record the failure of a key; a loss that is not finite is the same for every search."""
-    failure = Failure(reason=reason, sentence=sentence, search=None if reason == "non-finite" else search)
+def record(storage: Storage, key: str, reason: FailureReason, sentence: str, execution_name: str) -> None:
+    """Record the failure of a key; a non-finite loss is the same in every execution."""
+    failure = Failure(reason=reason, sentence=sentence, search=None if reason == "non-finite" else execution_name)
     storage.write(failure_file(key), json.dumps(failure.model_dump()).encode())
 
 
-def lookup(storage: Storage, key: str, search: str) -> Failure | None:
-    """The failure that holds for a search, None where there is none."""
+def lookup(storage: Storage, key: str, execution_name: str) -> Failure | None:
+    """The failure that holds for an execution of a search; None if there is none."""
     try:
         failure = Failure.model_validate_json(storage.read(failure_file(key)))
     except (FileNotFoundError, ValidationError):
         return None
-    return failure if failure.search in (None, search) else None
+    return failure if failure.search in (None, execution_name) else None
 
 
 def forget(storage: Storage, key: str) -> None:

@@ -1,4 +1,4 @@
-"""The start of a search's `JobBroker` and calls to it: one actor carries the messages of all worker groups."""
+"""Access to a search's `JobBroker`, the actor that carries the messages of all worker groups."""
 
 from typing import Any
 
@@ -6,28 +6,33 @@ from ban_ray.runtime.events import TrainingStarted
 from ban_ray.runtime.mailbox import JobBroker
 
 MAX_CONCURRENT_CALLS = 100_000
-"""Calls that may wait at once: a few for each worker."""
+"""Maximum number of pending calls, of which each worker has a few."""
 
 STOP_JOBS_TIMEOUT_S = 2.0
 
 
-def start_broker(name: str) -> Any:
-    """Start the broker of a search on this node; it ends with this process, or when nobody refers to it."""
+def start_broker(execution_name: str) -> Any:
+    """Start the broker of an execution on this node; it ends with this process, or when nothing refers to it."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    options = {"name": name, "max_concurrency": MAX_CONCURRENT_CALLS, "max_restarts": -1, "scheduling_strategy": here}
+    options = {
+        "name": execution_name,
+        "max_concurrency": MAX_CONCURRENT_CALLS,
+        "max_restarts": -1,
+        "scheduling_strategy": here,
+    }
     return ray.remote(num_cpus=0)(JobBroker).options(**options).remote()
 
 
 class MailboxClient:
     """Calls one mailbox of a broker."""
 
-    def __init__(self, broker_name: str, mailbox_name: str) -> None:
+    def __init__(self, execution_name: str, mailbox_name: str) -> None:
         import ray
 
-        self._broker: Any = ray.get_actor(broker_name)
+        self._broker: Any = ray.get_actor(execution_name)
         self._mailbox_name = mailbox_name
 
     def call_async(self, method: str, *arguments: Any, task_name: str = "") -> Any:
@@ -51,12 +56,12 @@ class MailboxClient:
 
 
 def request_stop(broker: Any, job: TrainingStarted) -> Any:
-    """Ask the workers of a job to stop between two steps; the `ObjectRef` returned is ready when they have stopped."""
+    """Ask the workers of a job to stop between two steps; the returned `ObjectRef` is ready when they have stopped."""
     return broker.call.remote(job.mailbox_name, "stop_job", job.job_id)
 
 
 def stop_jobs(broker: Any, jobs: list[TrainingStarted]) -> None:
-    """Ask the workers of jobs to stop, and wait for `STOP_JOBS_TIMEOUT_S` seconds until all have."""
+    """Ask the workers of jobs to stop, and wait until all have stopped, for at most `STOP_JOBS_TIMEOUT_S` seconds."""
     import ray
 
     if jobs:

@@ -1,4 +1,4 @@
-"""Events of a chain on their way from its workers to the search, as typed values of JSON."""
+"""Events of a chain, which its workers send to the search as JSON."""
 
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 EVENT_KEY = "event"
-"""Key of an event, as JSON, in the results that a mailbox and Ray Tune carry; Tune flattens nested dictionaries."""
+"""Key of an event in a result of a mailbox or of Tune. The event is text, since Tune flattens nested dictionaries."""
 
 
 class _Event(BaseModel):
@@ -32,7 +32,7 @@ class EpochEnded(GenerationEvent):
 
     Attributes:
         epochs: epochs of the generation.
-        first_rung_epoch: the epoch after which chains are first compared; None where that is at their end.
+        first_rung_epoch: the epoch after which chains are first compared; None if that is at the generation's end.
     """
 
     kind: Literal["epoch_ended"] = "epoch_ended"
@@ -82,7 +82,7 @@ class TrainingStarted(_Event):
 
 
 class ChainEnded(_Event):
-    """The chain's trial has ended; `key` and `message` tell where and why it failed."""
+    """The chain's trial has ended; if it failed, `key` and `message` say where and why."""
 
     kind: Literal["chain_ended"] = "chain_ended"
     status: Literal["done", "stopped", "failed"]
@@ -93,16 +93,16 @@ class ChainEnded(_Event):
 Event = EpochEnded | Published | Reused | Waiting | TrainingStarted | ChainEnded
 EventHandler = Callable[[Event], None]
 EventReporter = Callable[[Event | None], None]
-"""Called by every worker of a group; only rank 0's event counts, and the others may have none."""
+"""Called by every worker of a group; only rank 0's event is sent, and the others may pass None."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
 
 def event_to_result(event: Event) -> dict[str, Any]:
-    """The event as a result of Ray Tune, which the mailbox carries too."""
+    """The event as a result of Ray Tune or of a mailbox."""
     return {EVENT_KEY: event.model_dump_json()}
 
 
 def event_from_result(result: Mapping[str, Any]) -> Event | None:
-    """The event in a result; None where it carries none, as Tune's own last result of a trial."""
+    """The event in a result; None if it has none, like the last result of a trial, which is Tune's own."""
     return _ADAPTER.validate_json(result[EVENT_KEY]) if EVENT_KEY in result else None

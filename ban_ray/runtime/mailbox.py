@@ -31,7 +31,7 @@ class _Job:
     """A job that was posted.
 
     Attributes:
-        is_taken: whether a worker has been given it.
+        is_taken: whether a worker has received it.
         boundaries: by rank, the boundary at which the worker learned that the job is to stop.
     """
 
@@ -42,7 +42,7 @@ class _Job:
 
 
 class JobMailbox:
-    """What a trial, the workers of its group and the search exchange.
+    """The jobs, events, results and requests to stop that a trial, the workers of its group and the search exchange.
 
     Every method runs in one event loop, and calls may overtake each other. Jobs, results and events are JSON.
     """
@@ -76,8 +76,8 @@ class JobMailbox:
         await self._wait_until(lambda: job_id in self._events or self._is_closed or job_id in self._results)
         return self._events.pop(job_id, [])
 
-    async def end_jobs(self) -> None:
-        """End the mailbox: workers end after their job, and whoever waits for a result gets None."""
+    async def close(self) -> None:
+        """Close the mailbox: workers end after their current job, and a result that is still awaited is None."""
         self._is_closed = True
         await self._notify()
 
@@ -102,7 +102,7 @@ class JobMailbox:
     # The workers
 
     async def next_job(self, number: int) -> str | None:
-        """The job of this number, when there is one; None when there will be none."""
+        """Wait for the job of this number, counted from 0; None once the mailbox is closed."""
         await self._wait_until(lambda: len(self._jobs) > number or self._is_closed)
         if self._is_closed:
             return None
@@ -110,32 +110,32 @@ class JobMailbox:
         return self._jobs[number].job_json
 
     async def add_event(self, job_id: str, event: dict[str, Any]) -> None:
-        """Keep an event of a job for its trial; rank 0 calls this when its event before has arrived."""
+        """Keep an event of a job for its trial; rank 0 calls this once its previous event has arrived."""
         self._events[job_id].append(event)
         await self._notify()
 
     async def set_result(self, job_id: str, result_json: str) -> None:
-        """Set the result of a job; rank 0 calls this when its events have arrived."""
+        """Set the result of a job; rank 0 calls this once its events have arrived."""
         self._results.setdefault(job_id, result_json)
         for job in self._jobs:
             if job.job_id == job_id:
-                # Every worker has taken it.
+                # Every worker has received it.
                 job.job_json = ""
         await self._notify()
 
     async def next_stop_request(self, number: int) -> str | None:
-        """The id of the job that request `number` is to stop, when there is one; None when there will be none."""
+        """Wait for the request to stop of this number; the id of its job, or None once the mailbox is closed."""
         await self._wait_until(lambda: len(self._stop_requests) > number or self._is_closed)
         return None if self._is_closed else self._stop_requests[number]
 
     async def agree_on_last_boundary(self, job_id: str, rank: int, boundary: int, workers: int) -> int:
-        """Agree on the last boundary that each worker passes: the furthest that one of them has come to.
+        """Agree on the last boundary that the workers pass: the furthest that any of them has reached.
 
         Returns when every worker of the group has called it.
         """
         job = next((job for job in self._jobs if job.job_id == job_id), None)
         if job is None:
-            # It was withdrawn before a worker had it.
+            # It was removed before a worker received it.
             return boundary
         job.boundaries.setdefault(rank, boundary)
         await self._notify()

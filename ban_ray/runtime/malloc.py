@@ -1,8 +1,8 @@
 """Environment variables of the C library's allocator, for processes that train; it reads them when it starts."""
 
 MALLOC_ENVIRONMENT = {
-    # The C library maps tensors above 32 MiB anew in every step, and the system then faults in each of their pages:
-    # two thirds of a step's time at a vocabulary of 13,000. Other libraries ignore it.
+    # By default glibc maps tensors above 32 MiB again in every step, and the kernel then faults in each of their pages:
+    # two thirds of a step's time at a vocabulary of 13,000. Other C libraries ignore these variables.
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(8 * 2**30),
     "MALLOC_TOP_PAD_": str(256 * 2**20),

@@ -22,7 +22,8 @@ class ExecutionContext(_Message, ExecutionOptions):
         storage: absolute path or URL of the population.
         storage_id: identity of that storage; empty if all nodes are known to see the same one.
         source: where the task's samples come from.
-        execution: name of this execution; failures such as lack of memory are remembered only within it.
+        execution_name: unique name of this execution and of its `JobBroker`; failures such as lack of memory are
+            remembered only within it.
         command: the command that the user typed, for the records of members.
         teacher_description: how the members that teach generation 0 were chosen, for the records.
         cpus_per_worker: CPUs of each worker, and threads of torch in it.
@@ -32,7 +33,7 @@ class ExecutionContext(_Message, ExecutionOptions):
     storage: str
     storage_id: str = ""
     source: Source
-    execution: str
+    execution_name: str
     command: str = ""
     teacher_description: str = ""
     cpus_per_worker: int = 1
@@ -60,7 +61,7 @@ class TrialSpec(_Message):
     @property
     def job_id_prefix(self) -> str:
         """The prefix of the ids of all training jobs of this trial."""
-        return f"{self.context.execution}-{self.chain_number}-"
+        return f"{self.context.execution_name}-{self.chain_number}-"
 
 
 class TrainingJob(_Message):
@@ -68,14 +69,14 @@ class TrainingJob(_Message):
 
     Attributes:
         generations: in training order; those that are published by then are reused.
-        first: number of the first of them within its chain; the baseline is 0.
+        first_generation_number: number of the first of them within its chain; the baseline is 0.
         job_id: id of the job and holder of its claims; stays the same when the worker group's processes restart.
         expired_claims: number of the claim that has expired and may be taken over, by the generation's key.
     """
 
     context: ExecutionContext
     generations: tuple[Generation, ...]
-    first: int
+    first_generation_number: int
     chain_seed: int
     job_id: str
     expired_claims: dict[str, int] = Field(default_factory=dict)

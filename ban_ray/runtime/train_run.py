@@ -14,32 +14,32 @@ from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker_loop import train_loop_per_worker
 
 END_TIMEOUT_S = 10.0
-"""Seconds in which a run that has ended tells its reason."""
+"""Seconds to wait for the reason why a run has ended."""
 
 ABORT_TIMEOUT_S = 3.0
 
 
 class TrainRunEnded(Exception):
-    """The Ray Train run has ended while a job was in training; the text says why."""
+    """The Ray Train run ended while it trained a job; the message says why."""
 
 
 class TrainRun:
-    """A Ray Train run that has been started; its control loop is in a thread of this process.
+    """A Ray Train run, started when it is made; its control loop is a thread of this process.
 
     Args:
-        broker_name: name of the search's `JobBroker`.
+        execution_name: also the name of its `JobBroker`.
         folder: for Train's own files, reachable from every node.
 
     Attributes:
-        name: of the run and of its mailbox, readable on the dashboard.
-        resources: what the workers take.
+        name: name of the run and of its mailbox, shown on the dashboard.
+        resources: the workers' resources.
     """
 
-    def __init__(self, resources: WorkerResources, *, broker_name: str, folder: str) -> None:
-        self.name, self.resources = f"{broker_name}-{secrets.token_hex(4)}", resources
+    def __init__(self, resources: WorkerResources, *, execution_name: str, folder: str) -> None:
+        self.name, self.resources = f"{execution_name}-{secrets.token_hex(4)}", resources
         self._error = ""
         try:
-            self._broker_name, self._mailbox = broker_name, MailboxClient(broker_name, self.name)
+            self._execution_name, self._mailbox = execution_name, MailboxClient(execution_name, self.name)
         except ValueError as error:
             raise TrainRunEnded(f"the search's broker has ended: {error}") from error
         self._controller = ray_internals.InProcessController()
@@ -51,7 +51,7 @@ class TrainRun:
         """Train a job; its events are handled in this thread.
 
         Args:
-            name: of the job, for the dashboard's page of tasks.
+            name: name of the job on the dashboard's page of tasks.
 
         Raises:
             TrainRunEnded: a worker has died, or the run could not be started.
@@ -77,8 +77,8 @@ class TrainRun:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """Let the run end after its current job, without waiting for it."""
-        self._mailbox.call_async("end_jobs")
+        """End the run after its current job; does not wait for that."""
+        self._mailbox.call_async("close")
 
     def abort(self) -> None:
         """End the run and its workers at once; waits a little, since this process may be about to end."""
@@ -92,38 +92,38 @@ class TrainRun:
         except asyncio.CancelledError:
             self._error = "aborted"
         except Exception as error:  # noqa: BLE001
-            # Whatever it was, it is told by `TrainRunEnded`.
+            # `TrainRunEnded` reports it.
             self._error = f"{type(error).__name__}: {error}"
         finally:
             self.close()
 
-    def _reason(self, otherwise: str) -> str:
+    def _reason(self, default: str) -> str:
         self._thread.join(END_TIMEOUT_S)
-        return " ".join((self._error or otherwise).split())
+        return " ".join((self._error or default).split())
 
     def _make_trainer(self, folder: str) -> Any:
-        # Nodes that others started do not have our environment.
+        # Nodes of a cluster that others started lack this environment.
         os.environ.update({key: os.environ.get(key, value) for key, value in WORKER_ENVIRONMENT.items()})
         from ray import train
 
         resources = self.resources
         base, backend = _trainer_class(resources)
-        each: dict[str, float] = {"CPU": resources.cpus_per_worker}
+        worker_resources: dict[str, float] = {"CPU": resources.cpus_per_worker}
         if resources.gpus_per_worker:
-            each["GPU"] = resources.gpus_per_worker
+            worker_resources["GPU"] = resources.gpus_per_worker
         malloc = {key: os.environ.get(key, value) for key, value in MALLOC_ENVIRONMENT.items()}
         trainer_class = self._controller.trainer_class(base, cluster_may_grow=resources.cluster_may_grow)
         return trainer_class(
             train_loop_per_worker,
             train_loop_config={
-                "broker_name": self._broker_name,
+                "execution_name": self._execution_name,
                 "mailbox_name": self.name,
                 "gpus": resources.gpus_per_worker,
             },
             scaling_config=train.ScalingConfig(
                 num_workers=resources.workers,
                 use_gpu=resources.gpus_per_worker > 0,
-                resources_per_worker=each,
+                resources_per_worker=worker_resources,
             ),
             **backend,
             run_config=train.RunConfig(
@@ -136,7 +136,7 @@ class TrainRun:
 
 
 def _trainer_class(resources: WorkerResources) -> tuple[type[Any], dict[str, Any]]:
-    """Ray Train's trainer for PyTorch; for one worker, which joins no process group, the general one."""
+    """Ray Train's trainer for PyTorch; for a single worker, which needs no process group, the general trainer."""
     if resources.workers == 1:
         return ray_internals.data_parallel_trainer(), {}
     from ray.train.torch import TorchConfig, TorchTrainer

@@ -13,12 +13,12 @@ from ban_ray.storage.identity import mismatch
 from ban_ray.storage.opening import find_storage
 from ban_ray.storage.retrying import PATIENCE_S
 
-DRIVER_MEMORY_BYTES = 500 * 2**20
-"""What a trial's driver reserves: memory alone, since a CPU of its own would starve its workers."""
+TRIAL_MEMORY_BYTES = 500 * 2**20
+"""What the process of a trial reserves: only memory, since a CPU of its own would be missing for its workers."""
 
 
 class JobRunner(Protocol):
-    """Carries a job out: `ban_ray.runtime.warm_group.run_job`, or what stands in for it."""
+    """Trains a job, as `ban_ray.runtime.warm_group.run_job` does; simulations and tests pass another."""
 
     def __call__(
         self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
@@ -26,7 +26,7 @@ class JobRunner(Protocol):
 
 
 def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
-    """Run one trial: until every generation of its chain is published, one cannot be, or it is asked to stop.
+    """Run one trial until all generations of its chain are published, one cannot be trained, or it is asked to stop.
 
     Reports each event of the chain to Ray Tune, `ChainEnded` as the last.
 
@@ -42,7 +42,7 @@ def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
 
 
 def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: JobRunner = run_job) -> JobResult:
-    """Train the chain until no generation is missing, until one cannot be trained, or until it is asked to stop."""
+    """Train the chain until all generations are published, one cannot be trained, or it is asked to stop."""
     context, generations = trial.context, trial.chain.generations
     try:
         population = Population(find_storage(context.storage, patience_s=PATIENCE_S))
@@ -69,12 +69,12 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
         if first == len(keys):
             return JobResult(status="done")
         key = keys[first]
-        if failure := failures.lookup(population.storage, key, context.execution):
+        if failure := failures.lookup(population.storage, key, context.execution_name):
             return JobResult(status="failed", key=key, message=failure.sentence)
         job = TrainingJob(
             context=context,
             generations=generations[first:],
-            first=first,
+            first_generation_number=first,
             chain_seed=trial.chain.seed,
             job_id=f"{trial.job_id_prefix}{secrets.token_hex(4)}",
             expired_claims=expired_claims,
@@ -86,17 +86,17 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
         next_unreported = keys.index(result.key) if result.status == "claimed" else len(keys)
         if result.status == "claimed":
             on_event(Waiting(key=result.key))
-            expired_claims[result.key] = _wait_for_generation(population, result.key, context.execution)
+            expired_claims[result.key] = _wait_for_generation(population, result.key, context.execution_name)
 
 
-def _wait_for_generation(population: Population, key: str, execution: str) -> int:
-    """Wait without CPU or GPU for another run's generation.
+def _wait_for_generation(population: Population, key: str, execution_name: str) -> int:
+    """Wait for a generation that another run is training; no CPU or GPU is held meanwhile.
 
     Returns:
-        The number of its claim if that was not renewed for long, else 0.
+        The number of its claim if the claim has expired, else 0.
     """
 
     def is_settled() -> bool:
-        return key in population or failures.lookup(population.storage, key, execution) is not None
+        return key in population or failures.lookup(population.storage, key, execution_name) is not None
 
     return claims.wait(population.storage, key, is_settled)

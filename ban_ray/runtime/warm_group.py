@@ -1,4 +1,4 @@
-"""The worker group of a trial's process, kept from chain to chain, since starting one takes seconds."""
+"""The worker group of a trial's process, kept for the next chains, since starting one takes seconds."""
 
 import threading
 
@@ -12,30 +12,30 @@ MAX_WORKER_DEATHS = 8
 """Restarts of a worker group after the death of a process; each resumes from the newest checkpoint."""
 
 MAX_IDLE_S = 5.0
-"""A group without a job gives its CPUs and GPUs back after this time."""
+"""Seconds without a job after which a group releases its CPUs and GPUs."""
 
 
 class _WarmGroup:
-    """The group that this process has started last, while it lives."""
+    """The worker group that this process started last, while it is alive."""
 
     def __init__(self) -> None:
         self._run: TrainRun | None = None
         self._idle_timer: threading.Timer | None = None
         self._lock = threading.Lock()
 
-    def take(self, resources: WorkerResources, *, broker_name: str, folder: str) -> TrainRun:
-        """The living run of this process if its workers have these resources, else a new run."""
+    def take(self, resources: WorkerResources, *, execution_name: str, folder: str) -> TrainRun:
+        """The current run if it is alive and its workers have these resources, else a new one."""
         with self._lock:
             self._cancel_timer()
             if self._run is not None and (self._run.resources != resources or not self._run.is_alive):
                 self._run.close()
                 self._run = None
             if self._run is None:
-                self._run = TrainRun(resources, broker_name=broker_name, folder=folder)
+                self._run = TrainRun(resources, execution_name=execution_name, folder=folder)
             return self._run
 
     def release(self) -> None:
-        """Keep the group for a further job; it ends after `MAX_IDLE_S` seconds without one."""
+        """Keep the group for another job; it ends after `MAX_IDLE_S` seconds without one."""
         with self._lock:
             self._cancel_timer()
             self._idle_timer = threading.Timer(MAX_IDLE_S, self._close_idle)
@@ -68,21 +68,21 @@ _warm_group = _WarmGroup()
 def run_job(
     job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
 ) -> JobResult:
-    """Train a job's generations on a worker group, that of this process's last job where the resources are the same.
+    """Train a job's generations on a worker group: that of this process's last job if its resources are the same.
 
     Args:
         on_event: called with the workers' events.
-        name: of the chain, for the dashboard.
+        name: the chain's name on the dashboard.
         folder: for Train's own files, reachable from every node.
 
     Returns:
-        The workers' result; a failure with the last error where workers kept dying.
+        The workers' result; a failure with the last error if workers kept dying.
     """
     reason = ""
     for _ in range(MAX_WORKER_DEATHS + 1):
         is_done = False
         try:
-            train_run = _warm_group.take(resources, broker_name=job.context.execution, folder=folder)
+            train_run = _warm_group.take(resources, execution_name=job.context.execution_name, folder=folder)
             on_event(TrainingStarted(job_id=job.job_id, mailbox_name=train_run.name))
             result = train_run.train(job, on_event, name=name)
             is_done = True
@@ -91,7 +91,7 @@ def run_job(
             continue
         finally:
             if not is_done:
-                # The trial was stopped from within its report, or the run is over anyway.
+                # Tune stopped the trial while it reported an event, or the run has ended.
                 _warm_group.abort()
         if result.message == NO_ANSWER:
             _warm_group.abort()

@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
     from ban_ray.runtime.worker import StopSignal
 
-REPORT_EVERY_S = 1.0
-"""Epochs shorter than this are not all reported: a report costs several processes some milliseconds. Histories hold
-every epoch whatever was reported."""
+MIN_REPORT_INTERVAL_S = 1.0
+"""Minimum time between the reports of two epochs, since a report costs several processes some milliseconds. A member's
+history has every epoch, reported or not."""
 
 
 def train_loop_per_worker(config: dict[str, Any]) -> None:
-    """Train the jobs that the group's `JobMailbox` has.
+    """Train the jobs of the group's `JobMailbox`, until it is closed.
 
     Args:
-        config: ``"broker_name"``, ``"mailbox_name"``, and ``"gpus"`` of the worker.
+        config: ``"execution_name"``, ``"mailbox_name"``, and ``"gpus"`` of the worker.
     """
     from ban_ray.runtime.worker import JobTrainer, StopSignal
     from ban_ray.training import distributed
 
-    mailbox = MailboxClient(config["broker_name"], config["mailbox_name"])
-    device = _take_device(config["gpus"])
+    mailbox = MailboxClient(config["execution_name"], config["mailbox_name"])
+    device = _set_device(config["gpus"])
     rank, workers = distributed.rank(), distributed.world_size()
 
     def agree_on_last_boundary(job_id: str, boundary: int) -> int:
@@ -59,12 +59,12 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         number += 1
 
 
-def _take_device(gpus: float) -> "torch.device":
-    """The device that Ray gave this worker, which becomes torch's default, with this worker's part of its memory."""
+def _set_device(gpus: float) -> "torch.device":
+    """Make the device that Ray assigned to this worker torch's default, limited to this worker's part of its memory."""
     import torch
 
     if not gpus:
-        # Ray Train would answer the same, and import another second of modules.
+        # Ray Train would return the same, after another second of imports.
         return torch.device("cpu")
     from ray.train.torch import get_device
 
@@ -89,13 +89,13 @@ class _OrderedSender:
         self._last: list[Any] = []
 
     def send_in_order(self, method: str, content: Any) -> None:
-        """Call a method of the `JobMailbox` on the current job, once the call before has arrived."""
+        """Call a method of the `JobMailbox` on the current job, once the previous call has arrived."""
         import ray
 
         try:
             ray.get(self._last)
         except ray.exceptions.RayError as error:
-            # Its process has died, perhaps with its node; it is no error of the training.
+            # The broker has died, perhaps with its node; the training did not fail.
             raise PeerLost(str(error)) from error
         self._last = [self._mailbox.call_async(method, self.job_id, content)]
 
@@ -104,7 +104,7 @@ def _follow_stop_requests(mailbox: MailboxClient, stop_signal: "StopSignal") -> 
     import ray
 
     number = 0
-    # This process ends too when the broker has died.
+    # When the broker has died, this process ends too.
     with suppress(ray.exceptions.RayActorError):
         while (job_id := mailbox.call("next_stop_request", number)) is not None:
             stop_signal.request_stop(job_id)
@@ -112,15 +112,15 @@ def _follow_stop_requests(mailbox: MailboxClient, stop_signal: "StopSignal") -> 
 
 
 def throttle_reports(report: EventReporter) -> EventReporter:
-    """Report every member and every epoch at a rung, and other epochs at most once in `REPORT_EVERY_S`."""
-    last = -REPORT_EVERY_S
+    """Report every member and every epoch at a rung, other epochs at most every `MIN_REPORT_INTERVAL_S` seconds."""
+    last = -MIN_REPORT_INTERVAL_S
 
     def report_if_due(event: Event | None) -> None:
         nonlocal last
         is_important = isinstance(event, Published | Reused) or (
             isinstance(event, EpochEnded) and event.is_at_first_rung
         )
-        if is_important or time.monotonic() - last >= REPORT_EVERY_S:
+        if is_important or time.monotonic() - last >= MIN_REPORT_INTERVAL_S:
             last = time.monotonic()
             report(event)
 

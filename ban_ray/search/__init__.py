@@ -1,1 +1,1 @@
-"""The search command: from a space and choices to trained chains and a table of gains."""
+"""The search command: trains the chains of a search space, and prints and reports their gains."""

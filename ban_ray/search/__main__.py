@@ -14,13 +14,15 @@ from ban_ray.errors import UserError
 from ban_ray.search.config.options import SearchOptions
 
 
-@reports_errors(storage_status=EXIT_STORAGE, resume="what was published stays, and the same command goes on from here")
+@reports_errors(
+    storage_status=EXIT_STORAGE, resume="what was published stays, and the same command continues from there"
+)
 @cloup.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @cloup.option("--list", "list_spaces", is_flag=True, help="List the search spaces and exit.")
-@cloup.option("--config", metavar="FILE.toml", help="Options by their names; the command line wins.")
+@cloup.option("--config", metavar="FILE.toml", help="File with options by their names; the command line wins.")
 @options_of(SearchOptions)
 def main(list_spaces: bool, config: str | None, **given: Any) -> None:
-    """Search chains of born-again networks: a teacher on labels, then generation after generation of students."""
+    """Search chains of born-again networks: a network trained on labels, then generations of students."""
     if list_spaces:
         from ban_ray.search.config import spaces
 
@@ -29,10 +31,10 @@ def main(list_spaces: bool, config: str | None, **given: Any) -> None:
             click.echo(f"{name:<{width}}  {spaces.load(name).title}")
         return
     if config is not None:
-        from ban_ray.search.options_file import with_file
+        from ban_ray.search.options_file import merge_options_file
 
         source_of = click.get_current_context().get_parameter_source
-        given = with_file(
+        given = merge_options_file(
             config, {name: value for name, value in given.items() if source_of(name) == ParameterSource.COMMANDLINE}
         )
     if given.get("space") is None:

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-NOT_FOR_CALLS = {"space", "plan_only", "as_json", "command", "settings"}
-SETTABLE = ("recipe", "objective")
-"""Arguments that take a mapping of fields: what ``--set`` is on the command line."""
+NOT_KEYWORDS = {"space", "plan_only", "as_json", "command", "settings"}
+"""Options of the command that are no keywords of `train_chain`."""
+FIELD_MAPPINGS = ("recipe", "objective")
+"""Arguments that may be a mapping of fields, as ``--set`` on the command line."""
 
 
 def train_chain(network: str, **options: Any) -> "pd.DataFrame":
@@ -34,7 +35,7 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
     Args:
         network: a paper's name, ``torchvision:NAME``, or ``module:function`` that every worker can import.
         options: the command's options, with underscores for dashes, as `SearchOptions` declares them: ``epochs=5``,
-            ``task="cifar10"``, ``network_args={"width": 2}``; None takes the default. ``recipe`` and ``objective`` take
+            ``task="cifar10"``, ``network_args={"width": 2}``; None means the default. ``recipe`` and ``objective`` are
             a name or a mapping of their fields, ``recipe={"learning_rate": 1e-3, "weight_decay": 0}``, and ``search``
             a mapping of what is sampled: ``search={"recipe.weight_decay": "1e-4..1e-1:log", "recipe.precision":
             ["fp32", "bf16"]}``. Then every configuration that was sampled has a chain for each seed.
@@ -42,20 +43,20 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
     Returns:
         A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
         ``objective``, ``parameters``, ``held_out_error`` and ``test_error`` (percent), ``test_gain`` (points: the
-        test error minus the baseline's, so that below 0 is a gain, as in every table; NaN without a baseline),
-        ``seconds`` of training, ``key``; before them a column for each field that was searched. Of text
-        the metric is ``perplexity`` (of characters ``bits_per_character``) in place of ``error``, and the gain is in
-        log percent or bits. Chains that failed have the generations that were published, and a sentence each in
+        test error minus the baseline's, so that below 0 is better, as in every table; NaN without a baseline),
+        ``seconds`` of training, ``key``; the first columns are the fields that were searched. For
+        text the metric is ``perplexity`` (for characters ``bits_per_character``) instead of ``error``, and the gain is
+        in log percent or bits. A chain that failed has rows for the generations that were published, and a sentence in
         ``attrs["failed"]``.
 
     Raises:
         UserError: an argument is unknown or cannot be used; the message says which and what is allowed.
         RuntimeError: every chain failed before its first generation was published; the message has the first reason.
     """
-    for name in NOT_FOR_CALLS & options.keys():
+    for name in NOT_KEYWORDS & options.keys():
         raise UserError(f"train_chain takes no {name}")
     fixed = {"space": "chain", "network": network, "command": f"ban_ray.search.api.train_chain({network!r}, ...)"}
-    set_fields = {name: fields for name in SETTABLE if isinstance(fields := options.get(name), Mapping)}
+    set_fields = {name: fields for name in FIELD_MAPPINGS if isinstance(fields := options.get(name), Mapping)}
     if options.get("recipe") is None or "recipe" in set_fields:
         options.pop("recipe", None)
     rest = {name: value for name, value in options.items() if name not in set_fields}
@@ -67,7 +68,7 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
 _KEYWORDS = [
     inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=field.annotation)
     for name, field in SearchOptions.model_fields.items()
-    if name not in NOT_FOR_CALLS | {"network", "recipe"}
+    if name not in NOT_KEYWORDS | {"network", "recipe"}
 ]
 _RECIPE = inspect.Parameter(
     "recipe", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=str | Mapping[str, JsonValue]

@@ -1,4 +1,4 @@
-"""``--config``: options of a search from a file, beside those that were typed."""
+"""``--config``: options of a search from a file, merged with those that were typed."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,14 +10,14 @@ from ban_ray.specs import Objective
 _TABLES = {"settings": read_settings, "search": read_search}
 
 
-def with_file(path: str, typed: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of a file and those that were typed, which win.
+def merge_options_file(path: str, typed: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of a file, overridden by those that were typed.
 
     A field of recipe or objective counts as one option, however it is given: ``--epochs 3`` and
     ``--search recipe.epochs=3,5`` both replace ``recipe.epochs`` of the file's ``[set]``.
 
     Args:
-        typed: the options that were given on the command line; of ``--set`` and ``--search`` the texts.
+        typed: the options on the command line; ``--set`` and ``--search`` as their texts.
 
     Raises:
         UserError: the file cannot be read, or names no option.
@@ -34,7 +34,7 @@ def with_file(path: str, typed: Mapping[str, Any]) -> dict[str, Any]:
             kept = {name: value for name, value in fields.items() if not _is_typed(name, typed, typed_fields)}
             options[table] = kept | typed_tables[table]
         else:
-            # What it should be, its validation says.
+            # Validation says what it should be.
             options[table] = fields
     return options | {name: value for name, value in typed.items() if name not in _TABLES}
 
@@ -45,7 +45,7 @@ def _is_typed(field: str, typed: Mapping[str, Any], typed_fields: set[str]) -> b
 
 
 def _objective_fields(text: object) -> dict[str, Any]:
-    """The fields of an objective's text, so that one of them can be typed anew."""
+    """The fields of an objective's text, so that single ones can be overridden."""
     if not isinstance(text, str):
         return {}
     try:

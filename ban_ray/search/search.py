@@ -1,4 +1,4 @@
-"""One search from its choices to its summary."""
+"""One search, from its options to its printed result."""
 
 import hashlib
 import json
@@ -45,22 +45,21 @@ class SearchResult:
 
 
 def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchResult | None:
-    """Run a search; None where only its plan was asked for.
+    """Run a search; returns None if only its plan was requested.
 
     Args:
-        runner: stands in for the training of a chain's generations, as in `ban_ray.runtime.trial.JobRunner`; by
-            default they are trained.
+        runner: trains the generations of a chain instead of Ray's workers, as simulations do.
 
     Raises:
-        UserError: a choice cannot be used; nothing was started.
-        KeyboardInterrupt: interrupted; claims are released, what was published stays.
+        UserError: an option cannot be used; nothing was started.
+        KeyboardInterrupt: interrupted; claims are released, published generations stay.
     """
     console = Console(stderr=options.as_json)
     records.check_name(options.name)
     spec = resolve(options)
     url = absolute(options.storage)
     if options.working_dir is not None and not Path(options.working_dir).is_dir():
-        raise UserError(f"--working-dir {options.working_dir!r} is no folder")
+        raise UserError(f"--working-dir {options.working_dir!r} is not a folder")
     if options.keep_unfinished and not spec.strategy.stopping:
         raise UserError("--keep-unfinished has no effect without --stopping: no chain would be stopped")
     console.say(f"{spec.space.title}, scale {options.scale}", style="bold")
@@ -72,7 +71,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     storage = open_storage(url)
     population = Population(storage)
     with records.locked_name(storage, _local_folder(url), spec, options.name) as name:
-        if spec.teacher.kind != "parent":
+        if spec.teacher_choice.kind != "parent":
             spec = _with_teachers(spec, population, name, console)
         plan = make_plan(spec, population)
         print_plan(plan, console)
@@ -87,8 +86,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
             )
         paths = SearchPaths(url, _local_folder(url) / name, name)
         executed = execute(plan, population, paths, console, runner)
-        spec = replace(spec, chains=executed.chains)
-        early = executed.state.configuration_tracker.ended_early
+        spec = replace(spec, chains=executed.state.configurations.chains)
         result = render.summarise(spec, population, executed.failures)
         best = find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)
@@ -96,9 +94,9 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     if best is not None:
         render.print_best(best, console, even_if_in_table=spec.is_sampled)
     if equal and spec.is_sampled:
-        # Of a grid its plan has said so.
+        # The plan of a grid has said so.
         console.say(equal, style="yellow")
-    render.print_ended_early(early, executed.skip_reasons, console)
+    render.print_ended_early(executed.ended_early, executed.skip_reasons, console)
     from analysis.report import write_report
 
     report = write_report(result.published_study, name)
@@ -113,7 +111,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
                 "trained": executed.num_trained,
                 "equal_chains": equal,
                 **render.summary_as_json(result),
-                **render.best_as_json(best, early, executed.skip_reasons),
+                **render.best_as_json(best, executed.ended_early, executed.skip_reasons),
             }
         )
     return SearchResult(spec, population, name, executed.failures)
@@ -122,26 +120,29 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
 def _with_teachers(
     spec: SearchSpec, population: Population, name: str, console: Console, *, write: bool = True
 ) -> SearchSpec:
-    chosen = select_teachers(population, name, spec.teacher, spec.context.task, write=write)
+    chosen = select_teachers(population, name, spec.teacher_choice, spec.context.task, write=write)
     console.say(f"Teacher: {chosen.description}")
     return spec.with_teachers(chosen)
 
 
 def _local_folder(url: str) -> Path:
-    """Where a search keeps what must be files: its lock, its study and Ray's own; beside the population, or, where
-    that is in an object store, in this machine's cache. All of it can be made again from the population."""
+    """The folder for what must be local files of a search: its lock, its study and Ray's files.
+
+    It is beside the population or, if that is in an object store, in this machine's cache. Everything in it can be made
+    again from the population.
+    """
     if is_url(url):
         return cache_root() / SEARCHES / hashlib.sha256(url.encode()).hexdigest()[:16]
     return Path(url) / SEARCHES
 
 
 def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Console) -> None:
-    """Print what would be trained; writes nothing."""
+    """Print what would be trained, without writing anything."""
     exists = is_url(url) or Path(url).is_dir()
     population = Population(find_storage(url)) if exists else None
-    if spec.teacher.kind != "parent":
+    if spec.teacher_choice.kind != "parent":
         if population is None:
-            raise UserError(f"--teacher {options.teacher!r}: there is no population at {url} to take it from")
+            raise UserError(f"--teacher {options.teacher!r}: there is no population at {url}")
         spec = _with_teachers(
             spec, population, records.resolve_name(population.storage, spec, options.name), console, write=False
         )
@@ -156,7 +157,7 @@ def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Con
 def _print_cost(
     plan: Plan, population: Population | None, max_concurrent_chains: int | None, console: Console
 ) -> tuple[Cost | None, list[str]]:
-    """Print and return the cost of what is missing, and members that nearly serve."""
+    """Print and return the cost of the missing generations, and phrases on members that are nearly the same."""
     near_miss_phrases = describe_near_misses(plan.missing_generations, population) if population is not None else []
     for phrase in near_miss_phrases:
         console.say(phrase)
@@ -164,7 +165,7 @@ def _print_cost(
     if cost is not None:
         print_cost(cost, plan, max_concurrent_chains, console)
     if plan.spec.is_sampled:
-        console.say("What it costs depends on what is sampled; --max-generations-trained and --time-budget limit it")
+        console.say("The cost depends on what is sampled; --max-generations-trained and --time-budget limit it")
     return cost, near_miss_phrases
 
 

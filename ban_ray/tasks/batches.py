@@ -42,16 +42,17 @@ def steps_per_epoch(task: str, samples: int, recipe: Recipe) -> int:
             ("at least 2 are needed for text", "language_models") if kind.unrolls else ("1 is allowed", "chain")
         )
         raise UserError(
-            f"the recipe unrolls {recipe.unroll} steps in time and task {task} has {kind.samples}: {need}, as in "
+            f"the recipe unrolls {recipe.unroll} steps in time and task {task} has {kind.sample_noun}: {need}, as in "
             f"space {space}"
         )
     steps = samples // (recipe.batch_size * recipe.unroll)
     if not steps:
         unrolled = f" with {recipe.unroll} unrolled steps" if recipe.unroll > 1 else ""
         most = samples // recipe.unroll
-        allowed = f"allowed are 1 to {most}" if most else f"at least {recipe.unroll} {kind.samples} are needed"
+        allowed = f"allowed are 1 to {most}" if most else f"at least {recipe.unroll} {kind.sample_noun} are needed"
         raise UserError(
-            f"batch size {recipe.batch_size}{unrolled} is larger than the {samples} training {kind.samples}; {allowed}"
+            f"batch size {recipe.batch_size}{unrolled} is larger than the {samples} training "
+            f"{kind.sample_noun}; {allowed}"
         )
     return steps
 

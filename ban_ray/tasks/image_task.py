@@ -36,7 +36,7 @@ class ImageTask(TaskType["ImageDataset"]):
     flip: bool
     held_out_share: float = 0.1
     papers_use: ClassVar[str] = "CIFAR"
-    samples: ClassVar[str] = "images"
+    sample_noun: ClassVar[str] = "images"
 
     def padding(self, height: int, width: int) -> int:
         """Pixels of padding for images of this size."""

@@ -23,7 +23,7 @@ class TextTask(TaskType["TextDataset"]):
     """A text whose validation part is held out under both protocols; nothing is augmented."""
 
     papers_use: ClassVar[str] = "Penn Treebank"
-    samples: ClassVar[str] = "tokens"
+    sample_noun: ClassVar[str] = "tokens"
     unrolls: ClassVar[bool] = True
 
     def metric(self, task: "Task") -> "Metric":

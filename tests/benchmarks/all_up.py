@@ -43,5 +43,5 @@ class AllUp:
     def __call__(
         self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
-        wait_for_others(job.context.execution, self.processes)
+        wait_for_others(job.context.execution_name, self.processes)
         return self.run(job, resources, on_event, name=name, folder=folder)

@@ -101,7 +101,7 @@ class Simulator:
         self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
         population = Population(find_storage(job.context.storage))
-        for number, generation in enumerate(job.generations, job.first):
+        for number, generation in enumerate(job.generations, job.first_generation_number):
             if generation.key in population:
                 on_event(Reused(generation=number, key=generation.key))
                 continue

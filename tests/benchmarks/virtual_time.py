@@ -46,12 +46,12 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
 
     def start(planned: PlannedChain, number: int) -> TrialSpec:
         running.append(planned)
-        context = ExecutionContext(storage=str(folder), source=spec.source, execution="s")
+        context = ExecutionContext(storage=str(folder), source=spec.source, execution_name="s")
         return TrialSpec(
             context=context, chain=planned.chain, chain_number=number, name=planned.slug, ray_folder=str(folder)
         )
 
-    controller = SearchController(state.queue, state.stopping_rule, start, [state.configuration_tracker])
+    controller = SearchController(state.queue, state.stopping_rule, start, [state.configurations])
     state.queue.start_time_budget()
     queue: list[tuple[float, int, str, Turns]] = []
     clock, count = 0.0, 0
@@ -71,9 +71,10 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
             heapq.heappush(queue, (clock + next(turns), order, trial, turns))
     best = find_best(spec, state.study)
     assert best is not None
-    chosen = spec.chains_of(best.best[0][1])[0]
-    error = final_error(chosen.chain.network, len(targets.load_chain(population, chosen)) - 1)
-    return Result(sum(trained.values()), error, len(state.configuration_tracker.ended_early))
+    chosen = spec.chains_of(best.front[0][1])[0]
+    error = final_error(chosen.chain.network, len(targets.published_members(population, chosen)) - 1)
+    ended_early = sum(outcome.status in ("stopped", "saturated") for _, outcome in controller.ended_chains)
+    return Result(sum(trained.values()), error, ended_early)
 
 
 def _turns(planned: PlannedChain, population: Population, simulator: Simulator, trained: dict[str, int]) -> Turns:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ban_ray import cluster
-from ban_ray.cluster.orphaned_groups import DRIVER, OrphanedPlacementGroups, reap_orphans
+from ban_ray.cluster.orphaned_groups import TRIAL_ACTOR_CLASS, OrphanedPlacementGroups, reap_orphans
 
 pytestmark = pytest.mark.ray
 
@@ -101,7 +101,7 @@ ray.get(owner.__ray_ready__.remote())
 """
 
 
-@pytest.mark.parametrize("name", [DRIVER, "SomebodyElse"])
+@pytest.mark.parametrize("name", [TRIAL_ACTOR_CLASS, "SomebodyElse"])
 def test_groups_that_outlive_their_search_are_removed(name: str) -> None:
     """Made after its job has ended, as by a controller in its last moment, a group is not removed by Ray."""
     import ray
@@ -114,9 +114,9 @@ def test_groups_that_outlive_their_search_are_removed(name: str) -> None:
     assert not removed(group)
     orphans = OrphanedPlacementGroups(after_s=1.0)
     # Of a job that has just ended the dashboard hears late.
-    deadline = time.monotonic() + (30 if name == DRIVER else 5)
+    deadline = time.monotonic() + (30 if name == TRIAL_ACTOR_CLASS else 5)
     while time.monotonic() < deadline and not removed(group):
         orphans.remove()
         time.sleep(0.2)
-    assert removed(group) == (name == DRIVER)
+    assert removed(group) == (name == TRIAL_ACTOR_CLASS)
     ray.kill(owner)

@@ -34,5 +34,5 @@ def test_workers_import_the_copy(search: Command, tmp_path: Path) -> None:
 def test_no_folder(search: Command, tmp_path: Path) -> None:
     done = search("--space", "densenet_grid", "--working-dir", "nowhere", "--storage", "runs")
     assert done.status == 2
-    assert done.err.splitlines()[-1] == "Error: --working-dir 'nowhere' is no folder"
+    assert done.err.splitlines()[-1] == "Error: --working-dir 'nowhere' is not a folder"
     assert not (tmp_path / "runs" / "searches").exists()

@@ -171,7 +171,7 @@ def test_an_interrupted_configuration_is_not_proposed_again(name: str) -> None:
     if SAMPLERS[name].is_exhaustive:
         pytest.skip("a list is run in its order")
     source = make_source(name)
-    source.tell_started(EARLIER)
+    source.add_running(EARLIER)
     count = count_of(name) // 2
     first = propose(source, range(count))
     source.tell(EARLIER, TrialState.COMPLETE, [1.0])

@@ -262,12 +262,12 @@ def test_a_generation_is_trained(name: str, sources: list[Source], dataset: Any,
     assert member.provenance.get("class_names", []) == list(getattr(dataset, "class_names", ()))
     metric = metric_of(member.generation.task)
     assert metric is TASK_TYPES[name].metric(member.generation.task)
-    assert metric.samples in (TASK_TYPES[name].samples, "characters")
+    assert metric.sample_noun in (TASK_TYPES[name].sample_noun, "characters")
     assert metric.value_of(member, "held_out") is not None
 
 
 def test_a_name_of_another_version_is_one_of_images() -> None:
-    assert task_type("somewhere").samples == "images"
+    assert task_type("somewhere").sample_noun == "images"
 
 
 def test_two_tasks_of_one_name_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

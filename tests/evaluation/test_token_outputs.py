@@ -17,7 +17,7 @@ from ban_ray.population.decoding import predictions_of
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.population.publish import _safetensors
 from ban_ray.runtime.events import Event
-from ban_ray.runtime.worker import train_job_in_this_process
+from ban_ray.runtime.worker import JobTrainer
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from ban_ray.tasks.catalog import metric_of
 from ban_ray.tasks.source import Source
@@ -40,7 +40,7 @@ def test_a_chain_of_language_models(
     chain = born_again(text_task(text_data.corpus), network, recipe, Objective(name="ban+l"), seed=0, generations=1)
     order = make_job(population.storage.url, *chain.generations, source=Source.of("text", str(text_folder)))
     reports: list[Event | None] = []
-    outcome = train_job_in_this_process(order, CPU, reports.append)
+    outcome = JobTrainer(CPU, reports.append).train(order)
     assert outcome.status == "done", outcome.message
     assert not verify(population, grace_s=0).findings
     for key in chain.keys:
@@ -65,7 +65,7 @@ def test_a_chain_of_language_models(
         steps = len(text_data.train) // 42
         assert (noted["images_seen"], noted["num_classes"]) == (2 * steps * 42, text_data.num_classes)
         assert noted["multiply_accumulates"]
-    assert train_job_in_this_process(order, CPU, reports.append).status == "done"
+    assert JobTrainer(CPU, reports.append).train(order).status == "done"
 
 
 def outputs(seed: int, n: int = 30, classes: int = 5) -> tuple[np.ndarray, TokenOutputs, np.ndarray]:

@@ -125,7 +125,7 @@ class Fabricator:
         self, job: TrainingJob, resources: WorkerResources, on_event: EventHandler, *, name: str, folder: str
     ) -> JobResult:
         population = Population(find_storage(job.context.storage))
-        for number, generation in enumerate(job.generations, job.first):
+        for number, generation in enumerate(job.generations, job.first_generation_number):
             key, rung, epochs = generation.key, generation.recipe.first_rung_epoch, generation.recipe.epochs
             for record in _history(generation):
                 on_event(EpochEnded(generation=number, key=key, epochs=epochs, first_rung_epoch=rung, values=record))
@@ -143,10 +143,10 @@ def _choices(arguments: Sequence[str]) -> SearchOptions:
 
 def _request(choices: SearchOptions, population: Population) -> SearchSpec:
     request = resolve(choices)
-    if request.teacher.kind == "parent":
+    if request.teacher_choice.kind == "parent":
         return request
     return request.with_teachers(
-        select_teachers(population, "none", request.teacher, request.context.task, write=False)
+        select_teachers(population, "none", request.teacher_choice, request.context.task, write=False)
     )
 
 

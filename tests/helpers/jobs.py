@@ -8,7 +8,7 @@ import torch
 from ban_ray.population import Population
 from ban_ray.runtime.events import Event
 from ban_ray.runtime.messages import ExecutionContext, TrainingJob, TrialSpec
-from ban_ray.runtime.worker import train_job_in_this_process
+from ban_ray.runtime.worker import JobTrainer
 from ban_ray.specs import Chain, Generation
 from ban_ray.tasks.source import Source
 
@@ -24,7 +24,7 @@ def make_job(storage: str, *generations: Generation, job_id: str = "run", **fiel
         fields: of `ExecutionContext` or of `TrainingJob`, by name.
     """
     own = {name: fields.pop(name) for name in list(fields) if name in TrainingJob.model_fields}
-    values = {"first": 0, "chain_seed": 0, "job_id": job_id, "generations": generations, **own}
+    values = {"first_generation_number": 0, "chain_seed": 0, "job_id": job_id, "generations": generations, **own}
     return TrainingJob.model_validate({"context": make_context(storage, **fields), **values})
 
 
@@ -32,17 +32,17 @@ def make_trial(
     chain: Chain, storage: str, *, name: str = "t", ray_folder: str = "", number: int = 0, **fields: Any
 ) -> TrialSpec:
     """The trial of a chain on the embedded task; `fields` are those of `ExecutionContext`."""
-    context = make_context(storage, **{"execution": "s", **fields})
+    context = make_context(storage, **{"execution_name": "s", **fields})
     return TrialSpec(context=context, chain=chain, chain_number=number, name=name, ray_folder=ray_folder)
 
 
 def make_context(storage: str, **fields: Any) -> ExecutionContext:
-    return ExecutionContext.model_validate({"storage": storage, "source": DIGITS, "execution": "search", **fields})
+    return ExecutionContext.model_validate({"storage": storage, "source": DIGITS, "execution_name": "search", **fields})
 
 
 def train_job(population: Population, generations: Sequence[Generation], **fields: Any) -> None:
     """Train generations by a worker in this process; `fields` as in `make_job`."""
-    result = train_job_in_this_process(make_job(population.storage.url, *generations, **fields), CPU, ignore_event)
+    result = JobTrainer(CPU, ignore_event).train(make_job(population.storage.url, *generations, **fields))
     assert result.status == "done", result.message
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from ban_ray.evaluation.predictions import LogProbabilities, TokenOutputs
 from ban_ray.population import Member, Population, claims
 from ban_ray.runtime.messages import JobResult
-from ban_ray.runtime.worker import train_job_in_this_process
+from ban_ray.runtime.worker import JobTrainer
 from ban_ray.specs import Chain, Generation, Objective, Recipe, Task, born_again
 from tests.conftest import CPU
 from tests.helpers.jobs import ignore_event, make_job
@@ -25,7 +25,7 @@ def make_chain(
 def run_job(
     population: Population, *generations: Generation, report: Callable[..., None] = ignore_event, **fields: Any
 ) -> JobResult:
-    return train_job_in_this_process(make_job(population.storage.url, *generations, **fields), CPU, report)
+    return JobTrainer(CPU, report).train(make_job(population.storage.url, *generations, **fields))
 
 
 def stored_bytes(population: Population, key: str) -> dict[str, bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from ban_ray.population import Population
-from ban_ray.runtime.worker import train_job_in_this_process
+from ban_ray.runtime.worker import JobTrainer
 from ban_ray.specs import Generation
 from tests.helpers.jobs import ignore_event, make_job
 
@@ -31,7 +31,5 @@ Command = Callable[..., Run]
 
 def train(population: Population, generations: tuple[Generation, ...]) -> str:
     """The status of a job that trains some generations, or the message of its failure."""
-    result = train_job_in_this_process(
-        make_job(population.storage.url, *generations), torch.device("cpu"), ignore_event
-    )
+    result = JobTrainer(torch.device("cpu"), ignore_event).train(make_job(population.storage.url, *generations))
     return result.message or result.status

@@ -40,11 +40,11 @@ def train(population: Population, planned: PlannedChain, until: int | None = Non
 def train_proposals(population: Population, state: SearchState, count: int | None = None) -> list[PlannedChain]:
     """Train the chains of as many proposals, of all by default; returns the chains."""
     chains = []
-    while (count is None or count > 0) and (proposed := state.proposer.next_open_chains()):
+    while (count is None or count > 0) and (proposed := state.configurations.next_open_chains()):
         for planned in proposed:
-            state.configuration_tracker.on_chain_start(planned)
+            state.configurations.on_chain_start(planned)
             train(population, planned)
-            state.configuration_tracker.on_chain_end(planned, DONE)
+            state.configurations.on_chain_end(planned, DONE)
             chains.append(planned)
         count = None if count is None else count - 1
     return chains

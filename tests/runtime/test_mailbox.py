@@ -116,7 +116,7 @@ def test_an_agreed_boundary_stays_whoever_asks_again() -> None:
         await mailbox.set_result("a", STOPPED.model_dump_json())
         assert parsed(await trained) == STOPPED
         await asyncio.gather(*stops)
-        await mailbox.end_jobs()
+        await mailbox.close()
         assert await again is None
 
     in_loop(scenario)
@@ -152,7 +152,7 @@ def test_who_waits_learns_that_the_workers_have_ended() -> None:
         assert await mailbox.next_job(0) == "job a"
         events, following = asyncio.create_task(mailbox.next_events("a")), asyncio.create_task(mailbox.next_job(1))
         assert await settled(trained, events, following) == [False, False, False]
-        await mailbox.end_jobs()
+        await mailbox.close()
         assert (await trained, await events, await following) == (None, [], None)
 
     in_loop(scenario)

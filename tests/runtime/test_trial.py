@@ -58,7 +58,7 @@ def test_members_are_reused_and_the_others_trained(population: Population, plann
         [(Reused, 0), (Published, 1), (Published, 2)],
     )
     (job,) = recorder.jobs
-    assert (job.first, job.generations) == (1, planned.chain.generations[1:])
+    assert (job.first_generation_number, job.generations) == (1, planned.chain.generations[1:])
     assert job.job_id.startswith("s-3-")
     assert run(population, planned, Recorder())[1] == [(Reused, 0), (Reused, 1), (Reused, 2)]
 

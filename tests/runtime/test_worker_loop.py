@@ -23,7 +23,7 @@ def test_members_and_rungs_are_always_reported_and_other_epochs_at_most_once_a_s
     for event in (epoch(1), epoch(2), epoch(9), published, reused, epoch(3)):
         report(event)
     assert reported == [epoch(1), epoch(9), published, reused]
-    now += worker_loop.REPORT_EVERY_S
+    now += worker_loop.MIN_REPORT_INTERVAL_S
     for event in (epoch(4), epoch(5)):
         report(event)
     assert reported[4:] == [epoch(4)]

@@ -14,7 +14,7 @@ import pytest
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
 from ban_ray.search import api
-from ban_ray.search.api import NOT_FOR_CALLS, train_chain
+from ban_ray.search.api import NOT_KEYWORDS, train_chain
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.search import SearchResult
@@ -162,6 +162,6 @@ def test_searched_fields_are_columns_and_set_ones_are_in_the_chains(
 def test_every_option_of_a_chain_is_an_argument() -> None:
     parameters = inspect.signature(train_chain).parameters
     assert next(iter(parameters)) == "network"
-    assert parameters.keys() == (SearchOptions.model_fields.keys() | {"recipe"}) - NOT_FOR_CALLS
+    assert parameters.keys() == (SearchOptions.model_fields.keys() | {"recipe"}) - NOT_KEYWORDS
     assert parameters["storage"].default == "./ban_runs"
     assert parameters["epochs"].default is None

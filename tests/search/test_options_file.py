@@ -10,7 +10,7 @@ from ban_ray.cli.params import validated
 from ban_ray.population import open_storage
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
-from ban_ray.search.options_file import with_file
+from ban_ray.search.options_file import merge_options_file
 from ban_ray.search.study import records
 from tests.helpers.command import Command, write_space
 
@@ -31,7 +31,7 @@ recipe.precision = ["fp32", "bf16"]
 
 def read(folder: Path, **typed: Any) -> SearchOptions:
     (folder / "options.toml").write_text(FILE)
-    return validated(SearchOptions, with_file(str(folder / "options.toml"), typed))
+    return validated(SearchOptions, merge_options_file(str(folder / "options.toml"), typed))
 
 
 def test_a_file_is_what_would_be_typed(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_what_a_search_has_written_repeats_it(tmp_path: Path, given: dict[str, A
     storage = open_storage(str(tmp_path))
     file = tmp_path / "again.toml"
     file.write_text(records._options_as_toml(storage, options))
-    again = validated(SearchOptions, with_file(str(file), {}))
+    again = validated(SearchOptions, merge_options_file(str(file), {}))
     left_out = {"command", "as_json", "plan_only", "yes"}
     assert again.model_dump(exclude=left_out) == options.model_dump(exclude=left_out)
     assert "as_json" not in again.model_fields_set

@@ -9,7 +9,7 @@ import torch
 from ban_ray.population import Member, Population, checkpoints, claims, find_storage, open_storage
 from ban_ray.population.maintenance.verify import verify
 from ban_ray.runtime.events import EpochEnded, Event
-from ban_ray.runtime.worker import train_job_in_this_process
+from ban_ray.runtime.worker import JobTrainer
 from ban_ray.specs import Objective, Recipe, Task, born_again
 from tests.helpers.jobs import make_job
 from tests.helpers.members import add
@@ -86,7 +86,7 @@ def test_a_training_resumes_to_the_same_bits(s3: str, tmp_path: Path, task: Task
                 raise Killed
 
         order = make_job(storage, *chain.generations)
-        assert train_job_in_this_process(order, torch.device("cpu"), report).status == "done"
+        assert JobTrainer(torch.device("cpu"), report).train(order).status == "done"
 
     with pytest.raises(Killed):
         run(s3, kill_after=6)

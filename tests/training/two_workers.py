@@ -17,7 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from ban_ray.objectives import LossInputs
 from ban_ray.runtime.events import Event
 from ban_ray.runtime.messages import TrainingJob
-from ban_ray.runtime.worker import train_job_in_this_process
+from ban_ray.runtime.worker import JobTrainer
 from ban_ray.specs import OBJECTIVES, Generation, Objective, Recipe
 from ban_ray.tasks.image_data import load_images
 from ban_ray.tasks.image_dataset import ImageDataset
@@ -139,7 +139,7 @@ def main(rank: int, folder: Path) -> None:
     seen["work"] = []
     for order in orders:
         reports: list[Event | None] = []
-        outcome = train_job_in_this_process(order, CPU, reports.append)
+        outcome = JobTrainer(CPU, reports.append).train(order)
         events = [None if event is None else event.model_dump() for event in reports]
         seen["work"].append({"outcome": outcome.model_dump(), "reports": events})
     torch.save(seen, folder / f"rank{rank}.pt")

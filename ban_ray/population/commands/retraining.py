@@ -18,7 +18,7 @@ from ban_ray.population.member import Member
 from ban_ray.population.population import Population
 from ban_ray.runtime.events import EpochEnded, Event
 from ban_ray.runtime.messages import ExecutionContext, JobResult, TrainingJob
-from ban_ray.runtime.worker import train_job_in_this_process
+from ban_ray.runtime.worker import JobTrainer
 from ban_ray.storage.local import LocalStorage
 from ban_ray.tasks.source import Source
 
@@ -56,13 +56,13 @@ def train_again(
             context=ExecutionContext(
                 storage=repeated.storage.url,
                 source=source,
-                execution="replay",
+                execution_name="replay",
                 cpus_per_worker=threads if isinstance(threads, int) and threads > 0 else 1,
                 # Compiled networks have other bits.
                 **{name: True for name in ("compile", "deterministic") if options.get(name) is True},
             ),
             generations=(member.generation,),
-            first=0,
+            first_generation_number=0,
             chain_seed=0,
             job_id="replay",
         )
@@ -101,7 +101,7 @@ def _train(job: TrainingJob, member: Member, folder: Path, progress: Callable[[i
             if isinstance(event, EpochEnded):
                 progress(event.epoch, event.epochs)
 
-        return train_job_in_this_process(job, torch.device("cuda" if on_gpu else "cpu"), report)
+        return JobTrainer(torch.device("cuda" if on_gpu else "cpu"), report).train(job)
     text = job.model_dump_json(exclude_defaults=True)
     try:
         spawn(_work_in_group, args=(workers, on_gpu, text, str(folder)), nprocs=workers)  # type: ignore[no-untyped-call]
@@ -117,7 +117,7 @@ def _work_in_group(rank: int, workers: int, on_gpu: bool, job: str, folder: str)
         "nccl" if on_gpu else "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=workers
     )
     device = torch.device("cuda", rank % torch.cuda.device_count()) if on_gpu else torch.device("cpu")
-    result = train_job_in_this_process(TrainingJob.model_validate_json(job), device, lambda _: None)
+    result = JobTrainer(device, lambda _: None).train(TrainingJob.model_validate_json(job))
     if rank == 0:
         (Path(folder) / "result.json").write_text(result.model_dump_json())
     torch.distributed.destroy_process_group()

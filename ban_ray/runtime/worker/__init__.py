@@ -3,7 +3,7 @@
 Called by `ban_ray.runtime.worker_loop` in every Ray Train worker, and directly in a debugger, a test or a notebook.
 """
 
-from ban_ray.runtime.worker.job_trainer import JobTrainer, train_job_in_this_process
+from ban_ray.runtime.worker.job_trainer import JobTrainer
 from ban_ray.runtime.worker.stop_signal import StopSignal
 
-__all__ = ["JobTrainer", "StopSignal", "train_job_in_this_process"]
+__all__ = ["JobTrainer", "StopSignal"]

@@ -40,7 +40,7 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
     try:
         if population.get(key) is not None:
             return Admission(action="reused"), None
-        if failure := failures.lookup(storage, key, job.context.execution):
+        if failure := failures.lookup(storage, key, job.context.execution_name):
             return Admission(action="failed", message=failure.sentence), None
         claim = claims.acquire(storage, key, job.job_id, expired=job.expired_claims.get(key, 0))
         if claim is None:

@@ -1,4 +1,4 @@
-"""Errors of a training as sentences, and errors that only say that another worker has died."""
+"""Classifies errors of a training: a reason and a sentence, or only the sign that another worker has died."""
 
 import errno
 
@@ -11,13 +11,13 @@ from ban_ray.specs import Generation
 
 
 def is_lost_peer(error: Exception) -> bool:
-    """Whether a collective call or a report failed because another worker died; the death of that worker is retried."""
+    """Whether a collective call or a report failed because another process died, after which the group is restarted."""
     # Gloo's broken connections are plain runtime errors that name its source files.
     return isinstance(error, DistError | PeerLost) or (isinstance(error, RuntimeError) and "gloo" in str(error).lower())
 
 
 def is_full_disk(error: OSError) -> bool:
-    """Whether a disk or a quota is full, which waiting does not change."""
+    """Whether a disk or a quota is full; retrying would not help."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 

@@ -40,7 +40,7 @@ class JobTrainer:
 
     Args:
         report: called on every worker with an event after each epoch, each publication and each reused member.
-        stop_signal: asked at each boundary between two steps.
+        stop_signal: checked at each boundary between two steps.
     """
 
     device: torch.device
@@ -54,7 +54,7 @@ class JobTrainer:
         population = Population(find_storage(job.context.storage, patience_s=PATIENCE_S))
         self.stop_signal.begin_job(job.job_id)
         try:
-            for number, generation in enumerate(job.generations, job.first):
+            for number, generation in enumerate(job.generations, job.first_generation_number):
                 self.stop_signal.raise_if_stopped()
                 result = self._train_generation(population, number, generation, job)
                 if result is not None:
@@ -64,7 +64,7 @@ class JobTrainer:
             return JobResult(status="stopped")
         finally:
             self.stop_signal.end_job()
-            # What one network leaves behind is not needed by the next.
+            # The next network needs the memory of this one.
             gc.collect()
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -72,7 +72,7 @@ class JobTrainer:
     def _train_generation(
         self, population: Population, number: int, generation: Generation, job: TrainingJob
     ) -> JobResult | None:
-        """Train or reuse one generation; a result where the job ends with it."""
+        """Train or reuse one generation; returns a result if the job ends with it."""
         claim: claims.Claim | None = None
         admission: Admission | None = None
         if distributed.rank() == 0:
@@ -134,8 +134,8 @@ class JobTrainer:
             if distributed.rank() == 0 and reason == "non-finite":
                 checkpoints.clear(population.storage, generation.key)
             if not on_all_workers or (self.device.type == "cuda" and reason in ("error", "out-of-memory")):
-                # The others wait in a collective call, or a GPU's context may be broken for the next chain: only the
-                # end of this process helps, and the next start of the group reads the record.
+                # The others wait in a collective call, or a GPU's context may be broken for the next chain: only
+                # ending this process helps, and the restarted group reads the record of the failure.
                 raise
             return JobResult(status="failed", key=generation.key, message=sentence)
         finally:
@@ -146,17 +146,12 @@ class JobTrainer:
         return None
 
     def _load_data(self, task: Task, source: Source) -> TaskData:
-        """The data of a task on the device; those of the last one are kept."""
+        """The data of a task on the device; those of the last task are kept."""
         if self._loaded is None or self._loaded[:2] != (task, source):
             self._loaded = None
             data = TASK_TYPES[task.name].to_device(task, open_source(source, task.fingerprint), self.device)
             self._loaded = task, source, data
         return self._loaded[2]
-
-
-def train_job_in_this_process(job: TrainingJob, device: torch.device, report: EventReporter) -> JobResult:
-    """Train one job in this process."""
-    return JobTrainer(device, report).train(job)
 
 
 def _reused_event(population: Population, number: int, generation: Generation) -> Reused:
@@ -203,7 +198,7 @@ def _record_failure(
     population: Population, generation: Generation, reason: failures.FailureReason, sentence: str, job: TrainingJob
 ) -> None:
     try:
-        failures.record(population.storage, generation.key, reason, sentence, job.context.execution)
+        failures.record(population.storage, generation.key, reason, sentence, job.context.execution_name)
     except OSError:
         # A full disk refuses this record as well; the sentence still reaches this search.
         if reason != "storage":

@@ -99,7 +99,7 @@ def _provenance(
         },
         "host": platform.node(),
         "source": job.context.source.model_dump(mode="json", exclude_defaults=True),
-        "search": job.context.execution,
+        "search": job.context.execution_name,
         "command": job.context.command,
         **(
             {"teacher_chosen": teacher}
@@ -133,7 +133,7 @@ def _version(package: str) -> str | None:
 
 
 def processor() -> str:
-    """The processor's model if the system names it, else its architecture."""
+    """The processor's model if the system reports it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

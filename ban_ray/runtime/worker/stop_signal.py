@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 BOUNDARY_AFTER_END = 2**62
-"""The boundary of a worker whose job has ended: beyond every other."""
+"""The boundary of a worker whose job has ended, beyond all others."""
 
 
 class JobStopped(Exception):
@@ -16,12 +16,12 @@ class StopSignal:
 
     A boundary is a point between two steps, numbered from 1 within a job.
 
-    Workers wait for each other within a step, so they may only stop at the same one. Each tells which boundary it has
-    reached, and all stop after the furthest: a worker that is further cannot go back, and the others can follow.
+    Workers wait for each other within a step, so they may only stop at the same one. Each reports which boundary it has
+    reached, and all stop after the furthest one: a worker cannot go back, but the others can catch up.
 
     Args:
-        agree_on_last_boundary: given a job's id and this worker's boundary, the furthest boundary of all workers;
-            blocks until each has told its own.
+        agree_on_last_boundary: returns the furthest boundary of all workers, given a job's id and this worker's
+            boundary; blocks until every worker has called it.
     """
 
     def __init__(self, agree_on_last_boundary: Callable[[str, int], int] = lambda job_id, boundary: boundary) -> None:

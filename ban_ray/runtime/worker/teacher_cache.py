@@ -34,9 +34,9 @@ def teacher_output_cache(
 ) -> Iterator[SharedMemoryTable | None]:
     """Open the table of cached outputs of a generation's teacher.
 
-    None if the recipe caches no outputs or if the node has no memory for them. The table starts with the outputs that
-    are stored beside the teacher. Outputs that this generation adds are stored there when the block ends without an
-    error; publish the generation inside the block, so that they are stored only for one that succeeded.
+    Yields None if the recipe caches no outputs or the node has no memory for them. The table starts with the outputs
+    that are stored beside the teacher. Outputs that this generation adds are stored there when the block ends without
+    an error; publish the generation inside the block, so that they are stored only for one that succeeded.
     """
     limit = job.context.teacher_cache
     if generation.recipe.teacher_outputs != "cached" or not limit or not data.views:

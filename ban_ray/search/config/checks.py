@@ -1,4 +1,4 @@
-"""Options of a search that are too small, or without effect in every chain."""
+"""Checks for options of a search that are too small or have no effect on any chain."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def check_teacher_cache(limit_bytes: int | None, task: Task, dataset: DataSet, s
 
 
 def reject_ineffective_options(chains: Sequence[Chain], options: SearchOptions, *, teacher_pending: bool) -> None:
-    """Refuse an option that would be without effect in all of the chains.
+    """Refuse an option that has no effect on any of the chains.
 
     Args:
         chains: all chains of a grid, some of a sampled search.

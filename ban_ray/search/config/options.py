@@ -1,4 +1,4 @@
-"""Every option of a search, declared once: the command line and `train_chain` are made from this model."""
+"""All options of a search, declared once: the command line and `train_chain` are made from this model."""
 
 from typing import Annotated, Literal
 
@@ -18,10 +18,6 @@ read_settings = named_values("--set", "recipe.learning_rate=0.01")
 read_search = named_values("--search", "recipe.learning_rate=0.01..0.3:log")
 
 
-def _network_arguments(value: object) -> object:
-    return json_object("--network-args", value) if isinstance(value, str) else value
-
-
 def _image_size(value: object) -> object:
     if isinstance(value, tuple | list):
         return "x".join(map(str, value))
@@ -29,7 +25,7 @@ def _image_size(value: object) -> object:
 
 
 class SearchOptions(BaseModel):
-    """What the user asked for; None where the space or the cluster decides unless the user does.
+    """The options of a search; None means that the space or the cluster decides.
 
     A field with an `Option` is an option of the command line, and most fields are keywords of `train_chain`. A field
     that `ban_ray.runtime.messages.ExecutionContext` has too reaches every worker by its name, but for `storage`, which
@@ -43,7 +39,7 @@ class SearchOptions(BaseModel):
         Literal["laptop", "paper"], Option("Small and quick, or what the papers ran, for GPUs.", SEARCH)
     ] = "laptop"
     only: Annotated[
-        str | None, Option("Of a list, only the configurations with these values.", SEARCH, "NAME=VALUE,...")
+        str | None, Option("Run only the listed configurations that have these values.", SEARCH, "NAME=VALUE,...")
     ] = None
     generations: Annotated[
         int | None, Ge(0), Option("Number of born-again generations after the baseline.", SEARCH, "K")
@@ -59,13 +55,13 @@ class SearchOptions(BaseModel):
     image_size: Annotated[
         str | None,
         BeforeValidator(_image_size),
-        Option("Size that the images of --task folder are brought to.", DATA, "N|HxW"),
+        Option("Size to which the images of --task folder are resized.", DATA, "N|HxW"),
     ] = None
     tokens: Annotated[Literal["word", "char"] | None, Option("Unit that a text is split into.", DATA)] = None
     skip_bad: Annotated[bool, Option("Leave out images that cannot be decoded.", DATA)] = False
-    flip: Annotated[bool | None, Option("Mirror training images at random, or not; as the task by default.", DATA)] = (
-        None
-    )
+    flip: Annotated[
+        bool | None, Option("Mirror training images at random, or not; by default the task decides.", DATA)
+    ] = None
     label_column: Annotated[str | None, Option("Column of the labels, e.g. fine_label.", DATA)] = None
     label_noise: Annotated[
         float | None, Ge(0), Le(1), Option("Fraction of training labels replaced at random.", DATA, "P")
@@ -76,7 +72,7 @@ class SearchOptions(BaseModel):
     ] = None
 
     recipe: Annotated[
-        str | None, Option(f"Recipe in place of the space's: {', '.join(RECIPES)}.", TRAINING, "NAME")
+        str | None, Option(f"Recipe that replaces the space's: {', '.join(RECIPES)}.", TRAINING, "NAME")
     ] = None
     epochs: Annotated[int | None, Ge(1), Option("Epochs of each generation.", TRAINING)] = None
     batch_size: Annotated[int | None, Ge(1), Option("Global batch size, divided among the workers.", TRAINING)] = None
@@ -100,7 +96,9 @@ class SearchOptions(BaseModel):
         bool,
         Option("Recompute activations of dense units in the backward pass: less memory, the same bits.", TRAINING),
     ] = False
-    compile: Annotated[bool, Option("Compile networks by torch.compile, which takes a minute first.", TRAINING)] = False
+    compile: Annotated[
+        bool, Option("Compile networks with torch.compile, which takes about a minute at first.", TRAINING)
+    ] = False
     deterministic: Annotated[
         bool, Option("On a GPU, use only algorithms that give the same bits for the same seed.", TRAINING)
     ] = False
@@ -110,15 +108,16 @@ class SearchOptions(BaseModel):
 
     network: Annotated[
         str | None,
-        Option("Network, for spaces that take one: NAME, torchvision:NAME or module:function.", TEACHERS, "NAME"),
+        Option("Network, for spaces that need one: NAME, torchvision:NAME or module:function.", TEACHERS, "NAME"),
     ] = None
     network_args: Annotated[
         dict[str, JsonValue] | None,
-        BeforeValidator(_network_arguments),
+        BeforeValidator(lambda value: json_object("--network-args", value) if isinstance(value, str) else value),
         Option("Arguments of module:function or torchvision:NAME.", TEACHERS, "JSON"),
     ] = None
     network_version: Annotated[
-        str | None, Option("Version of your builder, part of the key in place of its source.", TEACHERS, "TEXT")
+        str | None,
+        Option("Version of your network's code, which replaces the digest of its source in keys.", TEACHERS, "TEXT"),
     ] = None
     teacher: Annotated[
         str,
@@ -131,14 +130,14 @@ class SearchOptions(BaseModel):
     teacher_cache: Annotated[
         int | None,
         BeforeValidator(parse_bytes("--teacher-cache")),
-        Option("Cache teachers' outputs for further students, up to this size, e.g. 2GiB.", TEACHERS, "SIZE"),
+        Option("Cache the outputs of each teacher for further students, up to this size, e.g. 2GiB.", TEACHERS, "SIZE"),
     ] = None
 
     search: Annotated[
         dict[str, JsonValue],
         BeforeValidator(read_search),
         Option(
-            "Sample a field too: a..b, a..b:log, a..b:step=s or a,b,c; repeatable.",
+            "Also sample this field: a..b, a..b:log, a..b:step=s or a,b,c; repeatable.",
             SAMPLING,
             "FIELD=VALUES",
             repeated=True,
@@ -146,7 +145,11 @@ class SearchOptions(BaseModel):
     ] = Field(default_factory=dict)
     sampler: Annotated[
         str | None,
-        Option("Sampler: grid, random, tpe, nsga2 or gp; by default grid for a list, else tpe.", SAMPLING, "NAME"),
+        Option(
+            "Sampler: grid, random, tpe, nsga2 or gp; by default grid for a list of configurations, else tpe.",
+            SAMPLING,
+            "NAME",
+        ),
     ] = None
     samples: Annotated[int | None, Ge(1), Option("Number of configurations to sample.", SAMPLING, "N")] = None
     minimise: Annotated[
@@ -157,7 +160,7 @@ class SearchOptions(BaseModel):
     ] = None
     target: Annotated[
         str | None,
-        Option("Generation whose held-out error stands for a chain; last by default.", SAMPLING, "last|best|ensemble"),
+        Option("Generation whose held-out error is used for a chain; last by default.", SAMPLING, "last|best|ensemble"),
     ] = None
     stopping: Annotated[
         bool | None, Option("Stop chains that fall behind; on by default unless the sampler is grid.", SAMPLING)
@@ -177,7 +180,9 @@ class SearchOptions(BaseModel):
     ] = None
     max_parameters: Annotated[int | None, Ge(1), Option("Skip networks with more parameters.", SAMPLING, "N")] = None
     max_generations_trained: Annotated[
-        int | None, Ge(1), Option("Start no chain that would train more generations in all.", SAMPLING, "N")
+        int | None,
+        Ge(1),
+        Option("Do not start chains that would train more generations than this in total.", SAMPLING, "N"),
     ] = None
 
     storage: Annotated[str, Option("Folder or bucket of the population and its searches.", EXECUTION, "DIR")] = (
@@ -190,7 +195,7 @@ class SearchOptions(BaseModel):
     gpus_per_worker: Annotated[
         float | None,
         Ge(0),
-        Option("GPUs of each worker; one by default where there are any, 0.25 shares one among four.", EXECUTION, "N"),
+        Option("GPUs of each worker; by default one if there are any; 0.25 shares a GPU among four.", EXECUTION, "N"),
     ] = None
     address: Annotated[
         str | None,
@@ -199,9 +204,7 @@ class SearchOptions(BaseModel):
         ),
     ] = None
     working_dir: Annotated[str | None, Option("Folder with your modules, sent to every node.", EXECUTION, "DIR")] = None
-    retry_failed: Annotated[bool, Option("Train generations again that failed with a non-finite loss.", EXECUTION)] = (
-        False
-    )
+    retry_failed: Annotated[bool, Option("Retrain generations that failed with a non-finite loss.", EXECUTION)] = False
     keep_unfinished: Annotated[bool, Option("Keep the checkpoints of stopped chains.", EXECUTION)] = False
 
     plan_only: Annotated[bool, Option("Print what would be trained and exit.", OUTPUT, flag="--plan")] = False

@@ -1,4 +1,4 @@
-"""From the options of a search to its specification."""
+"""Resolves the options of a search to its specification."""
 
 import random
 from dataclasses import replace
@@ -7,7 +7,7 @@ from ban_ray.cli.pairs import alternatives
 from ban_ray.cli.params import first_sentence, option_name, validated
 from ban_ray.errors import UserError
 from ban_ray.networks import registry
-from ban_ray.networks.code_versions import CodeVersions
+from ban_ray.networks.network_versions import NetworkVersions
 from ban_ray.networks.source_version import chosen_version
 from ban_ray.search.config import spaces
 from ban_ray.search.config.checks import check_teacher_cache, reject_ineffective_options
@@ -25,22 +25,22 @@ from ban_ray.tasks.opening import open_source
 from ban_ray.tasks.source import Source
 
 NUM_PROBED = 32
-"""Configurations of a sampled space that stand for all of it where an option's effect is checked."""
+"""Configurations of a sampled space for which the effect of options is checked."""
 
 
 def resolve(options: SearchOptions) -> SearchSpec:
-    """Check every choice and build the chains.
+    """Check every option and build the chains.
 
     Raises:
-        UserError: the first choice that cannot be used.
+        UserError: the first option that cannot be used.
     """
     space = spaces.load(options.space)
     if options.scale not in space.scales:
         raise UserError(f"space {space.name} has no scale {options.scale!r}; it has {', '.join(space.scales)}")
     scale = _restricted(space.scales[options.scale], options.only, space)
     objective, recipe_changes = _objective(options, scale), _recipe_changes(options)
-    by_option = objective if options.objective is not None else None
-    fields = read_fields(options.settings, options.search, space, recipe_changes, by_option)
+    option_objective = objective if options.objective is not None else None
+    overrides = read_fields(options.settings, options.search, space, recipe_changes, option_objective)
     for option in sorted(space.chooses & SearchOptions.model_fields.keys()):
         if getattr(options, option) is not None:
             raise UserError(
@@ -49,7 +49,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
     files = options.model_dump(include=Source.model_fields.keys() - {"name"})
     source = Source.of(_task_name(options, scale, space), **files)
     network = _network(options, space)
-    space, scale = with_searched(space, scale, fields.searched)
+    space, scale = with_searched(space, scale, overrides.searched)
     seeds = options.seeds if options.seeds is not None else scale.seeds
     if not seeds or min(seeds) < 0 or len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {','.join(map(str, seeds))!r}: different whole numbers from 0 are needed")
@@ -57,15 +57,15 @@ def resolve(options: SearchOptions) -> SearchSpec:
     try:
         dataset = open_source(source)
     except OSError as error:
-        raise UserError(f"the data of task {source.name} cannot be kept: {error}") from error
+        raise UserError(f"the data of task {source.name} cannot be cached: {error}") from error
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
     task = _task(source, dataset.fingerprint, options, scale, noise)
     sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
-    recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].samples, scale.recipe)
+    recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].sample_noun, scale.recipe)
     recipe_changes = {**_named_recipe(options), **recipe_changes}
-    before = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
-    context = fields.apply_to(before, recipe_changes)
+    unchanged = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
+    context = overrides.apply_to(unchanged, recipe_changes)
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
     spec = SearchSpec(
         options=options,
@@ -78,33 +78,30 @@ def resolve(options: SearchOptions) -> SearchSpec:
         seeds=seeds,
         chains=(),
         sample_counts=sample_counts,
-        teacher=_teacher(options, space),
-        code_versions=CodeVersions(network),
-        fields=fields,
+        teacher_choice=_teacher_choice(options, space),
+        network_versions=NetworkVersions(network),
+        overrides=overrides,
     )
     if spec.is_sampled:
-        # A space that cannot make chains is refused before anything starts.
+        # Refuse a space that cannot make chains before anything starts.
         rng = random.Random(0)
         probes = tuple(spec.chains_of(sample(scale.parameters, rng))[0] for _ in range(NUM_PROBED))
         chains = [planned.chain for planned in probes]
-        reject_ineffective_options(chains, options, teacher_pending=spec.teacher.kind != "parent")
+        reject_ineffective_options(chains, options, teacher_pending=spec.teacher_choice.kind != "parent")
     else:
         spec = with_grid_chains(spec)
         probes = spec.chains
     configured = [(planned.configuration, planned.chain) for planned in probes]
-    fields.check_effect(
-        space.name, context, before, configured, lambda made, other: _keys(replace(spec, context=other), made)
-    )
-    return replace(spec, code_digests=spec.code_versions.computed)
 
+    def keys_of(configuration: Configuration, context: SpaceContext) -> tuple[str, ...]:
+        return replace(spec, context=context).chains_of(configuration)[0].chain.keys
 
-def _keys(spec: SearchSpec, configuration: Configuration) -> tuple[str, ...]:
-    """The keys of a configuration's first chain."""
-    return spec.chains_of(configuration)[0].chain.keys
+    overrides.check_effect(space.name, context, unchanged, configured, keys_of)
+    return replace(spec, identity_versions=spec.network_versions.known)
 
 
 def _restricted(scale: Scale, only: str | None, space: SearchSpace) -> Scale:
-    """The scale with those of its configurations whose parameters have the values that the command line names."""
+    """The scale with only those configurations that have the values of ``--only``."""
     if only is None:
         return scale
     try:
@@ -120,7 +117,7 @@ def _task_name(options: SearchOptions, scale: Scale, space: SearchSpace) -> str:
     return name
 
 
-def _teacher(options: SearchOptions, space: SearchSpace) -> TeacherChoice:
+def _teacher_choice(options: SearchOptions, space: SearchSpace) -> TeacherChoice:
     try:
         choice = TeacherChoice.parse(options.teacher)
     except ValueError as error:
@@ -153,7 +150,7 @@ def _objective(options: SearchOptions, scale: Scale) -> Objective:
 
 
 def _named_recipe(options: SearchOptions) -> dict[str, object]:
-    """All fields of the recipe that the command line names, since a space may have another for each network."""
+    """All fields of the recipe of ``--recipe``: they replace those of whatever recipe the space has for a network."""
     if options.recipe is None:
         return {}
     if options.recipe not in RECIPES:
@@ -162,7 +159,7 @@ def _named_recipe(options: SearchOptions) -> dict[str, object]:
 
 
 def _recipe_changes(options: SearchOptions) -> dict[str, object]:
-    """The fields of a recipe that the command line sets."""
+    """The fields of the recipe that have options of their own."""
     changes = options.model_dump(include={"epochs", "batch_size", "precision", "workers"}, exclude_none=True)
     return changes if options.teacher_cache is None else {**changes, "teacher_outputs": "cached"}
 

@@ -1,4 +1,4 @@
-"""Search spaces, found by name or by file, and what their own code raises."""
+"""Search spaces, loaded by name or from a file."""
 
 import importlib
 import pkgutil
@@ -35,14 +35,14 @@ def load(name: str) -> SearchSpace:
 def _from_file(path: Path) -> SearchSpace:
     try:
         exists = path.is_file()
-    except OSError:  # a name that no file system takes
+    except OSError:  # A name that is too long, say.
         exists = False
     if not exists:
         raise UserError(
             f"--space {str(path)!r} is not a file; allowed are {', '.join(names())}, or a file ending in .py"
         )
     try:
-        # Dataclasses look their module up while they are made; no other process could import it.
+        # Dataclasses look up their module by this name.
         names_in_file = runpy.run_path(str(path), run_name=f"_space_{path.stem}")
     except Exception as error:
         raise UserError(f"--space {str(path)!r} cannot be run: {space_error_sentence(error)}") from error
@@ -57,7 +57,7 @@ def _space_of(module: Mapping[str, object], name: str) -> SearchSpace:
 
 
 def space_error_sentence(error: Exception) -> str:
-    """An error of a space's own code in one sentence: a field that a spec refused is named with its value."""
+    """An error raised by a space's own code, in one sentence; names the field that a spec refused, and its value."""
     if isinstance(error, ValidationError):
         first = error.errors()[0]
         message = first["msg"].removeprefix("Value error, ")

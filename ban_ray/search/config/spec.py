@@ -1,4 +1,4 @@
-"""A search whose options were checked, and the chains that its configurations make."""
+"""A search with checked options, and the chains of its configurations."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from ban_ray.augmentations.pipeline import DEFAULT
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.networks import registry
-from ban_ray.networks.code_versions import CodeVersions
+from ban_ray.networks.network_versions import NetworkVersions
 from ban_ray.search.config.checks import reject_ineffective_options
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
@@ -25,7 +25,7 @@ from ban_ray.tasks.task_type import DataSet, Sizes
 
 @dataclass(frozen=True)
 class PlannedChain:
-    """One chain of a search: a configuration at a seed."""
+    """One chain of a search: a configuration with a seed."""
 
     configuration: Configuration
     seed: int
@@ -46,13 +46,13 @@ class PlannedChain:
 
     @property
     def slug(self) -> str:
-        """The title as a name that dashboards and file systems take."""
+        """The title as a name that dashboards and file systems allow."""
         return re.sub(r"[^A-Za-z0-9._-]+", "_", self.title)
 
 
 @dataclass(frozen=True)
 class SelectedTeachers:
-    """Keys of the members that teach first generations, and a phrase on how they were selected."""
+    """Keys of the members that teach generation 0, and a phrase on how they were selected."""
 
     keys: tuple[str, ...]
     description: str
@@ -63,11 +63,12 @@ class SearchSpec:
     """A search, checked and ready to be planned.
 
     Attributes:
-        chains: all chains of a grid; those of a sampled search that are known.
-        code_versions: reads the versions of the user's own networks.
-        fields: what the command line sets and searches.
-        code_digests: versions of networks that the space names itself; a sampled search knows some of them.
-        skip_reasons: sentences about configurations of a grid that a limit keeps out.
+        chains: all chains of a grid; of a sampled search those that are known.
+        network_versions: versions of the code of the user's own networks.
+        overrides: fields of the recipe and the objective that the options set, and those that they search.
+        identity_versions: versions of networks that the space names, as known when the search was resolved (a sampled
+            search knows only some by then); part of the search's identity.
+        skip_reasons: sentences about configurations of a grid that a limit excludes.
     """
 
     options: SearchOptions
@@ -80,10 +81,10 @@ class SearchSpec:
     seeds: tuple[int, ...]
     chains: tuple[PlannedChain, ...]
     sample_counts: Sizes
-    teacher: TeacherChoice
-    code_versions: CodeVersions
-    fields: Fields
-    code_digests: tuple[str, ...] = ()
+    teacher_choice: TeacherChoice
+    network_versions: NetworkVersions
+    overrides: Fields
+    identity_versions: tuple[str, ...] = ()
     teacher_description: str = ""
     skip_reasons: tuple[str, ...] = ()
 
@@ -92,7 +93,7 @@ class SearchSpec:
         return self.strategy.is_sampled
 
     def with_teachers(self, teachers: SelectedTeachers) -> "SearchSpec":
-        """The same search with first generations taught by members."""
+        """The same search, with members of the population as teachers of generation 0."""
         taught = replace(
             self, context=replace(self.context, teachers=teachers.keys), teacher_description=teachers.description
         )
@@ -143,11 +144,11 @@ class SearchSpec:
 
     @property
     def setting_description(self) -> str:
-        """The data, noise and protocol in one line, shown beside every figure."""
+        """The data, noise and protocol in one line, shown beside every result."""
         task = self.context.task
         parts = [
             f"{task.name}: {self.sample_counts.train:,} training, {self.sample_counts.held_out:,} held-out and "
-            f"{self.sample_counts.test:,} test {self.metric.samples}"
+            f"{self.sample_counts.test:,} test {self.metric.sample_noun}"
         ]
         if task.label_noise:
             parts.append(
@@ -168,11 +169,11 @@ class SearchSpec:
             parts.append(f"{epochs} epochs, not the papers' {papers_epochs}")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
-        return "; ".join(filter(None, [*parts, self.fields.in_words]))
+        return "; ".join(filter(None, [*parts, self.overrides.in_words]))
 
 
 def with_grid_chains(spec: SearchSpec) -> SearchSpec:
-    """Add the chains of every configuration of a grid that is not too large."""
+    """Add the chains of every configuration of a grid, except those above ``--max-parameters``."""
     chains: list[PlannedChain] = []
     skip_reasons = []
     for configuration in spec.scale.configurations or grid(spec.scale.parameters):
@@ -188,13 +189,13 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
         raise UserError(
             f"--max-parameters {spec.strategy.max_parameters} leaves no configuration of space {spec.space.name}"
         )
-    pending = spec.teacher.kind != "parent" and not spec.context.teachers
+    pending = spec.teacher_choice.kind != "parent" and not spec.context.teachers
     reject_ineffective_options([planned.chain for planned in chains], spec.options, teacher_pending=pending)
     return replace(spec, chains=tuple(chains), skip_reasons=tuple(skip_reasons))
 
 
 def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
-    """The reason why a configuration is too large to be run; empty if it is not.
+    """The reason why a configuration exceeds ``--max-parameters``; empty if it does not.
 
     Raises:
         UserError: the configuration makes no chain.
@@ -208,7 +209,7 @@ def size_violation(spec: SearchSpec, configuration: Configuration) -> str:
 
 
 def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
-    """The reason why a configuration may not be run; empty if it may."""
+    """The reason why a configuration cannot be run; empty if it can."""
     try:
         spec.chains_of(configuration)
         return size_violation(spec, configuration)
@@ -219,7 +220,7 @@ def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
 def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> PlannedChain:
     space = spec.space
     try:
-        chain = spec.code_versions.apply_to(space.chain(configuration, spec.context, seed))
+        chain = spec.network_versions.fill_in(space.chain(configuration, spec.context, seed))
         position = space.place(configuration, chain)
     except UserError:
         raise

@@ -11,7 +11,7 @@ from ban_ray.specs import Scale
 from ban_ray.specs.parameters import conditional, continuous
 
 SELECT_BY = {"last": "the last generation", "best": "the best generation", "ensemble": "the ensemble of generations"}
-"""Values of ``--target``, and whose error is a chain's."""
+"""Values of ``--target``: the generations whose error is used as the error of a chain."""
 ERROR_TARGET, PARAMETERS_TARGET, MULTIPLY_ACCUMULATES_TARGET = "error", "parameters", "multiply-accumulates"
 TARGETS = (ERROR_TARGET, PARAMETERS_TARGET, MULTIPLY_ACCUMULATES_TARGET)
 DEFAULT_PATIENCE = 2
@@ -27,12 +27,11 @@ class SearchStrategy:
     Attributes:
         num_samples: number of configurations of the whole search; None for a grid, which has its own.
         target_names: names of what is minimised, the error first.
-        select_by: whose held-out error is the chain's: the last generation's, the lowest of all (a biased minimum),
-            or that of the ensemble of its born-again generations.
+        select_by: the value of ``--target``: a chain's error is that of its last generation, the lowest of all (a
+            biased minimum), or that of the ensemble of its born-again generations.
         patience: generations without a gain after which a chain is saturated; with `stopping` only.
         min_gain: points of held-out error that count as a gain.
-        time_budget_s: seconds.
-        max_parameters: limit of a network.
+        max_parameters: limit on the parameters of each network.
     """
 
     sampler: str = "grid"
@@ -52,16 +51,16 @@ class SearchStrategy:
         return not SAMPLERS[self.sampler].is_exhaustive
 
     def error_description(self, metric: Metric) -> str:
-        """What the error target is, in words."""
+        """The error target in words."""
         biased = " (a minimum over generations, biased low)" if self.select_by == "best" else ""
         return f"held-out {metric.heading}, of {SELECT_BY[self.select_by]}{biased}"
 
 
 def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol: str) -> SearchStrategy:
-    """Check the choices against the space.
+    """Check the options against the space.
 
     Raises:
-        UserError: the first choice that cannot be used.
+        UserError: the first option that cannot be used.
     """
     sampler = _sampler(options, space, scale)
     samples = _samples(options, sampler, scale)
@@ -99,11 +98,11 @@ def parse_duration(text: str) -> float:
     """Seconds of ``90``, ``90s``, ``30m``, ``2h`` or ``1d``.
 
     Raises:
-        UserError: anything else, or no time at all.
+        UserError: anything else, or 0.
     """
     match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd]?)", text)
     if match is None or not float(match[1]):
-        raise UserError(f"--time-budget {text!r} is no time above 0; seconds, or 30m, 2h, 1d are allowed")
+        raise UserError(f"--time-budget {text!r} is not a duration above 0; allowed are seconds, or 30m, 2h, 1d")
     return float(match[1]) * _UNITS_S[match[2]]
 
 
@@ -131,7 +130,7 @@ def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:
             if other.supports_conditional_parameters and not other.is_exhaustive
         ]
         raise UserError(
-            f"--sampler {name!r} cannot model {names[0]} of space {space}, which exists in a part of the space only; "
+            f"--sampler {name!r} cannot model {names[0]} of space {space}, which exists only in a part of the space; "
             f"allowed are {', '.join(allowed)}"
         )
     return name
@@ -141,7 +140,7 @@ def _samples(options: SearchOptions, sampler: str, scale: Scale) -> int | None:
     if SAMPLERS[sampler].is_exhaustive:
         if options.samples is not None:
             raise UserError(
-                f"--samples {options.samples} has no effect with --sampler {sampler}, which takes every configuration"
+                f"--samples {options.samples} has no effect with --sampler {sampler}, which runs every configuration"
             )
         return None
     return options.samples or scale.samples
@@ -159,7 +158,7 @@ def _target_names(text: str | None) -> tuple[str, ...]:
 
 
 def _check_paper_protocol(sampler: str, stopping: bool, select_by: str, targets: tuple[str, ...]) -> None:
-    """The paper protocol holds nothing out, so nothing may be selected by it."""
+    """Refuse whatever selects by held-out data: the paper protocol has none."""
     refused = {
         f"only --sampler grid, not {sampler}: it holds no data out to select on": not SAMPLERS[sampler].is_exhaustive,
         "no --stopping: it holds no data out to compare chains on": stopping,

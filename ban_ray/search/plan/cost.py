@@ -1,4 +1,4 @@
-"""The cost of a search: one measured step of each kind of generation, times the number of steps."""
+"""The cost of a search: the measured time of one step of each kind of generation, times the number of steps."""
 
 import importlib.metadata
 import json
@@ -7,8 +7,8 @@ import os
 import platform
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from ban_ray import __version__
 from ban_ray.networks.families.custom import CustomNetwork
@@ -27,9 +27,9 @@ class Cost:
     """The cost of training some generations.
 
     Attributes:
-        multiply_accumulates: forward and backward passes of students, forward passes of teachers.
+        multiply_accumulates: those of forward and backward passes of students and of forward passes of teachers.
         seconds: device-seconds, on the device that was measured.
-        longest_s: seconds of the chain that takes longest, whose generations follow each other.
+        longest_s: seconds of the longest chain, whose generations are trained one after another.
         peak_bytes: the largest peak memory of one worker.
         device: the measured device, e.g. ``one CPU thread``.
         devices: number of such devices here.
@@ -45,33 +45,35 @@ class Cost:
     memory_bytes: int
 
     def wall_time_s(self, devices: int) -> float:
-        """Seconds of training if so many devices are in use, without Ray's starts."""
+        """Seconds of training with this number of devices in use, without the start of Ray and its workers."""
         return max(self.longest_s, self.seconds / devices)
 
     def fits(self, workers: int) -> bool:
-        """Whether the memory here holds the largest steps of so many workers, each on a device."""
+        """Whether the memory here is enough for the largest step of this number of workers, each on a device."""
         together = workers if self.device == CPU_THREAD else 1
         return together * self.peak_bytes <= self.memory_bytes
 
 
-def estimate_cost(spec: SearchSpec, missing: Iterable[Generation], known: Mapping[str, Generation]) -> Cost | None:
+def estimate_cost(
+    spec: SearchSpec, missing: Iterable[Generation], generations_by_key: Mapping[str, Generation]
+) -> Cost | None:
     """The cost of the missing generations of a search; None if there are none.
 
     Teachers count as computed in every epoch, even if their outputs are cached.
 
     Args:
-        known: generations by key, to find a student's teachers.
+        generations_by_key: the missing generations and their teachers.
     """
     measurements: dict[StepConfig, StepMeasurement] = {}
     multiply_accumulates, seconds = 0.0, 0.0
-    alone: dict[str, float] = {}
+    seconds_of: dict[str, float] = {}
     for generation in missing:
-        recipe, config = generation.recipe, step_config(spec, generation, known)
+        recipe, config = generation.recipe, step_config(spec, generation, generations_by_key)
         if config not in measurements:
             measurements[config] = measure_step_cached(config)
         steps = recipe.trained_epochs * steps_per_epoch(generation.task.name, spec.sample_counts.train, recipe)
-        alone[generation.key] = steps * recipe.micro_batches * measurements[config].seconds
-        seconds += alone[generation.key] * recipe.workers
+        seconds_of[generation.key] = steps * recipe.micro_batches * measurements[config].seconds
+        seconds += seconds_of[generation.key] * recipe.workers
         multiply_accumulates += measurements[config].multiply_accumulates * steps * recipe.batch_size * recipe.unroll
     if not measurements:
         return None
@@ -79,7 +81,7 @@ def estimate_cost(spec: SearchSpec, missing: Iterable[Generation], known: Mappin
     return Cost(
         multiply_accumulates=multiply_accumulates,
         seconds=seconds,
-        longest_s=max(sum(alone.get(key, 0.0) for key in planned.chain.keys) for planned in spec.chains),
+        longest_s=max(sum(seconds_of.get(key, 0.0) for key in planned.chain.keys) for planned in spec.chains),
         peak_bytes=max(measurement.peak_bytes for measurement in measurements.values()),
         device=first.device,
         devices=first.devices,
@@ -87,16 +89,16 @@ def estimate_cost(spec: SearchSpec, missing: Iterable[Generation], known: Mappin
     )
 
 
-def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Generation]) -> StepConfig:
-    """What decides the cost of a step of a generation, or of one micro-batch; `known` has its teachers by key."""
+def step_config(spec: SearchSpec, generation: Generation, generations_by_key: Mapping[str, Generation]) -> StepConfig:
+    """Everything that decides the cost of a step of a generation, or of one micro-batch of it."""
     recipe, dataset = generation.recipe, spec.dataset
-    teachers = [known[key] for key in generation.teachers] if generation.objective.needs_teacher else []
+    teachers = [generations_by_key[key] for key in generation.teachers] if generation.objective.needs_teacher else []
     if generation.objective.loss.needs_own_average:
         teachers = [generation]
     return StepConfig(
         network=generation.network,
-        arguments=json.dumps(generation.network_arguments, sort_keys=True),
-        teachers=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
+        network_arguments=json.dumps(generation.network_arguments, sort_keys=True),
+        teacher_networks=tuple((t.network, json.dumps(t.network_arguments, sort_keys=True)) for t in teachers),
         num_classes=dataset.num_classes,
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
@@ -108,8 +110,8 @@ def step_config(spec: SearchSpec, generation: Generation, known: Mapping[str, Ge
 
 
 def measure_step_cached(config: StepConfig) -> StepMeasurement:
-    """The cost of a step, measured once on this node; anew for the user's own networks, whose code may change."""
-    if any(isinstance(parse(name), CustomNetwork) for name, _ in ((config.network, ""), *config.teachers)):
+    """The cost of a step, measured once on this node; every time for the user's own networks, whose code may change."""
+    if any(isinstance(parse(name), CustomNetwork) for name, _ in ((config.network, ""), *config.teacher_networks)):
         return _measure_in_process(config)
     here = {
         "torch": importlib.metadata.version("torch"),
@@ -119,20 +121,13 @@ def measure_step_cached(config: StepConfig) -> StepMeasurement:
         "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
     }
     file = cache_root() / "steps" / f"{digest({**asdict(config), **here})}.json"
-    if (cached := _read_cache(file)) is not None:
-        return cached
+    # Another version may have written another form.
+    with suppress(FileNotFoundError, ValueError, TypeError):
+        return StepMeasurement(**json.loads(file.read_text()))
     measurement = _measure_in_process(config)
     file.parent.mkdir(parents=True, exist_ok=True)
     write_temporary(file, json.dumps(asdict(measurement)).encode()).replace(file)
     return measurement
-
-
-def _read_cache(file: Path) -> StepMeasurement | None:
-    """A measurement from its file; None if there is no file, or one of another version's format."""
-    try:
-        return StepMeasurement(**json.loads(file.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
 
 
 def _measure_in_process(config: StepConfig) -> StepMeasurement:
@@ -140,7 +135,7 @@ def _measure_in_process(config: StepConfig) -> StepMeasurement:
     context = multiprocessing.get_context("forkserver")
     # Torch is imported once, by the server that the measuring processes are forked from.
     context.set_forkserver_preload(["ban_ray.training", "ban_ray.networks.cost"])
-    # The server, once started, is the parent of all further measurements.
+    # All measurements are forked from the server, so its environment is set before it starts.
     environment = {name: os.environ.get(name) for name in MALLOC_ENVIRONMENT}
     os.environ.update({name: environment[name] or value for name, value in MALLOC_ENVIRONMENT.items()})
     try:

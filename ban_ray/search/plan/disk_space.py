@@ -1,4 +1,4 @@
-"""The disk space that a search needs, checked before anything is trained."""
+"""The disk space that a search needs, checked before training starts."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from ban_ray.storage.opening import is_url
 
 _FLOAT_BYTES = 4
 _CHECKPOINT_TENSORS = 2
-"""Tensors of a network's size in a checkpoint: the weights and the optimiser's velocities."""
+"""Tensors of the network's size in a checkpoint: the weights and the optimiser's momentum."""
 _FLOATS_PER_TOKEN = 4
 """Floats that are stored for each token, whatever the size of the vocabulary."""
 _RECORD_BYTES = 64 * 2**10
@@ -23,7 +23,7 @@ def check_disk_space(url: str, plan: Plan, max_concurrent_chains: int) -> None:
         UserError: the storage is too small.
     """
     if is_url(url):
-        # An object store does not tell how much space it has.
+        # An object store does not report its free space.
         return
     needed, free = needed_bytes(plan, max_concurrent_chains), shutil.disk_usage(url).free
     if needed > free:

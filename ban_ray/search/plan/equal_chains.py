@@ -1,4 +1,4 @@
-"""Configurations that make the same chain: what they differ in has no effect, and nothing is compared between them."""
+"""Configurations that make the same chain, since the parameters in which they differ have no effect."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,15 +10,15 @@ ConfigurationKeys = frozenset[tuple[int, tuple[str, ...]]]
 
 
 def configuration_keys(chains: Iterable[PlannedChain]) -> ConfigurationKeys:
-    """What a configuration trains: the keys of its chain at each seed."""
+    """The keys of a configuration's chain for each seed."""
     return frozenset((planned.seed, planned.chain.keys) for planned in chains)
 
 
 def equal_chains_sentence(chains: Iterable[PlannedChain]) -> str:
-    """How many configurations make the same chain as another one, with a pair of them; empty where none does.
+    """A sentence on the number of configurations that make the same chain as another one; empty if none does.
 
     Args:
-        chains: of every configuration, at every seed.
+        chains: the chains of all configurations and seeds.
     """
     by_configuration: dict[str, list[PlannedChain]] = {}
     for planned in chains:

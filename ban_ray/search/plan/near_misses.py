@@ -1,4 +1,4 @@
-"""Members that differ from a missing generation only in how it is computed, in the split or in the code version."""
+"""Members that differ from a missing generation only in execution, in the split or in the version of code."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -20,8 +20,8 @@ IGNORED_FIELDS = (
 def describe_near_misses(missing: Iterable[Generation], population: Population) -> list[str]:
     """A phrase for each difference, e.g. ``3 members differ only in workers = 4``.
 
-    A student's teacher usually differs in the same fields as the student. Teachers are therefore not compared by their
-    keys, but by all their fields except `IGNORED_FIELDS` and the code version, and so are their own teachers.
+    A teacher usually differs in the same fields as its student. Teachers are therefore compared by all fields except
+    `IGNORED_FIELDS` and the version of code, not by key, and so are their own teachers.
     """
     members = {member.key: member.generation for member in population}
     wanted = {generation.key: generation for generation in missing}
@@ -60,6 +60,6 @@ def _difference(wanted: Generation, member: Generation) -> str:
         if value != getattr(getattr(wanted, part), field):
             values.append(f"{field.replace('_', ' ')} = {value}")
     if member.network_version != wanted.network_version:
-        # The digest of code says nothing to a reader.
+        # A digest of code means nothing to a reader.
         values.append("the network's version")
     return " and ".join(values)

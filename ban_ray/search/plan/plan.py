@@ -19,11 +19,11 @@ from ban_ray.specs.parameters import parameters_as_json, values_text
 
 @dataclass(frozen=True)
 class Plan:
-    """The distinct generations of a search; one that several chains name counts once.
+    """The distinct generations of a search; one that several chains share counts once.
 
     Attributes:
         published_keys: keys that are members already.
-        missing_generations: generations to train, in the order in which chains first name them.
+        missing_generations: generations to train, in the order in which they first appear in chains.
         open_chains: chains that miss at least one generation.
     """
 
@@ -41,7 +41,7 @@ def make_plan(spec: SearchSpec, population: Population | None) -> Plan:
     """Look every generation up; without a population, all are missing.
 
     Raises:
-        UserError: a member's network is built by code of the user's, and is another today.
+        UserError: a member's network is the user's own, and its code builds another one today.
     """
     wanted = spec.distinct_generations
     published = frozenset(key for key in wanted if population is not None and key in population)
@@ -117,25 +117,25 @@ def _print_parameters(spec: SearchSpec, console: Console) -> None:
 
 
 def estimate_plan_cost(plan: Plan, population: Population | None) -> Cost | None:
-    """The cost of the missing generations; None if none are known."""
-    return estimate_cost(plan.spec, plan.missing_generations, _known_generations(plan, population))
+    """The cost of the missing generations; None if there are none."""
+    return estimate_cost(plan.spec, plan.missing_generations, _generations_by_key(plan, population))
 
 
 def print_slow_precision(plan: Plan, population: Population | None, console: Console) -> None:
     """Print a warning if the first missing generation trains slower in its precision than in fp32 on this machine."""
     if plan.missing_generations:
-        known = _known_generations(plan, population)
-        if (sentence := slow_precision_sentence(plan.spec, plan.missing_generations[0], known)) is not None:
+        generations = _generations_by_key(plan, population)
+        if (sentence := slow_precision_sentence(plan.spec, plan.missing_generations[0], generations)) is not None:
             console.say(sentence, style="yellow")
 
 
-def _known_generations(plan: Plan, population: Population | None) -> dict[str, Generation]:
-    """The generations of a search and the teachers of those that are missing, by key."""
-    known = plan.spec.distinct_generations
-    for key in {key for generation in plan.missing_generations for key in generation.teachers} - known.keys():
+def _generations_by_key(plan: Plan, population: Population | None) -> dict[str, Generation]:
+    """The generations of a search and the teachers of missing ones, by key."""
+    generations = plan.spec.distinct_generations
+    for key in {key for generation in plan.missing_generations for key in generation.teachers} - generations.keys():
         assert population is not None
-        known[key] = population[key].generation
-    return known
+        generations[key] = population[key].generation
+    return generations
 
 
 def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, console: Console) -> None:
@@ -144,14 +144,14 @@ def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, consol
     groups = max(1, min(len(plan.open_chains), max_concurrent_chains or cost.devices, cost.devices // workers))
     console.say(
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
-        f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, as one step of each kind "
-        f"takes; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at once, and "
-        "20 s or more until the first one starts"
+        f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, by one measured step "
+        f"of each kind; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at "
+        "once, and 20 s or more until the first one starts"
     )
     if not cost.fits(groups * workers):
         console.say(
-            f"There are {cost.memory_bytes / 2**30:.1f} GiB here, less than that takes: fewer --concurrent chains, a "
-            "smaller --batch-size or --recompute take less",
+            f"This machine has {cost.memory_bytes / 2**30:.1f} GiB, less than that: fewer --concurrent chains, a "
+            "smaller --batch-size or --recompute need less",
             style="yellow",
         )
 
@@ -176,8 +176,8 @@ def num_row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
 def plan_as_json(plan: Plan, cost: Cost | None, near_miss_phrases: Sequence[str]) -> dict[str, object]:
     """The plan as JSON values.
 
-    ``seconds`` of the cost are device-seconds, summed over all chains: not the time that the search takes, which
-    `Cost.wall_time_s` computes. ``peak_bytes`` are those of one worker.
+    ``seconds`` of the cost are device-seconds, summed over all chains, not the duration of the search (see
+    `Cost.wall_time_s`). ``peak_bytes`` are those of one worker.
     """
     strategy = plan.spec.strategy
     return {

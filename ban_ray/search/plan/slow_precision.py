@@ -10,20 +10,22 @@ from ban_ray.search.plan.step_benchmark import CPU_THREAD
 from ban_ray.specs import Generation
 
 NATIVE_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
-"""How Linux names the instructions of processors that compute bf16: of x86, and of ARM."""
+"""Linux's names of the instructions that compute bf16, on x86 and on ARM."""
 
 
-def slow_precision_sentence(spec: SearchSpec, generation: Generation, known: Mapping[str, Generation]) -> str | None:
-    """A sentence with a step's times in both precisions, if the generation's is bf16 and slower than fp32 here.
+def slow_precision_sentence(
+    spec: SearchSpec, generation: Generation, generations_by_key: Mapping[str, Generation]
+) -> str | None:
+    """A sentence with a step's times in both precisions, if the generation's is bf16 and that is slower than fp32 here.
 
-    Measures one step of each on processors without such instructions, once on a machine; where there are GPUs, nothing.
+    Measures one step in each precision, once on a machine, if its processor has no such instructions and it has no GPU.
 
     Args:
-        known: the generation's teachers, by key.
+        generations_by_key: the generation's teachers.
     """
     if generation.recipe.precision != "bf16" or has_native_bf16() or any(Path("/dev").glob("nvidia[0-9]*")):
         return None
-    config = step_config(spec, generation, known)
+    config = step_config(spec, generation, generations_by_key)
     bf16, fp32 = measure_step_cached(config), measure_step_cached(replace(config, precision="fp32"))
     if bf16.device != CPU_THREAD or bf16.seconds <= fp32.seconds:
         return None
@@ -34,7 +36,7 @@ def slow_precision_sentence(spec: SearchSpec, generation: Generation, known: Map
 
 
 def has_native_bf16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor of this machine has instructions for bf16; False where the system does not say."""
+    """Whether the processor of this machine has instructions for bf16; False if the system does not say."""
     try:
         lines = cpuinfo.read_text().splitlines()
     except OSError:

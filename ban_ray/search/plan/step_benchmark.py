@@ -8,22 +8,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 BUDGET_MULTIPLY_ACCUMULATES = 2e10
-"""A step on a CPU is measured on a part of its batch if the whole batch needs more multiply-accumulates."""
+"""On a CPU, multiply-accumulates above which a step is measured on a part of its batch."""
 
 CPU_THREAD = "one CPU thread"
 
 NUM_TIMED_STEPS = 3
 MAX_TIMED_S = 1.0
-"""Fewer steps are timed once they take this long together; a warm-up matters little to long steps."""
+"""Total time after which no further step is timed; long steps vary little."""
 
 
 @dataclass(frozen=True)
 class StepConfig:
-    """Everything that decides the cost of a step; arguments are JSON, the batch is one worker's."""
+    """Everything that decides the cost of a step.
+
+    Attributes:
+        network_arguments: as JSON.
+        teacher_networks: name, and arguments as JSON, of each teacher's network.
+        batch: samples of one worker.
+    """
 
     network: str
-    arguments: str
-    teachers: tuple[tuple[str, str], ...]
+    network_arguments: str
+    teacher_networks: tuple[tuple[str, str], ...]
     num_classes: int
     in_channels: int
     sample_shape: tuple[int, ...]
@@ -74,11 +80,13 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     set_precision(recipe, device)
     set_determinism(False, device)
 
-    def work(network: str, arguments: str) -> int:
+    def sample_macs(network: str, arguments: str) -> int:
         decoded = json.loads(arguments) or None
         return multiply_accumulates(network, config.num_classes, config.in_channels, config.sample_shape, decoded)
 
-    macs = 3 * work(config.network, config.arguments) + sum(work(*teacher) for teacher in config.teachers)
+    macs = 3 * sample_macs(config.network, config.network_arguments) + sum(
+        sample_macs(*teacher) for teacher in config.teacher_networks
+    )
     batch = config.batch
     if not on_gpu:
         batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * config.unroll))))
@@ -94,8 +102,8 @@ def measure_step(config: StepConfig) -> StepMeasurement:
         built = build(name, config.num_classes, config.in_channels, decoded, recompute=recompute)
         return to_device(built, device)
 
-    student = network(config.network, config.arguments, config.recompute)
-    teacher = Teacher([network(*each) for each in config.teachers]) if config.teachers else None
+    student = network(config.network, config.network_arguments, config.recompute)
+    teacher = Teacher([network(*each) for each in config.teacher_networks]) if config.teacher_networks else None
     objective = Objective(name="label" if teacher is None else "ban+l")
     eager = TrainingStep(student, teacher, objective.loss, SGD(student.parameters(), recipe), Meters(device), recipe)
     step: Callable[[StepInputs, float | torch.Tensor], None] = eager
@@ -106,8 +114,8 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     inputs = StepInputs(
         *random_batch(config.sample_shape, config.num_classes, batch, config.unroll, device),
     )
-    idle = peak_bytes()
-    # A GPU's step is captured after its first ones.
+    idle_bytes = peak_bytes()
+    # A GPU's step is captured after its warm-up.
     num_untimed = WARM_UP_STEPS + 1 if on_gpu else 1
     seconds: list[float] = []
     while len(seconds) < num_untimed + NUM_TIMED_STEPS and sum(seconds[num_untimed:]) < MAX_TIMED_S:
@@ -118,14 +126,14 @@ def measure_step(config: StepConfig) -> StepMeasurement:
         if on_gpu:
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - began)
-    grown = max(0, peak_bytes() - idle)
+    grown = max(0, peak_bytes() - idle_bytes)
     if on_gpu:
         memory_bytes = int(torch.cuda.get_device_properties(device).total_memory)
     else:
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return StepMeasurement(
         seconds=min(seconds[num_untimed:]) * config.batch / batch,
-        peak_bytes=idle + int(grown * config.batch / batch),
+        peak_bytes=idle_bytes + int(grown * config.batch / batch),
         multiply_accumulates=macs,
         device=torch.cuda.get_device_name(device) if on_gpu else CPU_THREAD,
         devices=torch.cuda.device_count() if on_gpu else os.cpu_count() or 1,

@@ -1,4 +1,4 @@
-"""The check that members of the user's own networks still have the shapes that today's code builds."""
+"""Checks that members of the user's own networks have the shapes that their code builds today."""
 
 from collections.abc import Iterable
 
@@ -11,10 +11,10 @@ from ban_ray.tasks.task_type import DataSet
 
 
 def check_stored_shapes(generations: Iterable[Generation], population: Population, dataset: DataSet) -> None:
-    """Compare the weights of members, by names and shapes, with what the user's code builds today.
+    """Compare names and shapes of the members' weights with those that the user's code builds today.
 
     Raises:
-        UserError: they differ, as where a version was pinned and the code has changed.
+        UserError: they differ, for example since a version was pinned and the code has changed.
     """
     shapes: dict[CustomNetwork, dict[str, tuple[int, ...]]] = {}
     for generation in generations:
@@ -30,7 +30,7 @@ def check_stored_shapes(generations: Iterable[Generation], population: Populatio
         if stored is None:
             continue
         if network not in shapes:
-            # Torch is imported only for networks of the user's own.
+            # Torch is imported only for the user's own networks.
             from ban_ray.networks.inspection import state_shapes
 
             shapes[network] = state_shapes(network, dataset.num_classes, dataset.in_channels)

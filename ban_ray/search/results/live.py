@@ -20,16 +20,17 @@ from ban_ray.search.schedule.outcome import ChainOutcome
 
 REFRESH_PER_S = 2
 STARTING_NOTES = ("starting its workers", "starts")
-"""What a chain does before its first epoch, in a wide terminal and in a narrow one."""
+"""The note on a chain before its first epoch, for a wide and for a narrow terminal."""
 CHAIN_STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
 
 
 @dataclass
 class _ChainProgress:
-    """The progress of a chain; `errors` by generation, held-out or, without held-out data, on test.
+    """The progress of a chain.
 
     Attributes:
-        note: what the chain does where it trains no epoch, for a wide terminal.
+        errors: by generation, held-out or, without held-out data, on test.
+        note: what the chain does while it trains no epoch, for a wide terminal.
         short_note: the same for a narrow terminal.
     """
 
@@ -52,7 +53,7 @@ class _ChainProgress:
         return f"{self.planned.metric.difference(self.errors[last], self.errors[last - 1]):+.2f}"
 
     def seconds_left(self) -> float | None:
-        """Expected seconds until this chain ends, if every further epoch takes as long as its newest one."""
+        """Expected seconds until this chain ends, if all further epochs take as long as the newest one."""
         if self.last_epoch_event is None or "seconds" not in self.last_epoch_event.values:
             return None
         epochs = self.last_epoch_event.epochs
@@ -71,9 +72,9 @@ class LiveProgress(ChainCallback):
         self._num_generations = num_generations
         self._num_published = 0
         metric = chains[0].metric if chains else ERROR
-        self._held_out = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
-        self._gain = f"gain, {metric.points}"
-        self._rate = f"{metric.samples}/s"
+        self._held_out_heading = "held-out %" if metric is ERROR else f"held-out {metric.unit}"
+        self._gain_heading = f"gain, {metric.points}"
+        self._rate_heading = f"{metric.sample_noun}/s"
         self._live = Live(self, console=console, refresh_per_second=REFRESH_PER_S, transient=True)
 
     def __enter__(self) -> Self:
@@ -138,17 +139,17 @@ class LiveProgress(ChainCallback):
                     "" if left is None else format_duration(left),
                 )
             )
-        gain = self._gain if wide else "gain"
-        return new_table(("chain", "training", "epoch", self._held_out, gain, self._rate, "left"), rows)
+        gain = self._gain_heading if wide else "gain"
+        return new_table(("chain", "training", "epoch", self._held_out_heading, gain, self._rate_heading, "left"), rows)
 
 
 def waiting_text(event: Waiting) -> str:
-    """What a chain waits for: a generation that another chain, of this search or of another one, is training."""
+    """A note on a chain that waits for a generation of another chain, of this search or another."""
     return f"waits for {event.key[:8]}, which another chain is training"
 
 
 def generation_error(planned: PlannedChain, event: Published | Reused) -> tuple[str, float | None]:
-    """The part, ``held-out`` or, without held-out data, ``test``, and the error of a generation on it."""
+    """A generation's error and the part of the data that it is on: ``held-out`` or, without held-out data, ``test``."""
     held_out = planned.metric.from_record(event.values, "held_out")
     return ("test", planned.metric.from_record(event.values)) if held_out is None else ("held-out", held_out)
 

@@ -1,4 +1,4 @@
-"""The result of a search, as `analysis` computes it: in a terminal and as JSON."""
+"""Prints the result of a search, which `analysis` computes, in a terminal or as JSON."""
 
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
 from ban_ray.search.plan.plan import group_by_row, num_row_parameters
-from ban_ray.search.schedule.outcome import ChainOutcome
+from ban_ray.search.schedule.outcome import EndedChain
 from ban_ray.search.study.best import BestConfigurations
 from ban_ray.search.study.records import chain_record
 from ban_ray.specs.space import STUDENT
@@ -26,7 +26,7 @@ PARTS: "Sequence[tuple[Part, str]]" = (("test", "Test"), ("held_out", "Held-out"
 MAX_TABLE_WIDTH = 160
 """Characters of a table's longest line, however wide the console is."""
 MAX_LISTED = 5
-"""Chains that ended early and are named; the others are counted."""
+"""Number of chains that are named if they ended early; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class SummaryRow:
     """A row of both tables.
 
     Attributes:
-        cells: by part and column; without columns where no chain of the row has a result.
+        cells: by part and column; without columns if no chain of the row has a result.
         failures: why chains of the row failed.
     """
 
@@ -49,7 +49,7 @@ class Summary:
     """The result of a search.
 
     Attributes:
-        published_study: the members of the storage as they were read, for the report; not the Optuna study.
+        published_study: the members of the storage, for the report; not the Optuna study.
         columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
         sentence: whether there is a gain beyond noise.
     """
@@ -62,18 +62,18 @@ class Summary:
 
     @property
     def objective(self) -> str:
-        is_searched = any(name.startswith("objective.") for name in self.spec.fields.searched)
+        is_searched = any(name.startswith("objective.") for name in self.spec.overrides.searched)
         has_own = "objective" in self.spec.space.chooses or is_searched
         return "their own objectives" if has_own else str(self.spec.context.objective)
 
 
 def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]]) -> Summary:
-    """The figures of every chain that has all its generations or, where chains are stopped, of every chain.
+    """Summarise the chains that have all their generations or, if chains are stopped, all chains.
 
     Raises:
         DamagedMember: a member of these chains cannot be read.
     """
-    # pandas is loaded when there is a result, not when a plan is printed.
+    # Imported here, since pandas is slow to import and a plan does not need it.
     from analysis.data.study import Study
     from analysis.report.search_summary import summarise_search
 
@@ -84,7 +84,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
         published,
         [chain_record(planned) for planned in complete],
         seeds=spec.seeds,
-        # Where members of the population taught generation 0, there is no baseline to compare with.
+        # If members of the population taught generation 0, there is no baseline to compare with.
         reference=lambda columns: STUDENT if STUDENT in columns else spec.space.against,
         last=f"BAN-{spec.num_born_again_generations}" if spec.strategy.stopping else "",
         with_ensembles=lambda record: planned_of[record.keys].position.ensembles,
@@ -104,7 +104,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
 
 
 def _num_row_parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
-    """The parameters of the row's members, if any is of the network that the row shows, else of that network."""
+    """Number of parameters of the row's members with the row's network, else of that network."""
     network = chains[0].position.network or row.name
     members = [member for group in row.groups for member in group.representatives.values()]
     recorded = (member.parameters for member in members if member.generation.network == network)
@@ -131,7 +131,7 @@ def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """Print both tables in workshop Table 1's form, what failed, the regime and the sentence."""
+    """Print both tables in the form of the workshop paper's Table 1, failures, the setting and the sentence."""
     for part, title in PARTS:
         seeds = max((len(cell.by_seed) for row in summary.rows for cell in row.cells[part].values()), default=0)
         if not seeds:
@@ -149,13 +149,16 @@ def print_summary(summary: Summary, console: Console) -> None:
 
 
 def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: bool) -> None:
-    """Print the best configurations; where the table shows the only target, the last error, only `even_if_in_table`."""
+    """Print the best configurations.
+
+    If the only target is the error of the last generation, which the table shows, print only `even_if_in_table`.
+    """
     targets = best.spec.strategy.target_names
     plain = targets == (ERROR_TARGET,) and best.spec.strategy.select_by == "last"
     if not best.num_complete or (plain and not even_if_in_table):
         return
     finished = pluralised(best.num_complete, "finished configuration")
-    if not best.best:
+    if not best.front:
         console.say(f"None of {finished} is the best: all of them make the same chain")
         return
     chains = f", which make {pluralised(best.num_different_chains, 'different chain')}" * (
@@ -169,14 +172,12 @@ def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: 
     )
     console.table(
         ("configuration", *targets),
-        [(row, f"{values[0]:.2f}", *(format_count(int(v)) for v in values[1:])) for row, _, values in best.best],
+        [(row, f"{values[0]:.2f}", *(format_count(int(v)) for v in values[1:])) for row, _, values in best.front],
     )
 
 
-def print_ended_early(
-    ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str], console: Console
-) -> None:
-    """Print which chains ended before their last generation, and what was left out."""
+def print_ended_early(ended: Sequence[EndedChain], skip_reasons: Sequence[str], console: Console) -> None:
+    """Print the chains that ended before their last generation, and what was left out."""
     for planned, outcome in ended[:MAX_LISTED]:
         console.say(f"{outcome.status} {planned.title}: {outcome.message}")
     if len(ended) > MAX_LISTED:
@@ -186,7 +187,7 @@ def print_ended_early(
 
 
 def summary_as_json(summary: Summary) -> dict[str, object]:
-    """The summary as JSON values; the task's metric, of images the error in percent, by seed."""
+    """The summary as JSON values; values of the task's metric (for images the error in percent) by seed."""
     return {
         "regime": summary.spec.setting_description,
         "objective": summary.objective,
@@ -210,7 +211,7 @@ def summary_as_json(summary: Summary) -> dict[str, object]:
 
 
 def best_as_json(
-    best: BestConfigurations | None, ended: Sequence[tuple[PlannedChain, ChainOutcome]], skip_reasons: Sequence[str]
+    best: BestConfigurations | None, ended: Sequence[EndedChain], skip_reasons: Sequence[str]
 ) -> dict[str, object]:
     """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
     targets = best.spec.strategy.target_names if best else ()
@@ -218,7 +219,7 @@ def best_as_json(
         "targets": {"names": targets, "error_is": best.spec.error_description} if best else None,
         "front": [
             {"row": row, "configuration": dict(configuration), **dict(zip(targets, values, strict=True))}
-            for row, configuration, values in (best.best if best else ())
+            for row, configuration, values in (best.front if best else ())
         ],
         "configurations_finished": best.num_complete if best else 0,
         "configurations_stopped": best.num_stopped if best else 0,
@@ -231,7 +232,7 @@ def best_as_json(
 
 
 def _table(summary: Summary, part: "Part", width: int) -> tuple[list[str], list[list[str]]]:
-    """Heading and lines: one for each network, or a column for each where lines would be wider than `width`."""
+    """Heading and rows of the table: a row for each network, or a column if rows would be wider than `width`."""
     lines = [["network", "parameters", *summary.columns]]
     for row in summary.rows:
         cells = [_text(row.cells[part].get(column)) for column in summary.columns]

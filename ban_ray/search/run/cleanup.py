@@ -1,4 +1,4 @@
-"""Cleanup after chains that were stopped in training: their claims, and checkpoints that would fill the disk."""
+"""Cleanup after chains that were stopped in training: of their claims, and of checkpoints that would fill the disk."""
 
 import time
 
@@ -9,11 +9,11 @@ from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 LATE_WRITES_S = 10.0
-"""Age of a stopped chain at which its checkpoints are removed; its workers live on for about a second."""
+"""Seconds from the stop of a chain to the removal of its checkpoints; its workers may write for about one second."""
 
 
 class StoppedChainCleanup(ChainCallback):
-    """Releases the claims of stopped chains, and removes their checkpoints once nobody writes them any more.
+    """Releases the claims of stopped chains, and removes their checkpoints once their workers have ended.
 
     Args:
         keep_checkpoints: whether the checkpoints are kept.
@@ -25,7 +25,7 @@ class StoppedChainCleanup(ChainCallback):
         self._ended_early: list[tuple[float, PlannedChain, str]] = []
 
     def add_trial(self, planned: PlannedChain, trial: TrialSpec) -> None:
-        """Remember how the claims of a chain's trial are named."""
+        """Remember the prefix of the job ids that hold claims for a chain."""
         self._job_id_prefixes[id(planned)] = trial.job_id_prefix
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:

@@ -1,10 +1,10 @@
-"""The execution of a search: everything between its plan and its result."""
+"""The execution of a search, from its plan to its result."""
 
 import secrets
 import shutil
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from ban_ray.search.plan.plan import Plan
 from ban_ray.search.results.progress import progress_view
 from ban_ray.search.run.cleanup import StoppedChainCleanup
 from ban_ray.search.schedule.controller import ChainCallback, SearchController
+from ban_ray.search.schedule.outcome import EndedChain
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.specs import Recipe
 from ban_ray.storage.identity import storage_id
@@ -30,7 +31,7 @@ from ban_ray.storage.identity import storage_id
 
 @dataclass(frozen=True)
 class SearchPaths:
-    """Where a search works: the population's URL, its own folder for files, and its name."""
+    """The URL of a search's population, its folder for local files, and its name."""
 
     storage_url: str
     search_folder: Path
@@ -39,25 +40,33 @@ class SearchPaths:
 
 @dataclass(frozen=True)
 class ExecutionResult:
-    """What an execution has done.
+    """The result of an execution.
 
     Attributes:
-        chains: all chains, those of sampled configurations included.
-        failures: chains and the reasons of their failures.
+        ended_chains: chains that have ended in this execution.
         num_trained: number of generations that were missing and are members now.
-        skip_reasons: sentences about what a budget or a limit kept from being trained.
+        skip_reasons: sentences about chains and configurations that a budget or a limit excluded.
     """
 
     state: SearchState
-    chains: tuple[PlannedChain, ...]
-    failures: list[tuple[PlannedChain, str]]
+    ended_chains: Sequence[EndedChain]
     num_trained: int
     skip_reasons: tuple[str, ...]
+
+    @property
+    def failures(self) -> list[tuple[PlannedChain, str]]:
+        """Chains that have failed, with the reason."""
+        return [(planned, outcome.message) for planned, outcome in self.ended_chains if outcome.status == "failed"]
+
+    @property
+    def ended_early(self) -> list[EndedChain]:
+        """Chains that were stopped, or saturated, before their last generation."""
+        return [ended for ended in self.ended_chains if ended[1].status in ("stopped", "saturated")]
 
 
 @dataclass
 class _MissingGenerations(ChainCallback):
-    """Collects the generations that are missing when their chain starts; forgets their failures if asked to."""
+    """Collects the generations that are missing when their chain starts, and deletes their failures for a retry."""
 
     population: Population
     retry_failed: bool
@@ -78,11 +87,11 @@ class _MissingGenerations(ChainCallback):
 def execute(
     plan: Plan, population: Population, paths: SearchPaths, console: Console, runner: JobRunner | None = None
 ) -> ExecutionResult:
-    """Train what is missing.
+    """Train the missing generations.
 
     Args:
-        plan: the whole plan of a grid; of a sampled search a plan without chains.
-        runner: stands in for the training of a chain's generations.
+        plan: of a grid; that of a sampled search has no chains.
+        runner: trains the generations of a chain instead of Ray's workers, as simulations do.
 
     Raises:
         UserError: the cluster does not answer or cannot hold a worker group.
@@ -90,38 +99,36 @@ def execute(
     """
     spec, state = plan.spec, None
     if spec.is_sampled or not plan.open_chains:
-        # What is finished is known without a cluster.
+        # Finished configurations are found without a cluster.
         state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
-        if state.proposer.num_from_population:
-            console.say(
-                f"{state.proposer.num_from_population} finished configurations of the population enter the study"
-            )
+        if num_finished := state.configurations.num_from_population:
+            console.say(f"{num_finished} finished configurations of the population enter the study")
         if not state.queue.refill():
             console.say("Nothing to train: every generation is in the population.")
-            return _result(spec, state)
-    execution = f"{paths.search_name}-{secrets.token_hex(4)}"
+            return _result(spec, state, (), 0)
+    execution_name = f"{paths.search_name}-{secrets.token_hex(4)}"
     missing = _MissingGenerations(population, spec.options.retry_failed)
     cleanup = StoppedChainCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
     try:
         with _connected(plan, paths, console) as (resources, max_concurrent_chains):
             if state is None:
                 state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
-            run = _Execution(plan, state, population, paths, execution, resources, max_concurrent_chains)
+            run = _Execution(plan, state, population, paths, execution_name, resources, max_concurrent_chains)
             controller = run.train(console, missing, cleanup, runner)
     finally:
         # The workers have ended with the connection.
         claims.release_held_by(
-            population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution}-")
+            population.storage, sorted(missing.keys), lambda holder: holder.startswith(f"{execution_name}-")
         )
         cleanup.remove_checkpoints(min_age_s=0)
-    state.configuration_tracker.interrupt_open_trials()
+    state.configurations.interrupt_open_trials()
     shutil.rmtree(paths.search_folder / "ray", ignore_errors=True)
-    return _result(spec, state, controller, missing.num_trained)
+    return _result(spec, state, controller.ended_chains, missing.num_trained)
 
 
 @contextmanager
 def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tuple[WorkerResources, int]]:
-    """Connect to Ray; gives the resources of a chain's workers, and how many chains train at once."""
+    """Connect to Ray; yields the resources of a chain's workers, and the maximum number of chains at once."""
     options, has_ended = plan.spec.options, threading.Event()
     cluster = connect(options.address, namespace="ban_ray", working_dir=options.working_dir)
     try:
@@ -134,7 +141,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
         num_groups_that_fit = resources.max_concurrent(cluster)
         max_concurrent_chains = options.concurrent or num_groups_that_fit
         if cluster.started:
-            # This cluster does not grow; on another, worker groups that wait are what makes an autoscaler add nodes.
+            # This cluster does not grow. On others, waiting worker groups make an autoscaler add nodes.
             max_concurrent_chains = min(max_concurrent_chains, num_groups_that_fit)
         if plan.open_chains:
             max_concurrent_chains = min(max_concurrent_chains, len(plan.open_chains))
@@ -157,21 +164,21 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
 
 
 def most_demanding_recipe(spec: SearchSpec) -> Recipe:
-    """The recipe that a worker group is checked for: TF32 is for GPUs, also where it is one of several precisions."""
-    searched = spec.fields.searched.get("recipe.precision")
+    """The recipe that worker groups must support: with TF32, which needs GPUs, if that is one of several precisions."""
+    searched = spec.overrides.searched.get("recipe.precision")
     is_tf32 = searched is not None and searched.contains("tf32")
     return spec.context.recipe.model_copy(update={"precision": "tf32"} if is_tf32 else {})
 
 
 @dataclass(frozen=True)
 class _Execution:
-    """A run of a search on a connected cluster."""
+    """An execution of a search on a connected cluster."""
 
     plan: Plan
     state: SearchState
     population: Population
     paths: SearchPaths
-    name: str
+    execution_name: str
     resources: WorkerResources
     max_concurrent_chains: int
 
@@ -182,17 +189,17 @@ class _Execution:
         cleanup: StoppedChainCleanup,
         runner: JobRunner | None,
     ) -> SearchController:
-        """Train the chains of the queue; returns the controller with what has failed or was interrupted."""
+        """Train the chains of the queue; returns the controller, which has those that have ended."""
         # Ray reads its environment when it is imported, so this comes after the connection.
-        from ban_ray.search.run.prometheus import SearchMetrics
+        from ban_ray.search.run.prometheus import SearchGauges
         from ban_ray.search.run.tune_run import run_trials
 
         spec, state, ray_folder = self.plan.spec, self.state, self.paths.search_folder / "ray"
-        # What Tune and Train keep is never read again: the population is the record of what is done.
+        # The files of Tune and Train are never read again: the population records what has been trained.
         shutil.rmtree(ray_folder, ignore_errors=True)
-        context = make_context(spec, self.paths.storage_url, self.population, self.name)
+        context = make_context(spec, self.paths.storage_url, self.population, self.execution_name)
         view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
-        metrics = SearchMetrics(self.paths.search_name, self.population, self.plan.published_keys)
+        gauges = SearchGauges(self.paths.search_name, self.population, self.plan.published_keys)
 
         def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
             trial = TrialSpec(
@@ -200,17 +207,17 @@ class _Execution:
                 chain=planned.chain,
                 chain_number=number,
                 name=planned.slug,
-                ray_folder=f"{ray_folder}/{self.name}",
+                ray_folder=f"{ray_folder}/{self.execution_name}",
                 gpus_per_worker=self.resources.gpus_per_worker,
                 cluster_may_grow=self.resources.cluster_may_grow,
             )
             cleanup.add_trial(planned, trial)
             return trial
 
-        callbacks = (missing, state.configuration_tracker, view, metrics, cleanup)
+        callbacks = (missing, state.configurations, view, gauges, cleanup)
         controller = SearchController(state.queue, state.stopping_rule, make_trial, callbacks)
         state.queue.start_time_budget()
-        # Ray prints to stdout whatever its own processes say, and there --json promises one object.
+        # Ray prints messages of its processes on stdout, where --json prints one object and nothing else.
         with redirect_stdout(sys.stderr) if spec.options.as_json else nullcontext(), view:
             # A grid's open chains may all have been stopped earlier.
             if state.queue.refill():
@@ -218,48 +225,42 @@ class _Execution:
                     controller,
                     max_concurrent_chains=self.max_concurrent_chains,
                     folder=str(ray_folder),
-                    name=self.name,
+                    execution_name=self.execution_name,
                     runner=runner,
                 )
                 controller.end_remaining_trials()
         return controller
 
     def _max_generations_to_train(self) -> int:
-        """Generations that may be trained; an upper bound for a sampled search."""
+        """Number of generations to train; an upper bound for a sampled search."""
         spec, state = self.plan.spec, self.state
         if not spec.is_sampled:
             keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
-        num_chains = len(state.queue.waiting_chains) + state.proposer.num_remaining * len(spec.seeds)
+        num_chains = len(state.queue.waiting_chains) + state.configurations.num_remaining * len(spec.seeds)
         return num_chains * (spec.num_born_again_generations + 1)
 
 
-def make_context(spec: SearchSpec, storage_url: str, population: Population, execution: str) -> ExecutionContext:
-    """What every worker shares: the options that `ExecutionContext` has too, and facts of this execution."""
+def make_context(spec: SearchSpec, storage_url: str, population: Population, execution_name: str) -> ExecutionContext:
+    """The context of all workers: the options that `ExecutionContext` has too, and facts about this execution."""
     shared = ExecutionContext.model_fields.keys() & type(spec.options).model_fields.keys()
     facts = {
         "storage": storage_url,
         "storage_id": storage_id(population.storage),
         "source": spec.source,
-        "execution": execution,
+        "execution_name": execution_name,
         "teacher_description": spec.teacher_description,
     }
     return ExecutionContext(**spec.options.model_dump(include=shared) | facts)
 
 
 def _result(
-    spec: SearchSpec, state: SearchState, controller: SearchController | None = None, num_trained: int = 0
+    spec: SearchSpec, state: SearchState, ended_chains: Sequence[EndedChain], num_trained: int
 ) -> ExecutionResult:
-    interrupted: tuple[str, ...] = ()
-    if controller is not None and controller.interrupted_chains:
-        interrupted = (
-            f"--time-budget is used up: {len(controller.interrupted_chains)} chains were stopped in training and "
-            "resume from their newest checkpoint when the command is repeated",
+    skip_reasons = [*spec.skip_reasons, *state.configurations.skip_reasons, *state.queue.skip_reasons]
+    if num_interrupted := sum(outcome.status == "interrupted" for _, outcome in ended_chains):
+        skip_reasons.append(
+            f"--time-budget is used up: {num_interrupted} chains were stopped in training and resume from their newest "
+            "checkpoint when the command is repeated"
         )
-    return ExecutionResult(
-        state=state,
-        chains=tuple(state.proposer.chains),
-        failures=[] if controller is None else controller.failures,
-        num_trained=num_trained,
-        skip_reasons=(*spec.skip_reasons, *state.proposer.skip_reasons, *state.queue.skip_reasons, *interrupted),
-    )
+    return ExecutionResult(state, ended_chains, num_trained, tuple(skip_reasons))

@@ -17,11 +17,11 @@ GAUGES = {
     "images_per_second": "Training speed of the newest epoch; of text tokens or characters per second",
 }
 GENERATIONS = "generations"
-"""Generations by state, each counted once however many chains share it: published by this search, taken from the
-population, waited for, failed."""
+"""Generations by state, each counted once even if chains share it: published by this search, taken from the population,
+waited for, failed."""
 
 
-class SearchMetrics(ChainCallback):
+class SearchGauges(ChainCallback):
     """Sets the gauges of a search.
 
     Args:
@@ -73,7 +73,7 @@ class SearchMetrics(ChainCallback):
         chain = planned.title
         self._waiting.pop(chain, None)
         if outcome.status == "failed":
-            # A trial that dies names no generation: then the chain stands for one.
+            # A trial whose process died names no generation; the chain is counted as one.
             self._failed.setdefault(chain, chain)
         self._push()
 
@@ -86,7 +86,9 @@ class SearchMetrics(ChainCallback):
             values["held_out"] = held_out
         if isinstance(event, EpochEnded):
             return values
-        self._count(event.key, "published" if isinstance(event, Published) else "taken")
+        # Chains reuse what other chains of this search have published; each generation is counted in one state.
+        if not any(event.key in keys for keys in self._keys.values()):
+            self._keys["published" if isinstance(event, Published) else "taken"].add(event.key)
         if isinstance(event, Published) and event.epochs is not None:
             # Not every epoch is reported.
             values["epoch"] = float(event.epochs)
@@ -95,11 +97,6 @@ class SearchMetrics(ChainCallback):
             if (chain, event.generation - 1) in self._held_out:
                 values["gain"] = metric.difference(held_out, self._held_out[chain, event.generation - 1])
         return values
-
-    def _count(self, key: str, state: str) -> None:
-        """Count a generation in one state alone: chains reuse what another chain of this search has published."""
-        if not any(key in keys for keys in self._keys.values()):
-            self._keys[state].add(key)
 
     def _push(self) -> None:
         chains = {"waiting": self._waiting, "failed": self._failed}

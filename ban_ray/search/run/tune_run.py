@@ -15,21 +15,21 @@ from ray.tune.search import Searcher
 
 from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
-from ban_ray.cluster.orphaned_groups import DRIVER, reap_orphans
+from ban_ray.cluster.orphaned_groups import TRIAL_ACTOR_CLASS, reap_orphans
 from ban_ray.runtime.broker import request_stop, start_broker, stop_jobs
-from ban_ray.runtime.trial import DRIVER_MEMORY_BYTES, JobRunner, run_trial
+from ban_ray.runtime.trial import TRIAL_MEMORY_BYTES, JobRunner, run_trial
 from ban_ray.runtime.warm_group import abort_group
 from ban_ray.search.schedule.controller import SearchController
 
-MAX_DRIVER_DEATHS = 3
-"""Restarts of a trial whose driver process died."""
+MAX_TRIAL_RESTARTS = 3
+"""Times that a trial is restarted after its process died."""
 
 STOP_GRACE_S = 12.0
-"""Seconds for chains to stop by themselves when the time budget is used up, before Tune ends their processes."""
+"""Seconds that chains have to stop when the time budget is used up, before Tune ends their processes."""
 
 
 class ChainSearcher(Searcher):
-    """Tune's searcher: suggests the chains of a controller."""
+    """Tune's searcher, which suggests the chains of a controller."""
 
     def __init__(self, controller: SearchController) -> None:
         super().__init__()
@@ -46,21 +46,21 @@ class ChainSearcher(Searcher):
         self._controller.on_trial_complete(trial_id, result or {}, error)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: a search starts anew, and the population is the record of what is done."""
+        """Nothing is saved: the population records what has been trained."""
 
     def restore(self, checkpoint_path: str) -> None:
-        raise NotImplementedError("a search is started anew, never restored")
+        raise NotImplementedError("a search is started again, never restored")
 
 
 class ChainScheduler(FIFOScheduler):
-    """Tune's scheduler: starts trials in their order, and stops those whose chain ends by a result.
+    """Tune's scheduler, which starts trials in order and stops those that the controller ends.
 
-    Tune's own schedulers compare trials by one count of epochs, which is another generation for a chain that was
-    answered from the population, and another learning rate for another recipe.
+    Tune's own schedulers compare trials at the same number of epochs. That is another generation for a chain with
+    reused generations, and another learning rate for another recipe.
 
     Args:
         broker: the search's `JobBroker`.
-        max_concurrent_chains: chains, and so trials, at once, each in a process that further trials reuse.
+        max_concurrent_chains: number of trials at once, each in a process that later trials reuse.
     """
 
     def __init__(self, controller: SearchController, broker: Any, max_concurrent_chains: int) -> None:
@@ -78,9 +78,9 @@ class ChainScheduler(FIFOScheduler):
             return str(TrialScheduler.CONTINUE)
         job = self._controller.job_of(trial.trial_id)
         if job is None:
-            # Its process waits for the answer to this result, which ends the trial.
+            # Its process waits for the reply to this result, which ends the trial.
             return str(TrialScheduler.STOP)
-        # The trial ends by itself when its workers have stopped, and they take the next chain.
+        # The trial ends by itself when its workers have stopped; they then train the next chain.
         request_stop(self._broker, job)
         return str(TrialScheduler.CONTINUE)
 
@@ -94,31 +94,36 @@ class ChainScheduler(FIFOScheduler):
 
 
 def run_trials(
-    controller: SearchController, *, max_concurrent_chains: int, folder: str, name: str, runner: JobRunner | None = None
+    controller: SearchController,
+    *,
+    max_concurrent_chains: int,
+    folder: str,
+    execution_name: str,
+    runner: JobRunner | None = None,
 ) -> None:
-    """Run every chain of a controller as one Tune trial, within the queue's time budget.
+    """Run each chain of a controller as a Tune trial, within the queue's time budget.
 
     Args:
-        max_concurrent_chains: chains at once.
+        max_concurrent_chains: maximum number of chains at once.
         folder: for Tune's own files.
-        name: name of the run, on the dashboard, and of the broker.
-        runner: stands in for the training of a chain's generations.
+        execution_name: name of the run on the dashboard, and of the broker.
+        runner: trains the generations of a chain instead of Ray's workers.
 
     Raises:
-        KeyboardInterrupt: the user interrupted; published generations stay.
+        KeyboardInterrupt: interrupted; published generations stay.
         ClusterLost: Ray's node of this process died; published generations stay.
     """
     function = run_trial if runner is None else tune.with_parameters(run_trial, runner=runner)
 
-    class ChainDriver(ray_internals.train_function_trainable(function)):  # type: ignore[misc]
-        """The process of a trial, which further trials reuse."""
+    class ChainTrainable(ray_internals.train_function_trainable(function)):  # type: ignore[misc]
+        """The trainable of a trial; later trials reuse its process."""
 
         def __repr__(self) -> str:
-            return name
+            return execution_name
 
         @classmethod
         def default_resource_request(cls, config: dict[str, Any]) -> tune.PlacementGroupFactory:
-            return tune.PlacementGroupFactory([{"memory": DRIVER_MEMORY_BYTES}])
+            return tune.PlacementGroupFactory([{"memory": TRIAL_MEMORY_BYTES}])
 
         def cleanup(self) -> None:
             try:
@@ -126,41 +131,41 @@ def run_trials(
             finally:
                 super().cleanup()
 
-    # The dashboard shows this class name.
-    ChainDriver.__qualname__ = ChainDriver.__name__ = DRIVER
+    # The dashboard shows this name, and `reap_orphans` finds trials by it.
+    ChainTrainable.__qualname__ = ChainTrainable.__name__ = TRIAL_ACTOR_CLASS
 
     def trial_name(trial: Any) -> str:
         return controller.trial_name(trial.trial_id)
 
-    broker, remaining_s = start_broker(name), controller.queue.remaining_s
+    broker, remaining_s = start_broker(execution_name), controller.queue.remaining_s
     with _stop_when_interrupted(controller, broker), raise_if_node_dies(), reap_orphans(), warnings.catch_warnings():
-        # About options of Ray's own that this code does not set.
+        # Ray warns about its own options, which are not set here.
         warnings.filterwarnings("ignore", module=r"ray\..*")
         tune.Tuner(
-            ChainDriver,
+            ChainTrainable,
             tune_config=tune.TuneConfig(
                 search_alg=ChainSearcher(controller),
                 scheduler=ChainScheduler(controller, broker, max_concurrent_chains),
                 num_samples=-1,
                 max_concurrent_trials=max_concurrent_chains,
                 time_budget_s=None if remaining_s is None else remaining_s + STOP_GRACE_S,
-                # A driver that has imported Ray takes the next chain, with its worker group.
+                # A process that has imported Ray runs the next trial too, with its worker group.
                 reuse_actors=True,
                 trial_name_creator=trial_name,
                 trial_dirname_creator=trial_name,
             ),
             run_config=tune.RunConfig(
-                name=name,
+                name=execution_name,
                 storage_path=folder,
                 verbose=0,
-                failure_config=tune.FailureConfig(max_failures=MAX_DRIVER_DEATHS),
+                failure_config=tune.FailureConfig(max_failures=MAX_TRIAL_RESTARTS),
             ),
         ).fit()
 
 
 @contextmanager
 def _stop_when_interrupted(controller: SearchController, broker: Any) -> Iterator[None]:
-    """Ask the workers to stop when the user interrupts; those that do not are killed when Ray is disconnected."""
+    """Ask the workers to stop on Ctrl-C; those that do not are killed when Ray is disconnected."""
     try:
         yield
     except KeyboardInterrupt:

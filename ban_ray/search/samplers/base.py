@@ -16,7 +16,7 @@ class Sampler:
 
     Attributes:
         name: its name on the command line.
-        is_exhaustive: whether it takes every configuration in order instead of sampling.
+        is_exhaustive: whether it proposes every configuration in order, instead of sampling.
         supports_conditional_parameters: whether it can sample parameters that exist only under a condition.
     """
 

@@ -5,7 +5,7 @@ from ban_ray.search.samplers.base import Sampler, register
 
 @register
 class Grid(Sampler):
-    """Takes every configuration once."""
+    """Proposes every configuration once."""
 
     name = "grid"
     is_exhaustive = True

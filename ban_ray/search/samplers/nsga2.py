@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 @register
 class NSGA2(Sampler):
-    """Crosses and mutates the best configurations, by dominance where there are several targets."""
+    """Crosses and mutates the best configurations, by dominance if there are several targets."""
 
     name = "nsga2"
 
@@ -23,5 +23,5 @@ class NSGA2(Sampler):
 
     @classmethod
     def system_attrs(cls) -> dict[str, Any]:
-        # It takes parents only from trials that have such a generation.
+        # Optuna selects parents only from trials that have a generation.
         return {"NSGAIISampler:generation": 0}

@@ -1,1 +1,1 @@
-"""The order in which chains run and the decisions that end them."""
+"""The schedule of a search: which chain runs next, and which chains end early."""

@@ -1,4 +1,4 @@
-"""The controller of a search's chains; it knows Tune's trials by their ids and imports no Ray."""
+"""The controller of a search's chains, which refers to Tune's trials by their ids; imports no Ray."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import StoppingRule
-from ban_ray.search.schedule.outcome import DONE, ChainOutcome
+from ban_ray.search.schedule.outcome import DONE, ChainOutcome, EndedChain
 from ban_ray.search.schedule.queue import ChainQueue
 
 
@@ -18,7 +18,7 @@ class ChainCallback:
         """A chain's trial starts."""
 
     def on_event(self, planned: PlannedChain, event: Event) -> None:
-        """A running chain has sent an event, other than the start and the end of its training."""
+        """A running chain has sent an event, except `TrainingStarted`."""
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         """A chain has ended, or was cancelled before it started."""
@@ -28,12 +28,11 @@ class SearchController:
     """Connects Tune's trials with the chains of a search.
 
     Args:
-        make_trial: the trial of a chain, given its number within the run.
+        make_trial: makes the trial of a chain, given its number within the execution.
         callbacks: called in order.
 
     Attributes:
-        failures: chains and the reasons of their failures.
-        interrupted_chains: chains that were running when the time budget was used up.
+        ended_chains: chains that have ended or were cancelled before they started, with their outcomes.
     """
 
     def __init__(
@@ -50,8 +49,7 @@ class SearchController:
         self._cancelled: dict[str, list[PlannedChain]] = {}
         self._jobs: dict[str, TrainingStarted] = {}
         self._num_started = 0
-        self.failures: list[tuple[PlannedChain, str]] = []
-        self.interrupted_chains: list[PlannedChain] = []
+        self.ended_chains: list[EndedChain] = []
 
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
         """Start the next chain, as the configuration of Tune's trial; None if none can start now."""
@@ -66,7 +64,7 @@ class SearchController:
         return {"trial": trial.model_dump_json(exclude_defaults=True)}
 
     def on_result(self, trial_id: str, result: Mapping[str, Any]) -> bool:
-        """Take in a trial's result.
+        """Handle a trial's result.
 
         Returns:
             Whether the trial's chain is to end.
@@ -81,10 +79,10 @@ class SearchController:
         if isinstance(event, Waiting):
             self._jobs.pop(trial_id, None)
         if trial_id in self._outcomes:
-            # Its workers are asked to stop, and have sent this before they did.
+            # Its workers have been asked to stop, and sent this before they did.
             return not isinstance(event, ChainEnded)
         if isinstance(event, TrainingStarted):
-            # A chain that has waited for another one's generation may start late.
+            # A chain that waited for another one's generation may start late.
             return self.queue.is_out_of_time
         outcome = self._stopping_rule.on_event(planned, event)
         if outcome is not None:
@@ -96,7 +94,7 @@ class SearchController:
         return outcome is not None
 
     def job_of(self, trial_id: str) -> TrainingStarted | None:
-        """The job that trains a running trial's chain, if its workers have been given one."""
+        """The job that trains a running trial's chain; None if its workers have none now."""
         return self._jobs.get(trial_id)
 
     @property
@@ -105,23 +103,20 @@ class SearchController:
         return list(self._jobs.values())
 
     def on_trial_complete(self, trial_id: str, last: Mapping[str, Any], error: bool) -> None:
-        """A trial has ended, with its last result."""
+        """Handle the end of a trial, given its last result."""
         planned = self._running.pop(trial_id, None)
         if planned is None:
             return
         self._jobs.pop(trial_id, None)
         outcome = self._outcomes.pop(trial_id, None) or self._outcome_of(last, error)
         self.queue.on_chain_end(planned)
-        if outcome.status == "failed":
-            self.failures.append((planned, outcome.message))
-        if outcome.status == "interrupted":
-            self.interrupted_chains.append(planned)
         for chain in (planned, *self._cancelled.pop(trial_id, ())):
+            self.ended_chains.append((chain, outcome))
             for callback in self._callbacks:
                 callback.on_chain_end(chain, outcome)
 
     def end_remaining_trials(self) -> None:
-        """End the trials that were running when the time budget was used up, of which Tune says nothing."""
+        """Handle the end of trials that ran when the time budget was used up, which Tune does not report."""
         for trial_id in list(self._running):
             self.on_trial_complete(trial_id, {}, error=False)
         self.queue.finish_if_out_of_time()
@@ -132,7 +127,7 @@ class SearchController:
         return f"{planned.slug}_{trial_id}" if planned else trial_id
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Tune pickles its searcher; a copy has no chains, since the population is the record of what is done."""
+        """Tune pickles its searcher; a copy needs no chains, since the population records what has been trained."""
         return SearchController, (ChainQueue((), count_missing=_no_chains), StoppingRule(), _no_chains)
 
     def _outcome_of(self, last: Mapping[str, Any], error: bool) -> ChainOutcome:

@@ -14,25 +14,25 @@ RungEvent = EpochEnded | Published
 
 
 class StoppingRule:
-    """Decides which chains end before their last generation; by itself none, and nothing is compared."""
+    """Decides which chains end before their last generation; this base class ends none."""
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
         """Record an event of a running chain.
 
         Returns:
-            The outcome if the chain ends by it.
+            The outcome of the chain if it is to end.
         """
         return None
 
     def record_published(self, planned: PlannedChain) -> None:
-        """Record the errors of a chain's published generations at their rungs, without a decision on the chain."""
+        """Record the errors of a chain's published generations at their rungs; does not decide on the chain."""
 
     def restore_errors(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
-        """Record the errors at rungs of a configuration that an earlier run stopped.
+        """Record the errors at rungs of a configuration that an earlier execution stopped.
 
         Args:
             chains: all chains of the configuration.
-            errors: errors by the step of the rungs, as `rung_errors` gave them.
+            errors: errors by the step of the rungs, as returned by `rung_errors`.
         """
 
     def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
@@ -42,7 +42,7 @@ class StoppingRule:
 
 @dataclass
 class _RungResults:
-    """A configuration at a rung: its targets other than the error; key and error of its generation there, by seed."""
+    """A configuration at a rung: its targets other than the error, and the key and error of its generation, by seed."""
 
     size_targets: tuple[float, ...]
     keys: dict[int, str] = field(default_factory=dict)
@@ -56,15 +56,15 @@ class _RungResults:
 class EarlyStopping(StoppingRule):
     """Asynchronous successive halving across generations, and patience within a chain.
 
-    A configuration's error at a rung is the mean over its chains, one a seed, that have reached the rung. When the
-    configuration falls behind at a rung, all its chains end: a mean over the remaining seeds would be biased low.
+    A configuration's error at a rung is the mean over its chains, one for each seed, that have reached the rung. When
+    the configuration falls behind at a rung, all its chains end: a mean over the remaining seeds would be biased low.
 
     Args:
         patience: generations without a gain after which a chain is saturated.
         min_gain: points of held-out error that count as a gain.
-        size_targets: gives the targets of a chain other than the error.
-        member_events: for a chain and the number of a generation, the events that training it would have sent at its
-            rungs; none if the generation is not published.
+        size_targets: returns the targets of a chain other than the error.
+        member_events: returns, for a chain and the number of a generation, the events at rungs that its training would
+            have sent; none if the generation is not published.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ class EarlyStopping(StoppingRule):
         """Record an event of a running chain.
 
         A reused generation is recorded at its rungs from its history. Reused generations cost nothing, so the chain is
-        judged only at the last of them. If that one was recorded in an earlier run, the chain is not judged again: it
-        has passed this rung.
+        judged only at the last of them, and not if that one was recorded in an earlier execution: the chain has passed
+        this rung.
         """
         if outcome := self._stopped.get(configuration_id(planned.configuration)):
             return outcome
@@ -131,7 +131,7 @@ class EarlyStopping(StoppingRule):
         """Record the error of an event.
 
         Returns:
-            The event's rung; None where it has none.
+            The event's rung; None if it has none.
         """
         error = planned.metric.from_record(event.values, "held_out")
         if error is None:
@@ -160,8 +160,8 @@ class EarlyStopping(StoppingRule):
             return None
         results = self._rungs[rung]
         own = results[identifier]
-        # Chains that share this very generation, such as one teacher, do not differ here; nor do others among
-        # themselves, such as equal chains, which count once.
+        # Chains that share this generation, such as one teacher, do not differ here and are left out. Other chains that
+        # do not differ among themselves, such as equal chains, count once.
         others = {
             (frozenset(other.keys.items()), other.size_targets): other.target_values
             for other in results.values()

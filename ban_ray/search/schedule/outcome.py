@@ -3,14 +3,16 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ban_ray.search.config.spec import PlannedChain
+
 
 @dataclass(frozen=True)
 class ChainOutcome:
     """The end of a chain, with a message unless it has trained all its generations.
 
     Attributes:
-        status: ``done``; ``failed``; ``stopped`` without a value, since others were better at the same rung;
-            ``saturated``, with the value of what it trained; ``interrupted`` by a budget, to be resumed later.
+        status: ``done``; ``failed``; ``stopped``, without a value, since others were better at the same rung;
+            ``saturated``, with the value of its trained generations; ``interrupted`` by the time budget, to be resumed.
     """
 
     status: Literal["done", "failed", "stopped", "saturated", "interrupted"]
@@ -18,3 +20,5 @@ class ChainOutcome:
 
 
 DONE = ChainOutcome("done")
+
+EndedChain = tuple[PlannedChain, ChainOutcome]

@@ -1,4 +1,4 @@
-"""The queue of chains, within the budgets of generations and time."""
+"""The queue of chains, limited by the budgets of generations and time."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -8,17 +8,17 @@ from ban_ray.specs.parameters import configuration_id
 
 
 class ChainQueue:
-    """Chains that wait to be started, one configuration after another.
+    """Chains waiting to be started, one configuration after another.
 
     Args:
-        propose: the chains of a further configuration; None when there is none.
-        count_missing: gives the number of a chain's generations that are not members yet.
+        propose: returns the chains of one more configuration; None if there are no more.
+        count_missing: returns the number of a chain's generations that are not members yet.
         max_generations: generations that may be trained in all.
         time_budget_s: seconds from `start_time_budget`.
 
     Attributes:
         is_exhausted: whether no further chain will start.
-        skip_reasons: sentences about what a budget kept from being trained.
+        skip_reasons: sentences about chains that a budget excluded.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class ChainQueue:
 
     @property
     def remaining_s(self) -> float | None:
-        """What is left of the time budget, at least one second; None without a budget."""
+        """The rest of the time budget, at least one second; None without a budget."""
         return None if self._deadline is None else max(1.0, self._deadline - time.monotonic())
 
     @property
@@ -58,10 +58,10 @@ class ChainQueue:
         return tuple(self._waiting)
 
     def refill(self) -> bool:
-        """Ask for a further configuration if no chain waits.
+        """Request one more configuration if no chain is waiting.
 
         Returns:
-            Whether a chain waits.
+            Whether a chain is waiting.
         """
         if not self._waiting and self._propose is not None:
             self._waiting = list(self._propose() or ())
@@ -84,7 +84,7 @@ class ChainQueue:
                         f"--max-generations-trained {self._max_generations} leaves {remaining} and the next chain, "
                         f"{self._waiting[0].title}, needs {num_missing}"
                     )
-                # A running chain that ends early leaves its missing generations to others.
+                # A running chain that ends early may free enough of the budget.
                 return None
         planned = self._waiting.pop(0)
         self._reserved_generations[id(planned)] = num_missing

@@ -1,4 +1,4 @@
-"""The state of a running search: study, stopping rule, configurations and queue, opened with what is finished."""
+"""The state of a running search: study, stopping rule, configurations and queue."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,33 +10,31 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
-from ban_ray.search.schedule.chain_proposer import ChainProposer
-from ban_ray.search.schedule.configurations import ConfigurationTracker
+from ban_ray.search.schedule.configurations import Configurations
 from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent, StoppingRule
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
 from ban_ray.search.study.configuration_source import make_configuration_source
 from ban_ray.search.study.distributions import distributions_of_list, distributions_of_parameters
-from ban_ray.search.study.study import SearchStudy, rung_errors
+from ban_ray.search.study.study import SearchStudy, recorded_rung_errors
 
 
 @dataclass(frozen=True)
 class SearchState:
-    """What a search holds while it runs.
+    """The state of a search while it runs.
 
     Attributes:
-        queue: chains to train; a grid's are known, a sampled search's are proposed one configuration at a time.
+        queue: chains to train; those of a grid are known, those of a sampled search are proposed as it runs.
     """
 
     study: SearchStudy
-    configuration_tracker: ConfigurationTracker
+    configurations: Configurations
     stopping_rule: StoppingRule
-    proposer: ChainProposer
     queue: ChainQueue
 
     @classmethod
     def open(cls, spec: SearchSpec, population: Population, folder: Path, name: str) -> "SearchState":
-        """Write the search down and open its study, with the configurations that are finished already."""
+        """Record the search, open its study, and restore what is finished."""
         strategy, scale = spec.strategy, spec.scale
         records.write_search(population.storage, spec, name)
         known = distributions_of_parameters(scale.parameters) or distributions_of_list(scale.configurations)
@@ -45,26 +43,25 @@ class SearchState:
         study = SearchStudy(study_file, study_name, known, configuration_source, strategy.target_names)
         finished = targets.finished_configurations(spec, study, population)
         stopping_rule = _open_stopping_rule(spec, study, population, finished)
-        tracker = ConfigurationTracker(spec, study, population, finished, stopping_rule)
-        proposer = ChainProposer(spec, population, name, configuration_source, tracker, stopping_rule)
+        configurations = Configurations(spec, population, name, study, configuration_source, stopping_rule, finished)
         open_chains: list[PlannedChain] = []
         if spec.is_sampled:
-            proposer.resume(study, finished)
+            configurations.resume()
         else:
-            while chains := proposer.next_open_chains():
+            while chains := configurations.next_open_chains():
                 open_chains.extend(chains)
         queue = ChainQueue(
             open_chains,
-            proposer.next_open_chains if spec.is_sampled else None,
+            configurations.next_open_chains if spec.is_sampled else None,
             count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,
         )
-        return cls(study, tracker, stopping_rule, proposer, queue)
+        return cls(study, configurations, stopping_rule, queue)
 
 
 def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
-    """The events that a member's training would have sent at the rungs; none where it is no member."""
+    """The events at rungs that training a generation would have sent; none if it is not published."""
     generation = planned.chain.generations[number]
     rung, epochs = generation.recipe.first_rung_epoch, generation.recipe.trained_epochs
     try:
@@ -77,7 +74,7 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
             if record["epoch"] == rung
         ]
     except DamagedMember:
-        # `verify` reports it; without its history it is compared with nothing.
+        # `verify` reports it; it is compared with nothing.
         return []
     return [*events, Published(generation=number, key=member.key, epochs=epochs, values=member.metrics.model_dump())]
 
@@ -99,7 +96,7 @@ def _open_stopping_rule(
         for planned in chains:
             rule.record_published(planned)
         if trial.state == TrialState.PRUNED:
-            rule.restore_errors(chains, rung_errors(trial))
+            rule.restore_errors(chains, recorded_rung_errors(trial))
     for configuration in study.unfinished_configurations(finished):
         if not invalid_reason(spec, configuration):
             for planned in spec.chains_of(configuration):

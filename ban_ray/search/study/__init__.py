@@ -1,1 +1,1 @@
-"""The Optuna study of a search: the configuration source, targets, records."""
+"""The Optuna study of a search: proposed configurations, targets, the best, and records."""

@@ -1,4 +1,4 @@
-"""The best configurations of a search, by its targets alone."""
+"""The best configurations of a search by its targets."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class BestConfigurations:
 
     Attributes:
         spec: the search, whose strategy names the targets.
-        best: name of the row, configuration and values of each. Of several configurations that make the same chain,
+        front: name of the row, configuration and values of each. Of several configurations that make the same chain,
             only the first is listed. Empty if all configurations, the stopped ones included, make the same chain.
         num_complete: number of configurations that have values.
         num_stopped: number of configurations that were stopped before they had values.
@@ -28,7 +28,7 @@ class BestConfigurations:
     """
 
     spec: SearchSpec
-    best: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
+    front: tuple[tuple[str, Configuration, tuple[float, ...]], ...]
     num_complete: int
     num_stopped: int
     num_different_chains: int
@@ -39,22 +39,22 @@ def find_best(spec: SearchSpec, study: SearchStudy) -> BestConfigurations | None
     if spec.context.task.protocol == "paper":
         return None
     trials = [trial for trial in study.ended_trials().values() if not invalid_reason(spec, trial.params)]
-    # Optuna gives a pruned trial its last intermediate value.
+    # The value of a pruned trial is its last intermediate one.
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     chosen = pareto_front([trial.values or () for trial in complete])
     if spec.strategy.target_names == (ERROR_TARGET,):
-        # Ties are all best.
+        # All ties are the best.
         chosen = [position for position in chosen if complete[position].values == complete[chosen[0]].values]
     keys = {trial.number: configuration_keys(spec.chains_of(trial.params)) for trial in trials}
     compared = len(trials) == 1 or len(set(keys.values())) > 1
-    best: dict[ConfigurationKeys, tuple[str, Configuration, tuple[float, ...]]] = {}
+    front: dict[ConfigurationKeys, tuple[str, Configuration, tuple[float, ...]]] = {}
     for position in chosen if compared else ():
         trial = complete[position]
         row = spec.chains_of(trial.params)[0].position.row
-        best.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
+        front.setdefault(keys[trial.number], (row, dict(trial.params), tuple(trial.values or ())))
     return BestConfigurations(
         spec,
-        tuple(best.values()),
+        tuple(front.values()),
         len(complete),
         len(trials) - len(complete),
         len({keys[trial.number] for trial in complete}),

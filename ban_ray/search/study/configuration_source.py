@@ -1,7 +1,7 @@
-"""The configurations of a search, proposed one by one: new, and valid.
+"""Proposes the configurations of a search one by one, each new and valid.
 
 A sampler works on a study in memory. Its rejected proposals (a repetition, a network above the limit) stay there; the
-search's own study only holds what was run.
+search's own study has only configurations that were run.
 """
 
 import random
@@ -29,16 +29,16 @@ from ban_ray.specs.parameters import (
 )
 
 MAX_REJECTED_ASKS = 5
-"""Rejected proposals in a row after which the last one is perturbed: a sampler that has converged proposes the same
-configuration again and again, and takes longer each time."""
+"""Rejected proposals in a row after which the last one is perturbed, since a converged sampler proposes the same
+configuration again and again, more slowly each time."""
 MAX_PERTURBATIONS = 100
-"""Rejected perturbations of as many parameters, after which one parameter more is perturbed."""
+"""Rejected perturbations of some number of parameters after which one more parameter is perturbed."""
 MAX_RANDOM_DRAWS = 10_000
 """Rejected draws in a row after which the space counts as exhausted."""
 
 
 class ConfigurationSource:
-    """Proposes the configurations of a search and learns how they ended.
+    """Proposes the configurations of a search, and learns from how they ended.
 
     Attributes:
         rejection_counts: number of rejected proposals by the reason.
@@ -48,11 +48,11 @@ class ConfigurationSource:
         self.rejection_counts: Counter[str] = Counter()
 
     def ask(self, number: int) -> Configuration | None:
-        """The search's configuration of this number, from 0; None where there is no further one."""
+        """The search's configuration of this number, counted from 0; None if there are no more."""
         raise NotImplementedError
 
-    def tell_started(self, configuration: Configuration) -> None:
-        """Record that a configuration runs that `ask` has not returned."""
+    def add_running(self, configuration: Configuration) -> None:
+        """Add a running configuration that `ask` did not propose."""
 
     def tell(
         self,
@@ -65,7 +65,7 @@ class ConfigurationSource:
 
 
 class ListedConfigurations(ConfigurationSource):
-    """A list of configurations, proposed in order, whatever runs and ends: the configurations of a grid."""
+    """The configurations of a grid, proposed in order."""
 
     def __init__(self, configurations: Sequence[Configuration]) -> None:
         super().__init__()
@@ -85,8 +85,8 @@ class SampledConfigurations(ConfigurationSource):
         sampler: name of a registered sampler.
         identity: the search's digest, from which all randomness follows.
         num_samples: configurations of the whole search.
-        num_targets: values of a configuration.
-        invalid_reason: why a configuration may not be run, or an empty text.
+        num_targets: number of values of a configuration.
+        invalid_reason: returns why a configuration cannot be run; empty if it can.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class SampledConfigurations(ConfigurationSource):
         rng = random.Random(derive_seed(self._seed, "draw", number))
         for fallback in self._fallbacks(configuration, rng):
             if self._accept(fallback):
-                self.tell_started(fallback)
+                self.add_running(fallback)
                 return fallback
         return None
 
@@ -131,7 +131,7 @@ class SampledConfigurations(ConfigurationSource):
         for _ in range(MAX_RANDOM_DRAWS):
             yield sample(self._parameters, rng)
 
-    def tell_started(self, configuration: Configuration) -> None:
+    def add_running(self, configuration: Configuration) -> None:
         self._accepted.add(configuration_id(configuration))
         self._study.enqueue_trial(dict(configuration))
         self._running[configuration_id(configuration)] = self._ask(0)
@@ -167,7 +167,7 @@ class SampledConfigurations(ConfigurationSource):
 
     def _ask(self, seed: int) -> optuna.Trial:
         with warnings.catch_warnings():
-            # Optuna calls parts of its samplers experimental.
+            # Some options of Optuna's samplers are experimental.
             warnings.simplefilter("ignore")
             self._study.sampler = self._sampler.optuna_sampler(seed % 2**32, self._num_samples)
             trial = self._study.ask()

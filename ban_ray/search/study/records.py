@@ -23,13 +23,13 @@ from ban_ray.storage.opening import absolute
 
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 _MAX_VALUE_LENGTH = 40
-"""Characters up to which a value is quoted where two searches differ in it."""
+"""Characters up to which a value is quoted if two searches differ in it."""
 
 
 def search_identity(spec: SearchSpec) -> dict[str, object]:
-    """The settings that change the values of a search; more generations or seeds only add to it."""
+    """The settings that determine the results of a search; more generations or seeds only add to them."""
     context = spec.context
-    teacher = {} if spec.teacher.kind == "parent" else {"teacher": vars(spec.teacher)}
+    teacher = {} if spec.teacher_choice.kind == "parent" else {"teacher": vars(spec.teacher_choice)}
     return {
         **teacher,
         "space": spec.space.name,
@@ -37,7 +37,7 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
         "task": context.task.recorded(),
         "recipe": context.recipe.recorded(),
         "objective": context.objective.recorded(),
-        **({"code": list(spec.code_digests)} if spec.code_digests else {}),
+        **({"code": list(spec.identity_versions)} if spec.identity_versions else {}),
         "network": None if context.network is None else vars(context.network),
         "configurations": [dict(configuration) for configuration in spec.scale.configurations],
         **({"parameters": parameters_as_json(spec.scale.parameters)} if spec.scale.parameters else {}),
@@ -45,7 +45,7 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
 
 
 def check_name(name: str | None) -> None:
-    """Refuse a name that cannot be a folder's; None leaves the choice to `resolve_name`.
+    """Refuse a name that cannot be the name of a folder; None is allowed.
 
     Raises:
         UserError: the name is too long or has other characters.
@@ -55,10 +55,10 @@ def check_name(name: str | None) -> None:
 
 
 def resolve_name(storage: Storage, spec: SearchSpec, name: str | None) -> str:
-    """The search's name: the given one, or the space's with a suffix if that is another search's.
+    """The search's name: the given one, else the space's, with a suffix if another search has that.
 
     Raises:
-        UserError: the given name holds a search with other settings.
+        UserError: a search with other settings has the given name.
     """
     identity = search_identity(spec)
     candidate = name or spec.space.name
@@ -97,7 +97,7 @@ def _differences(recorded: Mapping[str, object], current: Mapping[str, object], 
 
 
 def _short_text(value: object) -> str:
-    """A value of an identity as a reader knows it."""
+    """A value of an identity in words."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {setting}" for name, setting in value.items() if setting not in (None, ""))
     return "none" if value is None else str(value)
@@ -117,7 +117,7 @@ def _recorded_identity(storage: Storage, name: str) -> dict[str, object] | None:
 
 
 def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
-    """Write the record of a search, unless it is written already, and its options, which may ask for more now."""
+    """Write the record of a search, if it has none yet, and its options, which may have changed."""
     space = spec.space
     record = SearchRecord(
         format_version=1,
@@ -127,14 +127,14 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
         source=space.source,
         identity=search_identity(spec),
         paper=space.paper,
-        fields=spec.fields.in_words,
+        fields=spec.overrides.in_words,
     )
     storage.create(search_file(name), record.to_bytes())
     storage.write(options_file(name), _options_as_toml(storage, spec.options).encode())
 
 
 def _options_as_toml(storage: Storage, options: SearchOptions) -> str:
-    """The options that were given, but for those of what is printed, with paths that hold in any folder."""
+    """The options that were given, except those on output; paths are absolute."""
     fields = type(options).model_fields
     values = {
         name: getattr(options, name)
@@ -148,13 +148,13 @@ def _options_as_toml(storage: Storage, options: SearchOptions) -> str:
 
 
 def write_chain(storage: Storage, planned: PlannedChain, name: str) -> None:
-    """Write the record of a chain, unless it is written already."""
+    """Write the record of a chain, if it has none yet."""
     chain = chain_record(planned)
     storage.create(f"{chain_folder(name)}/{digest(chain.model_dump())}.json", chain.to_bytes())
 
 
 def recorded_configurations(storage: Storage, parameters: Parameters) -> list[Configuration]:
-    """Configurations of these parameters in all searches of a storage; unreadable files are skipped."""
+    """Configurations with these parameters in all searches of a storage; unreadable files are skipped."""
     recorded: dict[str, Configuration] = {}
     for name in storage.list(SEARCHES):
         for file in storage.list(chain_folder(name)):
@@ -190,9 +190,9 @@ def locked_name(storage: Storage, folder: Path, spec: SearchSpec, name: str | No
     identity_digest = digest(search_identity(spec))
     resolved = resolve_name(storage, spec, name)
     folder.mkdir(parents=True, exist_ok=True)
-    # The owner of a name may be another search that has not written its identity yet.
+    # Another search that has not written its identity yet may hold the name.
     for candidate in dict.fromkeys((resolved, resolved if name else _name_with_hash(spec))):
-        # Beside the lock, whose file is emptied by a second process that tries it.
+        # In a file of its own, since a second process that tries the lock empties its file.
         owner = folder / f".{candidate}.holder"
         try:
             with FileLock(folder / f".{candidate}.lock", timeout=0):

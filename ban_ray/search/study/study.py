@@ -16,13 +16,13 @@ from ban_ray.search.study.distributions import distributions_of_configuration
 from ban_ray.specs.parameters import Configuration, configuration_id
 
 INTERRUPTED = "interrupted"
-"""The ``reason`` of a trial that will run again."""
+"""The ``reason`` of a trial whose configuration will be run again."""
 
 FROM_POPULATION = "found"
 """User attribute of a trial whose configuration other searches have trained."""
 
 SATURATED = "saturated"
-"""User attribute of a trial whose chains ended when they gained nothing more."""
+"""User attribute of a trial whose chains were saturated: further generations gained nothing."""
 
 _RUNG_ERRORS = "held_out_error_by_step"
 
@@ -31,7 +31,7 @@ class SearchStudy:
     """A persistent study in a journal file, which ``optuna-dashboard FILE`` opens.
 
     Args:
-        configuration_source: told each result too.
+        configuration_source: receives each result as well.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class SearchStudy:
                 warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
                 self._study.set_metric_names(list(target_names))
         self._distributions, self._configuration_source = dict(distributions), configuration_source
-        # The caller holds the lock on the search's name, so nobody else is running these, whichever their study.
+        # The caller holds the lock on the search's name, so no trial of any study of this file is running.
         for study in self._all_studies():
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 _interrupt(study, trial.number)
@@ -71,7 +71,7 @@ class SearchStudy:
         """Configurations that this search has started and not finished, in the order of their trials.
 
         Args:
-            finished_ids: configurations that need no more training.
+            finished_ids: ids of configurations that need no more training.
         """
         trials = self._trials(TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
         started = {
@@ -92,7 +92,7 @@ class SearchStudy:
         """Open a running trial for a configuration.
 
         Returns:
-            The trial's number. The caller holds the lock on the search's name, so no other trial comes between.
+            The trial's number, which no other process can take, since the caller holds the lock on the search's name.
         """
         number = len(self._study.get_trials(deepcopy=False))
         self._study.add_trial(
@@ -114,7 +114,7 @@ class SearchStudy:
         user_attrs: Mapping[str, object] | None = None,
         rung_errors: Mapping[int, float] | None = None,
     ) -> None:
-        """Close a configuration's trial: complete with its values, pruned with its errors so far, or failed."""
+        """Close a configuration's trial: complete with its values, pruned with its errors at rungs, or failed."""
         user_attrs = dict(user_attrs or {})
         trial = _running_trial(self._study, trial_number)
         if rung_errors and len(self._study.directions) > 1:
@@ -150,14 +150,14 @@ def _interrupt(study: optuna.Study, number: int) -> None:
     study.tell(number, state=TrialState.FAIL)
 
 
-def rung_errors(trial: FrozenTrial) -> dict[int, float]:
-    """Errors by the step of the rungs at which a configuration's chains were compared."""
+def recorded_rung_errors(trial: FrozenTrial) -> dict[int, float]:
+    """A trial's errors at the rungs where its chains were compared, by the rung's step."""
     recorded: dict[str, float] = trial.user_attrs.get(_RUNG_ERRORS, {})
     return {**trial.intermediate_values, **{int(step): error for step, error in recorded.items()}}
 
 
 def _truncate_partial_line(file: Path) -> None:
-    """Cut off a last line that a full disk or a power failure has left without its end: Optuna cannot read past it."""
+    """Remove an incomplete last line, left by a full disk or a power failure: Optuna cannot read past it."""
     try:
         with file.open("rb+") as journal:
             whole = journal.read().rfind(b"\n") + 1

@@ -1,6 +1,6 @@
-"""Configurations that are finished, and their targets: error and size.
+"""Finished configurations and their targets: error and size.
 
-The error is a held-out one. Where nothing is held out, it is the test error, which nothing is selected by.
+The error is the held-out error. If nothing is held out, it is the test error, by which nothing is selected.
 """
 
 import json
@@ -20,7 +20,7 @@ from ban_ray.search.study.study import SATURATED, SearchStudy
 from ban_ray.specs import Generation
 
 
-def load_chain(population: Population, planned: PlannedChain) -> list[Member]:
+def published_members(population: Population, planned: PlannedChain) -> list[Member]:
     """The published generations of a chain, up to the first that is missing."""
     members: list[Member] = []
     for key in planned.chain.keys:
@@ -42,9 +42,9 @@ def is_chain_complete(population: Population, planned: PlannedChain) -> bool:
 def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
     """Trials whose configuration needs no more training, by the configuration's id.
 
-    A trial whose chains were trained to their ends is finished, unless a member of them is gone. A trial that ended
-    early, pruned or saturated, lacks generations; it is finished only while the search stops chains, and open again
-    once another search has completed its chains. Configurations that are too large now are left out.
+    A trial whose chains were trained to their ends is finished, unless a member has been removed. A trial that ended
+    early, pruned or saturated, lacks generations; it is finished only if the search stops chains, and not after
+    another search has completed its chains. Configurations that are too large now are left out.
     """
     finished = {}
     for identifier, trial in study.ended_trials().items():
@@ -73,7 +73,7 @@ def size_targets(spec: SearchSpec, generations: Sequence[Generation]) -> tuple[f
 
 
 def _chain_targets(spec: SearchSpec, population: Population, planned: PlannedChain) -> tuple[float, ...]:
-    members = load_chain(population, planned)
+    members = published_members(population, planned)
     chain_error, numbers = _chain_error(spec.strategy.select_by, population, planned.metric, members)
     return chain_error, *size_targets(spec, [planned.chain.generations[number] for number in numbers])
 
@@ -81,7 +81,7 @@ def _chain_targets(spec: SearchSpec, population: Population, planned: PlannedCha
 def _chain_error(
     select_by: str, population: Population, metric: Metric, members: Sequence[Member]
 ) -> tuple[float, Sequence[int]]:
-    """A chain's error and the numbers of the generations that it is of; if nothing is held out, the last one's on test.
+    """A chain's error and the numbers of the generations that have it; if nothing is held out, the last one's on test.
 
     Args:
         select_by: ``last``, ``best`` or ``ensemble``, as in `SearchStrategy`.
@@ -90,7 +90,7 @@ def _chain_error(
     held_out = [value for value in errors if value is not None]
     last = len(members) - 1
     if len(held_out) < len(errors):
-        # Nothing is selected by it: the study only lists what a grid found.
+        # Nothing is selected by it: the study only lists the results of a grid.
         error = metric.value_of(members[last])
         assert error is not None, f"member {members[last].key} has no test {metric.name}"
         return error, [last]

@@ -1,4 +1,4 @@
-"""Teachers from the population: selected once, written down with the search, and used again when it resumes."""
+"""Teachers from the population, selected once: the search records them, and uses them again when it resumes."""
 
 import json
 
@@ -17,13 +17,13 @@ from ban_ray.tasks.catalog import metric_of
 def select_teachers(
     population: Population, search_name: str, choice: TeacherChoice, task: Task, *, write: bool = True
 ) -> SelectedTeachers:
-    """The teachers that this search selected before, else those that the choice selects from the population now.
+    """The teachers that this search has recorded, else those that the choice selects from the population now.
 
     Args:
-        write: whether the selection is written down.
+        write: whether the selection is recorded.
 
     Raises:
-        UserError: nothing fits, or what fits may have seen the held-out samples or is built by other code today.
+        UserError: no member fits; or it may have seen the held-out samples, or its code builds another network today.
     """
     file = teacher_file(search_name)
     try:
@@ -93,7 +93,7 @@ def _best(population: Population, choice: TeacherChoice, task: Task) -> Selected
 
 
 def _require_fit(member: Member, task: Task) -> None:
-    """Refuse a member that may have seen the held-out samples or is built by other code today."""
+    """Refuse a member that may have seen the held-out samples, or whose code builds another network today."""
     spec = member.generation
     if task.leaks_from(spec.task):
         raise UserError(

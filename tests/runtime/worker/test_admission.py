@@ -26,7 +26,7 @@ def test_a_loss_that_is_not_finite_is_recorded_for_everyone(
     assert "\n" not in outcome.message
     assert is_free(population, chain.keys[0])
     batches = watch_batches(monkeypatch)
-    assert run_job(population, *chain.generations, execution="another", job_id="another") == outcome
+    assert run_job(population, *chain.generations, execution_name="another", job_id="another") == outcome
     assert not batches, "nobody trains into the same wall"
 
 
@@ -65,7 +65,7 @@ def test_lack_of_memory_is_a_sentence(population: Population, chain: Chain, monk
         outcome = run_job(population, *chain.generations)
     assert outcome.status == "failed"
     assert "out of memory at batch size 100" in outcome.message
-    assert run_job(population, *chain.generations, execution="another").status == "done"
+    assert run_job(population, *chain.generations, execution_name="another").status == "done"
 
 
 def refused(population: Population, *generations: Generation) -> str:

@@ -111,7 +111,7 @@ def test_asking_again_trains_nothing(
     batches = watch_batches(monkeypatch)
     reports: list[Event] = []
     assert (
-        run_job(population, *chain.generations, report=reports.append, job_id="other", execution="other").status
+        run_job(population, *chain.generations, report=reports.append, job_id="other", execution_name="other").status
         == "done"
     )
     assert reports == [
@@ -139,7 +139,7 @@ def test_the_same_order_elsewhere_gives_the_same_bytes(
 ) -> None:
     first, chain, _ = finished
     torch.manual_seed(123)
-    assert run_job(population, *chain.generations, job_id="another", execution="another").status == "done"
+    assert run_job(population, *chain.generations, job_id="another", execution_name="another").status == "done"
     for key in chain.keys:
         assert stored_bytes(population, key) == stored_bytes(first, key)
 

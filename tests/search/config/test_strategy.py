@@ -43,7 +43,11 @@ def strategy_of(space: str, protocol: str = "search", **options: Any) -> SearchS
         (DENSE, {"patience": 3, "stopping": False}, "--patience 3 has no effect without --stopping"),
         (GRID, {"min_gain": 0.1}, "--min-gain 0.1 has no effect without --stopping"),
         (DENSE, {"min_gain": -1.0}, "--min-gain -1.0: input should be greater than or equal to 0"),
-        (DENSE, {"time_budget": "soon"}, "--time-budget 'soon' is no time above 0; seconds, or 30m, 2h, 1d"),
+        (
+            DENSE,
+            {"time_budget": "soon"},
+            "--time-budget 'soon' is not a duration above 0; allowed are seconds, or 30m, 2h, 1d",
+        ),
         (DENSE, {"time_budget": "0"}, "--time-budget '0'"),
         (DENSE, {"max_parameters": 0}, "--max-parameters 0: input should be greater than or equal to 1"),
         (

@@ -84,7 +84,7 @@ def test_too_little_memory_is_warned_of(
     plans.print_cost(estimated, plan, concurrent, Console(width=200))
     printed = capsys.readouterr().out
     assert "up to 1.0 GiB for one worker" in printed
-    assert ("There are 1.5 GiB here, less than that takes" in printed) is warned
+    assert ("This machine has 1.5 GiB, less than that" in printed) is warned
 
 
 def test_a_gpu_has_memory_of_its_own() -> None:
@@ -148,13 +148,13 @@ def test_teachers_of_the_population_are_known(tmp_path: Path, steps: list[StepCo
     plan = plans.make_plan(spec.with_teachers(selected), population)
     estimated = plans.estimate_plan_cost(plan, population)
     assert estimated is not None
-    assert steps[0].teachers == (("densenet-bc-10-4", "{}"),)
+    assert steps[0].teacher_networks == (("densenet-bc-10-4", "{}"),)
 
 
 STEP = StepConfig(
     network="densenet-bc-10-4",
-    arguments="{}",
-    teachers=(("densenet-bc-10-4", "{}"),),
+    network_arguments="{}",
+    teacher_networks=(("densenet-bc-10-4", "{}"),),
     num_classes=10,
     in_channels=1,
     sample_shape=(8, 8, 1),

@@ -103,11 +103,11 @@ def test_the_best_of_equal_chains_is_one(tmp_path: Path, population: Population,
     spec = spec_of(tmp_path, 8, 16, sampler=sampler)
     state = open_state(population, spec)
     chains = train_proposals(population, state)
-    assert len(state.proposer.chains) == 6 * 2
+    assert len(state.configurations.chains) == 6 * 2
     assert len(chains) == 2 * 2, "two of the samples are trained, at two seeds, and all are told"
     best = find_best(spec, state.study)
     assert best is not None
-    assert (best.num_complete, best.num_different_chains, len(best.best)) == (6, 2, 1)
+    assert (best.num_complete, best.num_different_chains, len(best.front)) == (6, 2, 1)
 
 
 def test_of_one_chain_alone_nothing_is_the_best(tmp_path: Path, population: Population) -> None:
@@ -116,11 +116,11 @@ def test_of_one_chain_alone_nothing_is_the_best(tmp_path: Path, population: Popu
     train_proposals(population, state, 1)
     alone = find_best(spec, state.study)
     assert alone is not None
-    assert (alone.num_complete, len(alone.best)) == (1, 1), "one configuration alone is compared with none"
+    assert (alone.num_complete, len(alone.front)) == (1, 1), "one configuration alone is compared with none"
     train_proposals(population, state)
     best = find_best(spec, state.study)
     assert best is not None
-    assert (best.num_complete, best.num_different_chains, best.best) == (3, 1, ())
+    assert (best.num_complete, best.num_different_chains, best.front) == (3, 1, ())
 
 
 @pytest.mark.parametrize(

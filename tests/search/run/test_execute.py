@@ -44,7 +44,7 @@ def test_every_option_that_workers_read_is_copied(population: Population) -> Non
     assert all(ExecutionContext.model_fields[name].default != value for name, value in SHARED.items())
     assert context.storage == population.storage.url, "an absolute path or URL, not what was typed"
     assert context.storage_id == storage_id(population.storage)
-    assert (context.source.name, context.execution) == ("digits", "s-1")
+    assert (context.source.name, context.execution_name) == ("digits", "s-1")
 
 
 @pytest.mark.parametrize(("arguments", "warm_up"), [((), False), (("--warm-up",), True)])

@@ -14,7 +14,7 @@ from ban_ray.runtime.events import ChainEnded, EpochEnded, Published, Reused, Wa
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.run.prometheus import GENERATIONS, PREFIX, SearchMetrics
+from ban_ray.search.run.prometheus import GENERATIONS, PREFIX, SearchGauges
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 pytestmark = pytest.mark.ray
@@ -49,19 +49,19 @@ def errors(error: float) -> dict[str, float]:
 def test_prometheus_reads_what_chains_report(
     connected: cluster.Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metrics = SearchMetrics("mine", Population(open_storage(str(tmp_path))), initially_published_keys=("x", "y", "z"))
+    gauges = SearchGauges("mine", Population(open_storage(str(tmp_path))), initially_published_keys=("x", "y", "z"))
     planned = chains()
     epoch = {"epoch": 5, "held_out_error": 12.5, "images_per_second": 9}
-    metrics.on_event(planned["a"], EpochEnded(generation=0, key="k0", epochs=9, values=epoch))
-    metrics.on_event(planned["a"], Published(generation=0, key="k0", values=errors(12.0)))
-    metrics.on_event(planned["a"], Published(generation=1, key="k1", values=errors(10.0)))
+    gauges.on_event(planned["a"], EpochEnded(generation=0, key="k0", epochs=9, values=epoch))
+    gauges.on_event(planned["a"], Published(generation=0, key="k0", values=errors(12.0)))
+    gauges.on_event(planned["a"], Published(generation=1, key="k1", values=errors(10.0)))
     for chain in (planned["b"], planned["c"]):
-        metrics.on_event(chain, Reused(generation=0, key="k0", values=errors(12.0)))
-        metrics.on_event(chain, Reused(generation=1, key="another run's", values={}))
-        metrics.on_event(chain, Waiting(key="0" * 64))
+        gauges.on_event(chain, Reused(generation=0, key="k0", values=errors(12.0)))
+        gauges.on_event(chain, Reused(generation=1, key="another run's", values={}))
+        gauges.on_event(chain, Waiting(key="0" * 64))
     for chain in (planned["d"], planned["e"]):
-        metrics.on_event(chain, ChainEnded(status="failed", key="f", message="its loss is not finite"))
-        metrics.on_chain_end(chain, ChainOutcome("failed", "its loss is not finite"))
+        gauges.on_event(chain, ChainEnded(status="failed", key="f", message="its loss is not finite"))
+        gauges.on_chain_end(chain, ChainOutcome("failed", "its loss is not finite"))
     expected = {
         f'{EXPORTED}{GENERATIONS}{{state="published"}} 2',
         f'{EXPORTED}{GENERATIONS}{{state="taken"}} 4',

@@ -143,7 +143,7 @@ def make_controller(
             name=planned.slug,
             ray_folder=str(folder / "ray"),
             number=number,
-            execution=folder.name,
+            execution_name=folder.name,
         )
         on_trial(planned, trial)
         return trial
@@ -163,10 +163,10 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
     planned = spec.chains[0]
     stopping, outcomes, cleanup = StopInTraining(), Outcomes(), StoppedChainCleanup(population)
     controller = make_controller([planned], stopping, population, tmp_path, [outcomes, cleanup], cleanup.add_trial)
-    run_trials(controller, max_concurrent_chains=1, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(controller, max_concurrent_chains=1, folder=str(tmp_path / "tune"), execution_name=tmp_path.name)
     assert outcomes.status == {planned.slug: "stopped"}
-    driver, worker = stopping.actors["ChainDriver"], stopping.actors["RayTrainWorker"]
-    assert driver.name == tmp_path.name
+    trial, worker = stopping.actors["ChainDriver"], stopping.actors["RayTrainWorker"]
+    assert trial.name == tmp_path.name
     assert worker.name.startswith(f"{tmp_path.name}-")
     assert planned.slug in stopping.tasks
     answered_s = outcomes.ended_at[planned.slug] - stopping.stopped_at
@@ -178,7 +178,7 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
     assert [kind for kind, actor in stopping.actors.items() if actor.has_torch] == ["RayTrainWorker"]
     for name, value in MALLOC_ENVIRONMENT.items():
         assert f"{name}={value}\0" in worker.environment
-        assert name not in driver.environment
+        assert name not in trial.environment
     with reap_orphans():
         while ray.available_resources().get("CPU", 0) < ray_cluster.cpus:
             assert time.monotonic() - stopping.stopped_at < 15, "its workers hold their CPUs"
@@ -194,7 +194,7 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
     assert not list(checkpoints.newest_first(population.storage, key))
 
 
-def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(
+def test_the_next_chain_takes_over_the_process_of_one_that_is_done(
     ray_cluster: cluster.Cluster, tmp_path: Path, population: Population
 ) -> None:
     from ban_ray.search.run.tune_run import run_trials
@@ -208,15 +208,15 @@ def test_the_next_chain_takes_over_the_driver_of_one_that_is_done(
         controller,
         max_concurrent_chains=1,
         folder=str(tmp_path / "tune"),
-        name=tmp_path.name,
+        execution_name=tmp_path.name,
         runner=Simulator(noise=0.3),
     )
     assert [outcomes.status[planned.slug] for planned in chains] == ["done", "stopped", "done", "done", "done"]
-    drivers = [
+    processes = [
         {population[key].provenance["process"] for key in planned.chain.keys if key in population} for planned in chains
     ]
-    assert len(drivers[0]) == 1
-    assert drivers[0] == drivers[2] == drivers[3] == drivers[4], "and that of a stopped one too"
+    assert len(processes[0]) == 1
+    assert processes[0] == processes[2] == processes[3] == processes[4], "and that of a stopped one too"
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -231,7 +231,9 @@ def test_chains_share_worker_groups_and_give_the_same_bytes(
     assert len(chains) >= 6
     outcomes, before = Outcomes(), workers_ever_started()
     controller = make_controller(chains, StopTheSecond(), population, tmp_path, [outcomes])
-    run_trials(controller, max_concurrent_chains=2 // workers, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(
+        controller, max_concurrent_chains=2 // workers, folder=str(tmp_path / "tune"), execution_name=tmp_path.name
+    )
     assert len(outcomes.status) == len(chains)
     assert set(outcomes.status.values()) == {"done", "stopped"}
     assert workers_ever_started() - before == 2
@@ -258,8 +260,8 @@ def test_a_chain_of_another_shape_has_a_group_of_its_own(
     outcomes, before = Outcomes(), workers_ever_started()
     chains = [one[0], two[0], two[1], one[1]]
     controller = make_controller(chains, StoppingRule(), population, tmp_path, [outcomes])
-    run_trials(controller, max_concurrent_chains=2, folder=str(tmp_path / "tune"), name=tmp_path.name)
+    run_trials(controller, max_concurrent_chains=2, folder=str(tmp_path / "tune"), execution_name=tmp_path.name)
     assert set(outcomes.status.values()) == {"done"}
     assert all(key in population for planned in chains for key in planned.chain.keys)
-    # Which driver gets which chain depends on time.
+    # Which process gets which chain depends on time.
     assert 3 <= workers_ever_started() - before <= 6

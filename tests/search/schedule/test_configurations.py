@@ -1,4 +1,4 @@
-"""Each configuration's trial in the study is told once, when all its chains have ended."""
+"""The trial of each configuration in the study is closed once, when all its chains have ended."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from ban_ray.specs.parameters import configuration_id
 from tests.helpers.simulated import ids, open_state, simulated_search, study_trials, train, train_proposals
 
 
-def test_each_configuration_is_told_once_with_the_mean_over_its_seeds(population: Population) -> None:
+def test_each_configuration_is_complete_once_with_the_mean_over_its_seeds(population: Population) -> None:
     spec = simulated_search(seeds=(0, 1))
     chains = train_proposals(population, open_state(population, spec))
     assert len(chains) == 12
@@ -24,29 +24,28 @@ def test_each_configuration_is_told_once_with_the_mean_over_its_seeds(population
         assert len(errors) == 2
         assert trial.value == pytest.approx(sum(error or 0 for error in errors) / 2)
     restarted = open_state(population, spec)
-    assert restarted.proposer.next_open_chains() is None, "the search has its samples"
-    assert len(restarted.proposer.chains) == 12
+    assert restarted.configurations.next_open_chains() is None, "the search has its samples"
+    assert len(restarted.configurations.chains) == 12
     assert len(study_trials(population)) == 6
 
 
 def test_stopped_is_pruned_for_good_and_saturated_complete(population: Population) -> None:
     spec = simulated_search(stopping=True, seeds=(0, 1))
     state = open_state(population, spec)
-    for planned in state.proposer.next_open_chains() or []:
-        state.configuration_tracker.on_chain_start(planned)
+    for planned in state.configurations.next_open_chains() or []:
+        state.configurations.on_chain_start(planned)
         train(population, planned, until=1)
         state.stopping_rule.record_published(planned)
-        state.configuration_tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
-    for planned in state.proposer.next_open_chains() or []:
-        state.configuration_tracker.on_chain_start(planned)
+        state.configurations.on_chain_end(planned, ChainOutcome("stopped", "behind"))
+    for planned in state.configurations.next_open_chains() or []:
+        state.configurations.on_chain_start(planned)
         train(population, planned, until=1)
-        state.configuration_tracker.on_chain_end(planned, ChainOutcome("saturated", "no gain"))
+        state.configurations.on_chain_end(planned, ChainOutcome("saturated", "no gain"))
     pruned, complete = study_trials(population)
     assert (pruned.state.name, complete.state.name) == ("PRUNED", "COMPLETE")
     assert set(pruned.intermediate_values) == {0, 1}
     assert pruned.user_attrs["reason"] == "seed 0: behind"
     assert complete.user_attrs["saturated"] == ["seed 0: no gain", "seed 1: no gain"]
-    assert len(state.configuration_tracker.ended_early) == 4
     best = find_best(spec, state.study)
     assert best is not None
     assert (best.num_complete, best.num_stopped) == (1, 1)
@@ -57,12 +56,12 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
 
 def test_a_failed_configuration_has_no_value(population: Population) -> None:
     state = open_state(population, simulated_search(seeds=(0, 1)))
-    first, second = state.proposer.next_open_chains() or []
+    first, second = state.configurations.next_open_chains() or []
     for planned in (first, second):
-        state.configuration_tracker.on_chain_start(planned)
+        state.configurations.on_chain_start(planned)
     train(population, first)
-    state.configuration_tracker.on_chain_end(first, DONE)
-    state.configuration_tracker.on_chain_end(second, ChainOutcome("failed", "the loss is not finite"))
+    state.configurations.on_chain_end(first, DONE)
+    state.configurations.on_chain_end(second, ChainOutcome("failed", "the loss is not finite"))
     (trial,) = study_trials(population)
     assert trial.state.name == "FAIL"
     assert trial.user_attrs["reason"] == "seed 1: the loss is not finite"

@@ -38,11 +38,14 @@ class Recorder(ChainCallback):
         self.ended.append((number_of(planned), outcome.status))
 
 
+STOPPED = ChainOutcome("stopped", "by the test")
+
+
 class StopAtPublication(StoppingRule):
     """Stops every chain at its first publication."""
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
-        return ChainOutcome("stopped", "by the test") if isinstance(event, Published) else None
+        return STOPPED if isinstance(event, Published) else None
 
 
 def trial_of(planned: PlannedChain, number: int) -> TrialSpec:
@@ -113,7 +116,7 @@ def test_a_chain_that_is_stopped_takes_its_other_seeds_with_it() -> None:
     controller.on_trial_complete("a", {}, error=False)
     assert recorder.ended == [(0, "stopped"), (0, "stopped")]
     assert controller.next_trial_config("c") is None
-    assert controller.failures == []
+    assert controller.ended_chains == [(chains[0], STOPPED), (chains[2], STOPPED)]
 
 
 def test_a_chain_that_fails_is_told_with_its_message() -> None:
@@ -122,7 +125,7 @@ def test_a_chain_that_fails_is_told_with_its_message() -> None:
     failure = event_to_result(ChainEnded(status="failed", key="k", message="its loss is not finite"))
     controller.on_trial_complete("a", failure, error=False)
     controller.on_trial_complete("b", failure, error=True)
-    assert [message for _, message in controller.failures] == ["its loss is not finite"] * 2
+    assert [outcome.message for _, outcome in controller.ended_chains] == ["its loss is not finite"] * 2
     assert recorder.ended == [(0, "failed"), (1, "failed")]
 
 
@@ -134,7 +137,7 @@ def test_a_trial_that_ends_without_a_result_has_failed(error: bool) -> None:
     controller.on_trial_complete("a", event_to_result(published(planned, 0, 20.0)), error=error)
     controller.end_remaining_trials()
     assert recorder.ended == [(0, "failed"), (1, "failed")]
-    assert all("without a result" in message for _, message in controller.failures)
+    assert all("without a result" in outcome.message for _, outcome in controller.ended_chains)
 
 
 def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,8 +149,7 @@ def test_what_runs_when_the_time_is_up_is_interrupted(monkeypatch: pytest.Monkey
     now += 6
     controller.end_remaining_trials()
     assert recorder.ended == [(0, "done"), (1, "interrupted"), (2, "interrupted")]
-    assert len(controller.interrupted_chains) == 2
-    assert controller.failures == []
+    assert [outcome.status for _, outcome in controller.ended_chains] == ["done", "interrupted", "interrupted"]
     assert controller.queue.skip_reasons == ["--time-budget is used up: 1 waiting chain"]
 
 

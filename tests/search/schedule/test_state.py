@@ -25,12 +25,12 @@ Status = Literal["stopped", "saturated"]
 def end_early(population: Population, spec: SearchSpec, status: Status) -> tuple[SearchState, list[PlannedChain]]:
     """One configuration that ends by itself or is stopped after its baseline."""
     state = open_state(population, spec)
-    chains = state.proposer.next_open_chains() or []
+    chains = state.configurations.next_open_chains() or []
     for planned in chains:
-        state.configuration_tracker.on_chain_start(planned)
+        state.configurations.on_chain_start(planned)
         train(population, planned, until=1)
         state.stopping_rule.record_published(planned)
-        state.configuration_tracker.on_chain_end(planned, ChainOutcome(status, "behind"))
+        state.configurations.on_chain_end(planned, ChainOutcome(status, "behind"))
     return state, chains
 
 
@@ -56,7 +56,7 @@ def test_what_was_stopped_and_is_whole_by_another_search_is_found(population: Po
     for planned in ended:
         train(population, planned)
     restarted = open_state(population, spec)
-    assert restarted.proposer.num_from_population == 1
+    assert restarted.configurations.num_from_population == 1
     assert [trial.state.name for trial in study_trials(population)] == ["PRUNED", "COMPLETE"]
 
 
@@ -82,20 +82,20 @@ def test_what_is_too_large_now_is_neither_counted_nor_best(population: Populatio
     best = find_best(spec, restarted.study)
     assert best is not None
     assert best.num_complete == 4
-    assert {configuration_id(configuration) for _, configuration, _ in best.best} <= small | ids(further)
+    assert {configuration_id(configuration) for _, configuration, _ in best.front} <= small | ids(further)
 
 
 def test_stopped_chains_are_compared_with_after_a_restart(population: Population) -> None:
     """Of a generation that was stopped in training nothing is published: only the study has its error."""
     spec = simulated_search(stopping=True, samples=1)
     state = open_state(population, spec)
-    (planned,) = state.proposer.next_open_chains() or []
+    (planned,) = state.configurations.next_open_chains() or []
     rung = planned.chain.generations[0].recipe.first_rung_epoch
     assert rung is not None
-    state.configuration_tracker.on_chain_start(planned)
+    state.configurations.on_chain_start(planned)
     event = epoch_ended(planned, 0, rung, 44.0).model_copy(update={"first_rung_epoch": rung})
     assert state.stopping_rule.on_event(planned, event) is None
-    state.configuration_tracker.on_chain_end(planned, ChainOutcome("stopped", "behind"))
+    state.configurations.on_chain_end(planned, ChainOutcome("stopped", "behind"))
     restarted = open_state(population, spec)
     assert restarted.stopping_rule.rung_errors(planned) == {0: 44.0}
     assert not train_proposals(population, restarted)
@@ -108,15 +108,15 @@ def test_a_chain_with_a_damaged_member_is_proposed_again(population: Population)
     record = Path(population.storage.url) / "population" / planned.chain.keys[0] / "member.json"
     record.write_bytes(record.read_bytes().replace(b"epoch", b"epocH", 1))
     restarted = open_state(Population(population.storage), spec)
-    assert ids(restarted.proposer.next_open_chains() or []) == ids([planned])
+    assert ids(restarted.configurations.next_open_chains() or []) == ids([planned])
 
 
 def test_a_grid_with_stopping_does_not_begin_what_was_stopped(population: Population, tmp_path: Path) -> None:
     spec = resolve(SearchOptions(space=write_space(tmp_path, epochs=10), seeds=(0,), stopping=True))
     first = open_state(population, spec)
     stopped, waiting = first.queue.waiting_chains
-    first.configuration_tracker.on_chain_start(stopped)
-    first.configuration_tracker.on_chain_end(stopped, ChainOutcome("stopped", "behind"))
+    first.configurations.on_chain_start(stopped)
+    first.configurations.on_chain_end(stopped, ChainOutcome("stopped", "behind"))
     (planned,) = open_state(population, spec).queue.waiting_chains
     assert planned.configuration == waiting.configuration
     without_stopping = replace(spec, strategy=replace(spec.strategy, stopping=False))

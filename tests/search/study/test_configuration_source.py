@@ -101,7 +101,7 @@ def test_results_from_elsewhere_are_not_proposed_and_guide() -> None:
 def test_a_configuration_of_an_earlier_start_resumes(sampler: str) -> None:
     source = make_source(sampler, CONDITIONAL)
     interrupted: Configuration = {"family": "b", "units": 3, "ratio": 0.75}
-    source.tell_started(interrupted)
+    source.add_running(interrupted)
     assert interrupted not in propose(source, 10)
     source.tell(interrupted, TrialState.COMPLETE, [1.0])
     assert interrupted not in propose(source, 10)

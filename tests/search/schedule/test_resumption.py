@@ -20,13 +20,13 @@ def test_a_killed_search_goes_on_where_it_was(population: Population, tmp_path_f
 
     killed = open_state(population, simulated_search())
     train_proposals(population, killed, 3)
-    (running,) = killed.proposer.next_open_chains() or []
-    killed.configuration_tracker.on_chain_start(running)
+    (running,) = killed.configurations.next_open_chains() or []
+    killed.configurations.on_chain_start(running)
     train(population, running, until=1)
     restarted = open_state(population, simulated_search())
     chains = train_proposals(population, restarted)
     assert chains[0].configuration == running.configuration
-    assert [planned.title for planned in restarted.proposer.chains] == undisturbed
+    assert [planned.title for planned in restarted.configurations.chains] == undisturbed
     states = [trial.state.name for trial in study_trials(population)]
     assert states == ["COMPLETE"] * 3 + ["FAIL"] + ["COMPLETE"] * 3
     complete = [configuration_id(trial.params) for trial in study_trials(population) if trial.state.name == "COMPLETE"]
@@ -36,7 +36,7 @@ def test_a_killed_search_goes_on_where_it_was(population: Population, tmp_path_f
 def test_finished_configurations_of_the_population_enter_first(population: Population) -> None:
     train_proposals(population, open_state(population, simulated_search()))
     other = open_state(population, simulated_search(samples=4), "other")
-    assert other.proposer.num_from_population == 6
+    assert other.configurations.num_from_population == 6
     trials = study_trials(population, "other")
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 6
     assert all(trial.user_attrs["found"] for trial in trials)
@@ -47,7 +47,7 @@ def test_finished_configurations_of_the_population_enter_first(population: Popul
     assert sorted(values(trials)) == sorted(values(study_trials(population)))
     # Chains of other depth are other configurations' chains.
     deeper = open_state(population, simulated_search(generations=2, samples=1), "deeper")
-    assert deeper.proposer.num_from_population == 0
+    assert deeper.configurations.num_from_population == 0
 
 
 def test_a_further_seed_begins_with_the_same_configurations(population: Population) -> None:
@@ -63,4 +63,4 @@ def test_what_is_too_large_is_passed_over_and_said(population: Population) -> No
     chains = train_proposals(population, state)
     assert len(chains) == 5
     assert all((population[planned.chain.keys[-1]].parameters) <= 300_000 for planned in chains)
-    assert any("more than 300,000 parameters" in sentence for sentence in state.proposer.skip_reasons)
+    assert any("more than 300,000 parameters" in sentence for sentence in state.configurations.skip_reasons)

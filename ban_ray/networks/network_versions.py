@@ -6,7 +6,7 @@ from ban_ray.networks.source_version import source_version
 from ban_ray.specs import Chain, Generation, Network, canonical_json
 
 
-class CodeVersions:
+class NetworkVersions:
     """Computes the version of each network's code once, so that later edits do not change the keys of a search.
 
     Args:
@@ -15,15 +15,15 @@ class CodeVersions:
 
     def __init__(self, command_line_network: Network | None) -> None:
         self._command_line_network = command_line_network
-        self._known: dict[bytes, str] = {}
+        self._by_network: dict[bytes, str] = {}
 
     @property
-    def computed(self) -> tuple[str, ...]:
+    def known(self) -> tuple[str, ...]:
         """Versions computed so far: those of networks that the space names, not the command line."""
-        return tuple(sorted(set(self._known.values())))
+        return tuple(sorted(set(self._by_network.values())))
 
-    def apply_to(self, chain: Chain) -> Chain:
-        """The chain in which every generation of a user's own network has a version.
+    def fill_in(self, chain: Chain) -> Chain:
+        """The chain with a version in every generation of a user's own network.
 
         Raises:
             UserError: a network's code cannot be read.
@@ -47,6 +47,6 @@ class CodeVersions:
         if not isinstance(architecture, CustomNetwork):
             return ""
         called = canonical_json([generation.network, generation.network_arguments])
-        if called not in self._known:
-            self._known[called] = source_version(architecture)
-        return self._known[called]
+        if called not in self._by_network:
+            self._by_network[called] = source_version(architecture)
+        return self._by_network[called]
