@@ -5,8 +5,8 @@
     python -m ban_ray.search --space does_it_help --network densenet-bc-16-8 --budget 12x
 
 Chains of students by BAN+L, BAN, the mean of labels and teacher (`mix`) and the teacher's classes (`hard`), all from
-one baseline, beside every control of `ban_ray.specs.controls`, which says what each costs and who asks for it. It ends in
-one verdict: what to train, what self-distillation adds beyond tuning and averaging, and what is open.
+one baseline, beside every control of `ban_ray.specs.controls`, which says what each costs and who asks for it. It ends
+in one verdict: what to train, what self-distillation adds beyond tuning and averaging, and what is open.
 
 Configurations run in the order of the list, what decides most for its cost first, one seed after another; `--budget Nx`
 leaves out what does not fit into N trainings a seed. With the default of two generations everything is 30 trainings a

@@ -40,10 +40,10 @@ class Choice:
         return {seed: float(losses.mean(dtype=np.float64)) for seed, losses in self.held_out.items()}
 
 
-def interval_of(choice: Choice, other: Choice, part: Part, scale: float) -> CrossedInterval | None:
+def interval_of(choice: Choice, other: Choice, part: Part, scale: float, level: float = 0.95) -> CrossedInterval | None:
     """The interval of a choice's loss minus another one's over the seeds that both have; None without such a seed."""
     own, others = getattr(choice, part), getattr(other, part)
     seeds = sorted(own.keys() & others.keys())
     if not seeds:
         return None
-    return crossed_interval([others[seed] for seed in seeds], [own[seed] for seed in seeds], scale=scale)
+    return crossed_interval([others[seed] for seed in seeds], [own[seed] for seed in seeds], level=level, scale=scale)

@@ -112,7 +112,7 @@ def _settled(deployment: Deployment, verdict: Verdict) -> str:
     if found.seeds is not None:
         return f"{found.seeds} seeds find {size} in 80 % of repetitions: {_command(verdict, found.seeds)}"
     if found.images is not None:
-        samples = verdict.metric.samples
+        samples = verdict.metric.sample_noun
         return f"more seeds do not find {size}; about {found.images:,} test {samples} would"
     return f"more than {MOST_SEEDS} seeds would be needed for {size} so it hardly matters"
 
@@ -168,7 +168,7 @@ def _open_json(found: Needed | None, verdict: Verdict) -> dict[str, Any] | None:
     if found is None:
         return None
     command = _command(verdict, found.seeds) if found.seeds is not None else None
-    return {"seeds": found.seeds, f"test_{verdict.metric.samples}": found.images, "command": command}
+    return {"seeds": found.seeds, f"test_{verdict.metric.sample_noun}": found.images, "command": command}
 
 
 def _interval_json(interval: CrossedInterval | None) -> dict[str, Any] | None:

@@ -87,7 +87,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         paths = SearchPaths(url, _local_folder(url) / name, name)
         executed = execute(plan, population, paths, console, runner)
         spec = replace(spec, chains=executed.state.configurations.chains)
-        result = render.summarise(spec, population, executed.failures)
+        result = render.summarise(spec, population, executed.failures, name)
         best = find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)
     render.print_summary(result, console)

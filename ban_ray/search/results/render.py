@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.data.study import Study
     from analysis.statistics.comparison import Comparison
     from analysis.tables.rows import Cell, Part, TableRow
+    from analysis.verdict.verdict import Verdict
 
 PARTS: "Sequence[tuple[Part, str]]" = (("test", "Test"), ("held_out", "Held-out"))
 MAX_TABLE_WIDTH = 160
@@ -52,6 +53,7 @@ class Summary:
         published_study: the members of the storage, for the report; not the Optuna study.
         columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
         sentence: whether there is a gain beyond noise.
+        verdict: of a search that has controls which tune or average.
     """
 
     published_study: "Study"
@@ -59,6 +61,7 @@ class Summary:
     columns: Sequence[str]
     rows: Sequence[SummaryRow]
     sentence: str
+    verdict: "Verdict | None" = None
 
     @property
     def objective(self) -> str:
@@ -67,8 +70,13 @@ class Summary:
         return "their own objectives" if has_own else str(self.spec.context.objective)
 
 
-def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]]) -> Summary:
+def summarise(
+    spec: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]], name: str | None = None
+) -> Summary:
     """Summarise the chains that have all their generations or, if chains are stopped, all chains.
+
+    Args:
+        name: of the search, which its verdict is about; without one there is no verdict.
 
     Raises:
         DamagedMember: a member of these chains cannot be read.
@@ -76,6 +84,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
     # Imported here, since pandas is slow to import and a plan does not need it.
     from analysis.data.study import Study
     from analysis.report.search_summary import summarise_search
+    from analysis.verdict.verdict import verdict_of_search
 
     published = Study(population.storage)
     complete = [p for p in spec.chains if spec.strategy.stopping or published.records.keys() >= set(p.chain.keys)]
@@ -89,6 +98,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
         last=f"BAN-{spec.num_born_again_generations}" if spec.strategy.stopping else "",
         with_ensembles=lambda record: planned_of[record.keys].position.ensembles,
     )
+    verdict = None if name is None else verdict_of_search(published, name)
     for key in (key for planned in spec.chains for key in planned.chain.keys if key in published.damaged):
         raise DamagedMember(published.damaged[key])
     rows = []
@@ -100,7 +110,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
             rows.append(SummaryRow(name, parameters, {"test": test.cells, "held_out": held_out.cells}, reasons))
         if not same_name:
             rows.append(SummaryRow(name, num_row_parameters(spec, chains), {"test": {}, "held_out": {}}, reasons))
-    return Summary(published, spec, summary.columns, rows, _sentence(spec, summary.comparisons))
+    return Summary(published, spec, summary.columns, rows, _sentence(spec, summary.comparisons), verdict)
 
 
 def _num_row_parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
@@ -131,7 +141,10 @@ def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """Print both tables in the form of the workshop paper's Table 1, failures, the setting and the sentence."""
+    """Print both tables in the form of the workshop paper's Table 1, failures, the setting and the verdict, or, if
+    there is none, the sentence."""
+    from analysis.verdict.words import lines_of
+
     for part, title in PARTS:
         seeds = max((len(cell.by_seed) for row in summary.rows for cell in row.cells[part].values()), default=0)
         if not seeds:
@@ -145,7 +158,8 @@ def print_summary(summary: Summary, console: Console) -> None:
         for failure in row.failures:
             console.say(f"FAILED {failure}")
     console.say(summary.spec.setting_description)
-    console.say(summary.sentence, "bold")
+    for line in lines_of(summary.verdict) if summary.verdict else [summary.sentence]:
+        console.say(line, "bold")
 
 
 def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: bool) -> None:
@@ -187,8 +201,14 @@ def print_ended_early(ended: Sequence[EndedChain], skip_reasons: Sequence[str], 
 
 
 def summary_as_json(summary: Summary) -> dict[str, object]:
-    """The summary as JSON values; values of the task's metric (for images the error in percent) by seed."""
+    """The summary as JSON values; values of the task's metric (for images the error in percent) by seed.
+
+    ``verdict`` is there if the search has one; `analysis.verdict.words.as_json` describes it.
+    """
+    from analysis.verdict.words import as_json
+
     return {
+        **({"verdict": as_json(summary.verdict)} if summary.verdict else {}),
         "regime": summary.spec.setting_description,
         "objective": summary.objective,
         "sentence": summary.sentence,
