@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from analysis.verdict.selection import CLAIM_LEVEL
+
 MOST_SEEDS = 200
 POWER = 0.8
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def needed(first: ArrayLike, second: ArrayLike) -> Needed:
         squares = (images * of_seeds + residual, count * of_images + residual, residual)
         if _detectable(squares, count, images) <= effect:
             return Needed(count, None)
-    quantiles = 1.959964 + 0.841621
+    quantiles = NormalDist().inv_cdf((1 + CLAIM_LEVEL) / 2) + NormalDist().inv_cdf(POWER)
     images_needed = ceil(of_images * (quantiles / effect) ** 2)
     return Needed(None, images_needed if images_needed > images else None)
 
@@ -66,5 +68,5 @@ def _detectable(squares: Sequence[float], seeds: int, images: int) -> float:
         return 0.0
     spread = by_seed**2 / (seeds - 1) + by_image**2 / (images - 1) + residual**2 / ((seeds - 1) * (images - 1))
     freedom = total**2 / spread
-    quantiles = stdtrit(freedom, (1 + LEVEL) / 2) + stdtrit(freedom, POWER)
+    quantiles = stdtrit(freedom, (1 + CLAIM_LEVEL) / 2) + stdtrit(freedom, POWER)
     return float(quantiles * np.sqrt(total / (seeds * images)))

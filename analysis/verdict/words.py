@@ -7,6 +7,7 @@ from analysis.statistics.wording import basis, interval_text
 from analysis.verdict.choice import Choice
 from analysis.verdict.generations import Generations
 from analysis.verdict.power import MOST_SEEDS, Needed
+from analysis.verdict.selection import CLAIM_LEVEL
 from analysis.verdict.verdict import Deployment, Verdict
 
 _SHAPES = {
@@ -38,7 +39,7 @@ def lines_of(verdict: Verdict) -> list[str]:
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as JSON values: errors in the metric's unit, differences in its points with 95 % intervals.
+    """The verdict as JSON values: errors in the metric's unit, differences in its points with 95 % intervals, those of ``distillation`` of 97.5 %.
 
     ``open`` has what data of this size cannot tell, with the seeds or images that would, and ``command``.
     """
@@ -75,7 +76,7 @@ def _added(deployment: Deployment, verdict: Verdict) -> str:
     found = "nothing distinguishable, " if not interval.distinguishable else "a loss, " if interval.low > 0 else ""
     return (
         f"{found}{interval_text(interval, verdict.metric.points)}, {_name(added.distilled)} against "
-        f"{_name(added.undistilled)}, {basis(interval)}; held-out data chose both."
+        f"{_name(added.undistilled)}, {100 * CLAIM_LEVEL:g} % interval, {basis(interval)}; held-out data chose both."
     )
 
 

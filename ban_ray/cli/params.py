@@ -1,6 +1,7 @@
 """Command-line options made from the fields of a pydantic model, and the types of their values."""
 
 import json
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -139,6 +140,17 @@ def parse_bytes(option: str) -> Callable[[object], object]:
             raise ValueError(f"{option} {value!r} is no size; 500MB, 2GiB and the like are allowed") from None
 
     return parse
+
+
+def check_trainings(option: str) -> Callable[[str | None], str | None]:
+    """A validator for an amount of work such as ``12x``, that many trainings; None stays None."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and (not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?x", value) or float(value[:-1]) < 1):
+            raise ValueError(f"{option} {value!r} is no number of trainings from 1x on; 12x and the like are allowed")
+        return value
+
+    return check
 
 
 def _click_option(name: str, field: FieldInfo, option: Option) -> Any:

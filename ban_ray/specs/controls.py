@@ -88,6 +88,26 @@ def is_affordable(name: str, context: SpaceContext) -> bool:
     return tries is None or tries.index(name) < max(1, generations)
 
 
+class Budget:
+    """Trainings of a recipe's epochs that one seed may cost; a generation that several chains share is paid once.
+
+    Args:
+        text: such as ``12x``; None for no limit.
+    """
+
+    def __init__(self, text: str | None, recipe: Recipe) -> None:
+        self._limit = float("inf") if text is None else float(text[:-1]) * recipe.trained_epochs
+        self._paid: dict[str, int] = {}
+
+    def buys(self, chain: Chain) -> bool:
+        """Whether what is left pays for a chain, which it then does."""
+        paid = {**self._paid, **{made.key: made.recipe.trained_epochs for made in chain.generations}}
+        is_paid = sum(paid.values()) <= self._limit
+        if is_paid:
+            self._paid = paid
+        return is_paid
+
+
 def control(
     name: str,
     network: str,

@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from ban_ray.cli.pairs import named_values
-from ban_ray.cli.params import Option, json_object, parse_bytes, parse_seeds
+from ban_ray.cli.params import Option, check_trainings, json_object, parse_bytes, parse_seeds
 from ban_ray.specs import OBJECTIVES
 from ban_ray.specs.recipes import RECIPES
 from ban_ray.tasks.catalog import TASK_TYPES
@@ -177,6 +177,11 @@ class SearchOptions(BaseModel):
     time_budget: Annotated[
         str | None,
         Option("Wall-clock budget in seconds, or 30m, 2h, 1d; unfinished chains resume later.", SAMPLING, "TIME"),
+    ] = None
+    budget: Annotated[
+        str | None,
+        AfterValidator(check_trainings("--budget")),
+        Option("Of a list, only what fits into N trainings a seed, in its order.", SAMPLING, "Nx"),
     ] = None
     max_parameters: Annotated[int | None, Ge(1), Option("Skip networks with more parameters.", SAMPLING, "N")] = None
     max_generations_trained: Annotated[

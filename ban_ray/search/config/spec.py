@@ -13,7 +13,7 @@ from ban_ray.search.config.checks import reject_ineffective_options
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
-from ban_ray.specs import BASELINE, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
+from ban_ray.specs import BASELINE, Budget, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
 from ban_ray.specs.fields.given import Fields
 from ban_ray.specs.parameters import Configuration, grid
 from ban_ray.specs.teacher_choice import TeacherChoice
@@ -176,19 +176,19 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
     """Add the chains of every configuration of a grid, except those above ``--max-parameters``."""
     chains: list[PlannedChain] = []
     skip_reasons = []
+    budget = Budget(spec.options.budget, spec.context.recipe)
     for configuration in spec.scale.configurations or grid(spec.scale.parameters):
         if not spec.space.is_listed(configuration, spec.context):
             continue
         if reason := size_violation(spec, configuration):
             skip_reasons.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
+        elif not budget.buys((made := spec.chains_of(configuration))[0].chain):
+            skip_reasons.append(f"{made[0].position.row} was left out: --budget {spec.options.budget}")
         else:
-            chains.extend(spec.chains_of(configuration))
-    if not chains and not skip_reasons:
-        raise UserError(f"space {spec.space.name} has none of these configurations at these settings")
+            chains.extend(made)
     if not chains:
-        raise UserError(
-            f"--max-parameters {spec.strategy.max_parameters} leaves no configuration of space {spec.space.name}"
-        )
+        limit = f"--max-parameters {spec.strategy.max_parameters}" if skip_reasons else "these settings"
+        raise UserError(f"{limit} leaves no configuration of space {spec.space.name}")
     pending = spec.teacher_choice.kind != "parent" and not spec.context.teachers
     reject_ineffective_options([planned.chain for planned in chains], spec.options, teacher_pending=pending)
     return replace(spec, chains=tuple(chains), skip_reasons=tuple(skip_reasons))

@@ -54,6 +54,10 @@ class SearchController:
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
         """Start the next chain, as the configuration of Tune's trial; None if none can start now."""
         planned = self.queue.next_chain()
+        while planned is not None and (outcome := self._stopping_rule.before_start(planned)):
+            self.queue.on_chain_end(planned)
+            self._end_chains((planned, *self.queue.cancel_configuration(planned)), outcome)
+            planned = self.queue.next_chain()
         if planned is None:
             return None
         self._running[trial_id] = planned
@@ -112,6 +116,11 @@ class SearchController:
         self.queue.on_chain_end(planned)
         for chain in (planned, *self._cancelled.pop(trial_id, ())):
             self.ended_chains.append((chain, outcome))
+            for callback in self._callbacks:
+                callback.on_chain_end(chain, outcome)
+
+    def _end_chains(self, chains: Sequence[PlannedChain], outcome: ChainOutcome) -> None:
+        for chain in chains:
             for callback in self._callbacks:
                 callback.on_chain_end(chain, outcome)
 

@@ -14,7 +14,19 @@ RungEvent = EpochEnded | Published
 
 
 class StoppingRule:
-    """Decides which chains end before their last generation; this base class ends none."""
+    """Decides which chains end before their last generation; this base class ends none that has started.
+
+    Args:
+        decided: returns the reason why a chain that is about to start is not run; empty if it is to be run.
+    """
+
+    def __init__(self, decided: Callable[[PlannedChain], str] = lambda _: "") -> None:
+        self._decided = decided
+
+    def before_start(self, planned: PlannedChain) -> ChainOutcome | None:
+        """The outcome of a chain that is not to start, and none of its configuration after it."""
+        reason = self._decided(planned)
+        return ChainOutcome("stopped", reason) if reason else None
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
         """Record an event of a running chain.
@@ -75,6 +87,7 @@ class EarlyStopping(StoppingRule):
         size_targets: Callable[[PlannedChain], tuple[float, ...]],
         member_events: Callable[[PlannedChain, int], Sequence[RungEvent]],
     ) -> None:
+        super().__init__()
         self._patience, self._min_gain = patience, min_gain
         self._size_targets, self._member_events = size_targets, member_events
         self._rungs: dict[Rung, dict[str, _RungResults]] = {}

@@ -10,6 +10,7 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
+from ban_ray.search.plan.race import Race, is_race
 from ban_ray.search.schedule.configurations import Configurations
 from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent, StoppingRule
 from ban_ray.search.schedule.queue import ChainQueue
@@ -50,6 +51,8 @@ class SearchState:
         else:
             while chains := configurations.next_open_chains():
                 open_chains.extend(chains)
+        if is_race(spec):
+            open_chains.sort(key=lambda planned: spec.seeds.index(planned.seed))
         queue = ChainQueue(
             open_chains,
             configurations.next_open_chains if spec.is_sampled else None,
@@ -84,7 +87,7 @@ def _open_stopping_rule(
 ) -> StoppingRule:
     """The stopping rule, with the rung results of every configuration that this search has started before."""
     if not spec.strategy.stopping:
-        return StoppingRule()
+        return StoppingRule(Race(spec, population).decided) if is_race(spec) else StoppingRule()
     rule = EarlyStopping(
         patience=spec.strategy.patience,
         min_gain=spec.strategy.min_gain,
