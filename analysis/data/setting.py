@@ -18,17 +18,15 @@ PROTOCOLS = {
 
 def noise_warning(task: Task) -> str:
     """The warning that belongs beside every figure of a task; empty without label noise."""
-    if not task.label_noise:
-        return ""
-    return f"{100 * task.label_noise:g} % of the training labels were replaced at random: not the papers' setting."
+    return f"{task.noise}: not the papers' setting." if task.noise else ""
 
 
 def noise_warnings(tasks: Iterable[Task]) -> list[str]:
     """The warnings of several tasks, with the tasks that each is about where it is not about all."""
     distinct = list(dict.fromkeys(tasks))
-    if len({task.label_noise for task in distinct}) < 2:
+    if len({task.noise for task in distinct}) < 2:
         return sorted({warning for task in distinct if (warning := noise_warning(task))})
-    levels = {task.name: {other.label_noise for other in distinct if other.name == task.name} for task in distinct}
+    levels = {task.name: {other.noise for other in distinct if other.name == task.name} for task in distinct}
     return sorted(
         {
             f"{task.name}{' where so named' if len(levels[task.name]) > 1 else ''}: {warning}"
@@ -50,8 +48,7 @@ def regime(study: Study, group: ChainGroup) -> str:
     stored = study.read_predictions(member.key)
     if stored is not None:
         parts.append(f"{len(stored.held_out_labels):,} held-out and {len(stored.test_labels):,} test {samples}")
-    noise = spec.task.label_noise
-    parts.append(f"{100 * noise:g} % of the training labels replaced at random" if noise else "clean labels")
+    parts.append(spec.task.noise or "clean labels")
     if spec.task.mirroring:
         parts.append(spec.task.mirroring)
     parts.append(PROTOCOLS[spec.task.protocol].format(samples=samples))
@@ -77,10 +74,8 @@ def unlike_the_papers(member: Member) -> list[str]:
         if counts != kind.papers_samples:
             used, theirs = (_samples(each, kind.sample_noun) for each in (counts, kind.papers_samples))
             differences.append(f"{used} (theirs: {theirs})")
-    if spec.task.label_noise:
-        differences.append(
-            f"{100 * spec.task.label_noise:g} % of the training labels replaced at random (theirs: none)"
-        )
+    if spec.task.noise:
+        differences.append(f"{spec.task.noise} (theirs: none)")
     if spec.task.mirroring:
         differences.append(f"{spec.task.mirroring} (theirs: {'not ' if spec.task.flip else ''}mirrored)")
     if spec.task.protocol != "paper" and kind.held_out_share:

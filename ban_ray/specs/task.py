@@ -1,8 +1,8 @@
 """Tasks: the data, split and labels of a generation."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ban_ray.specs.base import Sha256, Spec
 
@@ -17,7 +17,11 @@ class Task(Spec):
         name: ``digits``, ``cifar10``, ``cifar100``, ``text``, ...
         fingerprint: SHA-256 of the decoded pixels and labels in canonical order, or of a text's tokens.
         split_seed: decides the held-out samples, together with the fingerprint alone.
-        label_noise: share of the training labels replaced by one drawn uniformly over all classes.
+        label_noise: share of the training labels that are replaced, by a hash of data and split.
+        noise_kind: ``uniform`` replaces by a class drawn from all, the label's own included, so that of C classes a
+            share of ``(1 - 1 / C) label_noise`` is wrong; ``pair`` that share of each class by the class after it
+            (Han et al. 2018); ``asymmetric`` that share of some classes by the one they are confused with (Patrini et
+            al. 2017), where the task knows these.
         protocol: ``search`` holds samples out of training; ``paper`` trains on all of them. A text's validation file
             is held out in both.
         tokens: whether a text is read as words or characters.
@@ -33,6 +37,27 @@ class Task(Spec):
     protocol: Literal["search", "paper"] = "search"
     tokens: Literal["word", "char"] = "word"
     flip: bool | None = None
+    noise_kind: Literal["uniform", "pair", "asymmetric"] = "uniform"
+
+    @model_validator(mode="after")
+    def _a_kind_of_some_noise(self) -> Self:
+        if self.noise_kind != "uniform" and not self.label_noise:
+            raise ValueError(f"noise_kind = {self.noise_kind} has no effect with label_noise = 0")
+        return self
+
+    @property
+    def noise(self) -> str:
+        """The label noise in words; empty if there is none."""
+        of_labels = f"{100 * self.label_noise:g} % of the training labels"
+        return (
+            {
+                "uniform": f"{of_labels} replaced at random, own class included",
+                "pair": f"{of_labels} of each class replaced by the next class",
+                "asymmetric": f"{of_labels} of easily confused classes replaced by their counterparts",
+            }[self.noise_kind]
+            if self.label_noise
+            else ""
+        )
 
     @property
     def mirroring(self) -> str:

@@ -1,6 +1,7 @@
 """The split of images into training and held-out samples, and label noise: functions of the data alone."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +33,11 @@ def split(task: Task, labels: Indices, num_classes: int, num_held_out: int = 0) 
 
     Returns:
         Held-out samples (none under the paper protocol), stratified where they are chosen, and the training labels,
-        of which exactly ``round(label_noise * n)`` are replaced by one drawn uniformly over all classes.
+        of which exactly ``round(label_noise * n)`` are replaced by one drawn uniformly over all classes; with the other
+        kinds of noise n are the samples of each class whose labels are replaced.
 
     Raises:
-        UserError: too few samples to hold any out.
+        UserError: too few samples to hold any out, or a kind of noise that the task does not know.
     """
     prefix = f"{task.name}/{task.fingerprint}/{task.split_seed}"
     held_out = np.empty(0, dtype=np.int64)
@@ -48,14 +50,32 @@ def split(task: Task, labels: Indices, num_classes: int, num_held_out: int = 0) 
         held_out = stratified_by_hash(labels, number, f"held-out/{prefix}")
     train = np.setdiff1d(np.arange(len(labels), dtype=np.int64), held_out, assume_unique=True)
     noisy = labels[train].astype(np.int64)
-    replaced = round(task.label_noise * len(train))
-    if replaced:
+    if task.label_noise:
         rank = ranks(f"noise/{prefix}", len(labels))
-        order = sorted(range(len(train)), key=lambda position: rank[train[position]])
-        for position in order[:replaced]:
-            # The first bytes decide who is replaced, so the label is read from the last ones.
-            noisy[position] = int.from_bytes(rank[train[position]][-8:], "big") % num_classes
+        order = np.array(sorted(range(len(train)), key=lambda position: rank[train[position]]), dtype=np.int64)
+        if task.noise_kind == "uniform":
+            for position in order[: round(task.label_noise * len(train))]:
+                # The first bytes decide who is replaced, so the label is read from the last ones.
+                noisy[position] = int.from_bytes(rank[train[position]][-8:], "big") % num_classes
+        for label, other in _confusions(task, num_classes).items():
+            of_class = order[labels[train[order]] == label]
+            noisy[of_class[: round(task.label_noise * len(of_class))]] = other
     return Split(train=train, held_out=held_out, train_labels=noisy)
+
+
+def _confusions(task: Task, num_classes: int) -> Mapping[int, int]:
+    """The classes whose labels are replaced by one other class, and that."""
+    if task.noise_kind == "pair":
+        return {label: (label + 1) % num_classes for label in range(num_classes)}
+    if task.noise_kind == "uniform":
+        return {}
+    confusions = task_type(task.name).confusions
+    if not confusions or max(confusions) >= num_classes:
+        raise UserError(
+            f"noise kind asymmetric needs to know which classes are alike, and of {num_classes} classes of task "
+            f"{task.name} that is not known; uniform and pair are allowed"
+        )
+    return confusions
 
 
 def ranks(prefix: str, count: int) -> list[bytes]:

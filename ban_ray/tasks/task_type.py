@@ -122,6 +122,7 @@ class TaskType(ABC, Generic[D]):
         held_out_share: of the training samples, kept out under the search protocol.
         papers_samples: training samples (held-out ones included) and test samples of the papers, if it is their task.
         papers_use: data of the papers' tables of such tasks.
+        confusions: by class the class whose pictures it is most easily confused with, where that is known.
         sample_noun: what the samples are called.
         unrolls: whether samples follow one another, so that recipes unroll a network in time.
     """
@@ -136,6 +137,7 @@ class TaskType(ABC, Generic[D]):
     torchvision: tuple[str, str] | None = None
     held_out_share: float = 0.0
     papers_samples: tuple[int, ...] = ()
+    confusions: Mapping[int, int] = field(default_factory=dict)
     papers_use: ClassVar[str]
     sample_noun: ClassVar[str]
     unrolls: ClassVar[bool] = False

@@ -13,6 +13,7 @@ from ban_ray.specs import Task
 from ban_ray.tasks.image_data import load_images
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.splits import Split, split
+from ban_ray.tasks.types.cifar import SUPERCLASSES
 from tests.conftest import CPU
 
 LABELS = np.arange(400) % 10
@@ -50,7 +51,8 @@ def test_the_name_chooses_the_split() -> None:
 
 def test_nothing_else_enters_the_split() -> None:
     """A seed of a generation or a chain has no way in: a task is all that the function is given."""
-    assert set(Task.model_fields) == {"name", "fingerprint", "split_seed", "label_noise", "protocol", "tokens", "flip"}
+    fields = {"name", "fingerprint", "split_seed", "label_noise", "noise_kind", "protocol", "tokens", "flip"}
+    assert set(Task.model_fields) == fields
     np.random.seed(1)  # noqa: NPY002
     first = of(label_noise=0.5)
     np.random.seed(2)  # noqa: NPY002
@@ -115,6 +117,55 @@ def test_new_labels_are_uniform_over_all_classes() -> None:
     expected = len(parts.train) / 10
     assert len(counts) == 10
     assert ((counts - expected) ** 2 / expected).sum() < 27.9, "chi-square with 9 degrees of freedom, p = 0.001"
+
+
+@pytest.mark.parametrize("share", [0.2, 0.45])
+def test_pair_noise_moves_its_share_of_each_class_to_the_next(share: float) -> None:
+    labels = np.repeat(np.arange(10), 10 * np.arange(1, 11))
+    parts = of(labels, label_noise=share, noise_kind="pair")
+    assert same(parts, of(labels))
+    clean = labels[parts.train]
+    for label in range(10):
+        own = parts.train_labels[clean == label]
+        replaced = own != label
+        assert replaced.sum() == round(share * len(own))
+        assert set(own[replaced].tolist()) <= {(label + 1) % 10}
+
+
+def test_asymmetric_noise_confuses_what_is_alike() -> None:
+    labels = np.arange(4000) % 10
+    parts = of(labels, name="cifar10", label_noise=0.4, noise_kind="asymmetric")
+    clean = labels[parts.train]
+    flips = {(int(old), int(new)) for old, new in zip(clean, parts.train_labels, strict=True) if old != new}
+    assert flips == {(9, 1), (2, 0), (4, 7), (3, 5), (5, 3)}, "truck, bird, deer, cat, dog"
+    for label in (9, 2, 4, 3, 5):
+        own = parts.train_labels[clean == label]
+        assert (own != label).sum() == round(0.4 * len(own))
+
+
+def test_asymmetric_noise_of_cifar100_stays_in_the_superclass() -> None:
+    labels = np.arange(20_000) % 100
+    parts = of(labels, 100, name="cifar100", label_noise=0.3, noise_kind="asymmetric")
+    clean = labels[parts.train]
+    targets: dict[int, set[int]] = {}
+    for old, new in zip(clean.tolist(), parts.train_labels.tolist(), strict=True):
+        if old != new:
+            assert SUPERCLASSES[old] == SUPERCLASSES[new]
+            targets.setdefault(old, set()).add(new)
+    assert {len(new) for new in targets.values()} == {1}
+    assert sorted(new for (new,) in targets.values()) == list(range(100)), "a permutation"
+    assert np.bincount(SUPERCLASSES).tolist() == [5] * 20
+
+
+@pytest.mark.parametrize(("name", "classes"), [("digits", 10), ("folder", 7), ("cifar100", 20)])
+def test_asymmetric_noise_of_unknown_classes_is_refused(name: str, classes: int) -> None:
+    with pytest.raises(UserError, match=f"which classes are alike, and of {classes} classes of task {name}"):
+        of(LABELS % classes, classes, name=name, label_noise=0.3, noise_kind="asymmetric")
+
+
+def test_a_kind_without_noise_is_refused() -> None:
+    with pytest.raises(ValueError, match="noise_kind = pair has no effect with label_noise = 0"):
+        of(noise_kind="pair")
 
 
 def test_replaced_positions_do_not_follow_the_split_or_the_classes() -> None:

@@ -53,7 +53,7 @@ def card(member: Member, line: Sequence[Ancestor], inputs: InputDescription) -> 
 | key | `{member.key}` |
 | network | `{_plain(spec.network)}`, {member.parameters:,} parameters |
 | task | `{_plain(spec.task.name)}`, data `{spec.task.fingerprint}`, {member.split}, \
-label noise {spec.task.label_noise:g}{spec.task.mirroring and f", {spec.task.mirroring}"} |
+{spec.task.noise or "clean labels"}{spec.task.mirroring and f", {spec.task.mirroring}"} |
 | {_training(member)} |
 | test {metric.name} | {metric.format_member(member)} (log-likelihood {metrics.test_log_likelihood:.4f} nats) |
 | held-out {metric.name} | {held_out} |

@@ -66,6 +66,10 @@ class SearchOptions(BaseModel):
     label_noise: Annotated[
         float | None, Ge(0), Le(1), Option("Fraction of training labels replaced at random.", DATA, "P")
     ] = None
+    noise_kind: Annotated[
+        Literal["uniform", "pair", "asymmetric"] | None,
+        Option("How labels are replaced: by any class (the default), by the next one, or by one like it.", DATA),
+    ] = None
     split_seed: Annotated[int, Ge(0), Option("Seed that selects the held-out samples.", DATA)] = 0
     protocol: Annotated[
         Literal["search", "paper"] | None, Option("paper trains on the held-out samples too.", DATA)

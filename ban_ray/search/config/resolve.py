@@ -175,6 +175,7 @@ def _task(source: Source, fingerprint: str, options: SearchOptions, scale: Scale
         "protocol": options.protocol or scale.protocol,
         "tokens": source.tokens,
         "flip": options.flip,
+        **({} if options.noise_kind is None else {"noise_kind": options.noise_kind}),
     }
     task = validated(Task, fields)
     if task.split_seed and task.protocol == "paper" and not task.label_noise:

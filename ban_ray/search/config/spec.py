@@ -150,10 +150,8 @@ class SearchSpec:
             f"{task.name}: {self.sample_counts.train:,} training, {self.sample_counts.held_out:,} held-out and "
             f"{self.sample_counts.test:,} test {self.metric.sample_noun}"
         ]
-        if task.label_noise:
-            parts.append(
-                f"{100 * task.label_noise:g} % of the training labels replaced at random (not the papers' setting)"
-            )
+        if task.noise:
+            parts.append(f"{task.noise} (not the papers' setting)")
         if self.options.recipe is not None:
             parts.append(f"recipe {self.options.recipe}")
         if task.mirroring:

@@ -19,7 +19,10 @@ OBJECTIVE_NAME = "objective.name"
 _OTHERWISE = {
     "recipe.teacher_outputs": "--teacher-cache, which says how large the cache is",
     "task.name": "--task",
-    **{f"task.{field}": option_name(field) for field in ("split_seed", "label_noise", "protocol", "tokens")},
+    **{
+        f"task.{field}": option_name(field)
+        for field in ("split_seed", "label_noise", "protocol", "tokens", "noise_kind")
+    },
 }
 """Fields that an option sets, with more than their value or before the data are read."""
 

@@ -239,7 +239,7 @@ def test_export_of_an_imported_member_without_its_data(
     assert command("export", member.key, tmp_path / "out", "--storage", population.storage.url).status == 0
     card = (tmp_path / "out" / "README.md").read_text()
     assert "its samples are not known" in card
-    assert "protocol unknown, label noise 0" in card
+    assert "protocol unknown, clean labels" in card
     assert "the numbers are not given" in card
     assert f"build('{NETWORK}', 10, 1, None)" in (tmp_path / "out" / "load.py").read_text()
 
