@@ -16,7 +16,7 @@ POWER = 0.8
 
 @dataclass(frozen=True)
 class Needed:
-    """What would find a difference as large as the one seen in 80 % of repetitions.
+    """What would find a difference as large as the one seen in 80 % of repetitions; of few seeds a rough figure.
 
     Attributes:
         seeds: more than there are; None where no number up to `MOST_SEEDS` would on these images.

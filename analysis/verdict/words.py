@@ -11,7 +11,7 @@ from analysis.verdict.selection import CLAIM_LEVEL
 from analysis.verdict.verdict import Deployment, Verdict
 
 _SHAPES = {
-    "gain": "each generation trained was worth it, so more may be",
+    "gain": "the last one trained is the best, so more may gain more",
     "saturation": "further generations add nothing distinguishable",
     "collapse": "further generations lose it again",
     "loss": "generations make it worse",
@@ -39,9 +39,10 @@ def lines_of(verdict: Verdict) -> list[str]:
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as JSON values: errors in the metric's unit, differences in its points with 95 % intervals, those of ``distillation`` of 97.5 %.
+    """The verdict as JSON values: errors in the metric's unit, differences in its points.
 
-    ``open`` has what data of this size cannot tell, with the seeds or images that would, and ``command``.
+    Intervals are of 95 %, those of ``distillation`` of 97.5 %. ``open`` has what data of this size cannot tell, with
+    the seeds or test samples that would, and the ``command``.
     """
     return {
         "lines": lines_of(verdict),
@@ -63,7 +64,7 @@ def _chosen(deployment: Deployment, verdict: Verdict) -> str:
     other, interval = deployment.better[0]
     more = f", and {len(deployment.better) - 1} more are better" if len(deployment.better) > 1 else ""
     return (
-        f"{text} Held-out data cannot tell anything better from it, but on test {_name(other)} is better by "
+        f"{text} Held-out data cannot tell anything better from it, but on test {_name(other)} is better, "
         f"{interval_text(interval, metric.points)}{more}."
     )
 
@@ -109,13 +110,13 @@ def _settled(deployment: Deployment, verdict: Verdict) -> str:
         return f"one seed cannot tell; repeat it with more: {_command(verdict, 3)}"
     added = deployment.added
     seen = abs(added.interval.estimate) if added else 0.0
-    size = f"a difference of {seen:.2g} {verdict.metric.points}, as large as the one seen,"
+    size = f"a difference as large as the one seen, {seen:.2g} {verdict.metric.points}"
     if found.seeds is not None:
-        return f"{found.seeds} seeds find {size} in 80 % of repetitions: {_command(verdict, found.seeds)}"
+        return f"{found.seeds} seeds find {size}, in 80 % of repetitions: {_command(verdict, found.seeds)}"
     if found.images is not None:
         samples = verdict.metric.sample_noun
         return f"more seeds do not find {size}; about {found.images:,} test {samples} would"
-    return f"more than {MOST_SEEDS} seeds would be needed for {size} so it hardly matters"
+    return f"more than {MOST_SEEDS} seeds would be needed for {size}"
 
 
 def _command(verdict: Verdict, seeds: int) -> str:

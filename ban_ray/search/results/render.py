@@ -252,14 +252,20 @@ def best_as_json(
 
 
 def _table(summary: Summary, part: "Part", width: int) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows of the table: a row for each network, or a column if rows would be wider than `width`."""
+    """Heading and rows of the table: a row for each network, or a column if rows would be wider than `width` and than
+    columns would be."""
     lines = [["network", "parameters", *summary.columns]]
     for row in summary.rows:
         cells = [_text(row.cells[part].get(column)) for column in summary.columns]
         lines.append([row.name, format_count(row.num_parameters), *cells])
-    if sum(max(len(line[k]) for line in lines) + 3 for k in range(len(lines[0]))) > width:
-        lines = [list(line) for line in zip(*lines, strict=True)]
+    turned = [list(line) for line in zip(*lines, strict=True)]
+    if _width(lines) > max(width, _width(turned)):
+        lines = turned
     return lines[0], lines[1:]
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + 3 for column in zip(*lines, strict=True))
 
 
 def _text(cell: "Cell | None") -> str:
