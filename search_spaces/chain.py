@@ -3,9 +3,10 @@
     python -m ban_ray.search --space chain --network densenet-bc-16-8
     python -m ban_ray.search --space chain --network my_module:build --task folder --data DIR --image-size 32
     python -m ban_ray.search --space chain --network torchvision:resnet18 --task cifar10 --data DIR --epochs 100
+    python -m ban_ray.search --space chain --network timm:resnet18 --pretrained default --recipe fine-tune
     python -m ban_ray.search --space chain --network lstm-2-200 --task text --data DIR --tokens char
 
-The network is a paper's name, `torchvision:NAME`, or `module:function` of your own, called as
+The network is a paper's name, `timm:NAME`, `torchvision:NAME`, or `module:function` of your own, called as
 `function(num_classes=..., in_channels=..., **arguments)`. Scale `laptop`: 45 epochs in batches of 64 with the papers'
 schedule, or for text what `language_models` trains with; three seeds, since one says nothing about the next. On the
 embedded digits 30 % of the training labels are replaced (not the papers' setting) unless `--task` or `--label-noise`

@@ -13,9 +13,9 @@ leaves out what does not fit into N trainings a seed. With the default of two ge
 seed. After two seeds, a configuration that is distinguishably worse on held-out data than one that costs no more runs
 on no further seed.
 
-The network is a paper's name, `torchvision:NAME`, or `module:function` of your own. Scale `laptop`: 45 epochs in
-batches of 64 with the papers' schedule and three seeds. On the embedded digits 30 % of the training labels are replaced
-(not the papers' setting) unless `--task` or `--label-noise` is given.
+The network is a paper's name, `timm:NAME`, `torchvision:NAME`, or `module:function` of your own. Scale `laptop`: 45
+epochs in batches of 64 with the papers' schedule and three seeds. On the embedded digits 30 % of the training labels
+are replaced (not the papers' setting) unless `--task` or `--label-noise` is given.
 """
 
 from ban_ray.specs import (

@@ -51,6 +51,10 @@ def regime(study: Study, group: ChainGroup) -> str:
     parts.append(spec.task.noise or "clean labels")
     if spec.task.mirroring:
         parts.append(spec.task.mirroring)
+    if spec.task.normalisation:
+        parts.append(spec.task.normalisation)
+    if spec.initial_weights:
+        parts.append(f"each generation starts from weights {spec.initial_weights[:12]}")
     parts.append(PROTOCOLS[spec.task.protocol].format(samples=samples))
     return "; ".join(parts)
 
@@ -78,6 +82,10 @@ def unlike_the_papers(member: Member) -> list[str]:
         differences.append(f"{spec.task.noise} (theirs: none)")
     if spec.task.mirroring:
         differences.append(f"{spec.task.mirroring} (theirs: {'not ' if spec.task.flip else ''}mirrored)")
+    if spec.task.normalisation:
+        differences.append(f"{spec.task.normalisation} (theirs: of the training images)")
+    if spec.initial_weights:
+        differences.append("started from trained weights (theirs: from random ones)")
     if spec.task.protocol != "paper" and kind.held_out_share:
         differences.append("held-out images kept out of training (theirs: none held out)")
     recipe = papers_recipe(spec.network)

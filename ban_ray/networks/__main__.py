@@ -86,7 +86,9 @@ def show(rows: Sequence[Row]) -> None:
 @click.option("--channels", type=click.IntRange(1, 10**7), help="3 unless given; of language models characters, 51.")
 @click.option("--size", type=click.IntRange(1, 9999), help="Height and width of images.  [default: 32]")
 @click.option(
-    "--network-args", metavar="JSON", help="Arguments of the given package.module:function or torchvision:MODEL."
+    "--network-args",
+    metavar="JSON",
+    help="Arguments of the given package.module:function, timm:MODEL or torchvision:MODEL.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def main(

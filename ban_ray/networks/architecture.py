@@ -12,7 +12,21 @@ from ban_ray.errors import UserError
 from ban_ray.networks.names import arguments_text
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class LibraryWeights:
+    """Weights that a library offers for a network.
+
+    Attributes:
+        tensors: the state dict.
+        mean, deviation: of each channel of the images that they were trained on, from 0 to 1.
+    """
+
+    tensors: Mapping[str, Tensor]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
 
 
 class Architecture(ABC):
@@ -63,6 +77,16 @@ class Architecture(ABC):
         It takes (b, in_channels, h, w) to logits (b, num_classes), or tokens (t, b) to logits (t * b, num_classes),
         step by step.
         """
+
+    def default_weights(self, num_classes: int, in_channels: int) -> LibraryWeights:
+        """The weights that the network's library offers for it, from its cache or the Internet.
+
+        Raises:
+            UserError: there are none, or they cannot be fetched.
+        """
+        raise UserError(
+            f"network {self.name} has no weights of its own; default is allowed for timm:MODEL and torchvision:MODEL"
+        )
 
     def with_arguments(self, arguments: Mapping[str, object]) -> Self:
         """The same network with arguments for its builder.

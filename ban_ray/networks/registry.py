@@ -45,7 +45,7 @@ def parse(name: str, arguments: Mapping[str, object] | None = None) -> Architect
             architecture = family.from_groups(*match.groups())
             return architecture.with_arguments(arguments) if arguments else architecture
     if ":" in name:
-        external = " and ".join(family.FORM for family in FAMILIES if family.external)
+        external = ", ".join(family.FORM for family in FAMILIES if family.external)
         raise UserError(f"unknown network {name!r}; with a colon, {external} are allowed")
     raise UserError(
         f"unknown network {name!r}; allowed are {', '.join(forms())}, where DEPTH, GROWTH, WIDTH, LAYERS and UNITS "

@@ -36,7 +36,7 @@ class ImportedGeneration(Generation):
 
     @model_validator(mode="after")
     def _says_nothing_about_training(self) -> Self:
-        unknown = ("recipe", "objective", "seed", "augmentation_seed", "teachers", "shared_layers")
+        unknown = ("recipe", "objective", "seed", "augmentation_seed", "teachers", "shared_layers", "initial_weights")
         given = [name for name in unknown if getattr(self, name) != type(self).model_fields[name].default]
         if given:
             raise ValueError(f"{', '.join(given)} of an imported network cannot be known")

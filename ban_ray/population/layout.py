@@ -9,6 +9,7 @@ FAILURES = "failures"
 OUTPUTS = "outputs"
 QUARANTINE = "damaged"
 SEARCHES = "searches"
+INITIAL_WEIGHTS = "weights"
 
 RECORD = "member.json"
 """The file whose existence publishes a member."""
@@ -54,6 +55,11 @@ def failure_file(key: str) -> str:
 def output_folder(key: str) -> str:
     """The folder of a teacher's cached outputs."""
     return f"{OUTPUTS}/{_checked(key)}"
+
+
+def initial_weights_file(sha256: str) -> str:
+    """The file of weights that generations start from, by its digest."""
+    return f"{INITIAL_WEIGHTS}/{_checked(sha256)}.safetensors"
 
 
 def search_file(search: str) -> str:

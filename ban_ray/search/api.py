@@ -33,12 +33,14 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
         generations.groupby("generation")["test_error"].mean()
 
     Args:
-        network: a paper's name, ``torchvision:NAME``, or ``module:function`` that every worker can import.
+        network: a paper's name, ``timm:NAME``, ``torchvision:NAME``, or ``module:function`` that every worker can
+            import.
         options: the command's options, with underscores for dashes, as `SearchOptions` declares them: ``epochs=5``,
             ``task="cifar10"``, ``network_args={"width": 2}``; None means the default. ``recipe`` and ``objective`` are
-            a name or a mapping of their fields, ``recipe={"learning_rate": 1e-3, "weight_decay": 0}``, and ``search``
-            a mapping of what is sampled: ``search={"recipe.weight_decay": "1e-4..1e-1:log", "recipe.precision":
-            ["fp32", "bf16"]}``. Then every configuration that was sampled has a chain for each seed.
+            a name or a mapping of their fields, ``recipe={"learning_rate": 1e-3, "weight_decay": 0}``, ``task`` a name
+            or ``{"name": "folder", "normalise": [means, deviations]}``, and ``search`` a mapping of what is sampled:
+            ``search={"recipe.weight_decay": "1e-4..1e-1:log", "recipe.precision": ["fp32", "bf16"]}``. Then every
+            configuration that was sampled has a chain for each seed.
 
     Returns:
         A row for each generation of each seed: ``seed``, ``generation`` (0 is the baseline), ``network``,
@@ -60,6 +62,10 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
     if options.get("recipe") is None or "recipe" in set_fields:
         options.pop("recipe", None)
     rest = {name: value for name, value in options.items() if name not in set_fields}
+    if isinstance(task := options.get("task"), Mapping):
+        rest["task"] = task.get("name")
+        if fields := {name: value for name, value in task.items() if name != "name"}:
+            set_fields["task"] = fields
     result = search(validated(SearchOptions, {**rest, **fixed, "settings": set_fields}))
     assert result is not None
     return _frame(result)

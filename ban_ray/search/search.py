@@ -8,6 +8,7 @@ from pathlib import Path
 from ban_ray.cli.console import Console, confirm
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
+from ban_ray.population.initial_weights import stored
 from ban_ray.population.layout import SEARCHES
 from ban_ray.runtime.trial import JobRunner
 from ban_ray.search.config.options import SearchOptions
@@ -25,6 +26,7 @@ from ban_ray.search.plan.plan import (
     print_plan,
     print_slow_precision,
 )
+from ban_ray.search.pretrained import start_from
 from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
 from ban_ray.search.study import records
@@ -62,8 +64,13 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         raise UserError(f"--working-dir {options.working_dir!r} is not a folder")
     if options.keep_unfinished and not spec.strategy.stopping:
         raise UserError("--keep-unfinished has no effect without --stopping: no chain would be stopped")
+    initial_weights = None
+    if options.pretrained is not None:
+        spec, initial_weights = start_from(spec, options.pretrained, _existing_population(url))
     console.say(f"{spec.space.title}, scale {options.scale}", style="bold")
     console.say(spec.setting_description)
+    if initial_weights is not None:
+        console.say(f"Each generation starts from {initial_weights.description}")
     if options.plan_only:
         _print_plan(options, spec, url, console)
         return None
@@ -71,6 +78,8 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     storage = open_storage(url)
     population = Population(storage)
     with records.locked_name(storage, _local_folder(url), spec, options.name) as name:
+        if initial_weights is not None:
+            stored.save(storage, initial_weights.sha256, initial_weights.data)
         if spec.teacher_choice.kind != "parent":
             spec = _with_teachers(spec, population, name, console)
         plan = make_plan(spec, population)
@@ -136,10 +145,14 @@ def _local_folder(url: str) -> Path:
     return Path(url) / SEARCHES
 
 
+def _existing_population(url: str) -> Population | None:
+    """The population of a storage; None where there is no such folder yet."""
+    return Population(find_storage(url)) if is_url(url) or Path(url).is_dir() else None
+
+
 def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Console) -> None:
     """Print what would be trained, without writing anything."""
-    exists = is_url(url) or Path(url).is_dir()
-    population = Population(find_storage(url)) if exists else None
+    population = _existing_population(url)
     if spec.teacher_choice.kind != "parent":
         if population is None:
             raise UserError(f"--teacher {options.teacher!r}: there is no population at {url}")

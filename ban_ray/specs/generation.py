@@ -28,6 +28,8 @@ class Generation(Spec):
         seed: of initialisation, order, dropout and permutations.
         augmentation_seed: of crops and flips; by default `seed`.
         teachers: keys of the members whose averaged probabilities teach this one; empty for labels only.
+        initial_weights: SHA-256 of the safetensors file that it starts from, in place of weights drawn by `seed`; its
+            head is drawn where the file's has another number of classes.
     """
 
     task: Task
@@ -40,6 +42,7 @@ class Generation(Spec):
     network_arguments: dict[str, JsonValue] = Field(default_factory=dict)
     network_version: str = ""
     shared_layers: Literal["none", "copied", "frozen"] = "none"
+    initial_weights: Sha256 | None = None
 
     @model_validator(mode="after")
     def _teachers_fit_the_objective(self) -> Self:

@@ -61,6 +61,8 @@ class Recipe(Spec):
         swa_start: of ``swa``: the part of the epochs after which averaging begins.
         stop_epoch: the epoch, counted from 1, after which the training ends early, at the schedule's learning rate of
             `epochs`; None for all of them. Such networks may teach better (Cho and Hariharan 2019).
+        body_learning_rate: the factor of the learning rate for all parameters but the head's, the layer that makes the
+            logits (`ban_ray.networks.head`); below 1 a pretrained body moves less than a new head.
     """
 
     FIRST_FIELDS = frozenset(
@@ -96,6 +98,7 @@ class Recipe(Spec):
     ema_decay: Annotated[float, Field(gt=0, lt=1)] = 0.999
     swa_start: Annotated[float, Field(ge=0, lt=1)] = 0.75
     stop_epoch: Count | None = None
+    body_learning_rate: Annotated[float, Field(gt=0)] = 1.0
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -95,11 +95,17 @@ class Scale:
 
 @dataclass(frozen=True)
 class Network:
-    """The network of the command line: its name, its builder's arguments, and its version, as in `Generation`."""
+    """The network of the command line: name, its builder's arguments, version and start, as in `Generation`."""
 
     name: str
     arguments: Mapping[str, JsonValue] = field(default_factory=dict)
     version: str = ""
+    initial_weights: str | None = None
+
+    def recorded(self) -> dict[str, object]:
+        """The fields as older versions wrote them: those that are newer only where they are not at their default."""
+        newer = () if self.initial_weights else ("initial_weights",)
+        return {name: value for name, value in vars(self).items() if name not in newer}
 
 
 @dataclass(frozen=True)
@@ -123,6 +129,12 @@ class SpaceContext:
     network: Network | None = None
     teachers: tuple[str, ...] = ()
     recipe_changes: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def start(self) -> str:
+        """The weights that generations of the command line's network start from, in words; empty for random ones."""
+        sha256 = None if self.network is None else self.network.initial_weights
+        return "" if sha256 is None else f"each generation starts from weights {sha256[:12]}"
 
     def generations_for(self, at_most: int | None = None) -> int:
         """Generations after the baseline: the command line's, else the scale's, up to a row's own limit."""

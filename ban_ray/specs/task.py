@@ -1,10 +1,34 @@
 """Tasks: the data, split and labels of a generation."""
 
+from math import isfinite
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from ban_ray.specs.base import Sha256, Spec
+
+Values = tuple[float, ...]
+
+
+def _checked_statistics(given: object) -> object:
+    """Means and deviations, checked by hand for a message that says how they are written."""
+    parts = given if isinstance(given, list | tuple) else ()
+    lists = [part for part in parts if isinstance(part, list | tuple) and part]
+    numbers = [value for part in lists for value in part]
+    are_numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in numbers)
+    if given is None or (
+        (len(parts), len(lists)) == (2, 2)
+        and len(lists[0]) == len(lists[1])
+        and are_numbers
+        and all(isfinite(value) for value in numbers)
+        and min(lists[1]) > 0
+    ):
+        # As a record's strict reading wants them, whose JSON has lists.
+        return None if given is None else tuple(map(tuple, lists))
+    raise ValueError(
+        "a list of means and one of deviations above 0 are needed, each with a value for every channel, such as "
+        "[[0.485,0.456,0.406],[0.229,0.224,0.225]]"
+    )
 
 
 class Task(Spec):
@@ -26,6 +50,8 @@ class Task(Spec):
             is held out in both.
         tokens: whether a text is read as words or characters.
         flip: whether half of the training images are mirrored; None for what `name` says.
+        normalise: mean and standard deviation of each channel, of pixels from 0 to 1, that images are brought to mean 0
+            and deviation 1 by; None for those of the training part.
     """
 
     FIRST_FIELDS = frozenset(("name", "fingerprint", "split_seed", "label_noise", "protocol", "tokens"))
@@ -37,6 +63,7 @@ class Task(Spec):
     protocol: Literal["search", "paper"] = "search"
     tokens: Literal["word", "char"] = "word"
     flip: bool | None = None
+    normalise: Annotated[tuple[Values, Values] | None, BeforeValidator(_checked_statistics)] = None
     noise_kind: Literal["uniform", "pair", "asymmetric"] = "uniform"
 
     @model_validator(mode="after")
@@ -63,6 +90,14 @@ class Task(Spec):
     def mirroring(self) -> str:
         """`flip` in words where it is not what `name` says; else empty."""
         return "" if self.flip is None else f"training images {'' if self.flip else 'not '}mirrored"
+
+    @property
+    def normalisation(self) -> str:
+        """`normalise` in words; empty where it is the training part's own."""
+        if self.normalise is None:
+            return ""
+        mean, deviation = (", ".join(f"{value:.4g}" for value in values) for values in self.normalise)
+        return f"inputs normalised by mean {mean} and deviation {deviation}"
 
     def leaks_from(self, teacher: "Task") -> bool:
         """Whether a teacher of another task or split may have trained on this task's held-out samples.

@@ -244,13 +244,10 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> Imag
     if not isinstance(kind, ImageTask):
         raise TypeError(f"task {task.name} is not one of images")
     train = dataset.train.images[parts.train]
-    # Sums of bytes are exact in integers: the statistics do not depend on the order of summation.
-    pixels = train.shape[0] * train.shape[1] * train.shape[2]
-    counts = [np.bincount(train[..., channel].reshape(-1), minlength=256) for channel in range(train.shape[3])]
-    values = np.arange(256, dtype=np.int64)
-    mean = np.array([int((values * count).sum()) / pixels for count in counts])
-    square = np.array([int((values**2 * count).sum()) / pixels for count in counts])
-    deviation = np.sqrt(np.maximum(square - mean**2, 1e-12))
+    if task.normalise is not None:
+        mean, deviation = (255 * np.array(values) for values in task.normalise)
+    else:
+        mean, deviation = _statistics(train)
 
     def part(images: np.ndarray, labels: np.ndarray) -> ImagePart:
         return ImagePart(*(torch.from_numpy(np.array(array)).to(device) for array in (labels, images)))
@@ -272,3 +269,14 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> Imag
         shift=per_channel(-mean / deviation),
         task=task.name,
     )
+
+
+def _statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel of images (n, h, w, c) of bytes."""
+    # Sums of bytes are exact in integers: the statistics do not depend on the order of summation.
+    pixels = images.shape[0] * images.shape[1] * images.shape[2]
+    counts = [np.bincount(images[..., channel].reshape(-1), minlength=256) for channel in range(images.shape[3])]
+    values = np.arange(256, dtype=np.int64)
+    mean = np.array([int((values * count).sum()) / pixels for count in counts])
+    square = np.array([int((values**2 * count).sum()) / pixels for count in counts])
+    return mean, np.sqrt(np.maximum(square - mean**2, 1e-12))

@@ -22,6 +22,8 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     return images.permute(0, 3, 1, 2).float() * scale + shift
 '''
 
+_NOTE = "Images are bytes; `normalise` in `load.py` brings them to what the network was trained on."
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTask(TaskType["ImageDataset"]):
@@ -62,6 +64,11 @@ class ImageTask(TaskType["ImageDataset"]):
         if task.flip == self.flip:
             option, what = ("--flip", "mirrored") if self.flip else ("--no-flip", "not mirrored")
             raise UserError(f"{option} has no effect: images of task {task.name} are {what} by default")
+        if task.normalise is not None and len(task.normalise[0]) != dataset.in_channels:
+            raise UserError(
+                f"task.normalise has values for {len(task.normalise[0])} channels, and images of task {task.name} have "
+                f"{dataset.in_channels}"
+            )
         if dataset.num_held_out and task.split_seed and not task.label_noise:
             raise UserError(f"--split-seed {task.split_seed} has no effect: the data have a validation part")
         parts = split(task, dataset.train.labels, dataset.num_classes, dataset.num_held_out)
@@ -84,6 +91,11 @@ class ImageTask(TaskType["ImageDataset"]):
         self, task: "Task", dataset: "ImageDataset | None", classes: int, channels: int
     ) -> InputDescription:
         shapes = f"(n, {channels}, height, width) to logits (n, {classes})"
+        if dataset is None and task.normalise is not None:
+            mean, deviation = task.normalise
+            scale = tuple(1 / (255 * value) for value in deviation)
+            shift = tuple(-m / d for m, d in zip(mean, deviation, strict=True))
+            return InputDescription(classes, channels, shapes, _NOTE, _NORMALISE.format(scale=scale, shift=shift))
         if dataset is None:
             note = (
                 "Images were brought to mean 0 and standard deviation 1 in each channel over the training part; the "
@@ -94,8 +106,7 @@ class ImageTask(TaskType["ImageDataset"]):
 
         images = self.to_device(task, dataset, torch.device("cpu"))
         scale, shift = (tuple(float(value) for value in part.flatten()) for part in (images.scale, images.shift))
-        note = "Images are bytes; `normalise` in `load.py` brings them to what the network was trained on."
-        return InputDescription(classes, channels, shapes, note, _NORMALISE.format(scale=scale, shift=shift))
+        return InputDescription(classes, channels, shapes, _NOTE, _NORMALISE.format(scale=scale, shift=shift))
 
 
 def views_of_sample(pad: int, flip: bool) -> int:

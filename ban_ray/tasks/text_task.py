@@ -45,6 +45,8 @@ class TextTask(TaskType["TextDataset"]):
                 )
         if task.flip is not None:
             raise UserError(f"--{'' if task.flip else 'no-'}flip has no effect: task {task.name} has no images")
+        if task.normalise is not None:
+            raise UserError(f"task.normalise has no effect: task {task.name} has no images")
         return Sizes(len(dataset.train), len(dataset.valid), len(dataset.test))
 
     def views(self, task: "Task", dataset: "TextDataset", sizes: Sizes) -> int:

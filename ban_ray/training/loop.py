@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from ban_ray.errors import GenerationFailed, UserError
 from ban_ray.evaluation.metrics import PERPLEXITY, error_percent, mean_log_likelihood
 from ban_ray.networks.building import build_for
+from ban_ray.networks.head import head_parameters
 from ban_ray.networks.modules.recurrent import reset_state
+from ban_ray.networks.pretrained import start_from
 from ban_ray.specs import Generation, derive_seed
 from ban_ray.tasks.batches import copy_to, steps_per_epoch
 from ban_ray.tasks.catalog import metric_of
@@ -71,6 +73,7 @@ def train(
     data: TaskData,
     device: torch.device,
     *,
+    initial_weights: Mapping[str, Tensor] | None = None,
     table: SharedMemoryTable | None = None,
     options: ExecutionOptions = DEFAULTS,
     state: State | None = None,
@@ -83,6 +86,7 @@ def train(
     batch. Rank 0 evaluates.
 
     Args:
+        initial_weights: those that the generation names; None where it names none.
         table: of the teacher's outputs, for a recipe that has them cached; the bits are the same without.
         options: how to train it, which changes no bit on a CPU unless it compiles.
         state: resume from this state, which `after_epoch` was given.
@@ -105,6 +109,8 @@ def train(
         raise UserError(f"teacher_outputs = cached is for images; the inputs of task {data.task} have no views")
     if recipe.held_out_reader and not len(data.held_out):
         raise UserError(f"{recipe.held_out_reader} needs held-out data, of which protocol paper leaves none here")
+    if (initial_weights is None) != (generation.initial_weights is None):
+        raise UserError("a generation is trained with the initial weights that it names, and with no others")
 
     set_precision(recipe, device)
     set_determinism(options.deterministic, device)
@@ -117,11 +123,20 @@ def train(
             version=generation.network_version,
             recompute=options.recompute,
         )
+    if initial_weights is not None:
+        whose = f"{(generation.initial_weights or '')[:12]}.safetensors"
+        start_from(network, data.num_classes, initial_weights, whose, generation.network)
     if generation.shared_layers != "none":
         share_layers(network, teacher, frozen=generation.shared_layers == "frozen")
     to_device(network, device)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    optimiser = make_optimiser(network.parameters(), recipe)
+    head = head_parameters(network, data.num_classes)
+    if recipe.body_learning_rate != 1 and not head:
+        raise UserError(
+            f"body_learning_rate = {recipe.body_learning_rate:g} needs a head, and {generation.network} has no linear "
+            f"or convolutional layer with {data.num_classes} outputs"
+        )
+    optimiser = make_optimiser(network.parameters(), recipe, head)
     averaging = make_averaging(network, generation, device)
     history: list[Record] = []
     resumed: list[int] = []

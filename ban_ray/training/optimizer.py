@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum, the papers' optimiser, and what every optimiser can do."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -42,15 +42,36 @@ def is_dense(parameters: Iterable[Tensor]) -> bool:
     return all(parameter.stride() == torch.empty_like(parameter).stride() for parameter in parameters)
 
 
-def split_by_decay(parameters: Sequence[Tensor], recipe: Recipe) -> list[tuple[list[int], float]]:
-    """Positions of the parameters that share a weight decay, and that: one group, or two if only matrices decay."""
-    if recipe.decay == "all":
-        return [(list(range(len(parameters))), recipe.weight_decay)]
-    matrices, others = (
-        [number for number, parameter in enumerate(parameters) if (parameter.dim() > 1) == are_matrices]
-        for are_matrices in (True, False)
-    )
-    return [group for group in ((matrices, recipe.weight_decay), (others, 0.0)) if group[0]]
+class Group(NamedTuple):
+    """Parameters that are updated alike.
+
+    Attributes:
+        numbers: their positions.
+        rate_factor: by which the learning rate of a step is multiplied.
+    """
+
+    numbers: list[int]
+    weight_decay: float
+    rate_factor: float
+
+    def rate(self, learning_rate: float | Tensor) -> float | Tensor:
+        """The group's learning rate where a step's is given."""
+        return learning_rate if self.rate_factor == 1 else learning_rate * self.rate_factor
+
+
+def split_into_groups(parameters: Sequence[Tensor], recipe: Recipe, head: Iterable[Tensor] = ()) -> list[Group]:
+    """The groups of a recipe: one, or more if only matrices decay or the body learns at another rate than the head."""
+    head_ids = {id(parameter) for parameter in head}
+    groups: dict[tuple[bool, float], list[int]] = {}
+    for number, parameter in enumerate(parameters):
+        decays = recipe.decay == "all" or parameter.dim() > 1
+        factor = 1.0 if id(parameter) in head_ids else float(recipe.body_learning_rate)
+        groups.setdefault((decays, factor), []).append(number)
+    # Checkpoints number parameters by groups: those that decay come first.
+    ordered = sorted(groups.items(), key=lambda group: not group[0][0])
+    return [
+        Group(numbers, float(recipe.weight_decay) if decays else 0.0, factor) for (decays, factor), numbers in ordered
+    ]
 
 
 class SGD:
@@ -61,9 +82,9 @@ class SGD:
 
     capturable = True
 
-    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe) -> None:
+    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe, head: Iterable[Tensor] = ()) -> None:
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
-        self._groups = [(numbers, float(decay)) for numbers, decay in split_by_decay(self.parameters, recipe)]
+        self._groups = split_into_groups(self.parameters, recipe, head)
         self._momentum = float(recipe.momentum)
         self._nesterov = self._momentum > 0 and bool(recipe.optimiser_arguments.get("nesterov", True))
         # Users' networks may have parameters that are views.
@@ -76,10 +97,10 @@ class SGD:
     @torch.no_grad()
     def step(self, learning_rate: float | Tensor) -> None:
         """Update each parameter that has a gradient; a learning rate that is a tensor is a scalar on their device."""
-        for numbers, weight_decay in self._groups:
+        for group in self._groups:
             updated = [
                 (parameter, parameter.grad, self._velocities[number])
-                for number in numbers
+                for number in group.numbers
                 if (parameter := self.parameters[number]).grad is not None
             ]
             sgd(
@@ -87,9 +108,9 @@ class SGD:
                 [gradient for _, gradient, _ in updated],
                 [velocity for _, _, velocity in updated],
                 fused=self._fused,
-                weight_decay=weight_decay,
+                weight_decay=group.weight_decay,
                 momentum=self._momentum,
-                lr=learning_rate,
+                lr=group.rate(learning_rate),
                 dampening=0.0,
                 nesterov=self._nesterov,
                 maximize=False,

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ban_ray.errors import UserError
 from ban_ray.specs import Recipe
 from ban_ray.specs.optimisers import OPTIMISERS
-from ban_ray.training.optimizer import SGD, Optimiser, clear_gradients, is_dense, split_by_decay
+from ban_ray.training.optimizer import SGD, Group, Optimiser, clear_gradients, is_dense, split_into_groups
 
 _CLASSES = {
     "adam": "Adam",
@@ -26,43 +26,53 @@ _NOT_CAPTURABLE = ("adagrad", "muon")
 """Their steps make numbers on the CPU of the learning rate or of the number of steps."""
 
 
-def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe) -> Optimiser:
+def make_optimiser(parameters: Iterable[Tensor], recipe: Recipe, head: Iterable[Tensor] = ()) -> Optimiser:
     """A recipe's optimiser of the parameters that require gradients.
+
+    Args:
+        head: those of them that learn at the recipe's own rate where the others have a part of it.
 
     Raises:
         UserError: this version of torch does not have it, or it cannot take a parameter.
     """
-    return SGD(parameters, recipe) if recipe.optimiser == "sgd" else TorchOptimiser(parameters, recipe)
+    make = SGD if recipe.optimiser == "sgd" else TorchOptimiser
+    return make(parameters, recipe, head)
 
 
 class TorchOptimiser:
     """One of `torch.optim`'s classes, or Muon and AdamW side by side."""
 
-    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe) -> None:
-        name = recipe.optimiser
+    def __init__(self, parameters: Iterable[Tensor], recipe: Recipe, head: Iterable[Tensor] = ()) -> None:
+        name, head = recipe.optimiser, list(head)
+        in_head = {id(each) for each in head}
         self.parameters = [parameter for parameter in parameters if parameter.requires_grad]
         self.capturable = name not in _NOT_CAPTURABLE
         arguments = OPTIMISERS[name].model_validate(recipe.optimiser_arguments).model_dump()
         self._matrices: list[tuple[Tensor, Tensor]] = []
         self._optimisers: list[torch.optim.Optimizer] = []
+        self._groups: list[list[Group]] = []
         others = self.parameters
         if name == "muon":
             betas = arguments.pop("betas")
             self._matrices = [(each, _as_matrix(each)) for each in self.parameters if each.dim() > 1]
             others = [each for each in self.parameters if each.dim() < 2]
             if self._matrices:
-                self._add(name, [matrix for _, matrix in self._matrices], recipe, arguments)
+                matrices = [matrix for _, matrix in self._matrices]
+                self._add(name, matrices, recipe, arguments, [m for each, m in self._matrices if id(each) in in_head])
             name, arguments = "adamw", {"betas": betas}
         if others:
-            self._add(name, others, recipe, arguments)
+            self._add(name, others, recipe, arguments, head)
 
-    def _add(self, name: str, parameters: list[Tensor], recipe: Recipe, arguments: dict[str, Any]) -> None:
+    def _add(
+        self, name: str, parameters: list[Tensor], recipe: Recipe, arguments: dict[str, Any], head: Iterable[Tensor]
+    ) -> None:
         optimiser = getattr(torch.optim, _CLASSES[name], None)
         if optimiser is None:
             raise UserError(f"optimiser {name} needs a newer torch than {torch.__version__}, which does not have it")
+        self._groups.append(split_into_groups(parameters, recipe, head))
         groups = [
-            {"params": [parameters[number] for number in numbers], "weight_decay": decay}
-            for numbers, decay in split_by_decay(parameters, recipe)
+            {"params": [parameters[number] for number in group.numbers], "weight_decay": group.weight_decay}
+            for group in self._groups[-1]
         ]
         if name not in _NOT_CAPTURABLE:
             arguments = {**arguments, "capturable": parameters[0].is_cuda}
@@ -80,9 +90,9 @@ class TorchOptimiser:
         for parameter, matrix in self._matrices:
             gradient = parameter.grad
             matrix.grad = None if gradient is None else _as_rows(gradient, _is_channels_last(parameter))
-        for optimiser in self._optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate
+        for optimiser, groups in zip(self._optimisers, self._groups, strict=True):
+            for settings, group in zip(optimiser.param_groups, groups, strict=True):
+                settings["lr"] = group.rate(learning_rate)
             optimiser.step()
 
     def state_dict(self) -> dict[str, Any]:

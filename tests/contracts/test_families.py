@@ -78,6 +78,8 @@ def name(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         FAMILIES[:] = before
         del sys.modules[f"{families.__name__}.plain_cnn"]
     else:
+        if request.param.startswith("timm:"):
+            pytest.importorskip("timm", reason="timm is not installed (the extra `timm`)")
         yield request.param
 
 

@@ -128,6 +128,8 @@ def test_a_graph_trains_the_bits_of_kernels_launched_one_by_one(
 OTHER_RECIPES: dict[str, dict[str, Any]] = {
     "adam": {"optimiser": "adam", "learning_rate": 1e-3, "schedule": "cosine", "warm_up_epochs": 1},
     "adamw": {"optimiser": "adamw", "learning_rate": 1e-3, "decay": "matrices", "averaging": "ema"},
+    "two rates": {"optimiser": "adamw", "learning_rate": 1e-3, "decay": "matrices", "body_learning_rate": 0.1},
+    "two rates of sgd": {"schedule": "cosine", "body_learning_rate": 0.1},
     "nadam": {"optimiser": "nadam", "learning_rate": 1e-3, "schedule": "wsd", "decay_part": 0.5},
     "radam": {"optimiser": "radam", "learning_rate": 1e-3, "schedule": "linear"},
     "rmsprop": {"optimiser": "rmsprop", "learning_rate": 1e-3, "schedule": "constant", "clip": 1.0},

@@ -27,7 +27,11 @@ TINY = (
     "match-wide-resnet-2-1@densenet-bc-16-8",
     "match-pre-resnet-2-0.5@densenet-bc-16-8",
 )
-NAMES = (*TINY, "lstm-2-12", "cnn-lstm-12-d0.3", "torchvision:shufflenet_v2_x0_5", "tests.golden.own_network:build")
+NAMES = (
+    *TINY,
+    *("lstm-2-12", "cnn-lstm-12-d0.3"),
+    *("timm:test_resnet", "torchvision:shufflenet_v2_x0_5", "tests.golden.own_network:build"),
+)
 """At least one of each registered family."""
 DENSE = tuple(name for name in TINY if "dense" in name.split("@")[0])
 

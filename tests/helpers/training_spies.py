@@ -84,11 +84,21 @@ def same_training(one: TrainingResult, other: TrainingResult) -> bool:
 
 
 def train_with_states(
-    generation: Generation, data: ImageData, teacher: Teacher | None = None
+    generation: Generation,
+    data: ImageData,
+    teacher: Teacher | None = None,
+    initial_weights: dict[str, Tensor] | None = None,
 ) -> tuple[TrainingResult, list[State]]:
     """The result, and what a resume reads after each epoch."""
     states: list[bytes] = []
-    trained = train(generation, teacher, data, CPU, after_epoch=lambda state: states.append(to_bytes(state)))
+    trained = train(
+        generation,
+        teacher,
+        data,
+        CPU,
+        initial_weights=initial_weights,
+        after_epoch=lambda state: states.append(to_bytes(state)),
+    )
     return trained, [from_bytes(state) for state in states]
 
 

@@ -109,11 +109,13 @@ def test_any_text_is_a_network_or_one_sentence(text: str) -> None:
         ("match-densenet-4-2-1", "growths of its stages would be 60, "),
         ("match-densenet-999-1-2", "growths of its stages would be 0, 0, 0; each must be at least 1"),
         ("match-wide-resnet-1-1@densenet-bc-9-8", "depth 9 is too small"),
-        (":", "unknown network ':'; with a colon, package.module:function and torchvision:MODEL are allowed"),
+        (":", "unknown network ':'; with a colon, package.module:function, timm:MODEL, torchvision:MODEL are allowed"),
         ("pack age:f", "with a colon"),
         ("package:f:g", "with a colon"),
         (".relative:f", "with a colon"),
         ("torchvision:", "with a colon"),
+        ("timm:", "with a colon"),
+        ("timm:resnet18.", "with a colon"),
     ],
 )
 def test_bad_names(name: str, sentence: str) -> None:

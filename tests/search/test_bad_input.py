@@ -15,6 +15,7 @@ from tests.helpers.command import Command, Run, write_space
 GRID = ("--space", "densenet_grid")
 
 CHAIN = ("--space", "chain", "--network", "densenet-bc-10-4")
+LSTM = ("--space", "chain", "--network", "lstm-2-12", "--task", "python_docs")
 
 CASES = [
     (("--space", "nonsense"), "densenet_grid"),
@@ -71,6 +72,29 @@ CASES = [
     ((*CHAIN, "--set", "objective.label_smoothing=0.1", "--objective", "dkpp"), "dkpp does not use label_smoothing"),
     ((*CHAIN, "--set", "objective.temperature=4", "--generations", "0"), "has no effect: no generation of space chain"),
     ((*CHAIN, "--set", "task.label_noise=0.1"), "an option of its own: --label-noise"),
+    ((*CHAIN, "--set", "task.flip=true"), "an option of its own: --flip"),
+    ((*CHAIN, "--set", "task.normalise=0.5,0.2"), "a list of means and one of deviations above 0 are needed"),
+    ((*CHAIN, "--set", "task.normalise=[[0.5],[0]]"), "a list of means and one of deviations above 0 are needed"),
+    ((*CHAIN, "--set", "task.normalise=[[0.5,0.5],[0.2,0.2]]"), "has values for 2 channels, and images of task digits"),
+    ((*CHAIN, "--search", "task.normalise=[[0],[1]],[[1],[1]]"), "all chains of a search have the same inputs"),
+    ((*CHAIN, "--set", "recipe.body_learning_rate=0"), "input should be greater than 0"),
+    (
+        (*GRID, "--pretrained", "default"),
+        "--pretrained 'default' has no effect: space densenet_grid has its own networks",
+    ),
+    (
+        (*CHAIN, "--pretrained", "default"),
+        "has no weights of its own; default is allowed for timm:MODEL and torchvision",
+    ),
+    (
+        (*CHAIN, "--pretrained", "no.safetensors"),
+        "is no file; a safetensors file, a member's KEY and default are allowed",
+    ),
+    ((*CHAIN, "--pretrained", "."), "is a folder; a safetensors file, a member's KEY and default are allowed"),
+    ((*CHAIN, "--pretrained", "0123456789"), "there is no population yet to take a member from"),
+    ((*CHAIN, "--pretrained", "x" * 5000), "cannot be read: File name too long"),
+    ((*LSTM, "--pretrained", "default"), "is for images; language models are trained from random weights"),
+    ((*LSTM, "--set", "task.normalise=[[0],[1]]"), "task.normalise has no effect: task python_docs has no images"),
     ((*CHAIN, "--set", "recipe.plateau=1", "--protocol", "paper"), "plateau = 1 needs held-out data"),
     (("--space", "recipe_search", "--set", "recipe.learning_rate=0.1"), "space recipe_search chooses it"),
     (("--space", "objectives", "--search", "objective.temperature=1..8"), "space objectives chooses it"),

@@ -42,6 +42,7 @@ VALUES: dict[str, list[str]] = {
     "--network": NETWORKS,
     "--network-args": ["{}", '{"width": 2}', "[]", "{", "null"],
     "--network-version": ["1", ""],
+    "--pretrained": ["default", "0123456789ab", "file.txt", ".", "no.safetensors", ""],
     "--teacher": ["parent", "best", "best:parameters=5", "0123456789ab", "generations:0123456789ab", "worst"],
     "--teacher-cache": ["1GiB", "50MB", "1kB", "0", "-1", "much", "", "1e400GB", "nan"],
     "--precision": ["fp32", "bf16", "tf32", "fp8"],

@@ -1,7 +1,7 @@
 """Optimisers by name: torch's own updates, the arguments that a recipe may give them, and their states."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -63,29 +63,50 @@ def recipe_of(name: str, **fields: Any) -> Recipe:
 
 
 class Reference:
-    """Torch's classes without fused or grouped kernels; a copy of each convolution's weight as a matrix for Muon."""
+    """Torch's classes without fused or grouped kernels; a copy of each convolution's weight as a matrix for Muon.
 
-    def __init__(self, network: nn.Module, name: str, arguments: dict[str, Any], decay: str) -> None:
+    Body and head, the last layer, are parameter groups of their own.
+    """
+
+    def __init__(
+        self, network: nn.Sequential, name: str, arguments: dict[str, Any], decay: str, body: float = 1.0
+    ) -> None:
+        head = list(network[-1].parameters())
+
+        def groups(parameters: Sequence[Tensor], tensors: Sequence[Tensor], **more: object) -> list[dict[str, Any]]:
+            in_head = [any(each is other for other in head) for each in parameters]
+            pairs = list(zip(tensors, in_head, strict=True))
+            parts = [
+                {
+                    "params": [tensor for tensor, is_in in pairs if is_in == part],
+                    "factor": 1.0 if part else body,
+                    **more,
+                }
+                for part in (False, True)
+            ]
+            return [part for part in parts if part["params"]]
+
         trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
         self.matrices: list[tuple[Tensor, nn.Parameter]] = []
         if name == "muon":
             self.matrices = [
                 (each, nn.Parameter(self.flat(each.detach()).clone())) for each in trained if each.dim() > 1
             ]
-            muon = torch.optim.Muon([matrix for _, matrix in self.matrices], weight_decay=0.03, **arguments)
+            weights, matrices = zip(*self.matrices, strict=True)
+            muon = torch.optim.Muon(groups(weights, matrices), weight_decay=0.03, **arguments)
             rest = [each for each in trained if each.dim() == 1]
-            adamw = torch.optim.AdamW(rest, weight_decay=0.0 if decay == "matrices" else 0.03, foreach=False)
+            shrinkage = 0.0 if decay == "matrices" else 0.03
+            adamw = torch.optim.AdamW(groups(rest, rest), weight_decay=shrinkage, foreach=False)
             self.optimisers: list[torch.optim.Optimizer] = [muon, adamw]
             return
         extra = {"momentum": 0.9} if name == "sgd" else {}
-        groups = [
-            {
-                "params": [each for each in trained if (each.dim() > 1) == are_matrices],
-                "weight_decay": 0.03 if are_matrices or decay == "all" else 0.0,
-            }
+        parts = [
+            group
             for are_matrices in (True, False)
+            for chosen in [[each for each in trained if (each.dim() > 1) == are_matrices]]
+            for group in groups(chosen, chosen, weight_decay=0.03 if are_matrices or decay == "all" else 0.0)
         ]
-        self.optimisers = [CLASSES[name](groups, lr=1.0, foreach=False, **extra, **arguments)]
+        self.optimisers = [CLASSES[name](parts, lr=1.0, foreach=False, **extra, **arguments)]
 
     @staticmethod
     def flat(weight: Tensor) -> Tensor:
@@ -96,24 +117,26 @@ class Reference:
             matrix.grad = None if weight.grad is None else self.flat(weight.grad).clone()
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate
+                group["lr"] = learning_rate * group["factor"]
             optimiser.step()
         for weight, matrix in self.matrices:
             with torch.no_grad():
                 self.flat(weight).copy_(matrix)
 
 
+@pytest.mark.parametrize("body", [1.0, 0.1], ids=["one rate", "body slower"])
 @pytest.mark.parametrize("decay", ["all", "matrices"])
 @pytest.mark.parametrize("given", [False, True], ids=["defaults", "arguments"])
 @pytest.mark.parametrize("name", OPTIMISERS)
-def test_fifty_updates_are_torchs(name: str, given: bool, decay: str) -> None:
+def test_fifty_updates_are_torchs(name: str, given: bool, decay: str, body: float) -> None:
     arguments = ARGUMENTS[name] if given else {}
     torchs = {"nesterov": True} if name == "sgd" and not given else arguments
     network, other = a_network(), a_network()
     start = [parameter.detach().clone() for parameter in network.parameters()]
-    optimiser = make_optimiser(network.parameters(), recipe_of(name, optimiser_arguments=arguments, decay=decay))
+    recipe = recipe_of(name, optimiser_arguments=arguments, decay=decay, body_learning_rate=body)
+    optimiser = make_optimiser(network.parameters(), recipe, list(network[-1].parameters()))
     ours = updated(network, optimiser.step)
-    theirs = updated(other, Reference(other, name, torchs, decay).step)
+    theirs = updated(other, Reference(other, name, torchs, decay, body).step)
     for actual, its in zip(ours, theirs, strict=True):
         torch.testing.assert_close(actual, its, rtol=1e-5, atol=1e-6)
     assert sum(not torch.equal(actual, first) for actual, first in zip(ours, start, strict=True)) == len(start) - 1
@@ -146,17 +169,17 @@ def test_without_decay_of_vectors_only_matrices_shrink(name: str) -> None:
 
 @pytest.mark.parametrize("name", OPTIMISERS)
 def test_a_resumed_optimiser_goes_on_with_the_same_bits(name: str) -> None:
-    recipe = recipe_of(name, optimiser_arguments=ARGUMENTS[name], decay="matrices")
+    recipe = recipe_of(name, optimiser_arguments=ARGUMENTS[name], decay="matrices", body_learning_rate=0.1)
     whole, parts = a_network(), a_network()
-    expected = updated(whole, make_optimiser(whole.parameters(), recipe).step, range(8))
-    first = make_optimiser(parts.parameters(), recipe)
+    expected = updated(whole, make_optimiser(whole.parameters(), recipe, whole[-1].parameters()).step, range(8))
+    first = make_optimiser(parts.parameters(), recipe, parts[-1].parameters())
     updated(parts, first.step, range(4))
     state = from_bytes(to_bytes(first.state_dict()))
     for _ in range(2):
         # A state is not written to, so that it serves twice.
         again = a_network()
         again.load_state_dict(parts.state_dict())
-        second = make_optimiser(again.parameters(), recipe)
+        second = make_optimiser(again.parameters(), recipe, again[-1].parameters())
         second.load_state_dict(state)
         for actual, its in zip(updated(again, second.step, range(4, 8)), expected, strict=True):
             assert torch.equal(actual, its)

@@ -23,7 +23,7 @@ class CustomNetwork(ExternalNetwork):
     """
 
     FORM = "package.module:function"
-    PATTERN = r"(?!torchvision:)([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)"
+    PATTERN = r"(?!torchvision:|timm:)([^\W\d]\w*(?:\.[^\W\d]\w*)*):([^\W\d]\w*)"
     reads = None
 
     @classmethod

@@ -1,11 +1,11 @@
-"""torchvision's classification models, without weights."""
+"""torchvision's classification models."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
 from ban_ray.errors import UserError
-from ban_ray.networks.architecture import ExternalNetwork, register
+from ban_ray.networks.architecture import ExternalNetwork, LibraryWeights, register
 from ban_ray.networks.names import arguments_text, one_line
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _REQUIRED = {"googlenet": _SINGLE_OUTPUT, "inception_v3": _SINGLE_OUTPUT}
 
 @register
 class TorchvisionNetwork(ExternalNetwork):
-    """``torchvision:MODEL``, an untrained classification model of ``torchvision.models``."""
+    """``torchvision:MODEL``, a classification model of ``torchvision.models``."""
 
     FORM = "torchvision:MODEL"
     PATTERN = r"torchvision:([A-Za-z0-9_]+)"
@@ -39,6 +39,38 @@ class TorchvisionNetwork(ExternalNetwork):
             RuntimeError, MemoryError: of torch, as it is.
             UserError: no classification model of that name, or arguments that it refuses.
         """
+        self._require()
+        required = _REQUIRED.get(self.function, {})
+        network = self._create(num_classes, **required)
+        if in_channels != 3:
+            _replace_first_convolution(network, in_channels)
+        return network
+
+    def default_weights(self, num_classes: int, in_channels: int) -> LibraryWeights:
+        """The weights that torchvision calls ``DEFAULT``.
+
+        They are a pickle, of which torch's reader takes tensors alone (``weights_only=True``), and whose file name has
+        the beginning of its digest, which is checked.
+        """
+        self._require()
+        if self.function in _REQUIRED:
+            raise UserError(
+                f"network {self.name}: torchvision's weights are of a network with other outputs and inputs; a FILE or "
+                "a KEY is allowed"
+            )
+        import torchvision
+
+        weights = torchvision.models.get_model_weights(self.function).DEFAULT
+        try:
+            tensors = weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
+        except Exception as error:
+            # Of the network, the disk and the reader.
+            raise UserError(f"network {self.name}: its weights cannot be fetched: {one_line(error)}") from error
+        transform = weights.transforms()
+        return LibraryWeights(tensors, tuple(transform.mean), tuple(transform.std))
+
+    def _require(self) -> None:
+        """Raises UserError: torchvision has no such model, or the arguments hold weights."""
         # Here, since its import takes as long as torch's own and few runs need it.
         import torchvision
 
@@ -50,9 +82,12 @@ class TorchvisionNetwork(ExternalNetwork):
             )
         if "weights" in self.arguments:
             raise UserError(
-                f"network {self.name}: the arguments may not hold weights, since every member is trained from scratch"
+                f"network {self.name}: the arguments may not hold weights; --pretrained says what a network starts from"
             )
-        required = _REQUIRED.get(self.function, {})
+
+    def _create(self, num_classes: int, **required: bool) -> nn.Module:
+        import torchvision
+
         try:
             network: nn.Module = torchvision.models.get_model(
                 self.function, weights=None, num_classes=num_classes, **{**required, **self.arguments}
@@ -64,8 +99,6 @@ class TorchvisionNetwork(ExternalNetwork):
                 f"network {self.name} cannot be built with the arguments {arguments_text(self.arguments)}: "
                 f"{one_line(error)}"
             ) from error
-        if in_channels != 3:
-            _replace_first_convolution(network, in_channels)
         return network
 
 

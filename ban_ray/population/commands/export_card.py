@@ -53,7 +53,8 @@ def card(member: Member, line: Sequence[Ancestor], inputs: InputDescription) -> 
 | key | `{member.key}` |
 | network | `{_plain(spec.network)}`, {member.parameters:,} parameters |
 | task | `{_plain(spec.task.name)}`, data `{spec.task.fingerprint}`, {member.split}, \
-{spec.task.noise or "clean labels"}{spec.task.mirroring and f", {spec.task.mirroring}"} |
+{spec.task.noise or "clean labels"}{spec.task.mirroring and f", {spec.task.mirroring}"}\
+{spec.task.normalisation and f", {spec.task.normalisation}"} |
 | {_training(member)} |
 | test {metric.name} | {metric.format_member(member)} (log-likelihood {metrics.test_log_likelihood:.4f} nats) |
 | held-out {metric.name} | {held_out} |
@@ -93,6 +94,7 @@ def _training(member: Member) -> str:
         f"training | {spec.objective}, {recipe.trained_epochs} epochs, batch size {recipe.batch_size}, learning rate "
         f"{recipe.learning_rate:g}, weight decay {recipe.weight_decay:g}, {recipe.precision}, seed {spec.seed}"
         + _changes(recipe)
+        + (f", started from weights `{spec.initial_weights}`" if spec.initial_weights else "")
     )
 
 

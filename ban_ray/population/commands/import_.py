@@ -18,7 +18,7 @@ from ban_ray.tasks.source import Source
 @click.argument("weights", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="WEIGHTS")
 @storage_option
 @click.option("--network", required=True, metavar="NAME", help="As in `python -m ban_ray.networks`.")
-@click.option("--network-args", metavar="JSON", help="Arguments of module:function or torchvision:NAME.")
+@click.option("--network-args", metavar="JSON", help="Arguments of module:function, timm:NAME or torchvision:NAME.")
 @click.option("--network-version", metavar="TEXT", help="Your mark of the builder's version; else its code's digest.")
 @click.option("--task", "task_name", required=True, metavar="NAME", help="What it classifies: digits, cifar10, ...")
 @click.option("--data", metavar="DIR", help="Folder with the task's files.")

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch.multiprocessing.spawn import ProcessException, spawn
 
 from ban_ray.errors import UserError
+from ban_ray.population.initial_weights import stored
 from ban_ray.population.layout import member_folder, record_file
 from ban_ray.population.member import Member
 from ban_ray.population.population import Population
@@ -52,6 +53,8 @@ def train_again(
         repeated = Population(LocalStorage(Path(folder)))
         for teacher in member.generation.teachers:
             _copy(population, repeated, population[teacher])
+        if (sha256 := member.generation.initial_weights) is not None:
+            stored.save(repeated.storage, sha256, stored.read(population.storage, sha256))
         job = TrainingJob(
             context=ExecutionContext(
                 storage=repeated.storage.url,

@@ -14,7 +14,15 @@ ABANDONED_S = 7 * 86_400.0
 """Age in seconds after which checkpoints are taken for abandoned."""
 GRACE_S = 86_400.0
 """Age in seconds below which files without a record may belong to a publication under way."""
-_SCRATCH_ROOMS = (layout.UNFINISHED, layout.CLAIMS, layout.FAILURES, "index", layout.QUARANTINE, layout.OUTPUTS)
+_SCRATCH_ROOMS = (
+    layout.UNFINISHED,
+    layout.CLAIMS,
+    layout.FAILURES,
+    "index",
+    layout.QUARANTINE,
+    layout.OUTPUTS,
+    layout.INITIAL_WEIGHTS,
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +90,12 @@ def _unneeded(population: Population, *, abandoned: float, unclaimed: float) -> 
         # A holder renews its claim every few seconds.
         if _newest(storage, f"{layout.CLAIMS}/{key}", now) < unclaimed:
             yield f"{layout.CLAIMS}/{key}", "holds claims that nobody renews"
+    starts = storage.entries(layout.INITIAL_WEIGHTS)
+    needed = {member.generation.initial_weights for member in population} if starts else set()
+    for entry in starts:
+        # Until its first generation is published, only the search knows.
+        if entry.name.removesuffix(".safetensors") not in needed and (entry.modified or now) < abandoned:
+            yield f"{layout.INITIAL_WEIGHTS}/{entry.name}", "holds weights that no member started from"
     for entry in storage.entries(layout.MEMBERS):
         if entry.is_folder and is_key(entry.name):
             yield from orphans_of(population, entry.name, unclaimed)

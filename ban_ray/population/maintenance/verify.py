@@ -11,12 +11,14 @@ from typing import Literal
 
 from ban_ray.errors import DamagedMember
 from ban_ray.population.decoding import arrays_of, history_of, predictions_of
+from ban_ray.population.initial_weights import stored
 from ban_ray.population.layout import (
     MEMBERS,
     QUARANTINE,
     RECORD,
     UNFINISHED,
     checkpoint_folder,
+    initial_weights_file,
     is_key,
     member_folder,
     record_file,
@@ -29,7 +31,16 @@ from ban_ray.population.publish import measure
 _TOLERANCE = 1e-6
 """Another NumPy sums in another order."""
 
-Kind = Literal["damaged", "inconsistent", "teacher missing", "teacher differs", "orphan", "unfinished", "stranger"]
+Kind = Literal[
+    "damaged",
+    "inconsistent",
+    "teacher missing",
+    "teacher differs",
+    "start missing",
+    "orphan",
+    "unfinished",
+    "stranger",
+]
 
 
 @dataclass(frozen=True)
@@ -38,8 +49,9 @@ class Finding:
 
     Attributes:
         what: ``damaged`` bytes or files; an ``inconsistent`` record; a teacher that is missing, or ``differs`` from
-            the one that taught; an ``orphan``, that is a file that no record names; ``unfinished`` checkpoints of a
-            published member; a ``stranger``, that is an entry whose name is no key, or a symbolic link.
+            the one that taught; a ``start``, that is initial weights, that is missing or damaged; an ``orphan``, that
+            is a file that no record names; ``unfinished`` checkpoints of a published member; a ``stranger``, that is
+            an entry whose name is no key, or a symbolic link.
         key: of the member, empty where there is none.
     """
 
@@ -85,6 +97,10 @@ def verify(
     def weights_of(teacher: str) -> str | None:
         return _weights_digest(population, teacher) if teacher in folders else None
 
+    @cache
+    def start_is_whole(sha256: str) -> bool:
+        return stored.find(storage, sha256) is not None
+
     members, bytes_read = 0, 0
     for key in progress(chosen):
         member, wrong = check(population, key)
@@ -93,6 +109,11 @@ def verify(
             members += 1
             bytes_read += sum(file.size for file in member.files)
             findings += _check_teachers(member, weights_of)
+            start = member.generation.initial_weights
+            if start is not None and not start_is_whole(start):
+                path = initial_weights_file(start)
+                sentence = f"member {key}: {path}, which it started from, is missing or damaged"
+                findings.append(Finding("start missing", key, path, sentence))
         for path, why in orphans_of(population, key, now - grace_s):
             findings.append(Finding("orphan", key, path, f"{path} {why}"))
     published = set(population.keys())

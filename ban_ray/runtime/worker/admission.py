@@ -7,10 +7,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from ban_ray.errors import DamagedMember, UserError
+from ban_ray.networks.pretrained import weights_of
 from ban_ray.population import Member, Population, checkpoints, claims, failures
+from ban_ray.population.initial_weights import stored
 from ban_ray.runtime.messages import TrainingJob
 from ban_ray.specs import Generation
 from ban_ray.storage.identity import mismatch
+
+OTHER_INPUTS = "has inputs that are normalised otherwise (task.normalise), and both see the same; it cannot teach here"
 
 
 class Admission(BaseModel):
@@ -19,6 +23,7 @@ class Admission(BaseModel):
     Attributes:
         teachers: spec and weights of each teacher.
         teacher_digests: digests of the weights that teach, by the teacher's key.
+        initial_weights: those that the generation starts from; None where it starts from random ones.
         checkpoint: the newest checkpoint, as bytes; None where training starts anew.
     """
 
@@ -28,6 +33,7 @@ class Admission(BaseModel):
     message: str = ""
     teachers: tuple[tuple[Generation, dict[str, Tensor]], ...] = ()
     teacher_digests: dict[str, str] = Field(default_factory=dict)
+    initial_weights: dict[str, Tensor] | None = None
     checkpoint: bytes | None = None
 
 
@@ -55,6 +61,9 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
             weights = {name: torch.from_numpy(array) for name, array in population.weights(member).items()}
             teachers.append((member.generation, weights))
             digests[teacher] = member.weights.sha256
+        initial_weights = None
+        if (sha256 := generation.initial_weights) is not None:
+            initial_weights = weights_of(stored.read(storage, sha256), f"{sha256[:12]}.safetensors")
     except (DamagedMember, UserError) as error:
         if claim is not None:
             claim.release()
@@ -62,7 +71,14 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
             action="failed", message=error.advice if isinstance(error, DamagedMember) else str(error)
         ), None
     checkpoint = next((data for _, data in checkpoints.newest_first(storage, key)), None)
-    return Admission(action="train", teachers=tuple(teachers), teacher_digests=digests, checkpoint=checkpoint), claim
+    admission = Admission(
+        action="train",
+        teachers=tuple(teachers),
+        teacher_digests=digests,
+        initial_weights=initial_weights,
+        checkpoint=checkpoint,
+    )
+    return admission, claim
 
 
 def _teacher(population: Population, key: str, generation: Generation) -> Member:
@@ -76,4 +92,6 @@ def _teacher(population: Population, key: str, generation: Generation) -> Member
             f"{taught_on.protocol}, split seed {taught_on.split_seed}) and may have seen "
             f"this task's held-out samples; only teachers of the same task, split and protocol are allowed"
         )
+    if generation.task.normalise != taught_on.normalise:
+        raise UserError(f"teacher {key[:12]} of {generation.network} {OTHER_INPUTS}")
     return member

@@ -97,6 +97,7 @@ class JobTrainer:
                         _build_teacher(admission.teachers, data, self.device),
                         data,
                         self.device,
+                        initial_weights=admission.initial_weights,
                         table=cached_outputs,
                         options=job.context,
                         state=from_bytes(admission.checkpoint) if admission.checkpoint else None,

@@ -22,7 +22,7 @@ from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import TrainingResult
 from ban_ray.training.execution import ExecutionOptions
 
-_LIBRARIES = ("torchvision", "pillow", "ray")
+_LIBRARIES = ("torchvision", "timm", "pillow", "ray")
 """Libraries whose versions are recorded: they initialise models, decode images, and run the workers."""
 
 

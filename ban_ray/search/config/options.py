@@ -112,16 +112,26 @@ class SearchOptions(BaseModel):
 
     network: Annotated[
         str | None,
-        Option("Network, for spaces that need one: NAME, torchvision:NAME or module:function.", TEACHERS, "NAME"),
+        Option(
+            "Network, for spaces that need one: NAME, timm:NAME, torchvision:NAME or module:function.", TEACHERS, "NAME"
+        ),
     ] = None
     network_args: Annotated[
         dict[str, JsonValue] | None,
         BeforeValidator(lambda value: json_object("--network-args", value) if isinstance(value, str) else value),
-        Option("Arguments of module:function or torchvision:NAME.", TEACHERS, "JSON"),
+        Option("Arguments of module:function, timm:NAME or torchvision:NAME.", TEACHERS, "JSON"),
     ] = None
     network_version: Annotated[
         str | None,
         Option("Version of your network's code, which replaces the digest of its source in keys.", TEACHERS, "TEXT"),
+    ] = None
+    pretrained: Annotated[
+        str | None,
+        Option(
+            "Weights that each generation starts from: a safetensors file, a member's KEY, or the library's default.",
+            TEACHERS,
+            "FILE|KEY",
+        ),
     ] = None
     teacher: Annotated[
         str,

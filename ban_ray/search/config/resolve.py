@@ -61,11 +61,11 @@ def resolve(options: SearchOptions) -> SearchSpec:
     default_noise = scale.label_noise if options.task is None else 0.0
     noise = default_noise if options.label_noise is None else options.label_noise
     task = _task(source, dataset.fingerprint, options, scale, noise)
-    sample_counts = TASK_TYPES[task.name].sizes(task, dataset)
     recipe = scale.recipes.get(source.name) or scale.recipes.get(TASK_TYPES[source.name].sample_noun, scale.recipe)
     recipe_changes = {**_named_recipe(options), **recipe_changes}
     unchanged = SpaceContext(options.scale, task, recipe, objective, scale.generations, options.generations, network)
     context = overrides.apply_to(unchanged, recipe_changes)
+    sample_counts = TASK_TYPES[task.name].sizes(context.task, dataset)
     check_teacher_cache(options.teacher_cache, task, dataset, sample_counts)
     spec = SearchSpec(
         options=options,

@@ -154,8 +154,8 @@ class SearchSpec:
             parts.append(f"{task.noise} (not the papers' setting)")
         if self.options.recipe is not None:
             parts.append(f"recipe {self.options.recipe}")
-        if task.mirroring:
-            parts.append(task.mirroring)
+        parts += [task.mirroring, "" if "task.normalise" in self.overrides.settings else task.normalisation]
+        parts.append(self.context.start)
         if self.dataset.skipped:
             parts.append(f"{self.dataset.skipped:,} images that cannot be decoded left out")
         if task.protocol == "paper":

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -17,7 +18,7 @@ from ban_ray.population.search_records import ChainRecord, SearchRecord
 from ban_ray.search.config.options import OUTPUT, SearchOptions
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
-from ban_ray.specs import digest
+from ban_ray.specs import Network, digest
 from ban_ray.specs.parameters import Configuration, Parameters, contains, parameters_as_json
 from ban_ray.storage.opening import absolute
 
@@ -38,7 +39,7 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
         "recipe": context.recipe.recorded(),
         "objective": context.objective.recorded(),
         **({"code": list(spec.identity_versions)} if spec.identity_versions else {}),
-        "network": None if context.network is None else vars(context.network),
+        "network": None if context.network is None else context.network.recorded(),
         "configurations": [dict(configuration) for configuration in spec.scale.configurations],
         **({"parameters": parameters_as_json(spec.scale.parameters)} if spec.scale.parameters else {}),
     }
@@ -118,11 +119,11 @@ def _recorded_identity(storage: Storage, name: str) -> dict[str, object] | None:
 
 def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
     """Write the record of a search, if it has none yet, and its options, which may have changed."""
-    space = spec.space
+    space, context = spec.space, spec.context
     record = SearchRecord(
         format_version=1,
         space=space.name,
-        scale=spec.context.scale,
+        scale=context.scale,
         title=space.title,
         source=space.source,
         identity=search_identity(spec),
@@ -130,11 +131,17 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
         fields=spec.overrides.in_words,
     )
     storage.create(search_file(name), record.to_bytes())
-    storage.write(options_file(name), _options_as_toml(storage, spec.options).encode())
+    options = _options_as_toml(storage, spec.options, context.network, context.task.normalise)
+    storage.write(options_file(name), options.encode())
 
 
-def _options_as_toml(storage: Storage, options: SearchOptions) -> str:
-    """The options that were given, except those on output; paths are absolute."""
+def _options_as_toml(storage: Storage, options: SearchOptions, start: Network | None = None, inputs: Any = None) -> str:
+    """The options that were given, except those on output; paths are absolute.
+
+    Args:
+        start: a network whose initial weights the storage has by their digest.
+        inputs: how the images are normalised for it.
+    """
     fields = type(options).model_fields
     values = {
         name: getattr(options, name)
@@ -144,6 +151,10 @@ def _options_as_toml(storage: Storage, options: SearchOptions) -> str:
     values = {name: value for name, value in values.items() if value not in (None, fields[name].default, {})}
     paths = ["data", "working_dir", *(["space"] if options.space.endswith(".py") else [])]
     values |= {name: absolute(values[name]) for name in paths if name in values}
+    if start is not None and start.initial_weights is not None:
+        values["pretrained"] = start.initial_weights
+        if inputs is not None:
+            values["settings"] = {**options.settings, "task.normalise": inputs}
     return write_options({**values, "storage": storage.url}, type(options))
 
 

@@ -100,6 +100,11 @@ def _require_fit(member: Member, task: Task) -> None:
             f"--teacher {member.key[:12]} trained on {spec.task.name} under {member.split}, and may have seen this "
             "search's held-out samples; only members of the same data and split are allowed"
         )
+    if task.normalise != spec.task.normalise:
+        raise UserError(
+            f"--teacher {member.key[:12]} has inputs that are normalised otherwise (task.normalise), and teacher and "
+            "student see the same; only members with this search's normalisation are allowed"
+        )
     require_version(registry.architecture_of(spec), spec.network_version)
 
 

@@ -36,6 +36,7 @@ def with_settings(context: SpaceContext, values: Mapping[str, Any]) -> SpaceCont
     changed_fields = _updates(context.recipe, changes["recipe"])
     return replace(
         context,
+        task=context.task.model_copy(update=_updates(context.task, changes["task"])),
         recipe=context.recipe.model_copy(update=changed_fields),
         objective=objective,
         recipe_changes={**context.recipe_changes, **changed_fields},

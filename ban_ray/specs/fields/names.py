@@ -13,15 +13,17 @@ from ban_ray.specs.base import Spec
 from ban_ray.specs.objective import Objective
 from ban_ray.specs.recipe import Recipe
 from ban_ray.specs.space import SearchSpace
+from ban_ray.specs.task import Task
 
-MODELS: Mapping[str, type[Spec]] = {"recipe": Recipe, "objective": Objective}
+MODELS: Mapping[str, type[Spec]] = {"recipe": Recipe, "objective": Objective, "task": Task}
 OBJECTIVE_NAME = "objective.name"
 _OTHERWISE = {
     "recipe.teacher_outputs": "--teacher-cache, which says how large the cache is",
     "task.name": "--task",
+    "task.fingerprint": "--data, whose digest it is",
     **{
         f"task.{field}": option_name(field)
-        for field in ("split_seed", "label_noise", "protocol", "tokens", "noise_kind")
+        for field in ("split_seed", "label_noise", "noise_kind", "protocol", "tokens", "flip")
     },
 }
 """Fields that an option sets, with more than their value or before the data are read."""

@@ -14,7 +14,10 @@ MAX_LISTED = 100_000
 """Values of a range that can be listed; a sampler for whole numbers lists them."""
 FORMS = "a..b, a..b:log, a..b:step=s and a,b,c"
 _RANGE = re.compile(r"(?P<low>[^:,]+?)\.\.(?P<high>[^:,]+)(?P<scale>(?::[^:]*)*)")
-_SAME_FOR_ALL = {"recipe.workers": "all chains of a search have the same number of workers"}
+_SAME_FOR_ALL = {
+    "recipe.workers": "all chains of a search have the same number of workers",
+    "task.normalise": "all chains of a search have the same inputs",
+}
 
 
 def read_parameter(name: str, values: JsonValue) -> Parameter:
