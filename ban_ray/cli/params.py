@@ -15,6 +15,8 @@ from pydantic.fields import FieldInfo
 
 from ban_ray.errors import UserError
 
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M", bound=BaseModel)
 
@@ -140,6 +142,18 @@ def parse_bytes(option: str) -> Callable[[object], object]:
             raise ValueError(f"{option} {value!r} is no size; 500MB, 2GiB and the like are allowed") from None
 
     return parse
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``30m``, ``2h`` or ``1d``.
+
+    Raises:
+        UserError: anything else, or 0.
+    """
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd]?)", text)
+    if match is None or not float(match[1]):
+        raise UserError(f"--time-budget {text!r} is not a duration above 0; allowed are seconds, or 30m, 2h, 1d")
+    return float(match[1]) * _UNITS_S[match[2]]
 
 
 def check_trainings(option: str) -> Callable[[str | None], str | None]:

@@ -1,8 +1,8 @@
 """The strategy of a search: sampler, targets, stopping and budgets, checked before anything starts."""
 
-import re
 from dataclasses import dataclass
 
+from ban_ray.cli.params import parse_duration
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.search.config.options import SearchOptions
@@ -16,8 +16,6 @@ ERROR_TARGET, PARAMETERS_TARGET, MULTIPLY_ACCUMULATES_TARGET = "error", "paramet
 TARGETS = (ERROR_TARGET, PARAMETERS_TARGET, MULTIPLY_ACCUMULATES_TARGET)
 DEFAULT_PATIENCE = 2
 """Generations; DenseNet-80-80 gains 0.80 points in its third after none in its second (workshop Table 1)."""
-
-_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
@@ -92,18 +90,6 @@ def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol:
         max_parameters=options.max_parameters or scale.max_parameters,
         max_generations_trained=options.max_generations_trained,
     )
-
-
-def parse_duration(text: str) -> float:
-    """Seconds of ``90``, ``90s``, ``30m``, ``2h`` or ``1d``.
-
-    Raises:
-        UserError: anything else, or 0.
-    """
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd]?)", text)
-    if match is None or not float(match[1]):
-        raise UserError(f"--time-budget {text!r} is not a duration above 0; allowed are seconds, or 30m, 2h, 1d")
-    return float(match[1]) * _UNITS_S[match[2]]
 
 
 def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from ban_ray.cli.params import validated
+from ban_ray.cli.params import parse_duration, validated
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import ERROR
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import load
-from ban_ray.search.config.strategy import SearchStrategy, parse_duration, resolve_strategy
+from ban_ray.search.config.strategy import SearchStrategy, resolve_strategy
 from ban_ray.search.samplers import SAMPLERS, Sampler
 
 GRID, DENSE, WIDTHS, RECIPES = "densenet_grid", "densenet_search", "match_resnet_widths", "recipe_search"
