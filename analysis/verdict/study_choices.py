@@ -46,7 +46,7 @@ def choices_of(study: Study, groups: Sequence[ChainGroup]) -> Choices | None:
     """The choices of a search's groups.
 
     None where there is nothing to decide: no chain of one network that starts from labels, or no control that tunes
-    or averages. Of several tasks or networks, the ones of the first such chain count.
+    the recipe, stops early or averages. Of several tasks or networks, the ones of the first such chain count.
     """
     chain = next((group for group in groups if _is_chain(group)), None)
     if chain is None or chain.baseline is None:
@@ -54,7 +54,7 @@ def choices_of(study: Study, groups: Sequence[ChainGroup]) -> Choices | None:
     first = chain.baseline
     alike = [group for group in groups if group.task == chain.task and group.final.network == first.network]
     untaught = kinds.by_kind(alike, first)
-    if not untaught.keys() & {*kinds.TUNED, kinds.EARLY_STOPPING, kinds.EMA, kinds.SWA}:
+    if not untaught.keys() & {kinds.RECIPE, kinds.EARLY_STOPPING, kinds.EMA, kinds.SWA}:
         return None
     chains = [group for group in alike if _is_chain(group) and kinds.kind_of(_first(group), first) == kinds.INDEPENDENT]
     reader = _Reader(study, chain.metric, first)

@@ -121,12 +121,15 @@ def test_costs_are_those_of_all_that_was_trained_for_a_choice(fabricator: Fabric
     assert {name: costs[name] for name in expected} == expected
     # Other networks of the baseline's spec are drawn, not chosen.
     assert not any("independent" in name for name in costs)
-    several = {choice.name: (choice.cost, choice.role) for choice in choices.ensembles}
-    assert several["4 independent networks"] == (4, "undistilled")
-    assert several["baseline to BAN-1 by ban"] == (2, "distilled")
-    assert several["BAN-1 to BAN-3 by ban"] == (4, "distilled")
-    bound = [choice.name for choice in choices.networks if choice.role == "bound"]
-    assert bound == ["ban+l, of an ensemble"]
+    several = {choice.name: [choice.cost, choice.role] for choice in choices.ensembles}
+    expected_of_several = {
+        "4 independent networks": [4, "undistilled"],
+        "baseline to BAN-1 by ban": [2, "distilled"],
+        "BAN-1 to BAN-3 by ban": [4, "distilled"],
+    }
+    assert {name: several[name] for name in expected_of_several} == expected_of_several
+    roles = {choice.name: choice.role for choice in choices.networks}
+    assert [name for name, role in roles.items() if role == "bound"] == ["ban+l, of an ensemble"]
 
 
 def test_what_is_open_names_seeds_and_a_command(fabricator: Fabricator) -> None:
