@@ -7,6 +7,8 @@ import pytest
 
 from analysis.data.study import Study
 from analysis.report.content import gather
+from analysis.statistics.comparisons import comparisons
+from analysis.statistics.ensembles import of_group
 from ban_ray.cli.console import Console
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, open_storage
@@ -136,6 +138,10 @@ def test_a_sentence_for_each_objective(fabricator: Fabricator) -> None:
     sentence = result.sentence
     assert sentence.index("BAN-2 by ban+l against baseline:") < sentence.index("BAN-2 by ban against baseline:")
     assert "averaged" not in result.sentence
+    # Two born-again generations, although an ensemble's chain of one student is longer.
+    assert result.spec.num_born_again_generations == 2
+    assert "network 2" not in sentence
+    assert "distilled by ban+l against baseline: " in sentence
     rows = {row.name: row for row in result.rows}
     for name in ("ban+l", "ban"):
         cells = rows[name].cells["test"]
@@ -143,6 +149,25 @@ def test_a_sentence_for_each_objective(fabricator: Fabricator) -> None:
         stated = sentence.split(f"BAN-2 by {name} against baseline: ")[1].split(" ")[0]
         assert float(stated) == pytest.approx(gain, abs=0.051)
     assert set(rows["label, all epochs"].cells["test"]) == {"baseline"}
+
+
+def test_an_ensemble_of_teachers_is_no_row_of_generations(fabricator: Fabricator) -> None:
+    """Only its student is compared, and no Ens*k is made of its teachers."""
+    spec = spec_of("does_it_help", network="densenet-bc-10-4", only="objective=label,objective=ban+l, of an ensemble")
+    publish(fabricator, spec)
+    write_search(fabricator.population.storage, spec, "one")
+    for planned in spec.chains:
+        write_chain(fabricator.population.storage, planned, "one")
+    study = Study(fabricator.population.storage)
+    compared = comparisons(study, study.groups("one"))
+    assert {comparison.name for comparison in compared if comparison.kind == "generation"} == {"distilled"}
+    assert all(not of_group(study, group) for group in study.groups("one"))
+
+
+def test_a_table_is_turned_only_if_that_makes_it_narrower(fabricator: Fabricator) -> None:
+    """Of many rows with long names, the lines stay."""
+    lines = printed(summary(fabricator, "does_it_help", network="densenet-bc-10-4")).splitlines()
+    assert any(line.split()[:1] == ["beta"] for line in lines)
 
 
 def test_rows_of_one_objective_are_averaged(fabricator: Fabricator) -> None:

@@ -8,6 +8,7 @@ from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung
+from ban_ray.specs import Chain
 from tests.helpers.chains import epoch_ended, number_of, plan_chain, published, reused
 
 MemberErrors = Mapping[str, tuple[float | None, float]]
@@ -42,6 +43,15 @@ def test_a_saturated_chain_ends_at_its_generations_end() -> None:
     last = plan_chain(1)
     for generation, error in enumerate((10.0, 11.0, 9.0, 12.0)):
         assert rule.on_event(last, published(last, generation, error)) is None, "nothing is left to save at the end"
+
+
+def test_networks_that_teach_one_together_are_no_chain_that_saturates() -> None:
+    rule = make_rule()
+    alone = [plan_chain(0, seed).chain.generations[0] for seed in range(4)]
+    taught = plan_chain(0).chain.generations[1].model_copy(update={"teachers": tuple(each.key for each in alone)})
+    planned = replace(plan_chain(0), chain=Chain(seed=0, generations=(*alone, taught)))
+    for generation, error in enumerate((10.0, 11.0, 12.0, 13.0)):
+        assert rule.on_event(planned, published(planned, generation, error)) is None
 
 
 # Rungs across chains
