@@ -22,6 +22,7 @@ class Choice:
         cost: trainings of the baseline's epochs for one seed; of a value that was chosen from several, all of these.
         role: ``undistilled``; ``distilled``, born-again generations; ``bound``, which costs more than a chain.
         held_out, test: losses (n,) by the seed of the chain.
+        recipe: of a tuned one, the fields of the recipe in which it differs from the baseline's.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Choice:
     role: Role
     held_out: Mapping[int, Losses] = field(repr=False)
     test: Mapping[int, Losses] = field(repr=False)
+    recipe: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -1,11 +1,12 @@
 """The choices of a search: its networks and ensembles, read from their stored predictions."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from analysis.data.chain_groups import ChainGroup
+from analysis.data.spec_text import differences
 from analysis.data.study import Study
 from analysis.statistics.scored_predictions import Losses
 from analysis.verdict import kinds
@@ -60,7 +61,7 @@ def choices_of(study: Study, groups: Sequence[ChainGroup]) -> Choices | None:
     reader = _Reader(study, chain.metric, first)
     alone = _networks_by_seed(chains, untaught.get(kinds.INDEPENDENT, []))
     baseline = reader.choice("baseline", 1.0, "undistilled", {seed: keys[:1] for seed, keys in alone.items()})
-    networks = [baseline, *_undistilled(untaught, reader)]
+    networks = [baseline, *_undistilled(untaught, first, reader)]
     by_chain: dict[str, tuple[Choice, ...]] = {}
     ensembles = _independent(alone, reader)
     for group in chains:
@@ -160,14 +161,20 @@ def _keys(group: ChainGroup, *numbers: int) -> dict[int, tuple[str, ...]]:
     return {chain.seed: tuple(chain.keys[n] for n in numbers) for chain in chains if chain.seed is not None}
 
 
-def _undistilled(untaught: Mapping[str, Sequence[ChainGroup]], reader: _Reader) -> Iterator[Choice]:
+def _undistilled(
+    untaught: Mapping[str, Sequence[ChainGroup]], baseline: Generation, reader: _Reader
+) -> Iterator[Choice]:
     """Each network that learns without a teacher, but for the baseline and others of its spec."""
     for kind, groups in untaught.items():
         for group in groups if kind != kinds.INDEPENDENT else ():
             tries = [reader.cost(other.final) for other in groups] if kind in kinds.TUNED else []
             cost = 1 + sum(tries) if tries else reader.cost(group.final)
             name = f"{_row(group)} (of {len(tries) + 1} tries)" if tries else _row(group)
-            yield reader.choice(name, cost, "undistilled", _keys(group, 0))
+            made = reader.choice(name, cost, "undistilled", _keys(group, 0))
+            if kind == kinds.RECIPE:
+                changed = {field: getattr(group.final.recipe, field) for field in differences(baseline, group.final)}
+                made = replace(made, recipe=changed)
+            yield made
 
 
 def _generations(group: ChainGroup, reader: _Reader, role: Role, *, only_last: bool) -> Iterator[Choice]:

@@ -42,7 +42,8 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
     """The verdict as JSON values: errors in the metric's unit, differences in its points.
 
     Intervals are of 95 %, those of ``distillation`` of 97.5 %. ``open`` has what data of this size cannot tell, with
-    the seeds or test samples that would, and the ``command``.
+    the seeds or test samples that would, and its ``command``. The last ``command`` repeats the search with the recipe
+    of the chosen network; it is empty if that is the baseline's.
     """
     return {
         "lines": lines_of(verdict),
@@ -50,6 +51,7 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
         "ensemble": _deployment_json(verdict.ensemble, verdict),
         "generations": _generations_json(verdict.generations),
         "missing": list(verdict.missing),
+        "command": _recipe_changes(verdict),
     }
 
 
@@ -96,12 +98,22 @@ def _number(generations: Generations, points: str) -> str:
 
 
 def _open(verdict: Verdict) -> list[str]:
-    """The first comparison that is open, and what would settle it."""
+    """Whether all of it is so with a recipe that proved better, else the first comparison that is open, and what would
+    settle it."""
+    if changes := _recipe_changes(verdict):
+        return [f"what generations and ensembles gain with that recipe, which they did not have: {changes}."]
     for what, deployment in (("one network", verdict.network), ("an ensemble", verdict.ensemble)):
         if deployment is None or deployment.added is None or deployment.added.interval.distinguishable:
             continue
         return [f"whether self-distillation adds to {what}: {_settled(deployment, verdict)}."]
     return []
+
+
+def _recipe_changes(verdict: Verdict) -> str:
+    """The command that repeats the search with the recipe of the chosen network; empty if that is the baseline's."""
+    changes = verdict.network.choice.recipe if verdict.network else {}
+    settings = " ".join(f"--set recipe.{name}={value:g}" for name, value in changes.items())
+    return f"{verdict.command or 'the same search'} {settings}" if settings else ""
 
 
 def _settled(deployment: Deployment, verdict: Verdict) -> str:

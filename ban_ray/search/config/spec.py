@@ -174,16 +174,18 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
     """Add the chains of every configuration of a grid, except those above ``--max-parameters``."""
     chains: list[PlannedChain] = []
     skip_reasons = []
-    budget = Budget(spec.options.budget, spec.context.recipe)
+    budget, unbought = Budget(spec.options.budget, spec.context.recipe), list[str]()
     for configuration in spec.scale.configurations or grid(spec.scale.parameters):
         if not spec.space.is_listed(configuration, spec.context):
             continue
         if reason := size_violation(spec, configuration):
             skip_reasons.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
         elif not budget.buys((made := spec.chains_of(configuration))[0].chain):
-            skip_reasons.append(f"{made[0].position.row} was left out: --budget {spec.options.budget}")
+            unbought.append(made[0].position.row)
         else:
             chains.extend(made)
+    if unbought:
+        skip_reasons.append(f"--budget {spec.options.budget} leaves out {'; '.join(unbought)}")
     if not chains:
         limit = f"--max-parameters {spec.strategy.max_parameters}" if skip_reasons else "these settings"
         raise UserError(f"{limit} leaves no configuration of space {spec.space.name}")

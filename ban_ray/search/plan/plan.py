@@ -68,7 +68,7 @@ def print_plan(plan: Plan, console: Console) -> None:
         f"{len(plan.missing_generations)} to train, {len(plan.published_keys)} already there"
     )
     for reason in spec.skip_reasons:
-        console.say(f"Left out: {reason}")
+        console.say(reason)
     if equal := equal_chains.equal_chains_sentence(spec.chains):
         console.say(equal, style="yellow")
     warnings = {(str(g.objective), g.objective.loss.warning()) for g in spec.distinct_generations.values()}

@@ -52,7 +52,7 @@ def study(rng: np.random.Generator, size: Size, networks: list[Truth], ensembles
             share = 1 + (luck[:, None] - truth.gain) / BASE
             errors = (rng.random((size.seeds, len(own)), dtype=np.float32) < own * share).astype(np.int8)
             parts[part] = dict(enumerate(errors))
-        return Choice(truth.name, truth.cost, truth.role, **parts)
+        return Choice(truth.name, truth.cost, truth.role, parts["held_out"], parts["test"])
 
     made = [choice(truth) for truth in networks]
     chain = (made[0], *(each for each in made if each.role == "distilled"))

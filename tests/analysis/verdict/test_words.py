@@ -152,6 +152,21 @@ def test_what_is_open_names_seeds_and_a_command(fabricator: Fabricator) -> None:
     assert settled(Needed(None, None)).startswith(f"{start}more than 200 seeds would be needed")
 
 
+def test_a_better_recipe_is_to_be_tried_by_generations_and_ensembles_too(fabricator: Fabricator) -> None:
+    verdict = verdict_of(publish(fabricator, lambda generation: 4.0 if generation.recipe.learning_rate > 0.1 else 0.0))
+    tuned = "label, learning rate x3, weight decay x1"
+    assert lines_of(verdict)[0].startswith(f"One network: train `{tuned} (of 3 tries)` (3x): ")
+    repeated = "/searches/one/search.toml --set recipe.learning_rate=0.3"
+    assert line(verdict, "Open: what generations and ensembles gain with that recipe").endswith(f"{repeated}.")
+    assert as_json(verdict)["command"].endswith(repeated)
+    settings = repeated.rpartition("--set ")[2]
+    spec = resolve(SearchOptions(space="does_it_help", network="densenet-bc-10-4", settings=[settings]))
+    assert verdict.network is not None
+    baselines = {planned.chain.keys for planned in spec.chains if planned.position.row == "label"}
+    searched = resolve(SearchOptions(space="does_it_help", network="densenet-bc-10-4"))
+    assert baselines == {planned.chain.keys for planned in searched.chains if planned.position.row == tuned}
+
+
 def test_one_seed_is_told_to_say_nothing_about_others(fabricator: Fabricator) -> None:
     verdict = verdict_of(publish(fabricator, lambda _: 0.0, seeds=(0,)))
     assert "1 seed, conditional on these networks" in lines_of(verdict)[1]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ban_ray.cli.console import Console
 from ban_ray.errors import UserError
 from ban_ray.population import Population, open_storage
 from ban_ray.runtime.events import ChainEnded, event_to_result
@@ -13,6 +14,7 @@ from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
+from ban_ray.search.plan.plan import make_plan, print_plan
 from ban_ray.search.plan.race import is_race
 from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.outcome import ChainOutcome
@@ -119,7 +121,12 @@ def test_a_budget_buys_the_list_in_its_order(budget: str, rows: int) -> None:
     assert len(bought) == rows
     everything = list(dict.fromkeys(planned.position.row for planned in spec_of().chains))
     left_out = [row for row in everything if row not in bought]
-    assert list(spec.skip_reasons) == [f"{row} was left out: --budget {budget}" for row in left_out]
+    told = [f"--budget {budget} leaves out {'; '.join(left_out)}"] if left_out else []
+    assert list(spec.skip_reasons) == told
+    console = Console(width=300)
+    with console.capture() as capture:
+        print_plan(make_plan(spec, None), console)
+    assert all(sentence in capture.get() for sentence in told)
 
 
 @pytest.mark.parametrize("budget", ["0.5x", "0x", "12", "x", "-3x", "1e3x", "twelve", "12 x", ""])
