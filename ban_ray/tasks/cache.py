@@ -1,5 +1,7 @@
 """Decoded data: arrays written once a node, in a folder named by a hash of them, and memory-mapped from there."""
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from ban_ray.errors import UserError
 
 META = "meta.json"
+_SCRATCH = ".decoding-"
 LOCK_WAIT_S = 600.0
 """A holder that dies frees the lock; this limits the wait for one that hangs."""
 
@@ -29,24 +32,61 @@ def cache_root() -> Path:
 
 def cache_arrays(name: str, arrays: Mapping[str, NDArray[Any]], meta: Mapping[str, object]) -> None:
     """Write arrays and their metadata under a fingerprint, unless that exists already."""
-    root = cache_root()
-    root.mkdir(parents=True, exist_ok=True)
-    final = root / name
-    if final.is_dir():
+    if (cache_root() / name).is_dir():
         return
-    scratch = Path(tempfile.mkdtemp(prefix=".decoding-", dir=root))
-    try:
+    with scratch_folder() as scratch:
         for file, array in arrays.items():
             np.save(scratch / f"{file}.npy", array)
-        (scratch / META).write_text(json.dumps(meta), encoding="utf-8")
-        try:
-            scratch.rename(final)
-        except OSError:
-            # Another process wrote the same bytes first.
-            if not final.is_dir():
-                raise
+        keep(scratch, name, meta)
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A new folder beside the decoded data, which is removed at the end unless it was kept.
+
+    Those of processes that were killed are removed before. A lock says that a folder's process is alive.
+    """
+    root = cache_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with node_lock("scratch"):
+        for folder in root.glob(f"{_SCRATCH}*"):
+            if (abandoned := _lock_folder(folder)) is not None:
+                shutil.rmtree(folder, ignore_errors=True)
+                os.close(abandoned)
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=root))
+        lock = _lock_folder(scratch)
+    try:
+        yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def keep(scratch: Path, name: str, meta: Mapping[str, object]) -> None:
+    """Make a scratch folder with its arrays the one of a fingerprint, unless that exists already."""
+    final = cache_root() / name
+    (scratch / META).write_text(json.dumps(meta), encoding="utf-8")
+    try:
+        scratch.rename(final)
+    except OSError:
+        # Another process wrote the same bytes first.
+        if not final.is_dir():
+            raise
+
+
+def _lock_folder(folder: Path) -> int | None:
+    """A descriptor that holds a folder's lock; None where another one does, or the file system has no such locks."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def cached_arrays(name: str, files: Sequence[str]) -> tuple[list[NDArray[Any]], dict[str, Any]]:
@@ -54,10 +94,19 @@ def cached_arrays(name: str, files: Sequence[str]) -> tuple[list[NDArray[Any]], 
 
     Raises:
         FileNotFoundError: nothing was written under this fingerprint on this node.
+        UserError: what was written has been damaged.
     """
     folder = cache_root() / name
-    meta = dict(json.loads((folder / META).read_text(encoding="utf-8")))
-    return [np.load(folder / f"{file}.npy", mmap_mode="r") for file in files], meta
+    if not folder.is_dir():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder))
+    try:
+        meta = dict(json.loads((folder / META).read_text(encoding="utf-8")))
+        return [np.load(folder / f"{file}.npy", mmap_mode="r") for file in files], meta
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"decoded data in {folder} are damaged ({' '.join(str(error).split())}); without this folder they are "
+            "decoded again"
+        ) from error
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -21,6 +22,9 @@ from ban_ray.objectives import MixedLabels
 from ban_ray.specs import Generation, Task, derive_seed
 from ban_ray.tasks.batches import Batch, copy_to, steps_per_epoch
 from ban_ray.tasks.catalog import task_type
+from ban_ray.tasks.decoded.image_file import ImageRows, Indices
+from ban_ray.tasks.decoded.memory import available_bytes
+from ban_ray.tasks.decoded.reading_ahead import read_ahead
 from ban_ray.tasks.image_dataset import ImageDataset
 from ban_ray.tasks.image_task import ImageTask, views_of_sample
 from ban_ray.tasks.splits import split
@@ -34,10 +38,31 @@ GPU_CHUNK_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
+class ImageStream:
+    """Images (n, height, width, channels) uint8 that are read as they are needed: rows (n,) of a file."""
+
+    source: ImageRows
+    rows: Indices
+
+
+@dataclass(frozen=True)
 class ImagePart(Part):
-    """Labelled images (n, height, width, channels) uint8."""
+    """Labelled images (n, height, width, channels) uint8.
+
+    Attributes:
+        images: all of them on the device; of those that are streamed (0, height, width, channels).
+        stream: None for images that lie on the device.
+    """
 
     images: Tensor
+    stream: ImageStream | None = None
+
+    def read_ahead(self, batches: Sequence[Tensor]) -> Iterator[Tensor | None]:
+        """The images of each batch of indices, of a part that is streamed; else None for each."""
+        if self.stream is None:
+            return repeat(None, len(batches))
+        rows = [self.stream.rows[batch.numpy()] for batch in batches]
+        return read_ahead(self.stream.source, rows, self.images.device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,14 +93,19 @@ class ImageData(TaskData):
         draws: "CropFlip",
         pad: int | None = None,
         further: Sequence[tuple[Augmentation, Draws]] = (),
+        streamed: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Augmented, normalised images (b, c, h, w) and labels (b,) of the given training samples.
 
         Args:
             pad: other padding than the task's.
             further: augmentations beside crop and mirroring with their draws; those that mix images are left out.
+            streamed: (b, h, w, c) the samples themselves, of a part that is streamed.
         """
-        images = augment(self.train.images, indices, draws, self.pad if pad is None else pad)
+        images, rows = self.train.images, indices
+        if streamed is not None:
+            images, rows = streamed, torch.arange(len(indices), device=indices.device)
+        images = augment(images, rows, draws, self.pad if pad is None else pad)
         for augmentation, drawn in further:
             if isinstance(augmentation, PixelAugmentation):
                 images = augmentation.apply(images, drawn)
@@ -109,7 +139,9 @@ class ImageData(TaskData):
             )
             return augmentation.draw(generator, batch_size, *self.sample_shape[:2])
 
-        for chunk in torch.split(torch.arange(steps), self._batches_at_once(local)):
+        chunks = torch.split(torch.arange(steps), self._batches_at_once(local))
+        chosen = [batches[chunk].flatten() for chunk in chunks]
+        for chunk, samples, streamed in zip(chunks, chosen, self.train.read_ahead(chosen), strict=True):
             draws = CropFlip.concat(
                 sample_crop_flip(augmentation_seed, epoch, step, batch_size, pad, flip)[worker_slice]
                 for step in chunk.tolist()
@@ -119,8 +151,7 @@ class ImageData(TaskData):
                 for each in pipeline.further
                 if not isinstance(each, MixingAugmentation)
             ]
-            samples = batches[chunk].flatten()
-            images, labels = self.training_batch(copy_to(device, samples), draws.to(device), pad, further)
+            images, labels = self.training_batch(copy_to(device, samples), draws.to(device), pad, further, streamed)
             views = self._views(samples, draws)
             for number, step in enumerate(chunk.tolist()):
                 rows = slice(number * local, (number + 1) * local)
@@ -146,9 +177,10 @@ class ImageData(TaskData):
     def evaluation_batches(self, part: ImagePart) -> Iterator[tuple[Tensor, Tensor]]:
         """Normalised images (b, c, h, w) and labels (b,) of a whole part."""
         size = EVALUATION_BATCH if part.images.device.type == "cpu" else GPU_EVALUATION_BATCH
-        for start in range(0, len(part), size):
-            chosen = slice(start, start + size)
-            yield self.normalise(part.images[chosen]), part.labels[chosen]
+        chosen = torch.split(torch.arange(len(part)), size) if len(part) else ()
+        for number, streamed in enumerate(part.read_ahead(chosen)):
+            batch = slice(number * size, (number + 1) * size)
+            yield self.normalise(part.images[batch] if streamed is None else streamed), part.labels[batch]
 
     def reduce_outputs(self, log_probabilities: Tensor, labels: Tensor) -> Tensor:
         """The whole distribution of each image, unchanged."""
@@ -237,28 +269,39 @@ def _reflected(offset: Tensor, size: int, pad: int) -> Tensor:
     return torch.where(position >= size, 2 * (size - 1) - position, position)
 
 
-def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> ImageData:
-    """Split a data set and put it on a device."""
+def load_images(task: Task, dataset: ImageDataset, device: torch.device, *, held: bool | None = None) -> ImageData:
+    """Split a data set and put it on a device, or, of a large one, what is needed to read it batch by batch.
+
+    Args:
+        held: whether the images lie on the device; None for whether they fit. It changes no bit of any batch.
+    """
     parts = split(task, dataset.train.labels, dataset.num_classes, dataset.num_held_out)
     kind = task_type(task.name)
     if not isinstance(kind, ImageTask):
         raise TypeError(f"task {task.name} is not one of images")
-    train = dataset.train.images[parts.train]
+    if held is None:
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
+        held = kind.is_held(dataset, free)
     if task.normalise is not None:
         mean, deviation = (255 * np.array(values) for values in task.normalise)
     else:
-        mean, deviation = _statistics(train)
+        mean, deviation = _statistics(dataset, parts.train)
 
-    def part(images: np.ndarray, labels: np.ndarray) -> ImagePart:
-        return ImagePart(*(torch.from_numpy(np.array(array)).to(device) for array in (labels, images)))
+    def part(source: ImageRows, rows: Indices, labels: Indices) -> ImagePart:
+        on_device = torch.from_numpy(np.array(labels)).to(device)
+        if held:
+            return ImagePart(on_device, _read_all(source, rows, device))
+        nothing = torch.empty((0, *dataset.sample_shape), dtype=torch.uint8, device=device)
+        return ImagePart(on_device, nothing, ImageStream(source, rows))
 
     def per_channel(x: np.ndarray) -> Tensor:
         return torch.from_numpy(x.astype(np.float32)).view(-1, 1, 1).to(device)
 
+    train, test = dataset.train.rows(), dataset.test.rows()
     return ImageData(
-        train=part(train, parts.train_labels),
-        held_out=part(dataset.train.images[parts.held_out], dataset.train.labels[parts.held_out]),
-        test=part(dataset.test.images, dataset.test.labels),
+        train=part(train, parts.train, parts.train_labels),
+        held_out=part(train, parts.held_out, dataset.train.labels[parts.held_out]),
+        test=part(test, np.arange(len(dataset.test.labels), dtype=np.int64), dataset.test.labels),
         num_classes=dataset.num_classes,
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
@@ -271,12 +314,24 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device) -> Imag
     )
 
 
-def _statistics(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of each channel of images (n, h, w, c) of bytes."""
-    # Sums of bytes are exact in integers: the statistics do not depend on the order of summation.
-    pixels = images.shape[0] * images.shape[1] * images.shape[2]
-    counts = [np.bincount(images[..., channel].reshape(-1), minlength=256) for channel in range(images.shape[3])]
-    values = np.arange(256, dtype=np.int64)
-    mean = np.array([int((values * count).sum()) / pixels for count in counts])
-    square = np.array([int((values**2 * count).sum()) / pixels for count in counts])
+def _statistics(dataset: ImageDataset, rows: Indices) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each channel of training images."""
+    height, width = dataset.sample_shape[:2]
+    # Quotients of exact sums of integers: the statistics do not depend on the order of summation.
+    pixels = len(rows) * height * width
+    mean, square = (np.array([int(total) / pixels for total in of]) for of in dataset.sums(rows).T)
     return mean, np.sqrt(np.maximum(square - mean**2, 1e-12))
+
+
+def _read_all(source: ImageRows, rows: Indices, device: torch.device) -> Tensor:
+    """Rows on a device; beside them few are in memory at a time."""
+    images = torch.empty((len(rows), *source.shape[1:]), dtype=torch.uint8, device=device)
+    if device.type == "cpu":
+        source.read(rows, images.numpy())
+    elif len(rows):
+        batches = np.array_split(rows, 1 + images.nbytes // GPU_CHUNK_BYTES)
+        start = 0
+        for batch in read_ahead(source, batches, device):
+            images[start : start + len(batch)] = batch
+            start += len(batch)
+    return images

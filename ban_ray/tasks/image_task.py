@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ban_ray.errors import UserError
+from ban_ray.tasks.decoded import memory
 from ban_ray.tasks.task_type import InputDescription, Sizes, TaskType
 
 if TYPE_CHECKING:
@@ -86,6 +87,9 @@ class ImageTask(TaskType["ImageDataset"]):
         from ban_ray.tasks.image_data import load_images
 
         return load_images(task, dataset, device)
+
+    def is_held(self, dataset: "ImageDataset", free_bytes: int) -> bool:
+        return memory.is_held(dataset.num_bytes, free_bytes)
 
     def describe_inputs(
         self, task: "Task", dataset: "ImageDataset | None", classes: int, channels: int

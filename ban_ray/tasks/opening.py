@@ -105,10 +105,9 @@ def _cached(record: Path) -> tuple[str, int] | None:
 
 
 def _decode(layout: FileLayout, record: Path) -> tuple[str, int]:
-    raw = layout.read()
-    fingerprint = raw.cache().fingerprint
+    dataset = layout.read().cache()
     record.parent.mkdir(parents=True, exist_ok=True)
     scratch = record.with_suffix(f".{os.getpid()}")
-    scratch.write_text(json.dumps({"fingerprint": fingerprint, "skipped": raw.skipped}))
+    scratch.write_text(json.dumps({"fingerprint": dataset.fingerprint, "skipped": dataset.skipped}))
     scratch.replace(record)
-    return fingerprint, raw.skipped
+    return dataset.fingerprint, dataset.skipped

@@ -14,7 +14,7 @@ MIN_SIDE = 8
 """Pixels: networks halve the image twice, to no less than two pixels."""
 
 MAX_SIDE = 1024
-"""Pixels: a whole data set lies in a device's memory, where a picture of this size takes 3 MB."""
+"""Pixels: a decoded picture of this size takes 3 MB."""
 
 Side = Annotated[int, Field(ge=MIN_SIDE, le=MAX_SIDE)]
 

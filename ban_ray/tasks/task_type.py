@@ -13,10 +13,8 @@ if TYPE_CHECKING:
 
     from ban_ray.evaluation.metrics import Metric
     from ban_ray.specs import Task
-    from ban_ray.tasks.image_dataset import RawImages
     from ban_ray.tasks.source import Source
     from ban_ray.tasks.task_data import TaskData
-    from ban_ray.tasks.text_dataset import RawText
 
 
 class DataSet(Protocol):
@@ -27,6 +25,7 @@ class DataSet(Protocol):
         num_classes: classes, or tokens of the vocabulary.
         in_channels: channels of an image, or symbols that words are spelled with.
         sample_shape: (height, width, channels) of an image, () of a token.
+        num_bytes: bytes of all samples on the disk.
         skipped: number of samples that could not be decoded and were left out, as was asked for.
     """
 
@@ -39,7 +38,16 @@ class DataSet(Protocol):
     @property
     def sample_shape(self) -> tuple[int, ...]: ...
     @property
+    def num_bytes(self) -> int: ...
+    @property
     def skipped(self) -> int: ...
+
+
+class Readable(Protocol):
+    """What a layout's files hold."""
+
+    def cache(self) -> DataSet:
+        """Decode it into the cache; raises UserError and OSError."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class FileLayout:
     Attributes:
         description: of the files, to be read after "needs".
         files: all of them; a change in one is a change of the data.
-        read: decodes them.
+        read: finds out what they hold.
         known: whether the files are known to exist, for example since a folder was listed.
         options: fields of `Source` that it uses of those that the task has; None for all.
         decoding: version of the decoder, incremented by hand when the same files are decoded to other pixels.
@@ -85,7 +93,7 @@ class FileLayout:
 
     description: str
     files: tuple[Path, ...]
-    read: "Callable[[], RawImages | RawText]"
+    read: Callable[[], Readable]
     known: bool = False
     options: frozenset[str] | None = None
     decoding: int = 1
@@ -182,6 +190,10 @@ class TaskType(ABC, Generic[D]):
         Raises:
             UserError: too few samples to hold any out.
         """
+
+    @abstractmethod
+    def is_held(self, dataset: D, free_bytes: int) -> bool:
+        """Whether a data set lies in a device's memory, of which so much is free; else it is read batch by batch."""
 
     @abstractmethod
     def describe_inputs(self, task: "Task", dataset: D | None, classes: int, channels: int) -> InputDescription:

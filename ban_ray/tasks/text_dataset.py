@@ -41,6 +41,10 @@ class TextDataset:
     def num_classes(self) -> int:
         return len(self.vocabulary)
 
+    @property
+    def num_bytes(self) -> int:
+        return self.train.nbytes + self.valid.nbytes + self.test.nbytes
+
     @cached_property
     def symbols(self) -> dict[str, int]:
         """The number of each symbol that words are spelled with: characters, and each special token as one."""
@@ -77,7 +81,6 @@ class RawText:
     train: Sequence[Sequence[str]]
     valid: Sequence[Sequence[str]]
     test: Sequence[Sequence[str]]
-    skipped: ClassVar[int] = 0
 
     def cache(self) -> TextDataset:
         """Number the tokens and write them under their fingerprint, unless they are in the cache already."""

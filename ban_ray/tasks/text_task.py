@@ -60,6 +60,9 @@ class TextTask(TaskType["TextDataset"]):
 
         return load_text(task, dataset, device)
 
+    def is_held(self, dataset: "TextDataset", free_bytes: int) -> bool:
+        return True
+
     def describe_inputs(
         self, task: "Task", dataset: "TextDataset | None", classes: int, channels: int
     ) -> InputDescription:

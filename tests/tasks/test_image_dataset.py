@@ -1,16 +1,21 @@
 """The fingerprint: the same pixels and labels are the same task, by whatever route and in whatever order."""
 
+import hashlib
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ban_ray.errors import UserError
 from ban_ray.tasks.cache import cache_root
-from ban_ray.tasks.image_dataset import ImageArrays, ImageDataset, RawImages, canonical, fingerprint
+from ban_ray.tasks.decoded.image_file import ImageFile, Pixels
+from ban_ray.tasks.image_dataset import ImageArrays, ImageDataset, RawImages
 from ban_ray.tasks.readers import parquet
 from ban_ray.tasks.source import Source
 from tests.helpers.image_files import Pictures, open_images, random_pictures, write_folder, write_part
@@ -83,13 +88,58 @@ def test_every_pixel_label_and_part_matters(tmp_path: Path, first: ImageDataset)
 
 def test_equal_pictures_with_different_labels_have_one_order() -> None:
     images = np.zeros((6, 2, 2, 1), dtype=np.uint8)
-    part = canonical(ImageArrays(images, np.array([5, 1, 4, 1, 0, 9])))
-    assert part.labels.tolist() == [0, 1, 1, 4, 5, 9]
-    names = {
-        fingerprint(canonical(ImageArrays(images, np.array(labels))), part, 10)
-        for labels in ([0, 1, 1, 4, 5, 9], [9, 5, 4, 1, 1, 0])
-    }
-    assert len(names) == 1
+    cached = [
+        RawImages(ImageArrays(images, np.array(labels)), ImageArrays(images, np.zeros(6, np.int64)), 10).cache()
+        for labels in ([5, 1, 4, 1, 0, 9], [0, 1, 1, 4, 5, 9], [9, 5, 4, 1, 1, 0])
+    ]
+    assert cached[0].train.labels.tolist() == [0, 1, 1, 4, 5, 9]
+    assert len({each.fingerprint for each in cached}) == 1
+
+
+def literal_order(part: ImageArrays) -> ImageArrays:
+    keys = [
+        (hashlib.sha256(image.tobytes()).digest(), int(label))
+        for image, label in zip(part.images, part.labels, strict=True)
+    ]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return ImageArrays(part.images[order], part.labels[order])
+
+
+def literal_fingerprint(*parts: ImageArrays) -> str:
+    total = b"".join(
+        str(p.images.shape).encode() + p.images.tobytes() + p.labels.astype("<i8").tobytes() for p in parts
+    )
+    return hashlib.sha256(b"10" + total).hexdigest()
+
+
+@pytest.mark.parametrize("validation", [0, 9])
+@settings(max_examples=20)
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(1, 3), st.integers(0, 2**31))
+def test_what_is_written_is_what_the_definition_says(
+    validation: int, count: int, num_test: int, channels: int, seed: int
+) -> None:
+    """Bytes of few values, so that some images are equal and labels decide."""
+    chance = np.random.default_rng(seed)
+
+    def part(size: int) -> ImageArrays:
+        return ImageArrays(chance.integers(0, 2, (size, 1, 3, channels), np.uint8) * 255, chance.integers(0, 10, size))
+
+    given_parts = [part(count), part(num_test), *([part(validation)] if validation else [])]
+    parts = [literal_order(each) for each in given_parts]
+    held_out = given_parts[2] if validation else None
+    cached = RawImages(given_parts[0], given_parts[1], 10, held_out=held_out).cache()
+    assert cached.fingerprint == literal_fingerprint(*parts)
+    train = [parts[0], *parts[2:]]
+    assert np.array_equal(cached.train.images, np.concatenate([each.images for each in train]))
+    assert np.array_equal(cached.train.labels, np.concatenate([each.labels for each in train]))
+    assert np.array_equal(cached.test.images, parts[1].images)
+    assert np.array_equal(cached.test.labels, parts[1].labels)
+    assert cached.num_held_out == validation
+    chosen = np.flatnonzero(chance.integers(0, 2, count))
+    pixels = cached.train.images[chosen].astype(np.int64)
+    sums = np.stack([pixels.sum((0, 1, 2)), (pixels**2).sum((0, 1, 2))], 1)
+    assert np.array_equal(cached.sums(chosen), sums)
+    assert np.array_equal(replace(cached, train_sums=None).sums(chosen), sums), "as earlier versions cached them"
 
 
 def test_a_column_chosen_by_name(tmp_path: Path, first: ImageDataset) -> None:
@@ -119,14 +169,14 @@ def test_a_changed_file_is_decoded_again(tmp_path: Path, first: ImageDataset) ->
 def test_nothing_half_decoded_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_folder(tmp_path, TRAIN[:33], TEST)
     before = sorted(cache_root().iterdir())
-    real = np.save
+    real = ImageFile.write
 
-    def full(file: Path, array: object) -> None:
-        real(file, np.zeros(1))
-        if file.name == "test.npy":
+    def full(self: ImageFile, row: int, image: Pixels) -> None:
+        if self.path.name == "test.npy" and row == 3:
             raise OSError(28, "No space left on device")
+        real(self, row, image)
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(ImageFile, "write", full)
     with pytest.raises(OSError, match="No space"):
         of(tmp_path)
     assert sorted(cache_root().iterdir()) == before

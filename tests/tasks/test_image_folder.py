@@ -191,13 +191,14 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.Monke
     assert refused(tmp_path) == f"{tmp_path}/train/bee cannot be read (Permission denied)"
 
 
-def test_more_than_fits_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def empty(*_: object) -> None:
-        raise MemoryError
-
+def test_more_than_the_disk_has_room_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     make(tmp_path)
-    monkeypatch.setattr(np, "empty", empty)
-    assert "18 images of 1024x1024 pixels and 3 channels need 0.1 GiB" in refused(tmp_path, "1024")
+    free = shutil.disk_usage(cache)._replace(free=50_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: free)
+    said = refused(tmp_path, "1024")
+    assert said.startswith("18 decoded images of 1024x1024 pixels and 3 channels take 56.6 MB, and ")
+    assert f"{cache} has 50.0 MB free; the environment variable BAN_RAY_CACHE names another folder" in said
+    assert not list(cache.glob(".decoding-*"))
 
 
 @pytest.mark.parametrize("change", ["content", "name", "new", "gone", "class"])

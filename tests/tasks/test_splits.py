@@ -51,7 +51,13 @@ def test_the_name_chooses_the_split() -> None:
 
 def test_nothing_else_enters_the_split() -> None:
     """A seed of a generation or a chain has no way in: a task is all that the function is given."""
-    fields = {"name", "fingerprint", "split_seed", "label_noise", "noise_kind", "protocol", "tokens", "flip"}
+    fields = {
+        *("name", "fingerprint", "split_seed", "label_noise", "noise_kind"),
+        "protocol",
+        "tokens",
+        "flip",
+        "normalise",
+    }
     assert set(Task.model_fields) == fields
     np.random.seed(1)  # noqa: NPY002
     first = of(label_noise=0.5)

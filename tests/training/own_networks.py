@@ -43,3 +43,17 @@ class Headless(nn.Module):
 
 def headless(num_classes: int, in_channels: int) -> nn.Module:
     return Headless(num_classes, in_channels)
+
+
+def strided(num_classes: int, in_channels: int, width: int = 16) -> nn.Module:
+    """For large images: convolutions of few places."""
+    return nn.Sequential(
+        nn.Conv2d(in_channels, width, 8, stride=8),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 4, stride=4),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(2 * width, num_classes),
+    )

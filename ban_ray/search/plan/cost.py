@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -20,6 +21,8 @@ from ban_ray.specs import Generation, digest
 from ban_ray.storage.atomic_files import write_temporary
 from ban_ray.tasks.batches import steps_per_epoch
 from ban_ray.tasks.cache import cache_root
+from ban_ray.tasks.catalog import TASK_TYPES
+from ban_ray.tasks.decoded.memory import BUFFERS, available_bytes
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Cost:
         multiply_accumulates: those of forward and backward passes of students and of forward passes of teachers.
         seconds: device-seconds, on the device that was measured.
         longest_s: seconds of the longest chain, whose generations are trained one after another.
-        peak_bytes: the largest peak memory of one worker.
+        peak_bytes: the largest peak memory of one worker, its part of the data included.
         device: the measured device, e.g. ``one CPU thread``.
         devices: number of such devices here.
         memory_bytes: memory of each such device; of all processors together.
@@ -65,12 +68,14 @@ def estimate_cost(
         generations_by_key: the missing generations and their teachers.
     """
     measurements: dict[StepConfig, StepMeasurement] = {}
-    multiply_accumulates, seconds = 0.0, 0.0
+    multiply_accumulates, seconds, peak_bytes = 0.0, 0.0, 0
     seconds_of: dict[str, float] = {}
     for generation in missing:
         recipe, config = generation.recipe, step_config(spec, generation, generations_by_key)
         if config not in measurements:
             measurements[config] = measure_step_cached(config)
+        of_data = data_bytes(spec, measurements[config], recipe.batch_size // recipe.workers)
+        peak_bytes = max(peak_bytes, measurements[config].peak_bytes + of_data)
         steps = recipe.trained_epochs * steps_per_epoch(generation.task.name, spec.sample_counts.train, recipe)
         seconds_of[generation.key] = steps * recipe.micro_batches * measurements[config].seconds
         seconds += seconds_of[generation.key] * recipe.workers
@@ -82,11 +87,23 @@ def estimate_cost(
         multiply_accumulates=multiply_accumulates,
         seconds=seconds,
         longest_s=max(sum(seconds_of.get(key, 0.0) for key in planned.chain.keys) for planned in spec.chains),
-        peak_bytes=max(measurement.peak_bytes for measurement in measurements.values()),
+        peak_bytes=peak_bytes,
         device=first.device,
         devices=first.devices,
         memory_bytes=first.memory_bytes,
     )
+
+
+def data_bytes(spec: SearchSpec, device: StepMeasurement | Cost, batch: int) -> int:
+    """Bytes that one worker has of the data: all of them, or some batches ahead."""
+    dataset = spec.dataset
+    return dataset.num_bytes if is_held(spec, device) else BUFFERS * batch * math.prod(dataset.sample_shape)
+
+
+def is_held(spec: SearchSpec, device: StepMeasurement | Cost) -> bool:
+    """Whether the data lie in the memory of a device here if nothing else does."""
+    free = available_bytes() if device.device == CPU_THREAD else device.memory_bytes
+    return TASK_TYPES[spec.context.task.name].is_held(spec.dataset, free)
 
 
 def step_config(spec: SearchSpec, generation: Generation, generations_by_key: Mapping[str, Generation]) -> StepConfig:

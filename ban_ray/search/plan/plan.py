@@ -5,16 +5,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from ban_ray.cli.console import Console
-from ban_ray.cli.text import format_count, format_duration, pluralised
+from ban_ray.cli.text import format_bytes, format_count, format_duration, pluralised
 from ban_ray.networks import registry
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
-from ban_ray.search.plan.cost import Cost, estimate_cost
+from ban_ray.search.plan.cost import Cost, estimate_cost, is_held
 from ban_ray.search.plan.slow_precision import slow_precision_sentence
 from ban_ray.search.plan.stored_shapes import check_stored_shapes
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import parameters_as_json, values_text
+from ban_ray.tasks.cache import cache_root
+from ban_ray.tasks.decoded.memory import HELD_SHARE
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,16 @@ def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, consol
         f"of each kind; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at "
         "once, and 20 s or more until the first one starts"
     )
+    dataset = plan.spec.dataset
+    where = f"{format_bytes(dataset.num_bytes)} of decoded data in {cache_root() / dataset.fingerprint}"
+    if is_held(plan.spec, cost):
+        console.say(f"Each worker holds {where} in memory", wrap=False)
+    else:
+        console.say(
+            f"Each worker reads {where} batch by batch: they would take more than {100 * HELD_SHARE:g} % of the free "
+            "memory here",
+            wrap=False,
+        )
     if not cost.fits(groups * workers):
         console.say(
             f"This machine has {cost.memory_bytes / 2**30:.1f} GiB, less than that: fewer --concurrent chains, a "

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.image_dataset import ImageArrays, Pixels, RawImages
+from ban_ray.tasks.decoded.image_file import Pixels
+from ban_ray.tasks.image_dataset import ImageArrays, RawImages
 from ban_ray.tasks.readers.safe_pickle import BytesArray, load
 
 LABEL_KEYS = ("fine_labels", "labels")

@@ -3,22 +3,32 @@
 import io
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from PIL import Image
 
+from ban_ray.cli.text import format_bytes
 from ban_ray.errors import UserError
-from ban_ray.tasks.image_dataset import ImageArrays, Labels, Pixels, RawImages
+from ban_ray.tasks.decoded.image_file import Pixels
+from ban_ray.tasks.decoded.image_writer import ImageWriter
+from ban_ray.tasks.image_dataset import ImageDataset, Labels, load_image_dataset
+from ban_ray.tasks.readers.file_parts import PART_NAMES
 from ban_ray.tasks.readers.image_decoding import center_crop_resize, decode, open_image, read_header
+from ban_ray.tasks.readers.progress import Progress
 from ban_ray.tasks.source import MAX_SIDE, MIN_SIDE
 
-_IMAGES_AT_ONCE = 64
-"""A thread's portion: enough to make handing it out cheap."""
+IMAGES_AT_ONCE = 32
+"""A thread's portion: enough to make handing it out cheap, few enough to hold some for each thread."""
+
+_PORTIONS_PER_THREAD = 2
+"""Portions in memory, so that no thread waits for the next one to be read."""
 
 _LISTED = 20
 """Images that cannot be decoded and are named; the others are counted."""
@@ -36,10 +46,14 @@ class EncodedImage:
 
 @dataclass(frozen=True)
 class EncodedPart:
-    """Encoded images and their labels (n,), of which `place` is the file or folder."""
+    """Encoded images and their labels (n,), of which `place` is the file or folder.
+
+    Attributes:
+        images: begins to read them, as often as it is called; they are not held all at once.
+    """
 
     place: Path
-    images: Sequence[EncodedImage]
+    images: Callable[[], Iterable[EncodedImage]]
     labels: Labels
 
 
@@ -64,48 +78,144 @@ class _MisfitError(UserError):
     """A whole image that is not what the task has."""
 
 
-def decode_parts(
-    parts: Mapping[str, EncodedPart], num_classes: int, class_names: tuple[str, ...], expected: Expected
-) -> RawImages:
-    """Decode every image, in as many threads as there are processors.
+@dataclass(frozen=True)
+class EncodedImages:
+    """A data set whose images are not decoded yet.
 
-    Images are in one channel where every one is gray, otherwise in three, unless a shape is expected.
-
-    Args:
+    Attributes:
         parts: ``train``, ``test`` and, where there is one, ``validation``.
-
-    Raises:
-        UserError: an image cannot be decoded or does not fit, a class has no image, the images' sizes differ and
-            none is asked for, or the arrays do not fit into memory.
+        class_names: by label; empty where the files hold none.
     """
-    encoded = [image for part in parts.values() for image in part.images]
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
-        # About damaged metadata, transparency in palettes and pictures of a hundred megapixels: none changes pixels.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        bad: dict[int, str] = {}
-        shape = expected.shape or _common_shape(encoded, expected, bad, pool)
-        images = _empty(len(encoded), shape)
 
-        def fill(index: int, image: EncodedImage) -> None:
-            images[index] = _pixels(image, shape, must_fit=expected.shape is not None)
+    parts: Mapping[str, EncodedPart]
+    num_classes: int
+    class_names: tuple[str, ...]
+    expected: Expected
 
-        _for_each(fill, encoded, bad, pool)
-    if bad and not expected.skip_bad:
-        raise UserError(f"{_listing(bad, len(encoded))}; --skip-bad leaves {'it' if len(bad) == 1 else 'them'} out")
-    good = np.ones(len(encoded), dtype=np.bool_)
-    good[list(bad)] = False
-    arrays, start = {}, 0
-    for part, of_part in parts.items():
-        rows = slice(start, start := start + len(of_part.images))
-        kept = good[rows]
-        arrays[part] = ImageArrays(images[rows] if kept.all() else images[rows][kept], of_part.labels[kept])
-        if not kept.any():
-            raise UserError(f"{of_part.place} holds no images{' that can be decoded' * bool(bad)}; one is needed")
-    if expected.num_classes is None:
-        check_every_class(parts["train"].place, arrays["train"].labels, num_classes, class_names)
-    return RawImages(
-        arrays["train"], arrays["test"], num_classes, class_names, held_out=arrays.get("validation"), skipped=len(bad)
-    )
+    def cache(self) -> ImageDataset:
+        """Decode every image into the cache, in as many threads as there are processors.
+
+        Images are in one channel where every one is gray, otherwise in three, unless a shape is expected.
+
+        Raises:
+            UserError: an image cannot be decoded or does not fit, a class has no image, the images' sizes differ and
+                none is asked for, or the cache has too little room.
+            OSError: the cache cannot be written.
+        """
+        parts, expected = self.parts, self.expected
+        total = sum(len(part.labels) for part in parts.values())
+        bad: dict[tuple[str, int], str] = {}
+        with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            # About damaged metadata, transparency in palettes and pictures of a hundred megapixels: none changes
+            # pixels.
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+            shape = expected.shape or self._common_shape(bad, pool)
+            with ImageWriter({name: len(part.labels) for name, part in parts.items()}, shape) as writer:
+
+                def decode_one(part: str, row: int, image: EncodedImage) -> None:
+                    pixels = _pixels(image, shape, must_fit=expected.shape is not None)
+                    writer.write(part, row, pixels)
+
+                title = f"Decoding {total:,} images to {format_bytes(writer.num_bytes)} on disk"
+                for _ in self._for_each(decode_one, bad, pool, title):
+                    pass
+                if bad and not expected.skip_bad:
+                    left_out = "leaves it out" if len(bad) == 1 else "leaves them out"
+                    raise UserError(f"{_listing(bad, total)}; --skip-bad {left_out}")
+                kept = {name: np.ones(len(part.labels), dtype=np.bool_) for name, part in parts.items()}
+                for name, row in bad:
+                    kept[name][row] = False
+                for name, part in parts.items():
+                    if not kept[name].any():
+                        decodable = " that can be decoded" * bool(bad)
+                        raise UserError(f"{part.place} holds no images{decodable}; one is needed")
+                if expected.num_classes is None:
+                    train = parts["train"]
+                    check_every_class(train.place, train.labels[kept["train"]], self.num_classes, self.class_names)
+                labels = {name: part.labels for name, part in parts.items()}
+                fingerprint = writer.finish(labels, self.num_classes, self.class_names, kept)
+        return replace(load_image_dataset(fingerprint), skipped=len(bad))
+
+    def _common_shape(self, bad: dict[tuple[str, int], str], pool: ThreadPoolExecutor) -> tuple[int, int, int]:
+        """The shape that all images are brought to, by their headers."""
+        sizes: dict[tuple[int, int], None] = {}
+        all_gray = True
+        total = sum(len(part.labels) for part in self.parts.values())
+        title = f"Reading the headers of {total:,} images"
+        for header in self._for_each(lambda _, __, image: _open(image, read_header), bad, pool, title):
+            if header is not None:
+                sizes[header.height, header.width] = None
+                all_gray = all_gray and header.is_gray
+        channels = 1 if sizes and all_gray else 3
+        if self.expected.size is not None:
+            return (*self.expected.size, channels)
+        if not sizes:
+            raise UserError(_listing(bad, total))
+        if len(sizes) > 1:
+            shown = ", ".join(f"{height}x{width}" for height, width in islice(sizes, 3))
+            raise UserError(
+                f"the images have {len(sizes)} sizes (height x width: {shown}{', ...' * (len(sizes) > 3)}); "
+                "--image-size is needed, which scales all of them to cover one size and cuts out their middles"
+            )
+        ((height, width),) = sizes
+        if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
+            raise UserError(
+                f"the images are {height}x{width} pixels (height x width); --image-size is needed, sides from "
+                f"{MIN_SIDE} to {MAX_SIDE} pixels are allowed"
+            )
+        return height, width, channels
+
+    def _for_each(
+        self,
+        function: Callable[[str, int, EncodedImage], R],
+        bad: dict[tuple[str, int], str],
+        pool: ThreadPoolExecutor,
+        title: str,
+    ) -> Iterator[R | None]:
+        """Results in the images' order, None for those that are in `bad` or come into it, by row with a sentence."""
+
+        def work(part: str, first: int, portion: Sequence[EncodedImage]) -> list[R | None]:
+            results: list[R | None] = []
+            for row, image in enumerate(portion, first):
+                result = None
+                if (part, row) not in bad:
+                    try:
+                        result = function(part, row, image)
+                    except _MisfitError:
+                        raise
+                    except UserError as error:
+                        bad[part, row] = str(error)
+                results.append(result)
+            return results
+
+        most = _PORTIONS_PER_THREAD * (os.cpu_count() or 1)
+        running: deque[Future[list[R | None]]] = deque()
+        try:
+            with Progress(title, sum(len(part.labels) for part in self.parts.values())) as progress:
+                for portion in chain(self._portions(), [None] * most):
+                    if portion is not None:
+                        running.append(pool.submit(work, *portion))
+                    if running and (portion is None or len(running) == most):
+                        # In the order of the images, so that of several errors the first one is raised.
+                        results = running.popleft().result()
+                        progress.advance(len(results))
+                        yield from results
+        finally:
+            # Nothing may be written any more when this has ended.
+            for future in running:
+                future.cancel()
+            wait(running)
+
+    def _portions(self) -> Iterator[tuple[str, int, list[EncodedImage]]]:
+        """A part, the row of the first image, and some images."""
+        for name, part in self.parts.items():
+            images, total = iter(part.images()), len(part.labels)
+            for row in range(0, total + 1, IMAGES_AT_ONCE):
+                portion = list(islice(images, IMAGES_AT_ONCE))
+                if len(portion) != min(IMAGES_AT_ONCE, total - row):
+                    raise UserError(f"{part.place} has changed while it was read; it had {total:,} images")
+                if portion:
+                    yield name, row, portion
 
 
 def check_every_class(place: Path, labels: Labels, num_classes: int, class_names: Sequence[str]) -> None:
@@ -122,33 +232,6 @@ def some_classes(names: Sequence[object]) -> str:
     """The first names of a list, and how many more there are."""
     more = f" and {len(names) - 5} more classes" if len(names) > 5 else ""
     return f"{'class' if len(names) == 1 else 'classes'} {', '.join(map(repr, names[:5]))}{more}"
-
-
-def _common_shape(
-    encoded: Sequence[EncodedImage], expected: Expected, bad: dict[int, str], pool: ThreadPoolExecutor
-) -> tuple[int, int, int]:
-    """The shape that all images are brought to, by their headers."""
-    headers = _for_each(lambda _, image: _open(image, read_header), encoded, bad, pool)
-    readable = [header for header in headers if header is not None]
-    channels = 1 if readable and all(header.is_gray for header in readable) else 3
-    if expected.size is not None:
-        return (*expected.size, channels)
-    sizes = list(dict.fromkeys((header.height, header.width) for header in readable))
-    if not sizes:
-        raise UserError(_listing(bad, len(encoded)))
-    if len(sizes) > 1:
-        shown = ", ".join(f"{height}x{width}" for height, width in sizes[:3])
-        raise UserError(
-            f"the images have {len(sizes)} sizes (height x width: {shown}{', ...' * (len(sizes) > 3)}); --image-size "
-            "is needed, which scales all of them to cover one size and cuts out their middles"
-        )
-    (height, width) = sizes[0]
-    if min(height, width) < MIN_SIDE or max(height, width) > MAX_SIDE:
-        raise UserError(
-            f"the images are {height}x{width} pixels (height x width); --image-size is needed, sides from {MIN_SIDE} "
-            f"to {MAX_SIDE} pixels are allowed"
-        )
-    return height, width, channels
 
 
 def _pixels(image: EncodedImage, shape: tuple[int, int, int], *, must_fit: bool) -> Pixels:
@@ -173,48 +256,9 @@ def _open(image: EncodedImage, read: Callable[[Image.Image], R]) -> R:
         return read(opened)
 
 
-def _for_each(
-    function: Callable[[int, EncodedImage], R],
-    encoded: Sequence[EncodedImage],
-    bad: dict[int, str],
-    pool: ThreadPoolExecutor,
-) -> list[R | None]:
-    """Results by image, None for those that are in `bad` or come into it, by number with a sentence."""
-
-    def portion(start: int) -> list[R | None]:
-        results: list[R | None] = []
-        for index, image in enumerate(encoded[start : start + _IMAGES_AT_ONCE], start):
-            result = None
-            if index not in bad:
-                try:
-                    result = function(index, image)
-                except _MisfitError:
-                    raise
-                except UserError as error:
-                    bad[index] = str(error)
-            results.append(result)
-        return results
-
-    # The first error in the images' order is raised, and what was not begun is dropped.
-    portions = pool.map(portion, range(0, len(encoded), _IMAGES_AT_ONCE))
-    return [result for results in portions for result in results]
-
-
-def _listing(bad: Mapping[int, str], total: int) -> str:
-    sentences = [bad[index] for index in sorted(bad)]
+def _listing(bad: Mapping[tuple[str, int], str], total: int) -> str:
+    sentences = [bad[image] for image in sorted(bad, key=lambda image: (list(PART_NAMES).index(image[0]), image[1]))]
     if len(sentences) == 1:
         return sentences[0]
     more = f"; and {len(sentences) - _LISTED} more" if len(sentences) > _LISTED else ""
     return f"{len(sentences):,} of {total:,} images cannot be decoded: {'; '.join(sentences[:_LISTED])}{more}"
-
-
-def _empty(count: int, shape: tuple[int, int, int]) -> Pixels:
-    try:
-        return np.empty((count, *shape), np.uint8)
-    except MemoryError as error:
-        height, width, channels = shape
-        raise UserError(
-            f"{count} images of {height}x{width} pixels and {channels} channels need "
-            f"{count * height * width * channels / 2**30:.1f} GiB, more memory than there is; a smaller --image-size "
-            "may help"
-        ) from error

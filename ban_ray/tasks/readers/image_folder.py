@@ -1,14 +1,14 @@
 """Images in a tree of folders: one for each part, in it one for each class, as torchvision's ImageFolder has it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.image_dataset import RawImages
-from ban_ray.tasks.readers.encoded_images import EncodedImage, EncodedPart, Expected, decode_parts, some_classes
+from ban_ray.tasks.readers.encoded_images import EncodedImage, EncodedImages, EncodedPart, Expected, some_classes
 from ban_ray.tasks.readers.file_parts import PART_NAMES, list_folder, name_of_part
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
@@ -67,11 +67,11 @@ def scan(folder: Path) -> Tree:
     return Tree(tuple(name for _, name in labelled), folders, parts)
 
 
-def read(tree: Tree, expected: Expected) -> RawImages:
-    """Decode every image.
+def read(tree: Tree, expected: Expected) -> EncodedImages:
+    """The images of a tree, which are not opened yet.
 
     Raises:
-        UserError: as `decode_parts` does, or the number of classes is another than the expected one.
+        UserError: the number of classes is another than the expected one.
     """
     if expected.num_classes not in (None, len(tree.classes)):
         raise UserError(
@@ -80,12 +80,16 @@ def read(tree: Tree, expected: Expected) -> RawImages:
     parts = {
         part: EncodedPart(
             tree.folders[part],
-            [EncodedImage(file, str(file)) for file, _ in samples],
+            partial(_encoded, samples),
             np.asarray([label for _, label in samples], dtype=np.int64),
         )
         for part, samples in tree.parts.items()
     }
-    return decode_parts(parts, len(tree.classes), tree.classes, expected)
+    return EncodedImages(parts, len(tree.classes), tree.classes, expected)
+
+
+def _encoded(samples: Iterable[tuple[Path, int]]) -> Iterator[EncodedImage]:
+    return (EncodedImage(file, str(file)) for file, _ in samples)
 
 
 def _classes(part: Path) -> dict[str, list[Path]]:

@@ -8,8 +8,7 @@ from ban_ray.tasks.readers.file_parts import configuration_parts, has_classes, p
 from ban_ray.tasks.task_type import FileLayout
 
 if TYPE_CHECKING:
-    from ban_ray.tasks.image_dataset import RawImages
-    from ban_ray.tasks.readers.encoded_images import Expected
+    from ban_ray.tasks.readers.encoded_images import EncodedImages, Expected
     from ban_ray.tasks.source import Source
 
 DECODING = 2
@@ -33,7 +32,7 @@ def parquet_layout(
         also_classes: numbers of classes that are allowed too.
     """
 
-    def read() -> "RawImages":
+    def read() -> "EncodedImages":
         from ban_ray.tasks.readers import parquet
 
         return parquet.read(files, source.label_column, _expected(source, num_classes, shape), also_classes)
@@ -76,7 +75,7 @@ def tree_layout(source: "Source", num_classes: int | None = None, shape: Shape |
         UserError: a part or a class is missing.
     """
 
-    def read() -> "RawImages":
+    def read() -> "EncodedImages":
         return image_folder.read(tree, _expected(source, num_classes, shape))
 
     from ban_ray.tasks.readers import image_folder

@@ -1,16 +1,24 @@
 """Images from Parquet as on Hugging Face: encoded images, and labels as numbers or names."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ban_ray.errors import UserError
-from ban_ray.tasks.image_dataset import Labels, RawImages
-from ban_ray.tasks.readers.encoded_images import EncodedImage, EncodedPart, Expected, check_every_class, decode_parts
+from ban_ray.tasks.image_dataset import Labels
+from ban_ray.tasks.readers.encoded_images import (
+    IMAGES_AT_ONCE,
+    EncodedImage,
+    EncodedImages,
+    EncodedPart,
+    Expected,
+    check_every_class,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,11 +29,15 @@ IMAGES_FOR_ALL_CLASSES = 3
 """Times the classes: training images among which the last class is expected."""
 
 
+_BUFFER_BYTES = 2**20
+
+
 @dataclass(frozen=True)
 class _Shard:
-    """A file's images and labels, and the names of the classes that its schema has.
+    """A file's labels, and the names of the classes that its schema has.
 
     Attributes:
+        images: name of the image column.
         column: name of the label column.
         labels: whole numbers, or all of them names.
         class_names: in the order of the numbers; empty where the schema has none.
@@ -33,15 +45,15 @@ class _Shard:
 
     file: Path
     column: str
-    images: Sequence[EncodedImage]
+    images: str
     labels: Sequence[int | str]
     class_names: tuple[str, ...]
 
 
 def read(
     parts: Mapping[str, Sequence[Path]], label_column: str | None, expected: Expected, also_classes: Sequence[int] = ()
-) -> RawImages:
-    """Images of the files of each part.
+) -> EncodedImages:
+    """Images of the files of each part, of which only the labels are read yet.
 
     Labels that are numbers keep them; the names of the classes are those of a ``ClassLabel`` of Hugging Face's
     ``datasets``, which has them in the schema's metadata. Labels that are names are numbered in their sorted order,
@@ -52,7 +64,7 @@ def read(
 
     Raises:
         UserError: an unreadable file, a missing column, a label that does not fit or is of a class that the training
-            part lacks, or as `decode_parts` does.
+            part lacks.
     """
     shards = {part: [_shard(file, label_column) for file in files] for part, files in parts.items()}
     num_classes, class_names = _classes(shards, expected.num_classes, also_classes)
@@ -60,7 +72,7 @@ def read(
     encoded = {
         part: EncodedPart(
             of_part[0].file if len(of_part) == 1 else of_part[0].file.parent,
-            [image for shard in of_part for image in shard.images],
+            partial(_images, of_part),
             np.concatenate([_numbered(shard, numbers, num_classes) for shard in of_part]),
         )
         for part, of_part in shards.items()
@@ -68,7 +80,7 @@ def read(
     if expected.num_classes is None:
         # Before the images, which take longer.
         check_every_class(encoded["train"].place, encoded["train"].labels, num_classes, class_names)
-    return decode_parts(encoded, num_classes, class_names, expected)
+    return EncodedImages(encoded, num_classes, class_names, expected)
 
 
 def _shard(file: Path, label_column: str | None) -> _Shard:
@@ -76,19 +88,43 @@ def _shard(file: Path, label_column: str | None) -> _Shard:
     import pyarrow.parquet as pq
 
     try:
-        parquet = pq.ParquetFile(file)
-        columns = parquet.schema_arrow.names
-        image = _choose(file, columns, IMAGE_COLUMNS, "image")
-        label = _choose(file, columns, LABEL_COLUMNS if label_column is None else (label_column,), "label")
-        data = parquet.read(columns=[image, label])
+        with pq.ParquetFile(file) as parquet:
+            schema = parquet.schema_arrow
+            image = _choose(file, schema.names, IMAGE_COLUMNS, "image")
+            label = _choose(file, schema.names, LABEL_COLUMNS if label_column is None else (label_column,), "label")
+            values = parquet.read(columns=[label]).column(label).to_pylist()
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{file} cannot be read as Parquet: {' '.join(str(error).split())}") from error
-    if not data.num_rows:
+        raise _unreadable(file, error) from error
+    if not values:
         raise UserError(f"{file} holds no images; at least one is needed")
-    labels = _labels(file, label, data.column(label).to_pylist())
-    rows = enumerate(_encoded(file, data.column(image), image))
-    images = [EncodedImage(content, f"{file}: the image in row {row}") for row, content in rows]
-    return _Shard(file, label, images, labels, _class_names(parquet.schema_arrow, label))
+    _check_encoded(file, image, schema.field(image).type)
+    return _Shard(file, label, image, _labels(file, label, values), _class_names(schema, label))
+
+
+def _images(shards: Sequence[_Shard]) -> Iterator[EncodedImage]:
+    """The images of some files, of which few are in memory at a time."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    for shard in shards:
+        row = 0
+        try:
+            # By default all row groups are read before the first batch comes, and kept.
+            with pq.ParquetFile(shard.file, buffer_size=_BUFFER_BYTES, pre_buffer=False) as parquet:
+                for batch in parquet.iter_batches(IMAGES_AT_ONCE, columns=[shard.images], use_threads=False):
+                    column = batch.column(0)
+                    if pa.types.is_struct(column.type):
+                        column = pc.struct_field(column, "bytes")
+                    for content in column.to_pylist():
+                        yield EncodedImage(content, f"{shard.file}: the image in row {row}")
+                        row += 1
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(shard.file, error) from error
+
+
+def _unreadable(file: Path, error: Exception) -> UserError:
+    return UserError(f"{file} cannot be read as Parquet: {' '.join(str(error).split())}")
 
 
 def _choose(file: Path, columns: list[str], names: tuple[str, ...], content: str) -> str:
@@ -115,19 +151,18 @@ def _labels(file: Path, column: str, values: list[object]) -> list[int | str]:
     return labels
 
 
-def _encoded(file: Path, column: "pa.ChunkedArray", name: str) -> list[bytes | None]:
-    """The bytes of each image, None where there are none; of a struct the field ``bytes``."""
+def _check_encoded(file: Path, name: str, kind: "pa.DataType") -> None:
+    """Raises UserError: a column holds neither bytes nor a struct with the field ``bytes``."""
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    if pa.types.is_struct(column.type) and column.type.get_field_index("bytes") >= 0:
-        column = pc.struct_field(column, "bytes")
-    if not (pa.types.is_binary(column.type) or pa.types.is_large_binary(column.type)):
+    shown = kind
+    if pa.types.is_struct(kind) and (place := kind.get_field_index("bytes")) >= 0:
+        shown = kind = kind.field(place).type
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
         raise UserError(
-            f"{file}: image column {name!r} holds {column.type!s:.40}; encoded images are needed, as bytes or in a "
+            f"{file}: image column {name!r} holds {shown!s:.40}; encoded images are needed, as bytes or in a "
             "struct with the field bytes"
         )
-    return list(column.to_pylist())
 
 
 def _class_names(schema: "pa.Schema", column: str) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from ban_ray.search.plan import cost
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.step_benchmark import StepConfig, StepMeasurement
 from ban_ray.specs.teacher_choice import TeacherChoice
+from ban_ray.tasks.decoded import memory
 from tests.helpers.jobs import train_job
 
 
@@ -196,3 +197,27 @@ def test_a_step_is_measured_with_the_memory_that_training_has(monkeypatch: pytes
     assert MALLOC_ENVIRONMENT.keys() <= environment.keys()
     assert environment["MALLOC_ARENA_MAX"] == "3"
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_the_data_count(
+    tmp_path: Path,
+    steps: list[StepConfig],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    held: bool,
+) -> None:
+    """1,797 digits of 64 bytes in memory, or four batches of 32, of which a worker has half and no micro-batch less."""
+    if not held:
+        monkeypatch.setattr(memory, "HELD_SHARE", 0.0)
+    options = {"batch_size": 32, "workers": 2, "settings": ("recipe.micro_batches=2",)}
+    plan = plan_of(tmp_path, network="densenet-bc-10-4", seeds=(0,), **options)
+    found = plans.estimate_plan_cost(plan, None)
+    assert found is not None
+    assert steps[0].batch == 8
+    assert found.peak_bytes == 2**30 + (1797 * 64 if held else 4 * 16 * 64)
+    plans.print_cost(found, plan, None, Console())
+    said = capsys.readouterr().out
+    where = f"115.0 kB of decoded data in {tmp_path / 'cache' / plan.spec.dataset.fingerprint}"
+    assert (f"Each worker holds {where} in memory" in said) == held
+    assert (f"Each worker reads {where} batch by batch" in said) != held

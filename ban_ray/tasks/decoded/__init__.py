@@ -1,0 +1,1 @@
+"""Decoded images on disk: files of rows, their writing in canonical order, and reading ahead of a device."""
