@@ -62,6 +62,7 @@ VALUES: dict[str, list[str]] = {
     "--patience": ["2", "1", "0", "-1", "x"],
     "--min-gain": ["0", "0.5", "-1", "nan", "inf"],
     "--time-budget": ["30m", "2h", "0", "-5", "soon", "1e400"],
+    "--budget": ["12x", "1.5x", "0.5x", "x", "12", "1e9x", "9999999x"],
     "--max-parameters": ["30000", "1", "0", "-1"],
     "--max-generations-trained": ["5", "0", "-1"],
     "--working-dir": [".", "nowhere", "file.txt", ""],

@@ -17,15 +17,16 @@ class StoppingRule:
     """Decides which chains end before their last generation; this base class ends none that has started.
 
     Args:
-        decided: returns the reason why a chain that is about to start is not run; empty if it is to be run.
+        decided: returns the reason why a chain that is about to start is not run; empty if it is to be run. By
+            default all are.
     """
 
-    def __init__(self, decided: Callable[[PlannedChain], str] = lambda _: "") -> None:
+    def __init__(self, decided: Callable[[PlannedChain], str] | None = None) -> None:
         self._decided = decided
 
     def before_start(self, planned: PlannedChain) -> ChainOutcome | None:
         """The outcome of a chain that is not to start, and none of its configuration after it."""
-        reason = self._decided(planned)
+        reason = "" if self._decided is None else self._decided(planned)
         return ChainOutcome("stopped", reason) if reason else None
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
