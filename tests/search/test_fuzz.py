@@ -33,6 +33,7 @@ VALUES: dict[str, list[str]] = {
     "--image-size": ["8", "8x8", "0", "x", "-3", "999999"],
     "--label-column": ["label", ""],
     "--label-noise": ["0", "0.3", "1", "1.1", "-0.1", "nan", "x"],
+    "--noise-kind": ["uniform", "pair", "asymmetric", "x"],
     "--split-seed": ["0", "7", "-1", "1e3", "99999999999999999999"],
     "--protocol": ["search", "paper", "none"],
     "--generations": ["0", "1", "3", "-1", "1.5", "200"],
