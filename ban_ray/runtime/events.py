@@ -19,16 +19,16 @@ class GenerationEvent(_Event):
     Attributes:
         generation: number of the generation within its chain; the baseline is 0.
         key: the generation's key.
-        values: the epoch's record (`ban_ray.population.member.History`), or the member's `Metrics`, by name.
+        metrics: the epoch's record (`ban_ray.population.member.History`), or the member's `Metrics`, by name.
     """
 
     generation: int
     key: str
-    values: dict[str, Any] = Field(default_factory=dict)
+    metrics: dict[str, Any] = Field(default_factory=dict)
 
 
 class EpochEnded(GenerationEvent):
-    """An epoch has been trained; ``values["epoch"]`` counts from 1.
+    """An epoch has been trained; ``metrics["epoch"]`` counts from 1.
 
     Attributes:
         epochs: epochs of the generation.
@@ -41,7 +41,7 @@ class EpochEnded(GenerationEvent):
 
     @property
     def epoch(self) -> int:
-        return int(self.values["epoch"])
+        return int(self.metrics["epoch"])
 
     @property
     def is_at_first_rung(self) -> bool:
@@ -68,7 +68,7 @@ class Waiting(_Event):
     key: str
 
 
-class TrainingStarted(_Event):
+class JobSubmitted(_Event):
     """The chain's missing generations have been given to a worker group.
 
     Attributes:
@@ -76,7 +76,7 @@ class TrainingStarted(_Event):
         mailbox_name: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
     """
 
-    kind: Literal["training_started"] = "training_started"
+    kind: Literal["job_submitted"] = "job_submitted"
     job_id: str
     mailbox_name: str
 
@@ -90,7 +90,7 @@ class ChainEnded(_Event):
     message: str = ""
 
 
-Event = EpochEnded | Published | Reused | Waiting | TrainingStarted | ChainEnded
+Event = EpochEnded | Published | Reused | Waiting | JobSubmitted | ChainEnded
 EventHandler = Callable[[Event], None]
 EventReporter = Callable[[Event | None], None]
 """Called by every worker of a group; only rank 0's event is sent, and the others may pass None."""

@@ -32,13 +32,13 @@ class _Job:
 
     Attributes:
         is_taken: whether a worker has received it.
-        boundaries: by rank, the boundary at which the worker learned that the job is to stop.
+        stop_points: by rank, the stop point at which the worker learned that the job is to stop.
     """
 
     job_id: str
     job_json: str
     is_taken: bool = False
-    boundaries: dict[int, int] = field(default_factory=dict)
+    stop_points: dict[int, int] = field(default_factory=dict)
 
 
 class JobMailbox:
@@ -57,7 +57,7 @@ class JobMailbox:
 
     # The trial
 
-    async def train_job(self, job_id: str, job_json: str) -> str | None:
+    async def submit_and_wait(self, job_id: str, job_json: str) -> str | None:
         """Have the workers train a job.
 
         Returns:
@@ -128,19 +128,19 @@ class JobMailbox:
         await self._wait_until(lambda: len(self._stop_requests) > number or self._is_closed)
         return None if self._is_closed else self._stop_requests[number]
 
-    async def agree_on_last_boundary(self, job_id: str, rank: int, boundary: int, workers: int) -> int:
-        """Agree on the last boundary that the workers pass: the furthest that any of them has reached.
+    async def agree_on_last_stop_point(self, job_id: str, rank: int, stop_point: int, workers: int) -> int:
+        """Agree on the last stop point that the workers pass: the furthest that any of them has reached.
 
         Returns when every worker of the group has called it.
         """
         job = next((job for job in self._jobs if job.job_id == job_id), None)
         if job is None:
             # It was removed before a worker received it.
-            return boundary
-        job.boundaries.setdefault(rank, boundary)
+            return stop_point
+        job.stop_points.setdefault(rank, stop_point)
         await self._notify()
-        await self._wait_until(lambda: len(job.boundaries) == workers or self._is_closed)
-        return max(job.boundaries.values())
+        await self._wait_until(lambda: len(job.stop_points) == workers or self._is_closed)
+        return max(job.stop_points.values())
 
     async def _wait_until_ended(self, job_id: str) -> None:
         await self._wait_until(lambda: job_id in self._results or self._is_closed)

@@ -21,7 +21,7 @@ class ExecutionContext(_Message, ExecutionOptions):
     Attributes:
         storage: absolute path or URL of the population.
         storage_id: identity of that storage; empty if all nodes are known to see the same one.
-        source: where the task's samples come from.
+        data_source: where the task's samples come from.
         execution_name: unique name of this execution and of its `JobBroker`; failures such as lack of memory are
             remembered only within it.
         command: the command that the user typed, for the records of members.
@@ -32,7 +32,7 @@ class ExecutionContext(_Message, ExecutionOptions):
 
     storage: str
     storage_id: str = ""
-    source: Source
+    data_source: Source
     execution_name: str
     command: str = ""
     teacher_description: str = ""
@@ -71,7 +71,7 @@ class TrainingJob(_Message):
         generations: in training order; those that are published by then are reused.
         first_generation_number: number of the first of them within its chain; the baseline is 0.
         job_id: id of the job and holder of its claims; stays the same when the worker group's processes restart.
-        expired_claims: number of the claim that has expired and may be taken over, by the generation's key.
+        expired_claim_numbers: number of the claim that has expired and may be taken over, by the generation's key.
     """
 
     context: ExecutionContext
@@ -79,17 +79,17 @@ class TrainingJob(_Message):
     first_generation_number: int
     chain_seed: int
     job_id: str
-    expired_claims: dict[str, int] = Field(default_factory=dict)
+    expired_claim_numbers: dict[str, int] = Field(default_factory=dict)
 
 
 class JobResult(_Message):
-    """The end of a job: ``done``, ``claimed`` by another run, ``stopped`` by request or ``failed``.
+    """The end of a job: ``done``, ``claimed_elsewhere`` by another run, ``stopped`` by request or ``failed``.
 
     Attributes:
         key: the generation that is claimed or has failed.
         message: why it failed.
     """
 
-    status: Literal["done", "claimed", "stopped", "failed"]
+    status: Literal["done", "claimed_elsewhere", "stopped", "failed"]
     key: str = ""
     message: str = ""

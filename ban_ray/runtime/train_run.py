@@ -7,13 +7,13 @@ import threading
 from typing import Any
 
 from ban_ray.cluster import WORKER_ENVIRONMENT, WorkerResources, ray_internals
-from ban_ray.runtime.broker import MailboxClient
 from ban_ray.runtime.events import EventHandler, event_from_result
+from ban_ray.runtime.mailbox_client import MailboxClient
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker_loop import train_loop_per_worker
 
-END_TIMEOUT_S = 10.0
+ERROR_TIMEOUT_S = 10.0
 """Seconds to wait for the reason why a run has ended."""
 
 ABORT_TIMEOUT_S = 3.0
@@ -60,7 +60,7 @@ class TrainRun:
 
         try:
             text = job.model_dump_json(exclude_defaults=True)
-            answer = self._mailbox.call_async("train_job", job.job_id, text, task_name=name)
+            answer = self._mailbox.call_async("submit_and_wait", job.job_id, text, task_name=name)
             while results := self._mailbox.call("next_events", job.job_id):
                 for event_result in results:
                     if (event := event_from_result(event_result)) is not None:
@@ -98,7 +98,7 @@ class TrainRun:
             self.close()
 
     def _reason(self, default: str) -> str:
-        self._thread.join(END_TIMEOUT_S)
+        self._thread.join(ERROR_TIMEOUT_S)
         return " ".join((self._error or default).split())
 
     def _make_trainer(self, folder: str) -> Any:

@@ -37,7 +37,7 @@ def run_trial(config: dict[str, Any], runner: JobRunner = run_job) -> None:
 
     trial = TrialSpec.model_validate_json(config["trial"])
     result = train_missing_generations(trial, lambda event: tune.report(event_to_result(event)), runner)
-    assert result.status != "claimed"
+    assert result.status != "claimed_elsewhere"
     tune.report(event_to_result(ChainEnded(status=result.status, key=result.key, message=result.message)))
 
 
@@ -56,7 +56,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
         trial.gpus_per_worker,
         cluster_may_grow=trial.cluster_may_grow,
     )
-    expired_claims: dict[str, int] = {}
+    expired_claim_numbers: dict[str, int] = {}
     keys, next_unreported = trial.chain.keys, 0
     while True:
         first = next((number for number, key in enumerate(keys) if key not in population), len(keys))
@@ -65,7 +65,7 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
                 metrics = population[keys[number]].metrics
             except DamagedMember as error:
                 return JobResult(status="failed", key=keys[number], message=error.advice)
-            on_event(Reused(generation=number, key=keys[number], values=metrics.model_dump()))
+            on_event(Reused(generation=number, key=keys[number], metrics=metrics.model_dump()))
         if first == len(keys):
             return JobResult(status="done")
         key = keys[first]
@@ -77,16 +77,16 @@ def train_missing_generations(trial: TrialSpec, on_event: EventHandler, runner: 
             first_generation_number=first,
             chain_seed=trial.chain.seed,
             job_id=f"{trial.job_id_prefix}{secrets.token_hex(4)}",
-            expired_claims=expired_claims,
+            expired_claim_numbers=expired_claim_numbers,
         )
         result = runner(job, resources, on_event, name=trial.name, folder=trial.ray_folder)
         if result.status in ("failed", "stopped"):
             return result
         # The workers have already reported every generation up to this one.
-        next_unreported = keys.index(result.key) if result.status == "claimed" else len(keys)
-        if result.status == "claimed":
+        next_unreported = keys.index(result.key) if result.status == "claimed_elsewhere" else len(keys)
+        if result.status == "claimed_elsewhere":
             on_event(Waiting(key=result.key))
-            expired_claims[result.key] = _wait_for_generation(population, result.key, context.execution_name)
+            expired_claim_numbers[result.key] = _wait_for_generation(population, result.key, context.execution_name)
 
 
 def _wait_for_generation(population: Population, key: str, execution_name: str) -> int:

@@ -3,7 +3,7 @@
 import threading
 
 from ban_ray.cluster import WorkerResources
-from ban_ray.runtime.events import EventHandler, TrainingStarted
+from ban_ray.runtime.events import EventHandler, JobSubmitted
 from ban_ray.runtime.mailbox import NO_ANSWER
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.train_run import TrainRun, TrainRunEnded
@@ -83,7 +83,7 @@ def run_job(
         is_done = False
         try:
             train_run = _warm_group.take(resources, execution_name=job.context.execution_name, folder=folder)
-            on_event(TrainingStarted(job_id=job.job_id, mailbox_name=train_run.name))
+            on_event(JobSubmitted(job_id=job.job_id, mailbox_name=train_run.name))
             result = train_run.train(job, on_event, name=name)
             is_done = True
         except TrainRunEnded as error:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ban_ray.errors import PeerLost
-from ban_ray.runtime.broker import MailboxClient
 from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, event_to_result
+from ban_ray.runtime.mailbox_client import MailboxClient
 from ban_ray.runtime.messages import TrainingJob
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
     device = _set_device(config["gpus"])
     rank, workers = distributed.rank(), distributed.world_size()
 
-    def agree_on_last_boundary(job_id: str, boundary: int) -> int:
+    def agree_on_last_stop_point(job_id: str, stop_point: int) -> int:
         if workers == 1:
-            return boundary
-        return int(mailbox.call("agree_on_last_boundary", job_id, rank, boundary, workers))
+            return stop_point
+        return int(mailbox.call("agree_on_last_stop_point", job_id, rank, stop_point, workers))
 
     sender = _OrderedSender(mailbox)
 
@@ -44,7 +44,7 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
         if rank == 0 and event is not None:
             sender.send_in_order("add_event", event_to_result(event))
 
-    stop_signal = StopSignal(agree_on_last_boundary)
+    stop_signal = StopSignal(agree_on_last_stop_point)
     follower = threading.Thread(
         target=_follow_stop_requests, args=(mailbox, stop_signal), name="stop requests", daemon=True
     )

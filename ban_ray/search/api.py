@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NOT_KEYWORDS = {"space", "plan_only", "as_json", "command", "settings"}
 """Options of the command that are no keywords of `train_chain`."""
-FIELD_MAPPINGS = ("recipe", "objective")
+MAPPING_ARGUMENTS = ("recipe", "objective")
 """Arguments that may be a mapping of fields, as ``--set`` on the command line."""
 
 
@@ -58,7 +58,7 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
     for name in NOT_KEYWORDS & options.keys():
         raise UserError(f"train_chain takes no {name}")
     fixed = {"space": "chain", "network": network, "command": f"ban_ray.search.api.train_chain({network!r}, ...)"}
-    set_fields = {name: fields for name in FIELD_MAPPINGS if isinstance(fields := options.get(name), Mapping)}
+    set_fields = {name: fields for name in MAPPING_ARGUMENTS if isinstance(fields := options.get(name), Mapping)}
     if options.get("recipe") is None or "recipe" in set_fields:
         options.pop("recipe", None)
     rest = {name: value for name, value in options.items() if name not in set_fields}

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from ban_ray.cli.toml import read_options
-from ban_ray.search.config.options import SearchOptions, read_search, read_settings
+from ban_ray.search.config.options import SearchOptions, parse_field_values, parse_searched_fields
 from ban_ray.specs import Objective
 
-_TABLES = {"settings": read_settings, "search": read_search}
+_TABLES = {"settings": parse_field_values, "search": parse_searched_fields}
 
 
 def merge_options_file(path: str, typed: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,9 @@ from ban_ray.search.config.spec import SearchSpec, with_grid_chains
 from ban_ray.tasks.catalog import task_type
 
 
-def start_from(spec: SearchSpec, text: str, population: Population | None) -> tuple[SearchSpec, InitialWeights]:
+def with_initial_weights(
+    spec: SearchSpec, text: str, population: Population | None
+) -> tuple[SearchSpec, InitialWeights]:
     """A search whose network starts from weights in every generation, and these weights; nothing is written.
 
     Images are normalised as the library's own weights need it, unless ``--set task.normalise`` says otherwise.

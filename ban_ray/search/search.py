@@ -26,7 +26,7 @@ from ban_ray.search.plan.plan import (
     print_plan,
     print_slow_precision,
 )
-from ban_ray.search.pretrained import start_from
+from ban_ray.search.pretrained import with_initial_weights
 from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
 from ban_ray.search.study import records
@@ -66,9 +66,9 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         raise UserError("--keep-unfinished has no effect without --stopping: no chain would be stopped")
     initial_weights = None
     if options.pretrained is not None:
-        spec, initial_weights = start_from(spec, options.pretrained, _existing_population(url))
+        spec, initial_weights = with_initial_weights(spec, options.pretrained, _existing_population(url))
     console.say(f"{spec.space.title}, scale {options.scale}", style="bold")
-    console.say(spec.setting_description)
+    console.say(spec.data_and_protocol)
     if initial_weights is not None:
         console.say(f"Each generation starts from {initial_weights.description}")
     if options.plan_only:
@@ -85,7 +85,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         plan = make_plan(spec, population)
         print_plan(plan, console)
         print_slow_precision(plan, population, console)
-        if options.scale == "paper" and not options.yes and (plan.open_chains or spec.is_sampled):
+        if options.scale == "paper" and not options.yes and (plan.incomplete_chains or spec.is_sampled):
             _print_cost(plan, population, options.concurrent, console)
             confirm(
                 "Train these generations?",
@@ -108,7 +108,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     render.print_ended_early(executed.ended_early, executed.skip_reasons, console)
     from analysis.report import write_report
 
-    report = write_report(result.published_study, name)
+    report = write_report(result.population_data, name)
     console.say(f"report {report}", wrap=False)
     console.say(f"search {name} in {url}", wrap=False)
     if options.as_json:
@@ -117,7 +117,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
                 "search": name,
                 "storage": url,
                 "report": report,
-                "trained": executed.num_trained,
+                "trained": executed.num_newly_published,
                 "equal_chains": equal,
                 **render.summary_as_json(result),
                 **render.best_as_json(best, executed.ended_early, executed.skip_reasons),

@@ -281,7 +281,7 @@ def load_images(task: Task, dataset: ImageDataset, device: torch.device, *, held
         raise TypeError(f"task {task.name} is not one of images")
     if held is None:
         free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else available_bytes()
-        held = kind.is_held(dataset, free)
+        held = kind.fits_in_memory(dataset, free)
     if task.normalise is not None:
         mean, deviation = (255 * np.array(values) for values in task.normalise)
     else:

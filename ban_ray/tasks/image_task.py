@@ -88,8 +88,8 @@ class ImageTask(TaskType["ImageDataset"]):
 
         return load_images(task, dataset, device)
 
-    def is_held(self, dataset: "ImageDataset", free_bytes: int) -> bool:
-        return memory.is_held(dataset.num_bytes, free_bytes)
+    def fits_in_memory(self, dataset: "ImageDataset", free_bytes: int) -> bool:
+        return memory.fits_in_memory(dataset.num_bytes, free_bytes)
 
     def describe_inputs(
         self, task: "Task", dataset: "ImageDataset | None", classes: int, channels: int

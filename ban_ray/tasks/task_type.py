@@ -192,7 +192,7 @@ class TaskType(ABC, Generic[D]):
         """
 
     @abstractmethod
-    def is_held(self, dataset: D, free_bytes: int) -> bool:
+    def fits_in_memory(self, dataset: D, free_bytes: int) -> bool:
         """Whether a data set lies in a device's memory, of which so much is free; else it is read batch by batch."""
 
     @abstractmethod

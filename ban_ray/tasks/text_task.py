@@ -60,7 +60,7 @@ class TextTask(TaskType["TextDataset"]):
 
         return load_text(task, dataset, device)
 
-    def is_held(self, dataset: "TextDataset", free_bytes: int) -> bool:
+    def fits_in_memory(self, dataset: "TextDataset", free_bytes: int) -> bool:
         return True
 
     def describe_inputs(

@@ -97,7 +97,12 @@ def _grid(seed: int) -> tuple[Ask, Tell]:
 
 def _sampled(sampler: str, samples: int, seed: int) -> tuple[Ask, Tell]:
     source = SampledConfigurations(
-        PARAMETERS, sampler, identity=digest(seed), num_samples=samples, num_targets=1, invalid_reason=lambda _: ""
+        PARAMETERS,
+        sampler,
+        identity_digest=digest(seed),
+        num_samples=samples,
+        num_targets=1,
+        invalid_reason=lambda _: "",
     )
 
     def ask(number: int) -> Configuration:

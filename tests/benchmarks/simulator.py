@@ -106,10 +106,10 @@ class Simulator:
                 on_event(Reused(generation=number, key=generation.key))
                 continue
             claim = claims.acquire(
-                population.storage, generation.key, job.job_id, expired=job.expired_claims.get(generation.key, 0)
+                population.storage, generation.key, job.job_id, expired=job.expired_claim_numbers.get(generation.key, 0)
             )
             if claim is None:
-                return JobResult(status="claimed", key=generation.key)
+                return JobResult(status="claimed_elsewhere", key=generation.key)
             try:
                 self.train(population, generation, number, on_event)
                 claim.end()
@@ -155,7 +155,7 @@ class Simulator:
                 generation=number,
                 key=generation.key,
                 epochs=generation.recipe.epochs,
-                values=member.metrics.model_dump(),
+                metrics=member.metrics.model_dump(),
             )
         )
 
@@ -167,5 +167,5 @@ def _epoch_ended(generation: Generation, number: int, epoch: int, held_out_error
         key=generation.key,
         epochs=recipe.epochs,
         first_rung_epoch=recipe.first_rung_epoch,
-        values={"epoch": epoch, "held_out_error": held_out_error},
+        metrics={"epoch": epoch, "held_out_error": held_out_error},
     )

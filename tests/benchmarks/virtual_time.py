@@ -46,7 +46,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
 
     def start(planned: PlannedChain, number: int) -> TrialSpec:
         running.append(planned)
-        context = ExecutionContext(storage=str(folder), source=spec.source, execution_name="s")
+        context = ExecutionContext(storage=str(folder), data_source=spec.data_source, execution_name="s")
         return TrialSpec(
             context=context, chain=planned.chain, chain_number=number, name=planned.slug, ray_folder=str(folder)
         )
@@ -73,7 +73,7 @@ def search(spec: SearchSpec, folder: Path, noise: float, concurrent: int) -> Res
     assert best is not None
     chosen = spec.chains_of(best.front[0][1])[0]
     error = final_error(chosen.chain.network, len(targets.published_members(population, chosen)) - 1)
-    ended_early = sum(outcome.status in ("stopped", "saturated") for _, outcome in controller.ended_chains)
+    ended_early = sum(outcome.status in ("pruned", "saturated") for _, outcome in controller.ended_chains)
     return Result(sum(trained.values()), error, ended_early)
 
 

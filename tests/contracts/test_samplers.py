@@ -87,7 +87,7 @@ def make_source(
     return SampledConfigurations(
         parameters,
         name,
-        identity=digest(identity),
+        identity_digest=digest(identity),
         num_samples=NUM_SAMPLES,
         num_targets=num_targets,
         invalid_reason=invalid_reason,

@@ -254,7 +254,7 @@ def test_a_generation_is_trained(name: str, sources: list[Source], dataset: Any,
         pytest.skip("a million tokens; task text differs in its files alone")
     large = {"batch_size": 200} if name == "python_docs" else {}
     generation = generation_for(name, dataset, **large)
-    outcome = run_job(population, generation, source=sources[0])
+    outcome = run_job(population, generation, data_source=sources[0])
     assert outcome.status == "done", outcome.message
     member = population[generation.key]
     assert Source.model_validate(member.provenance["source"]) == sources[0]

@@ -55,7 +55,7 @@ def teacher_outputs_identity(generation: Generation, device: str) -> str:
         patch.object(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2"),
         patch.object(torch.backends.cudnn, "version", lambda: 91_002),
         patch.object(torch.cuda, "get_device_name", lambda _: "NVIDIA A100"),
-        patch.object(teacher_cache, "processor", lambda: "a processor"),
+        patch.object(teacher_cache, "cpu_model", lambda: "a processor"),
         patch.dict(os.environ, {"ONEDNN_MAX_CPU_ISA": "AVX2"}),
     ):
         for name in ("MKL_CBWR", "NVIDIA_TF32_OVERRIDE"):
@@ -128,10 +128,10 @@ class Fabricator:
         for number, generation in enumerate(job.generations, job.first_generation_number):
             key, rung, epochs = generation.key, generation.recipe.first_rung_epoch, generation.recipe.epochs
             for record in _history(generation):
-                on_event(EpochEnded(generation=number, key=key, epochs=epochs, first_rung_epoch=rung, values=record))
+                on_event(EpochEnded(generation=number, key=key, epochs=epochs, first_rung_epoch=rung, metrics=record))
             member = _publish(population, generation, number, job.chain_seed, 10, 1)
             values = member.metrics.model_dump()
-            on_event(Published(generation=number, key=key, epochs=epochs, values=values))
+            on_event(Published(generation=number, key=key, epochs=epochs, metrics=values))
         return JobResult(status="done")
 
 

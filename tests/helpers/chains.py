@@ -22,7 +22,7 @@ def number_of(planned: PlannedChain) -> int:
 
 def published(planned: PlannedChain, generation: int, error: float | None) -> Published:
     return Published(
-        generation=generation, key=planned.chain.keys[generation], epochs=10, values={"held_out_error": error}
+        generation=generation, key=planned.chain.keys[generation], epochs=10, metrics={"held_out_error": error}
     )
 
 
@@ -33,7 +33,7 @@ def epoch_ended(planned: PlannedChain, generation: int, epoch: int, error: float
         key=planned.chain.keys[generation],
         epochs=10,
         first_rung_epoch=9,
-        values={"epoch": epoch, "held_out_error": error},
+        metrics={"epoch": epoch, "held_out_error": error},
     )
 
 

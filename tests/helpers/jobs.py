@@ -37,7 +37,9 @@ def make_trial(
 
 
 def make_context(storage: str, **fields: Any) -> ExecutionContext:
-    return ExecutionContext.model_validate({"storage": storage, "source": DIGITS, "execution_name": "search", **fields})
+    return ExecutionContext.model_validate(
+        {"storage": storage, "data_source": DIGITS, "execution_name": "search", **fields}
+    )
 
 
 def train_job(population: Population, generations: Sequence[Generation], **fields: Any) -> None:

@@ -40,7 +40,7 @@ def train(population: Population, planned: PlannedChain, until: int | None = Non
 def train_proposals(population: Population, state: SearchState, count: int | None = None) -> list[PlannedChain]:
     """Train the chains of as many proposals, of all by default; returns the chains."""
     chains = []
-    while (count is None or count > 0) and (proposed := state.configurations.next_open_chains()):
+    while (count is None or count > 0) and (proposed := state.configurations.next_incomplete_chains()):
         for planned in proposed:
             state.configurations.on_chain_start(planned)
             train(population, planned)

@@ -21,12 +21,12 @@ from ban_ray.runtime.events import (
 KEY = "0" * 64
 EVENTS: list[Event] = [
     EpochEnded(
-        generation=1, key=KEY, epochs=10, first_rung_epoch=9, values={"epoch": 9, "held_out_error": 12.5, "loss": None}
+        generation=1, key=KEY, epochs=10, first_rung_epoch=9, metrics={"epoch": 9, "held_out_error": 12.5, "loss": None}
     ),
-    EpochEnded(generation=0, key=KEY, epochs=10, values={"epoch": 3, "loss": 0.1 + 0.2, "name": "é"}),
-    Published(generation=2, key=KEY, epochs=10, values={"held_out_error": None, "test_error": 3.25}),
+    EpochEnded(generation=0, key=KEY, epochs=10, metrics={"epoch": 3, "loss": 0.1 + 0.2, "name": "é"}),
+    Published(generation=2, key=KEY, epochs=10, metrics={"held_out_error": None, "test_error": 3.25}),
     Published(generation=2, key=KEY),
-    Reused(generation=0, key=KEY, values={"test_error": 3.25}),
+    Reused(generation=0, key=KEY, metrics={"test_error": 3.25}),
     Waiting(key=KEY),
     ChainEnded(status="done"),
     ChainEnded(status="failed", key=KEY, message="its loss is not finite"),
@@ -46,11 +46,11 @@ def test_an_event_comes_back_with_its_type(event: Event) -> None:
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_values_that_are_not_finite_come_back(value: float) -> None:
     event = event_from_result(
-        event_to_result(Published(generation=0, key=KEY, values={"loss": value, "held_out_error": None}))
+        event_to_result(Published(generation=0, key=KEY, metrics={"loss": value, "held_out_error": None}))
     )
     assert isinstance(event, Published)
-    assert event.values["held_out_error"] is None
-    assert event.values["loss"] == value or (math.isnan(value) and math.isnan(event.values["loss"]))
+    assert event.metrics["held_out_error"] is None
+    assert event.metrics["loss"] == value or (math.isnan(value) and math.isnan(event.metrics["loss"]))
 
 
 def test_a_record_without_an_event_has_none() -> None:

@@ -28,7 +28,7 @@ def chain(task: Task) -> Chain:
 
 def fill_after_the_first_epoch(disk: Path) -> Callable[[object], None]:
     def report(event: object) -> None:
-        if isinstance(event, EpochEnded) and event.values["epoch"] == 1:
+        if isinstance(event, EpochEnded) and event.metrics["epoch"] == 1:
             fill(disk)
 
     return report

@@ -69,14 +69,14 @@ def test_a_claimed_generation_is_waited_for_and_its_events_are_reported_once(
     def claimed(job: TrainingJob) -> JobResult:
         # The other run publishes before this one waits.
         train(population, planned, until=2)
-        return JobResult(status="claimed", key=planned.chain.keys[1])
+        return JobResult(status="claimed_elsewhere", key=planned.chain.keys[1])
 
     recorder = Recorder(claimed)
     result, events = run(population, planned, recorder)
     assert result == JobResult(status="done")
     assert events == [(Waiting, planned.chain.keys[1]), (Reused, 1), (Published, 2)]
     first, second = recorder.jobs
-    assert second.expired_claims == {planned.chain.keys[1]: 0}
+    assert second.expired_claim_numbers == {planned.chain.keys[1]: 0}
     assert first.job_id != second.job_id
 
 
@@ -84,9 +84,9 @@ def test_a_claim_that_expires_is_named_to_the_next_job(
     population: Population, planned: PlannedChain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claims, "wait", lambda storage, key, is_settled: 7)
-    recorder = Recorder(lambda job: JobResult(status="claimed", key=planned.chain.keys[0]))
+    recorder = Recorder(lambda job: JobResult(status="claimed_elsewhere", key=planned.chain.keys[0]))
     assert run(population, planned, recorder)[0] == JobResult(status="done")
-    assert recorder.jobs[1].expired_claims == {planned.chain.keys[0]: 7}
+    assert recorder.jobs[1].expired_claim_numbers == {planned.chain.keys[0]: 7}
 
 
 def test_a_failure_ends_the_trial(population: Population, planned: PlannedChain) -> None:

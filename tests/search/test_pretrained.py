@@ -22,7 +22,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.options_file import merge_options_file
-from ban_ray.search.pretrained import start_from
+from ban_ray.search.pretrained import with_initial_weights
 from ban_ray.search.study import records
 from ban_ray.search.study.teachers import select_teachers
 from ban_ray.specs import Generation
@@ -46,7 +46,7 @@ def file(tmp_path: Path) -> Path:
 def resolved(population: Population, pretrained: object, **options: Any) -> SearchSpec:
     """The search of these options; its weights are in the storage afterwards, as where it is run."""
     spec = resolve(SearchOptions.model_validate({**CHAIN, "storage": population.storage.url, **options}))
-    started, weights = start_from(spec, str(pretrained), population)
+    started, weights = with_initial_weights(spec, str(pretrained), population)
     stored.save(population.storage, weights.sha256, weights.data)
     return started
 
@@ -71,7 +71,7 @@ def test_the_digest_is_in_every_key_and_nothing_else_is(population: Population, 
         assert after.teachers == ((generations(spec)[0].key,) if number else ())
     assert "initial_weights" not in json.dumps(records.search_identity(plain))
     assert records.search_identity(spec) != records.search_identity(plain)
-    assert f"each generation starts from weights {sha256[:12]}" in spec.setting_description
+    assert f"each generation starts from weights {sha256[:12]}" in spec.data_and_protocol
 
 
 def test_controls_and_sampled_chains_start_from_them_too(population: Population, file: Path) -> None:
@@ -100,7 +100,7 @@ def test_workers_find_them_after_the_file_is_gone_and_a_repetition_trains_nothin
     options.write_bytes(population.storage.read("searches/first/search.toml"))
     read = validated(SearchOptions, merge_options_file(str(options), {}))
     assert read.pretrained == sha256
-    for again in (resolved(population, sha256), start_from(resolve(read), sha256, population)[0]):
+    for again in (resolved(population, sha256), with_initial_weights(resolve(read), sha256, population)[0]):
         assert [generation.key for generation in generations(again)] == list(spec.chains[0].chain.keys)
         train(population, again)
     assert before == [stored_bytes(population, generation.key) for generation in generations(spec)]
@@ -115,7 +115,7 @@ def test_a_member_by_its_key_is_the_file_of_its_weights(population: Population, 
     by_key, by_file = (resolved(population, text) for text in (member.key[:10], exported))
     assert by_key.chains[0].chain.keys == by_file.chains[0].chain.keys
     assert generations(by_key)[0].initial_weights == member.weights.sha256
-    _, weights = start_from(resolve(by_file.options), str(exported), population)
+    _, weights = with_initial_weights(resolve(by_file.options), str(exported), population)
     assert weights.description == f"member {member.key[:12]}, {NETWORK} on digits ({member.weights.sha256[:12]})"
 
 
@@ -167,7 +167,7 @@ def test_default_weights_bring_their_normalisation(
     options = {"network": "timm:test_resnet", "generations": 0, "epochs": 1}
     spec = resolved(population, "default", **options)
     assert spec.context.task.normalise == ((0.5,), (0.25,))
-    assert "inputs normalised by mean 0.5 and deviation 0.25" in spec.setting_description
+    assert "inputs normalised by mean 0.5 and deviation 0.25" in spec.data_and_protocol
     assert "normalise" in generations(spec)[0].to_json()
     train(population, spec)
     set_by_hand = resolved(population, "default", **options, settings={"task.normalise": [[0.1], [0.5]]})
@@ -175,7 +175,7 @@ def test_default_weights_bring_their_normalisation(
     records.write_search(population.storage, spec, "first")
     (tmp_path / "again.toml").write_bytes(population.storage.read("searches/first/search.toml"))
     read = validated(SearchOptions, merge_options_file(str(tmp_path / "again.toml"), {}))
-    again = start_from(resolve(read), str(read.pretrained), population)[0]
+    again = with_initial_weights(resolve(read), str(read.pretrained), population)[0]
     assert again.chains[0].chain.keys == spec.chains[0].chain.keys
     assert records.search_identity(again) == records.search_identity(spec)
 

@@ -33,4 +33,4 @@ def test_a_typed_batch_size_holds_for_every_network(data: Path) -> None:
 
 
 def test_the_validation_text_is_not_said_to_be_trained_on(data: Path) -> None:
-    assert "paper protocol: last epoch on test" in paper_search(data).setting_description
+    assert "paper protocol: last epoch on test" in paper_search(data).data_and_protocol

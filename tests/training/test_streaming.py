@@ -134,7 +134,7 @@ def test_the_threads_end_with_a_training_that_is_stopped(streamed: ImageData, ma
 def pictures_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source, Generation, Path]:
     """A source whose images are streamed, a generation of two epochs, and the folder of the decoded images."""
     monkeypatch.setenv("BAN_RAY_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(memory, "HELD_SHARE", 0.0)
+    monkeypatch.setattr(memory, "MAX_DATA_FRACTION", 0.0)
     write_images(tmp_path / "data", random_pictures(90, side=12, seed=1), random_pictures(20, side=12, seed=2))
     source = Source.of("folder", str(tmp_path / "data"))
     dataset = open_source(source)
@@ -150,7 +150,7 @@ def pictures_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Source
 
 def after_an_epoch(action: Callable[[], object]) -> Callable[[object], None]:
     def report(event: object) -> None:
-        if isinstance(event, EpochEnded) and event.values["epoch"] == 1:
+        if isinstance(event, EpochEnded) and event.metrics["epoch"] == 1:
             action()
 
     return report
@@ -162,10 +162,10 @@ def test_a_folder_that_is_removed_meanwhile(
     """The files stay open; a later job decodes them again."""
     source, generation, folder = pictures_of(tmp_path, monkeypatch)
     report = after_an_epoch(lambda: shutil.rmtree(folder))
-    assert run_job(population, generation, source=source, report=report).status == "done"
+    assert run_job(population, generation, data_source=source, report=report).status == "done"
     assert not folder.exists()
     other = generation.model_copy(update={"seed": 2})
-    assert run_job(population, other, source=source).status == "done"
+    assert run_job(population, other, data_source=source).status == "done"
     assert folder.is_dir()
 
 
@@ -178,7 +178,7 @@ def test_a_file_that_is_cut_short_meanwhile(
         with (folder / "train.npy").open("r+b") as file:
             file.truncate(5000)
 
-    outcome = run_job(population, generation, source=source, report=after_an_epoch(cut))
+    outcome = run_job(population, generation, data_source=source, report=after_an_epoch(cut))
     assert outcome.status == "failed"
     assert outcome.message.startswith("a file could not be read or written: ")
     assert f"the file of decoded images has been truncated: '{folder / 'train.npy'}'" in outcome.message
@@ -186,7 +186,7 @@ def test_a_file_that_is_cut_short_meanwhile(
     with pytest.raises(UserError, match=rf"decoded data in {folder} are damaged .* without this folder they are dec"):
         open_source(source)
     shutil.rmtree(folder)
-    assert run_job(population, generation, source=source, execution_name="another").status == "done"
+    assert run_job(population, generation, data_source=source, execution_name="another").status == "done"
 
 
 def test_memory_decides(digits: ImageDataset, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def train_again(
         job = TrainingJob(
             context=ExecutionContext(
                 storage=repeated.storage.url,
-                source=source,
+                data_source=source,
                 execution_name="replay",
                 cpus_per_worker=threads if isinstance(threads, int) and threads > 0 else 1,
                 # Compiled networks have other bits.

@@ -29,7 +29,7 @@ class Admission(BaseModel):
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
-    action: Literal["reused", "claimed", "failed", "train"]
+    action: Literal["reused", "claimed_elsewhere", "failed", "train"]
     message: str = ""
     teachers: tuple[tuple[Generation, dict[str, Tensor]], ...] = ()
     teacher_digests: dict[str, str] = Field(default_factory=dict)
@@ -48,9 +48,9 @@ def admit(population: Population, generation: Generation, job: TrainingJob) -> t
             return Admission(action="reused"), None
         if failure := failures.lookup(storage, key, job.context.execution_name):
             return Admission(action="failed", message=failure.sentence), None
-        claim = claims.acquire(storage, key, job.job_id, expired=job.expired_claims.get(key, 0))
+        claim = claims.acquire(storage, key, job.job_id, expired=job.expired_claim_numbers.get(key, 0))
         if claim is None:
-            return Admission(action="claimed"), None
+            return Admission(action="claimed_elsewhere"), None
         if population.get(key) is not None:
             # Published between the look-up and the claim.
             claim.end()

@@ -12,7 +12,7 @@ from ban_ray.training.checkpoint import to_bytes
 
 _log = logging.getLogger(__name__)
 
-MAX_TIME_SHARE = 0.05
+MAX_COPY_TIME_FRACTION = 0.05
 """Largest share of the training time that may be spent on copying states."""
 
 
@@ -53,7 +53,7 @@ class AsyncCheckpointer:
         started = time.monotonic()
         data = to_bytes(state)
         duration = time.monotonic() - started
-        self._due = started + duration / MAX_TIME_SHARE
+        self._due = started + duration / MAX_COPY_TIME_FRACTION
         self._writing = self._thread.submit(
             checkpoints.save, self._storage, self._key, self._job_id, state["epoch"], data
         )

@@ -40,7 +40,7 @@ class JobTrainer:
 
     Args:
         report: called on every worker with an event after each epoch, each publication and each reused member.
-        stop_signal: checked at each boundary between two steps.
+        stop_signal: checked at each stop point between two steps.
     """
 
     device: torch.device
@@ -55,7 +55,7 @@ class JobTrainer:
         self.stop_signal.begin_job(job.job_id)
         try:
             for number, generation in enumerate(job.generations, job.first_generation_number):
-                self.stop_signal.raise_if_stopped()
+                self.stop_signal.pass_stop_point()
                 result = self._train_generation(population, number, generation, job)
                 if result is not None:
                     return result
@@ -89,7 +89,7 @@ class JobTrainer:
         if admission.action != "train":
             return JobResult(status=admission.action, key=generation.key, message=admission.message)
         try:
-            data = self._load_data(generation.task, job.context.source)
+            data = self._load_data(generation.task, job.context.data_source)
             with teacher_output_cache(population, generation, admission, data, job, self.device) as cached_outputs:
                 with AsyncCheckpointer(population.storage, generation.key, job.job_id) as checkpointer:
                     trained = train(
@@ -102,7 +102,7 @@ class JobTrainer:
                         options=job.context,
                         state=from_bytes(admission.checkpoint) if admission.checkpoint else None,
                         after_epoch=_make_after_epoch(checkpointer, number, generation, self.report),
-                        before_step=self.stop_signal.raise_if_stopped,
+                        before_step=self.stop_signal.pass_stop_point,
                     )
                 if distributed.rank() == 0:
                     member = publish_trained(population, generation, number, trained, data, admission, job, self.device)
@@ -115,7 +115,7 @@ class JobTrainer:
                             generation=number,
                             key=generation.key,
                             epochs=generation.recipe.trained_epochs,
-                            values=member.metrics.model_dump(),
+                            metrics=member.metrics.model_dump(),
                         )
                     )
                 else:
@@ -157,7 +157,7 @@ class JobTrainer:
 
 def _reused_event(population: Population, number: int, generation: Generation) -> Reused:
     metrics = population[generation.key].metrics
-    return Reused(generation=number, key=generation.key, values=metrics.model_dump())
+    return Reused(generation=number, key=generation.key, metrics=metrics.model_dump())
 
 
 def _make_after_epoch(
@@ -176,7 +176,7 @@ def _make_after_epoch(
                 key=generation.key,
                 epochs=recipe.trained_epochs,
                 first_rung_epoch=recipe.first_rung_epoch,
-                values=state["history"][-1],
+                metrics=state["history"][-1],
             )
         )
 

@@ -93,12 +93,12 @@ def _provenance(
         },
         "hardware": {
             "device": device.type,
-            "name": torch.cuda.get_device_name(device) if device.type == "cuda" else processor(),
+            "name": torch.cuda.get_device_name(device) if device.type == "cuda" else cpu_model(),
             "machine": platform.machine(),
             "cpus": os.cpu_count(),
         },
         "host": platform.node(),
-        "source": job.context.source.model_dump(mode="json", exclude_defaults=True),
+        "source": job.context.data_source.model_dump(mode="json", exclude_defaults=True),
         "search": job.context.execution_name,
         "command": job.context.command,
         **(
@@ -132,7 +132,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def processor() -> str:
+def cpu_model() -> str:
     """The processor's model if the system reports it, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -11,7 +11,7 @@ from ban_ray.population import Population
 from ban_ray.population.teacher_outputs import load, save
 from ban_ray.runtime.messages import TrainingJob
 from ban_ray.runtime.worker.admission import Admission
-from ban_ray.runtime.worker.publishing import processor
+from ban_ray.runtime.worker.publishing import cpu_model
 from ban_ray.specs import SEMANTICS_VERSION, Generation, digest
 from ban_ray.tasks.task_data import TaskData
 from ban_ray.training import distributed
@@ -85,7 +85,7 @@ def _cache_key(
             "precision": recipe.precision,
             "batch": recipe.batch_size // recipe.workers,
             "torch": torch.__version__,
-            "device": torch.cuda.get_device_name(device) if cuda else processor(),
+            "device": torch.cuda.get_device_name(device) if cuda else cpu_model(),
             "library": torch.backends.cudnn.version() if cuda else cpu,  # type: ignore[no-untyped-call]
             "environment": {name: os.environ.get(name) for name in NUMERICS_VARIABLES},
             "threads": torch.get_num_threads(),

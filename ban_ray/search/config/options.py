@@ -14,8 +14,8 @@ from ban_ray.tasks.catalog import TASK_TYPES
 SEARCH, DATA, TRAINING = "Search", "Data", "Training"
 TEACHERS, SAMPLING, EXECUTION, OUTPUT = "Networks and teachers", "Sampling and stopping", "Execution", "Output"
 
-read_settings = named_values("--set", "recipe.learning_rate=0.01")
-read_search = named_values("--search", "recipe.learning_rate=0.01..0.3:log")
+parse_field_values = named_values("--set", "recipe.learning_rate=0.01")
+parse_searched_fields = named_values("--search", "recipe.learning_rate=0.01..0.3:log")
 
 
 def _image_size(value: object) -> object:
@@ -85,7 +85,7 @@ class SearchOptions(BaseModel):
     ] = None
     settings: Annotated[
         dict[str, JsonValue],
-        BeforeValidator(read_settings),
+        BeforeValidator(parse_field_values),
         Option(
             "Any field of the recipe or the objective, e.g. recipe.learning_rate=0.01; repeatable.",
             TRAINING,
@@ -149,7 +149,7 @@ class SearchOptions(BaseModel):
 
     search: Annotated[
         dict[str, JsonValue],
-        BeforeValidator(read_search),
+        BeforeValidator(parse_searched_fields),
         Option(
             "Also sample this field: a..b, a..b:log, a..b:step=s or a,b,c; repeatable.",
             SAMPLING,

@@ -73,7 +73,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         scale=scale,
         context=context,
         strategy=resolve_strategy(options, space.name, scale, task.protocol),
-        source=source,
+        data_source=source,
         dataset=dataset,
         seeds=seeds,
         chains=(),
@@ -99,7 +99,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         return replace(spec, context=context).chains_of(configuration)[0].chain.keys
 
     overrides.check_effect(space.name, context, unchanged, configured, keys_of)
-    return replace(spec, identity_versions=spec.network_versions.known)
+    return replace(spec, initial_code_versions=spec.network_versions.known)
 
 
 def _restricted(scale: Scale, only: str | None, space: SearchSpace) -> Scale:

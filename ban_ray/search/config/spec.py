@@ -66,8 +66,8 @@ class SearchSpec:
         chains: all chains of a grid; of a sampled search those that are known.
         network_versions: versions of the code of the user's own networks.
         overrides: fields of the recipe and the objective that the options set, and those that they search.
-        identity_versions: versions of networks that the space names, as known when the search was resolved (a sampled
-            search knows only some by then); part of the search's identity.
+        initial_code_versions: versions of networks that the space names, as known when the search was resolved (a
+            sampled search knows only some by then); part of the search's identity.
         skip_reasons: sentences about configurations of a grid that a limit excludes.
     """
 
@@ -76,7 +76,7 @@ class SearchSpec:
     scale: Scale
     context: SpaceContext
     strategy: SearchStrategy
-    source: Source
+    data_source: Source
     dataset: DataSet
     seeds: tuple[int, ...]
     chains: tuple[PlannedChain, ...]
@@ -84,7 +84,7 @@ class SearchSpec:
     teacher_choice: TeacherChoice
     network_versions: NetworkVersions
     overrides: Fields
-    identity_versions: tuple[str, ...] = ()
+    initial_code_versions: tuple[str, ...] = ()
     teacher_description: str = ""
     skip_reasons: tuple[str, ...] = ()
 
@@ -143,7 +143,7 @@ class SearchSpec:
         return text.replace(DEFAULT, own, 1).replace("+", ", ") if text.startswith(DEFAULT) else text.replace("+", ", ")
 
     @property
-    def setting_description(self) -> str:
+    def data_and_protocol(self) -> str:
         """The data, noise and protocol in one line, shown beside every result."""
         task = self.context.task
         parts = [

@@ -74,7 +74,7 @@ def estimate_cost(
         recipe, config = generation.recipe, step_config(spec, generation, generations_by_key)
         if config not in measurements:
             measurements[config] = measure_step_cached(config)
-        of_data = data_bytes(spec, measurements[config], recipe.batch_size // recipe.workers)
+        of_data = resident_data_bytes(spec, measurements[config], recipe.batch_size // recipe.workers)
         peak_bytes = max(peak_bytes, measurements[config].peak_bytes + of_data)
         steps = recipe.trained_epochs * steps_per_epoch(generation.task.name, spec.sample_counts.train, recipe)
         seconds_of[generation.key] = steps * recipe.micro_batches * measurements[config].seconds
@@ -94,16 +94,16 @@ def estimate_cost(
     )
 
 
-def data_bytes(spec: SearchSpec, device: StepMeasurement | Cost, batch: int) -> int:
+def resident_data_bytes(spec: SearchSpec, device: StepMeasurement | Cost, batch: int) -> int:
     """Bytes that one worker has of the data: all of them, or some batches ahead."""
     dataset = spec.dataset
-    return dataset.num_bytes if is_held(spec, device) else BUFFERS * batch * math.prod(dataset.sample_shape)
+    return dataset.num_bytes if data_fits_in_memory(spec, device) else BUFFERS * batch * math.prod(dataset.sample_shape)
 
 
-def is_held(spec: SearchSpec, device: StepMeasurement | Cost) -> bool:
+def data_fits_in_memory(spec: SearchSpec, device: StepMeasurement | Cost) -> bool:
     """Whether the data lie in the memory of a device here if nothing else does."""
     free = available_bytes() if device.device == CPU_THREAD else device.memory_bytes
-    return TASK_TYPES[spec.context.task.name].is_held(spec.dataset, free)
+    return TASK_TYPES[spec.context.task.name].fits_in_memory(spec.dataset, free)
 
 
 def step_config(spec: SearchSpec, generation: Generation, generations_by_key: Mapping[str, Generation]) -> StepConfig:
@@ -119,7 +119,7 @@ def step_config(spec: SearchSpec, generation: Generation, generations_by_key: Ma
         num_classes=dataset.num_classes,
         in_channels=dataset.in_channels,
         sample_shape=dataset.sample_shape,
-        batch=recipe.batch_size // recipe.workers // recipe.micro_batches,
+        micro_batch_size=recipe.batch_size // recipe.workers // recipe.micro_batches,
         unroll=recipe.unroll,
         precision=recipe.precision,
         recompute=spec.options.recompute and architecture_of(generation).recomputable,

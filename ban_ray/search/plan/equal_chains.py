@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.specs.parameters import Configuration, configuration_id
 
-ConfigurationKeys = frozenset[tuple[int, tuple[str, ...]]]
+ChainKeysBySeed = frozenset[tuple[int, tuple[str, ...]]]
 
 
-def configuration_keys(chains: Iterable[PlannedChain]) -> ConfigurationKeys:
+def chain_keys_by_seed(chains: Iterable[PlannedChain]) -> ChainKeysBySeed:
     """The keys of a configuration's chain for each seed."""
     return frozenset((planned.seed, planned.chain.keys) for planned in chains)
 
@@ -23,9 +23,9 @@ def equal_chains_sentence(chains: Iterable[PlannedChain]) -> str:
     by_configuration: dict[str, list[PlannedChain]] = {}
     for planned in chains:
         by_configuration.setdefault(configuration_id(planned.configuration), []).append(planned)
-    by_keys: dict[ConfigurationKeys, list[Configuration]] = {}
+    by_keys: dict[ChainKeysBySeed, list[Configuration]] = {}
     for group in by_configuration.values():
-        by_keys.setdefault(configuration_keys(group), []).append(group[0].configuration)
+        by_keys.setdefault(chain_keys_by_seed(group), []).append(group[0].configuration)
     equal = [configurations for configurations in by_keys.values() if len(configurations) > 1]
     if not equal:
         return ""

@@ -10,13 +10,13 @@ from ban_ray.networks import registry
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
-from ban_ray.search.plan.cost import Cost, estimate_cost, is_held
+from ban_ray.search.plan.cost import Cost, data_fits_in_memory, estimate_cost
 from ban_ray.search.plan.slow_precision import slow_precision_sentence
 from ban_ray.search.plan.stored_shapes import check_stored_shapes
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import parameters_as_json, values_text
 from ban_ray.tasks.cache import cache_root
-from ban_ray.tasks.decoded.memory import HELD_SHARE
+from ban_ray.tasks.decoded.memory import MAX_DATA_FRACTION
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class Plan:
     Attributes:
         published_keys: keys that are members already.
         missing_generations: generations to train, in the order in which they first appear in chains.
-        open_chains: chains that miss at least one generation.
+        incomplete_chains: chains that miss at least one generation.
     """
 
     spec: SearchSpec
     published_keys: frozenset[str]
     missing_generations: tuple[Generation, ...]
-    open_chains: tuple[PlannedChain, ...]
+    incomplete_chains: tuple[PlannedChain, ...]
 
     @property
     def num_distinct_generations(self) -> int:
@@ -50,8 +50,8 @@ def make_plan(spec: SearchSpec, population: Population | None) -> Plan:
     if population is not None:
         check_stored_shapes([wanted[key] for key in wanted if key in published], population, spec.dataset)
     missing = tuple(generation for key, generation in wanted.items() if key not in published)
-    open_chains = tuple(planned for planned in spec.chains if not published.issuperset(planned.chain.keys))
-    return Plan(spec, published, missing, open_chains)
+    incomplete_chains = tuple(planned for planned in spec.chains if not published.issuperset(planned.chain.keys))
+    return Plan(spec, published, missing, incomplete_chains)
 
 
 def print_plan(plan: Plan, console: Console) -> None:
@@ -143,7 +143,7 @@ def _generations_by_key(plan: Plan, population: Population | None) -> dict[str, 
 def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, console: Console) -> None:
     """Print the expected cost, and a warning if the memory here is too small."""
     workers = plan.spec.context.recipe.workers
-    groups = max(1, min(len(plan.open_chains), max_concurrent_chains or cost.devices, cost.devices // workers))
+    groups = max(1, min(len(plan.incomplete_chains), max_concurrent_chains or cost.devices, cost.devices // workers))
     console.say(
         f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
         f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, by one measured step "
@@ -152,12 +152,12 @@ def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, consol
     )
     dataset = plan.spec.dataset
     where = f"{format_bytes(dataset.num_bytes)} of decoded data in {cache_root() / dataset.fingerprint}"
-    if is_held(plan.spec, cost):
+    if data_fits_in_memory(plan.spec, cost):
         console.say(f"Each worker holds {where} in memory", wrap=False)
     else:
         console.say(
-            f"Each worker reads {where} batch by batch: they would take more than {100 * HELD_SHARE:g} % of the free "
-            "memory here",
+            f"Each worker reads {where} batch by batch: they would take more than {100 * MAX_DATA_FRACTION:g} % of the "
+            "free memory here",
             wrap=False,
         )
     if not cost.fits(groups * workers):
@@ -200,7 +200,7 @@ def plan_as_json(plan: Plan, cost: Cost | None, near_miss_phrases: Sequence[str]
         "equal_chains": equal_chains.equal_chains_sentence(plan.spec.chains),
         "cost": None if cost is None else asdict(cost),
         "near_misses": list(near_miss_phrases),
-        "regime": plan.spec.setting_description,
+        "regime": plan.spec.data_and_protocol,
         "chains": [
             {
                 "configuration": dict(planned.configuration),

@@ -24,7 +24,7 @@ class StepConfig:
     Attributes:
         network_arguments: as JSON.
         teacher_networks: name, and arguments as JSON, of each teacher's network.
-        batch: samples of one worker.
+        micro_batch_size: samples of one worker.
     """
 
     network: str
@@ -33,7 +33,7 @@ class StepConfig:
     num_classes: int
     in_channels: int
     sample_shape: tuple[int, ...]
-    batch: int
+    micro_batch_size: int
     unroll: int
     precision: str
     recompute: bool = False
@@ -87,7 +87,7 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     macs = 3 * sample_macs(config.network, config.network_arguments) + sum(
         sample_macs(*teacher) for teacher in config.teacher_networks
     )
-    batch = config.batch
+    batch = config.micro_batch_size
     if not on_gpu:
         batch = max(2, min(batch, int(BUDGET_MULTIPLY_ACCUMULATES // (macs * config.unroll))))
 
@@ -132,8 +132,8 @@ def measure_step(config: StepConfig) -> StepMeasurement:
     else:
         memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return StepMeasurement(
-        seconds=min(seconds[num_untimed:]) * config.batch / batch,
-        peak_bytes=idle_bytes + int(grown * config.batch / batch),
+        seconds=min(seconds[num_untimed:]) * config.micro_batch_size / batch,
+        peak_bytes=idle_bytes + int(grown * config.micro_batch_size / batch),
         multiply_accumulates=macs,
         device=torch.cuda.get_device_name(device) if on_gpu else CPU_THREAD,
         devices=torch.cuda.device_count() if on_gpu else os.cpu_count() or 1,

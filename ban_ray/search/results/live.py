@@ -21,7 +21,7 @@ from ban_ray.search.schedule.outcome import ChainOutcome
 REFRESH_PER_S = 2
 STARTING_NOTES = ("starting its workers", "starts")
 """The note on a chain before its first epoch, for a wide and for a narrow terminal."""
-CHAIN_STATES = ("running", "queued", "done", "saturated", "stopped", "interrupted", "failed")
+CHAIN_STATES = ("running", "queued", "done", "saturated", "pruned", "interrupted", "failed")
 
 
 @dataclass
@@ -54,11 +54,11 @@ class _ChainProgress:
 
     def seconds_left(self) -> float | None:
         """Expected seconds until this chain ends, if all further epochs take as long as the newest one."""
-        if self.last_epoch_event is None or "seconds" not in self.last_epoch_event.values:
+        if self.last_epoch_event is None or "seconds" not in self.last_epoch_event.metrics:
             return None
         epochs = self.last_epoch_event.epochs
         generations = len(self.planned.chain.generations) - 1 - self.generation_number
-        return float(self.last_epoch_event.values["seconds"]) * (
+        return float(self.last_epoch_event.metrics["seconds"]) * (
             epochs - self.last_epoch_event.epoch + generations * epochs
         )
 
@@ -121,7 +121,7 @@ class LiveProgress(ChainCallback):
             if chain.state != "running":
                 continue
             epoch, columns = chain.last_epoch_event, chain.planned.position.columns
-            values = {} if epoch is None else epoch.values
+            values = {} if epoch is None else epoch.metrics
             error = chain.planned.metric.from_record(values, "held_out")
             left = chain.seconds_left()
             title = chain.planned.title if wide else _shortened(chain.planned.title, width - 58)
@@ -150,8 +150,8 @@ def waiting_text(event: Waiting) -> str:
 
 def generation_error(planned: PlannedChain, event: Published | Reused) -> tuple[str, float | None]:
     """A generation's error and the part of the data that it is on: ``held-out`` or, without held-out data, ``test``."""
-    held_out = planned.metric.from_record(event.values, "held_out")
-    return ("test", planned.metric.from_record(event.values)) if held_out is None else ("held-out", held_out)
+    held_out = planned.metric.from_record(event.metrics, "held_out")
+    return ("test", planned.metric.from_record(event.metrics)) if held_out is None else ("held-out", held_out)
 
 
 def _shortened(text: str, width: int) -> str:

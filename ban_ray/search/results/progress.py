@@ -51,9 +51,9 @@ class PlainProgress(ChainCallback):
         elif isinstance(event, EpochEnded):
             now = time.monotonic()
             if now - self._last_line_s.setdefault(planned.title, now) > QUIET_PERIOD_S:
-                held_out = planned.metric.from_record(event.values, "held_out")
+                held_out = planned.metric.from_record(event.metrics, "held_out")
                 measured = f", held-out {planned.metric.text(held_out)}" if held_out is not None else ""
-                rate = f"{event.values.get('images_per_second', 0):.0f} {planned.metric.sample_noun}/s"
+                rate = f"{event.metrics.get('images_per_second', 0):.0f} {planned.metric.sample_noun}/s"
                 text = f"epoch {event.epoch} of {event.epochs}{measured}, {rate}"
                 self._print_line(planned, event.generation, text)
 
@@ -78,7 +78,7 @@ class PlainProgress(ChainCallback):
         self._console.say(line, wrap=False)
 
 
-def progress_view(
+def make_progress_view(
     console: Console, chains: Sequence[PlannedChain], num_generations: int
 ) -> LiveProgress | PlainProgress:
     """The live view in a terminal, plain lines elsewhere.

@@ -12,7 +12,7 @@ from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.config.strategy import ERROR_TARGET
 from ban_ray.search.plan.plan import group_by_row, num_row_parameters
-from ban_ray.search.schedule.outcome import EndedChain
+from ban_ray.search.schedule.outcome import ChainResult
 from ban_ray.search.study.best import BestConfigurations
 from ban_ray.search.study.records import chain_record
 from ban_ray.specs.space import STUDENT
@@ -50,13 +50,13 @@ class Summary:
     """The result of a search.
 
     Attributes:
-        published_study: the members of the storage, for the report; not the Optuna study.
+        population_data: the members of the storage, for the report; not the Optuna study.
         columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
         sentence: whether there is a gain beyond noise.
         verdict: of a search that has controls which tune or average.
     """
 
-    published_study: "Study"
+    population_data: "Study"
     spec: SearchSpec
     columns: Sequence[str]
     rows: Sequence[SummaryRow]
@@ -106,14 +106,14 @@ def summarise(
         reasons = tuple(f"{planned.title}: {reason}" for planned, reason in failures if planned.position.row == name)
         same_name = [rows for rows in zip(*summary.rows.values(), strict=True) if rows[0].name == name]
         for test, held_out in same_name:
-            parameters = _num_row_parameters(spec, chains, test)
+            parameters = _recorded_network_parameters(spec, chains, test)
             rows.append(SummaryRow(name, parameters, {"test": test.cells, "held_out": held_out.cells}, reasons))
         if not same_name:
             rows.append(SummaryRow(name, num_row_parameters(spec, chains), {"test": {}, "held_out": {}}, reasons))
     return Summary(published, spec, summary.columns, rows, _sentence(spec, summary.comparisons), verdict)
 
 
-def _num_row_parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
+def _recorded_network_parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
     """Number of parameters of the row's members with the row's network, else of that network."""
     network = chains[0].position.network or row.name
     members = [member for group in row.groups for member in group.representatives.values()]
@@ -157,7 +157,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     for row in summary.rows:
         for failure in row.failures:
             console.say(f"FAILED {failure}")
-    console.say(summary.spec.setting_description)
+    console.say(summary.spec.data_and_protocol)
     for line in lines_of(summary.verdict) if summary.verdict else [summary.sentence]:
         console.say(line, "bold")
 
@@ -178,7 +178,7 @@ def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: 
     chains = f", which make {pluralised(best.num_different_chains, 'different chain')}" * (
         best.num_different_chains < best.num_complete
     )
-    stopped = f", {best.num_stopped} stopped before" if best.num_stopped else ""
+    stopped = f", {best.num_pruned} stopped before" if best.num_pruned else ""
     what = f"Pareto front of {' and '.join(targets)}" if len(targets) > 1 else "Best"
     console.say(
         f"{what} of {finished}{chains}{stopped}; error is the {best.spec.error_description}; "
@@ -190,7 +190,7 @@ def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: 
     )
 
 
-def print_ended_early(ended: Sequence[EndedChain], skip_reasons: Sequence[str], console: Console) -> None:
+def print_ended_early(ended: Sequence[ChainResult], skip_reasons: Sequence[str], console: Console) -> None:
     """Print the chains that ended before their last generation, and what was left out."""
     for planned, outcome in ended[:MAX_LISTED]:
         console.say(f"{outcome.status} {planned.title}: {outcome.message}")
@@ -209,7 +209,7 @@ def summary_as_json(summary: Summary) -> dict[str, object]:
 
     return {
         **({"verdict": as_json(summary.verdict)} if summary.verdict else {}),
-        "regime": summary.spec.setting_description,
+        "regime": summary.spec.data_and_protocol,
         "objective": summary.objective,
         "sentence": summary.sentence,
         "rows": [
@@ -231,7 +231,7 @@ def summary_as_json(summary: Summary) -> dict[str, object]:
 
 
 def best_as_json(
-    best: BestConfigurations | None, ended: Sequence[EndedChain], skip_reasons: Sequence[str]
+    best: BestConfigurations | None, ended: Sequence[ChainResult], skip_reasons: Sequence[str]
 ) -> dict[str, object]:
     """``targets``, ``front``, ``ended_early`` and ``left_out``; errors in percent."""
     targets = best.spec.strategy.target_names if best else ()
@@ -242,10 +242,15 @@ def best_as_json(
             for row, configuration, values in (best.front if best else ())
         ],
         "configurations_finished": best.num_complete if best else 0,
-        "configurations_stopped": best.num_stopped if best else 0,
+        "configurations_stopped": best.num_pruned if best else 0,
         "different_chains_finished": best.num_different_chains if best else 0,
         "ended_early": [
-            {"chain": planned.title, "kind": outcome.status, "why": outcome.message} for planned, outcome in ended
+            {
+                "chain": planned.title,
+                "kind": "stopped" if outcome.status == "pruned" else outcome.status,
+                "why": outcome.message,
+            }
+            for planned, outcome in ended
         ],
         "left_out": list(skip_reasons),
     }

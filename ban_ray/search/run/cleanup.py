@@ -8,11 +8,11 @@ from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
-LATE_WRITES_S = 10.0
+CHECKPOINT_REMOVAL_DELAY_S = 10.0
 """Seconds from the stop of a chain to the removal of its checkpoints; its workers may write for about one second."""
 
 
-class StoppedChainCleanup(ChainCallback):
+class EndedEarlyCleanup(ChainCallback):
     """Releases the claims of stopped chains, and removes their checkpoints once their workers have ended.
 
     Args:
@@ -30,7 +30,7 @@ class StoppedChainCleanup(ChainCallback):
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         job_id_prefix = self._job_id_prefixes.get(id(planned))
-        if job_id_prefix is not None and outcome.status in ("stopped", "saturated"):
+        if job_id_prefix is not None and outcome.status in ("pruned", "saturated"):
             if not self._keep_checkpoints:
                 self._ended_early.append((time.monotonic(), planned, job_id_prefix))
             claims.release_held_by(
@@ -38,7 +38,7 @@ class StoppedChainCleanup(ChainCallback):
             )
         self.remove_checkpoints()
 
-    def remove_checkpoints(self, min_age_s: float = LATE_WRITES_S) -> None:
+    def remove_checkpoints(self, min_age_s: float = CHECKPOINT_REMOVAL_DELAY_S) -> None:
         """Remove the checkpoints of chains that were stopped at least `min_age_s` seconds ago."""
         now = time.monotonic()
         due = [entry for entry in self._ended_early if now - entry[0] >= min_age_s]

@@ -20,10 +20,10 @@ from ban_ray.runtime.trial import JobRunner
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan.disk_space import check_disk_space
 from ban_ray.search.plan.plan import Plan
-from ban_ray.search.results.progress import progress_view
-from ban_ray.search.run.cleanup import StoppedChainCleanup
+from ban_ray.search.results.progress import make_progress_view
+from ban_ray.search.run.cleanup import EndedEarlyCleanup
 from ban_ray.search.schedule.controller import ChainCallback, SearchController
-from ban_ray.search.schedule.outcome import EndedChain
+from ban_ray.search.schedule.outcome import ChainResult
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.specs import Recipe
 from ban_ray.storage.identity import storage_id
@@ -44,13 +44,13 @@ class ExecutionResult:
 
     Attributes:
         ended_chains: chains that have ended in this execution.
-        num_trained: number of generations that were missing and are members now.
+        num_newly_published: number of generations that were missing and are members now.
         skip_reasons: sentences about chains and configurations that a budget or a limit excluded.
     """
 
     state: SearchState
-    ended_chains: Sequence[EndedChain]
-    num_trained: int
+    ended_chains: Sequence[ChainResult]
+    num_newly_published: int
     skip_reasons: tuple[str, ...]
 
     @property
@@ -59,9 +59,9 @@ class ExecutionResult:
         return [(planned, outcome.message) for planned, outcome in self.ended_chains if outcome.status == "failed"]
 
     @property
-    def ended_early(self) -> list[EndedChain]:
+    def ended_early(self) -> list[ChainResult]:
         """Chains that were stopped, or saturated, before their last generation."""
-        return [ended for ended in self.ended_chains if ended[1].status in ("stopped", "saturated")]
+        return [ended for ended in self.ended_chains if ended[1].status in ("pruned", "saturated")]
 
 
 @dataclass
@@ -80,7 +80,7 @@ class _MissingGenerations(ChainCallback):
                 failures.forget(self.population.storage, key)
 
     @property
-    def num_trained(self) -> int:
+    def num_newly_published(self) -> int:
         return sum(key in self.population for key in self.keys)
 
 
@@ -98,7 +98,7 @@ def execute(
         KeyboardInterrupt: interrupted; published generations stay.
     """
     spec, state = plan.spec, None
-    if spec.is_sampled or not plan.open_chains:
+    if spec.is_sampled or not plan.incomplete_chains:
         # Finished configurations are found without a cluster.
         state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
         if num_finished := state.configurations.num_from_population:
@@ -108,7 +108,7 @@ def execute(
             return _result(spec, state, (), 0)
     execution_name = f"{paths.search_name}-{secrets.token_hex(4)}"
     missing = _MissingGenerations(population, spec.options.retry_failed)
-    cleanup = StoppedChainCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
+    cleanup = EndedEarlyCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
     try:
         with _connected(plan, paths, console) as (resources, max_concurrent_chains):
             if state is None:
@@ -123,7 +123,7 @@ def execute(
         cleanup.remove_checkpoints(min_age_s=0)
     state.configurations.interrupt_open_trials()
     shutil.rmtree(paths.search_folder / "ray", ignore_errors=True)
-    return _result(spec, state, controller.ended_chains, missing.num_trained)
+    return _result(spec, state, controller.ended_chains, missing.num_newly_published)
 
 
 @contextmanager
@@ -133,7 +133,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
     cluster = connect(options.address, namespace="ban_ray", working_dir=options.working_dir)
     try:
         resources = WorkerResources.for_cluster(
-            cluster, most_demanding_recipe(plan.spec), options.cpus_per_worker, options.gpus_per_worker
+            cluster, recipe_for_worker_resources(plan.spec), options.cpus_per_worker, options.gpus_per_worker
         )
         if not resources.gpus_per_worker and (options.deterministic or not options.cuda_graph):
             option = "--deterministic" if options.deterministic else "--no-cuda-graph"
@@ -143,8 +143,8 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
         if cluster.started:
             # This cluster does not grow. On others, waiting worker groups make an autoscaler add nodes.
             max_concurrent_chains = min(max_concurrent_chains, num_groups_that_fit)
-        if plan.open_chains:
-            max_concurrent_chains = min(max_concurrent_chains, len(plan.open_chains))
+        if plan.incomplete_chains:
+            max_concurrent_chains = min(max_concurrent_chains, len(plan.incomplete_chains))
             check_disk_space(paths.storage_url, plan, max_concurrent_chains)
         require_shared(paths.storage_url)
         console.say(
@@ -163,7 +163,7 @@ def _connected(plan: Plan, paths: SearchPaths, console: Console) -> Iterator[tup
         disconnect()
 
 
-def most_demanding_recipe(spec: SearchSpec) -> Recipe:
+def recipe_for_worker_resources(spec: SearchSpec) -> Recipe:
     """The recipe that worker groups must support: with TF32, which needs GPUs, if that is one of several precisions."""
     searched = spec.overrides.searched.get("recipe.precision")
     is_tf32 = searched is not None and searched.contains("tf32")
@@ -186,7 +186,7 @@ class _Execution:
         self,
         console: Console,
         missing: _MissingGenerations,
-        cleanup: StoppedChainCleanup,
+        cleanup: EndedEarlyCleanup,
         runner: JobRunner | None,
     ) -> SearchController:
         """Train the chains of the queue; returns the controller, which has those that have ended."""
@@ -198,7 +198,7 @@ class _Execution:
         # The files of Tune and Train are never read again: the population records what has been trained.
         shutil.rmtree(ray_folder, ignore_errors=True)
         context = make_context(spec, self.paths.storage_url, self.population, self.execution_name)
-        view = progress_view(console, state.queue.waiting_chains, self._max_generations_to_train())
+        view = make_progress_view(console, state.queue.queued_chains, self._max_generations_to_train())
         gauges = SearchGauges(self.paths.search_name, self.population, self.plan.published_keys)
 
         def make_trial(planned: PlannedChain, number: int) -> TrialSpec:
@@ -235,9 +235,9 @@ class _Execution:
         """Number of generations to train; an upper bound for a sampled search."""
         spec, state = self.plan.spec, self.state
         if not spec.is_sampled:
-            keys = {key for planned in state.queue.waiting_chains for key in planned.chain.keys}
+            keys = {key for planned in state.queue.queued_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
-        num_chains = len(state.queue.waiting_chains) + state.configurations.num_remaining * len(spec.seeds)
+        num_chains = len(state.queue.queued_chains) + state.configurations.num_remaining * len(spec.seeds)
         return num_chains * (spec.num_born_again_generations + 1)
 
 
@@ -247,7 +247,7 @@ def make_context(spec: SearchSpec, storage_url: str, population: Population, exe
     facts = {
         "storage": storage_url,
         "storage_id": storage_id(population.storage),
-        "source": spec.source,
+        "data_source": spec.data_source,
         "execution_name": execution_name,
         "teacher_description": spec.teacher_description,
     }
@@ -255,7 +255,7 @@ def make_context(spec: SearchSpec, storage_url: str, population: Population, exe
 
 
 def _result(
-    spec: SearchSpec, state: SearchState, ended_chains: Sequence[EndedChain], num_trained: int
+    spec: SearchSpec, state: SearchState, ended_chains: Sequence[ChainResult], num_newly_published: int
 ) -> ExecutionResult:
     skip_reasons = [*spec.skip_reasons, *state.configurations.skip_reasons, *state.queue.skip_reasons]
     if num_interrupted := sum(outcome.status == "interrupted" for _, outcome in ended_chains):
@@ -263,4 +263,4 @@ def _result(
             f"--time-budget is used up: {num_interrupted} chains were stopped in training and resume from their newest "
             "checkpoint when the command is repeated"
         )
-    return ExecutionResult(state, ended_chains, num_trained, tuple(skip_reasons))
+    return ExecutionResult(state, ended_chains, num_newly_published, tuple(skip_reasons))

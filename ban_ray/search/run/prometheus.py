@@ -80,8 +80,8 @@ class SearchGauges(ChainCallback):
     def _values(self, planned: PlannedChain, event: EpochEnded | Published | Reused) -> dict[str, float]:
         """The gauges of a chain after an event."""
         chain, metric = planned.title, planned.metric
-        values = {name: float(event.values[name]) for name in GAUGES if event.values.get(name) is not None}
-        held_out = metric.from_record(event.values, "held_out")
+        values = {name: float(event.metrics[name]) for name in GAUGES if event.metrics.get(name) is not None}
+        held_out = metric.from_record(event.metrics, "held_out")
         if held_out is not None:
             values["held_out"] = held_out
         if isinstance(event, EpochEnded):

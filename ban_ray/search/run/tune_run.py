@@ -16,7 +16,7 @@ from ray.tune.search import Searcher
 from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.cluster.orphaned_groups import TRIAL_ACTOR_CLASS, reap_orphans
-from ban_ray.runtime.broker import request_stop, start_broker, stop_jobs
+from ban_ray.runtime.mailbox_client import request_stop, start_broker, stop_jobs
 from ban_ray.runtime.trial import TRIAL_MEMORY_BYTES, JobRunner, run_trial
 from ban_ray.runtime.warm_group import abort_group
 from ban_ray.search.schedule.controller import SearchController
@@ -40,7 +40,7 @@ class ChainSearcher(Searcher):
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         chain = self._controller.next_trial_config(trial_id)
-        return str(Searcher.FINISHED) if chain is None and self._controller.queue.is_exhausted else chain
+        return str(Searcher.FINISHED) if chain is None and self._controller.queue.is_finished else chain
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         self._controller.on_trial_complete(trial_id, result or {}, error)
@@ -76,7 +76,7 @@ class ChainScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if not self._controller.on_result(trial.trial_id, result):
             return str(TrialScheduler.CONTINUE)
-        job = self._controller.job_of(trial.trial_id)
+        job = self._controller.job_address(trial.trial_id)
         if job is None:
             # Its process waits for the reply to this result, which ends the trial.
             return str(TrialScheduler.STOP)
@@ -88,7 +88,7 @@ class ChainScheduler(FIFOScheduler):
         """Called in every turn of Tune's loop."""
         if self._controller.queue.is_out_of_time and not self._has_requested_stops:
             self._has_requested_stops = True
-            for job in self._controller.running_jobs:
+            for job in self._controller.running_job_addresses:
                 request_stop(self._broker, job)
         return super().choose_trial_to_run(tune_controller, **kwargs)
 
@@ -169,5 +169,5 @@ def _stop_when_interrupted(controller: SearchController, broker: Any) -> Iterato
     try:
         yield
     except KeyboardInterrupt:
-        stop_jobs(broker, controller.running_jobs)
+        stop_jobs(broker, controller.running_job_addresses)
         raise

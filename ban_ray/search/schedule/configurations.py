@@ -15,7 +15,7 @@ from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import DONE, ChainOutcome
 from ban_ray.search.study import records, targets
 from ban_ray.search.study.configuration_source import ConfigurationSource
-from ban_ray.search.study.study import FROM_POPULATION, SATURATED, SearchStudy, recorded_rung_errors
+from ban_ray.search.study.study import FROM_POPULATION_ATTR, SATURATED_ATTR, SearchStudy, recorded_rung_errors
 from ban_ray.specs.parameters import Configuration, configuration_id, continuous, grid
 
 MAX_LISTED_CONFIGURATIONS = 1000
@@ -39,7 +39,7 @@ class _ConfigurationState:
     messages: dict[str, list[str]] = field(default_factory=dict)
 
 
-class Configurations(ChainCallback):
+class ConfigurationTracker(ChainCallback):
     """Proposes the configurations of a search, and records in the study how they end.
 
     A configuration has one trial in the study, which is closed when the chains of all its seeds have ended.
@@ -57,12 +57,12 @@ class Configurations(ChainCallback):
         population: Population,
         search_name: str,
         study: SearchStudy,
-        source: ConfigurationSource,
+        configuration_source: ConfigurationSource,
         stopping_rule: StoppingRule,
         finished: Mapping[str, FrozenTrial],
     ) -> None:
         self._spec, self._population, self._search_name = spec, population, search_name
-        self._study, self._source, self._stopping_rule = study, source, stopping_rule
+        self._study, self._configuration_source, self._stopping_rule = study, configuration_source, stopping_rule
         self._finished, self._finished_ids = finished, set(finished)
         self._states: dict[str, _ConfigurationState] = {}
         self._pending: list[Configuration] = []
@@ -70,7 +70,7 @@ class Configurations(ChainCallback):
         self._is_exhausted = False
         self.num_from_population = 0
 
-    def resume(self) -> None:
+    def load_finished(self) -> None:
         """Add what this search and the population have finished; interrupted configurations will be proposed first.
 
         Raises:
@@ -80,8 +80,8 @@ class Configurations(ChainCallback):
             self._add(trial.params)
             # Optuna gives a pruned trial its last intermediate value.
             values = trial.values if trial.state == TrialState.COMPLETE else None
-            self._source.tell(trial.params, trial.state, values, recorded_rung_errors(trial))
-            self._num_proposed += FROM_POPULATION not in trial.user_attrs
+            self._configuration_source.tell(trial.params, trial.state, values, recorded_rung_errors(trial))
+            self._num_proposed += FROM_POPULATION_ATTR not in trial.user_attrs
         self._add_from_population()
         study = self._study
         candidates = (*study.unfinished_configurations(self._finished), *study.completed_in_other_studies())
@@ -96,7 +96,7 @@ class Configurations(ChainCallback):
     @property
     def skip_reasons(self) -> list[str]:
         """Sentences about proposals that were rejected, and about samples that could not be made."""
-        rejections = self._source.rejection_counts.items()
+        rejections = self._configuration_source.rejection_counts.items()
         sentences = [f"{count} proposals were passed over: {reason}" for reason, count in rejections]
         if self._is_exhausted:
             sentences.append(
@@ -110,19 +110,19 @@ class Configurations(ChainCallback):
         """Number of configurations that are still to be sampled."""
         return max(0, (self._spec.strategy.num_samples or 0) - self._num_proposed)
 
-    def next_open_chains(self) -> list[PlannedChain] | None:
+    def next_incomplete_chains(self) -> list[PlannedChain] | None:
         """The chains to train of the next configuration that has any; None if there is no such configuration."""
         while not self._spec.is_sampled or self.num_remaining:
             configuration = self._pending.pop(0) if self._pending else None
             if configuration is not None:
-                self._source.add_running(configuration)
+                self._configuration_source.add_running(configuration)
             else:
-                configuration = self._source.ask(self._num_proposed)
+                configuration = self._configuration_source.ask(self._num_proposed)
             if configuration is None:
                 self._is_exhausted = self._spec.is_sampled
                 return None
             self._num_proposed += 1
-            if chains := self._open_chains(configuration):
+            if chains := self._incomplete_chains(configuration):
                 return chains
         return None
 
@@ -147,17 +147,17 @@ class Configurations(ChainCallback):
                 self._study.interrupt_trial(state.trial_number)
                 state.trial_number = None
 
-    def _open_chains(self, configuration: Configuration) -> list[PlannedChain]:
+    def _incomplete_chains(self, configuration: Configuration) -> list[PlannedChain]:
         """Add a configuration, and return those of its chains that are to be trained."""
-        open_chains = []
+        incomplete_chains = []
         for planned in self._add(configuration):
             records.write_chain(self._population.storage, planned, self._search_name)
             if targets.is_chain_complete(self._population, planned):
                 self._stopping_rule.record_published(planned)
                 self.on_chain_end(planned, DONE)
             elif configuration_id(configuration) not in self._finished_ids:
-                open_chains.append(planned)
-        return open_chains
+                incomplete_chains.append(planned)
+        return incomplete_chains
 
     def _add(self, configuration: Configuration) -> tuple[PlannedChain, ...]:
         chains = self._spec.chains_of(configuration)
@@ -183,7 +183,7 @@ class Configurations(ChainCallback):
             for planned in chains:
                 self._stopping_rule.record_published(planned)
             number = self._study.open_trial(configuration)
-            self._finish(chains, number, TrialState.COMPLETE, {FROM_POPULATION: True}, values)
+            self._finish(chains, number, TrialState.COMPLETE, {FROM_POPULATION_ATTR: True}, values)
             self.num_from_population += 1
 
     def _candidates(self) -> Iterable[Configuration]:
@@ -202,7 +202,7 @@ class Configurations(ChainCallback):
         configuration = state.chains[0].configuration
         if reasons := state.messages.get("failed"):
             self._study.tell(number, configuration, TrialState.FAIL, user_attrs={"reason": "; ".join(reasons)})
-        elif reasons := state.messages.get("stopped"):
+        elif reasons := state.messages.get("pruned"):
             self._finish(state.chains, number, TrialState.PRUNED, {"reason": reasons[0]})
         elif state.messages.get("interrupted"):
             self._study.interrupt_trial(number)
@@ -213,7 +213,9 @@ class Configurations(ChainCallback):
                 self._study.tell(number, configuration, TrialState.FAIL, user_attrs={"reason": str(error)})
                 return
             saturated = state.messages.get("saturated")
-            self._finish(state.chains, number, TrialState.COMPLETE, {SATURATED: saturated} if saturated else {}, values)
+            self._finish(
+                state.chains, number, TrialState.COMPLETE, {SATURATED_ATTR: saturated} if saturated else {}, values
+            )
 
     def _finish(
         self,

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ban_ray.runtime.events import ChainEnded, Event, Published, TrainingStarted, Waiting, event_from_result
+from ban_ray.runtime.events import ChainEnded, Event, JobSubmitted, Published, Waiting, event_from_result
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import StoppingRule
-from ban_ray.search.schedule.outcome import DONE, ChainOutcome, EndedChain
+from ban_ray.search.schedule.outcome import DONE, ChainOutcome, ChainResult
 from ban_ray.search.schedule.queue import ChainQueue
 
 
@@ -18,7 +18,7 @@ class ChainCallback:
         """A chain's trial starts."""
 
     def on_event(self, planned: PlannedChain, event: Event) -> None:
-        """A running chain has sent an event, except `TrainingStarted`."""
+        """A running chain has sent an event, except `JobSubmitted`."""
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
         """A chain has ended, or was cancelled before it started."""
@@ -47,9 +47,9 @@ class SearchController:
         self._running: dict[str, PlannedChain] = {}
         self._outcomes: dict[str, ChainOutcome] = {}
         self._cancelled: dict[str, list[PlannedChain]] = {}
-        self._jobs: dict[str, TrainingStarted] = {}
+        self._jobs: dict[str, JobSubmitted] = {}
         self._num_started = 0
-        self.ended_chains: list[EndedChain] = []
+        self.ended_chains: list[ChainResult] = []
 
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
         """Start the next chain, as the configuration of Tune's trial; None if none can start now."""
@@ -78,31 +78,31 @@ class SearchController:
             return False
         if isinstance(event, Published):
             self.queue.on_generation_trained(planned)
-        if isinstance(event, TrainingStarted):
+        if isinstance(event, JobSubmitted):
             self._jobs[trial_id] = event
         if isinstance(event, Waiting):
             self._jobs.pop(trial_id, None)
         if trial_id in self._outcomes:
             # Its workers have been asked to stop, and sent this before they did.
             return not isinstance(event, ChainEnded)
-        if isinstance(event, TrainingStarted):
+        if isinstance(event, JobSubmitted):
             # A chain that waited for another one's generation may start late.
             return self.queue.is_out_of_time
         outcome = self._stopping_rule.on_event(planned, event)
         if outcome is not None:
             self._outcomes[trial_id] = outcome
-            if outcome.status == "stopped":
+            if outcome.status == "pruned":
                 self._cancelled[trial_id] = self.queue.cancel_configuration(planned)
         for callback in self._callbacks:
             callback.on_event(planned, event)
         return outcome is not None
 
-    def job_of(self, trial_id: str) -> TrainingStarted | None:
+    def job_address(self, trial_id: str) -> JobSubmitted | None:
         """The job that trains a running trial's chain; None if its workers have none now."""
         return self._jobs.get(trial_id)
 
     @property
-    def running_jobs(self) -> list[TrainingStarted]:
+    def running_job_addresses(self) -> list[JobSubmitted]:
         """The jobs of all running trials."""
         return list(self._jobs.values())
 

@@ -10,7 +10,7 @@ from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung, is_saturated, num_promoted, should_prune
 from ban_ray.specs.parameters import configuration_id
 
-RungEvent = EpochEnded | Published
+EvaluationEvent = EpochEnded | Published
 
 
 class StoppingRule:
@@ -27,7 +27,7 @@ class StoppingRule:
     def before_start(self, planned: PlannedChain) -> ChainOutcome | None:
         """The outcome of a chain that is not to start, and none of its configuration after it."""
         reason = "" if self._decided is None else self._decided(planned)
-        return ChainOutcome("stopped", reason) if reason else None
+        return ChainOutcome("pruned", reason) if reason else None
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
         """Record an event of a running chain.
@@ -76,7 +76,7 @@ class EarlyStopping(StoppingRule):
         patience: generations without a gain after which a chain is saturated.
         min_gain: points of held-out error that count as a gain.
         size_targets: returns the targets of a chain other than the error.
-        member_events: returns, for a chain and the number of a generation, the events at rungs that its training would
+        rung_events: returns, for a chain and the number of a generation, the events at rungs that its training would
             have sent; none if the generation is not published.
     """
 
@@ -86,11 +86,11 @@ class EarlyStopping(StoppingRule):
         patience: int,
         min_gain: float,
         size_targets: Callable[[PlannedChain], tuple[float, ...]],
-        member_events: Callable[[PlannedChain, int], Sequence[RungEvent]],
+        rung_events: Callable[[PlannedChain, int], Sequence[EvaluationEvent]],
     ) -> None:
         super().__init__()
         self._patience, self._min_gain = patience, min_gain
-        self._size_targets, self._member_events = size_targets, member_events
+        self._size_targets, self._rung_events = size_targets, rung_events
         self._rungs: dict[Rung, dict[str, _RungResults]] = {}
         self._errors: dict[tuple[str, int], dict[int, float]] = {}
         self._stopped: dict[str, ChainOutcome] = {}
@@ -110,7 +110,7 @@ class EarlyStopping(StoppingRule):
             if was_recorded or not rungs or self._events_of(planned, event.generation + 1):
                 return None
             return self._decide(planned, rungs[-1]) if rungs[-1] is not None else None
-        rung = self._record(planned, event) if isinstance(event, RungEvent) else None
+        rung = self._record(planned, event) if isinstance(event, EvaluationEvent) else None
         return self._decide(planned, rung) if rung is not None else None
 
     def record_published(self, planned: PlannedChain) -> None:
@@ -138,16 +138,16 @@ class EarlyStopping(StoppingRule):
         results = self._rungs.get(rung, {}).get(configuration_id(planned.configuration))
         return results is not None and planned.seed in results.errors
 
-    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[RungEvent]:
-        return self._member_events(planned, number) if number < len(planned.chain.generations) else ()
+    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[EvaluationEvent]:
+        return self._rung_events(planned, number) if number < len(planned.chain.generations) else ()
 
-    def _record(self, planned: PlannedChain, event: RungEvent) -> Rung | None:
+    def _record(self, planned: PlannedChain, event: EvaluationEvent) -> Rung | None:
         """Record the error of an event.
 
         Returns:
             The event's rung; None if it has none.
         """
-        error = planned.metric.from_record(event.values, "held_out")
+        error = planned.metric.from_record(event.metrics, "held_out")
         if error is None:
             return None
         if isinstance(event, Published):
@@ -185,7 +185,7 @@ class EarlyStopping(StoppingRule):
             count = len(others) + 1
             num_kept = num_promoted(count, rung.promoted_fraction)
             best = f"among the best {num_kept}" if num_kept > 1 else "the best"
-            outcome = ChainOutcome("stopped", f"not {best} of {count} configurations {rung}")
+            outcome = ChainOutcome("pruned", f"not {best} of {count} configurations {rung}")
             self._stopped[identifier] = outcome
             return outcome
         errors = self._errors.get((identifier, planned.seed), {})

@@ -15,10 +15,10 @@ class ChainOutcome:
             ``saturated``, with the value of its trained generations; ``interrupted`` by the time budget, to be resumed.
     """
 
-    status: Literal["done", "failed", "stopped", "saturated", "interrupted"]
+    status: Literal["done", "failed", "pruned", "saturated", "interrupted"]
     message: str = ""
 
 
 DONE = ChainOutcome("done")
 
-EndedChain = tuple[PlannedChain, ChainOutcome]
+ChainResult = tuple[PlannedChain, ChainOutcome]

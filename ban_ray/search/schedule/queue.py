@@ -17,7 +17,7 @@ class ChainQueue:
         time_budget_s: seconds from `start_time_budget`.
 
     Attributes:
-        is_exhausted: whether no further chain will start.
+        is_finished: whether no further chain will start.
         skip_reasons: sentences about chains that a budget excluded.
     """
 
@@ -36,7 +36,7 @@ class ChainQueue:
         self._deadline: float | None = None
         self._num_trained = 0
         self._reserved_generations: dict[int, int] = {}
-        self.is_exhausted = False
+        self.is_finished = False
         self.skip_reasons: list[str] = []
 
     def start_time_budget(self) -> None:
@@ -53,7 +53,7 @@ class ChainQueue:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
     @property
-    def waiting_chains(self) -> tuple[PlannedChain, ...]:
+    def queued_chains(self) -> tuple[PlannedChain, ...]:
         """Known chains that have not started."""
         return tuple(self._waiting)
 
@@ -68,11 +68,11 @@ class ChainQueue:
         return bool(self._waiting)
 
     def next_chain(self) -> PlannedChain | None:
-        """The next chain to start; None if there is none now, and `is_exhausted` is set if there will be none."""
+        """The next chain to start; None if there is none now, and `is_finished` is set if there will be none."""
         self.finish_if_out_of_time()
-        if self.is_exhausted or not self.refill():
+        if self.is_finished or not self.refill():
             # Proposals do not wait for running chains, so an empty queue is final.
-            self.is_exhausted = True
+            self.is_finished = True
             return None
         num_missing = 0
         if self._max_generations is not None:
@@ -92,7 +92,7 @@ class ChainQueue:
 
     def finish_if_out_of_time(self) -> None:
         """Start no further chain once the time budget is used up, and say which are skipped."""
-        if self.is_out_of_time and not self.is_exhausted:
+        if self.is_out_of_time and not self.is_finished:
             self._finish("--time-budget is used up")
 
     def on_generation_trained(self, planned: PlannedChain) -> None:
@@ -111,7 +111,7 @@ class ChainQueue:
         return cancelled
 
     def _finish(self, reason: str) -> None:
-        self.is_exhausted = True
+        self.is_finished = True
         more = "" if self._propose is None else " and the configurations not yet proposed"
         count = len(self._waiting)
         waiting = f"{count} waiting {'chain' if count == 1 else 'chains'}"

@@ -17,7 +17,7 @@ FIRST_RUNG_PROMOTED_FRACTION, PROMOTED_FRACTION = 0.15, 0.5
 networks, half at each later one. Promoting the usual quarter at each rung saved a tenth of the epochs, for an
 error 0.13 points higher, on simulated curves of noise 0.3 (`python -m tests.benchmarks.samplers stopping`, 40
 seeds)."""
-MIN_CHAINS_AT_RUNG = 3
+MIN_CONFIGURATIONS_AT_RUNG = 3
 """Number of chains at a rung below which none is pruned."""
 
 
@@ -60,7 +60,7 @@ def should_prune(candidate: Point, others: Sequence[Point], promoted_fraction: f
         promoted_fraction: fraction of the chains that the rung promotes.
     """
     count = len(others) + 1
-    if count < MIN_CHAINS_AT_RUNG:
+    if count < MIN_CONFIGURATIONS_AT_RUNG:
         return False
     own, *their = non_dominated_ranks([candidate, *others])
     return sum(rank < own for rank in their) >= num_promoted(count, promoted_fraction)

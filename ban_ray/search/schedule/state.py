@@ -11,8 +11,8 @@ from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.plan.race import Race, is_race
-from ban_ray.search.schedule.configurations import Configurations
-from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent, StoppingRule
+from ban_ray.search.schedule.configurations import ConfigurationTracker
+from ban_ray.search.schedule.early_stopping import EarlyStopping, EvaluationEvent, StoppingRule
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
 from ban_ray.search.study.configuration_source import make_configuration_source
@@ -29,7 +29,7 @@ class SearchState:
     """
 
     study: SearchStudy
-    configurations: Configurations
+    configurations: ConfigurationTracker
     stopping_rule: StoppingRule
     queue: ChainQueue
 
@@ -42,20 +42,22 @@ class SearchState:
         configuration_source = make_configuration_source(spec)
         study_file, study_name = folder / "study.journal", records.study_name(spec, name)
         study = SearchStudy(study_file, study_name, known, configuration_source, strategy.target_names)
-        finished = targets.finished_configurations(spec, study, population)
+        finished = targets.finished_trials(spec, study, population)
         stopping_rule = _open_stopping_rule(spec, study, population, finished)
-        configurations = Configurations(spec, population, name, study, configuration_source, stopping_rule, finished)
-        open_chains: list[PlannedChain] = []
+        configurations = ConfigurationTracker(
+            spec, population, name, study, configuration_source, stopping_rule, finished
+        )
+        incomplete_chains: list[PlannedChain] = []
         if spec.is_sampled:
-            configurations.resume()
+            configurations.load_finished()
         else:
-            while chains := configurations.next_open_chains():
-                open_chains.extend(chains)
+            while chains := configurations.next_incomplete_chains():
+                incomplete_chains.extend(chains)
         if is_race(spec):
-            open_chains.sort(key=lambda planned: spec.seeds.index(planned.seed))
+            incomplete_chains.sort(key=lambda planned: spec.seeds.index(planned.seed))
         queue = ChainQueue(
-            open_chains,
-            configurations.next_open_chains if spec.is_sampled else None,
+            incomplete_chains,
+            configurations.next_incomplete_chains if spec.is_sampled else None,
             count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,
@@ -63,7 +65,7 @@ class SearchState:
         return cls(study, configurations, stopping_rule, queue)
 
 
-def rung_events(population: Population, planned: PlannedChain, number: int) -> list[RungEvent]:
+def rung_events(population: Population, planned: PlannedChain, number: int) -> list[EvaluationEvent]:
     """The events at rungs that training a generation would have sent; none if it is not published."""
     generation = planned.chain.generations[number]
     rung, epochs = generation.recipe.first_rung_epoch, generation.recipe.trained_epochs
@@ -71,15 +73,15 @@ def rung_events(population: Population, planned: PlannedChain, number: int) -> l
         member = population.get(generation.key)
         if member is None:
             return []
-        events: list[RungEvent] = [
-            EpochEnded(generation=number, key=member.key, epochs=epochs, first_rung_epoch=rung, values=record)
+        events: list[EvaluationEvent] = [
+            EpochEnded(generation=number, key=member.key, epochs=epochs, first_rung_epoch=rung, metrics=record)
             for record in (population.history(member) if rung is not None else ())
             if record["epoch"] == rung
         ]
     except DamagedMember:
         # `verify` reports it; it is compared with nothing.
         return []
-    return [*events, Published(generation=number, key=member.key, epochs=epochs, values=member.metrics.model_dump())]
+    return [*events, Published(generation=number, key=member.key, epochs=epochs, metrics=member.metrics.model_dump())]
 
 
 def _open_stopping_rule(
@@ -92,7 +94,7 @@ def _open_stopping_rule(
         patience=spec.strategy.patience,
         min_gain=spec.strategy.min_gain,
         size_targets=lambda planned: targets.size_targets(spec, planned.chain.generations[-1:]),
-        member_events=lambda planned, number: rung_events(population, planned, number),
+        rung_events=lambda planned, number: rung_events(population, planned, number),
     )
     for trial in finished.values():
         chains = spec.chains_of(trial.params)

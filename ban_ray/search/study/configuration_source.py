@@ -83,7 +83,7 @@ class SampledConfigurations(ConfigurationSource):
 
     Args:
         sampler: name of a registered sampler.
-        identity: the search's digest, from which all randomness follows.
+        identity_digest: the search's digest, from which all randomness follows.
         num_samples: configurations of the whole search.
         num_targets: number of values of a configuration.
         invalid_reason: returns why a configuration cannot be run; empty if it can.
@@ -94,7 +94,7 @@ class SampledConfigurations(ConfigurationSource):
         parameters: Parameters,
         sampler: str,
         *,
-        identity: str,
+        identity_digest: str,
         num_samples: int,
         num_targets: int,
         invalid_reason: Callable[[Configuration], str],
@@ -103,7 +103,7 @@ class SampledConfigurations(ConfigurationSource):
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self._parameters, self._invalid_reason = parameters, invalid_reason
         self._distributions = distributions_of_parameters(parameters)
-        self._seed, self._sampler, self._num_samples = int(identity[:15], 16), SAMPLERS[sampler], num_samples
+        self._seed, self._sampler, self._num_samples = int(identity_digest[:15], 16), SAMPLERS[sampler], num_samples
         self._study = optuna.create_study(directions=["minimize"] * num_targets)
         self._running: dict[str, optuna.Trial] = {}
         self._accepted: set[str] = set()
@@ -195,7 +195,7 @@ def make_configuration_source(spec: SearchSpec) -> ConfigurationSource:
     return SampledConfigurations(
         spec.scale.parameters,
         spec.strategy.sampler,
-        identity=digest(search_identity(spec)),
+        identity_digest=digest(search_identity(spec)),
         num_samples=spec.strategy.num_samples or spec.scale.samples,
         num_targets=len(spec.strategy.target_names),
         invalid_reason=lambda configuration: invalid_reason(spec, configuration),

@@ -38,7 +38,7 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
         "task": context.task.recorded(),
         "recipe": context.recipe.recorded(),
         "objective": context.objective.recorded(),
-        **({"code": list(spec.identity_versions)} if spec.identity_versions else {}),
+        **({"code": list(spec.initial_code_versions)} if spec.initial_code_versions else {}),
         "network": None if context.network is None else context.network.recorded(),
         "configurations": [dict(configuration) for configuration in spec.scale.configurations],
         **({"parameters": parameters_as_json(spec.scale.parameters)} if spec.scale.parameters else {}),

@@ -15,16 +15,16 @@ from ban_ray.search.study.configuration_source import ConfigurationSource
 from ban_ray.search.study.distributions import distributions_of_configuration
 from ban_ray.specs.parameters import Configuration, configuration_id
 
-INTERRUPTED = "interrupted"
+INTERRUPTED_REASON = "interrupted"
 """The ``reason`` of a trial whose configuration will be run again."""
 
-FROM_POPULATION = "found"
+FROM_POPULATION_ATTR = "found"
 """User attribute of a trial whose configuration other searches have trained."""
 
-SATURATED = "saturated"
+SATURATED_ATTR = "saturated"
 """User attribute of a trial whose chains were saturated: further generations gained nothing."""
 
-_RUNG_ERRORS = "held_out_error_by_step"
+_RUNG_ERRORS_ATTR = "held_out_error_by_step"
 
 
 class SearchStudy:
@@ -63,7 +63,7 @@ class SearchStudy:
             for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
                 _interrupt(study, trial.number)
 
-    def ended_trials(self) -> dict[str, FrozenTrial]:
+    def complete_or_pruned_trials(self) -> dict[str, FrozenTrial]:
         """Complete and pruned trials, by the id of their configuration."""
         return {configuration_id(trial.params): trial for trial in self._trials(TrialState.COMPLETE, TrialState.PRUNED)}
 
@@ -75,7 +75,9 @@ class SearchStudy:
         """
         trials = self._trials(TrialState.FAIL, TrialState.PRUNED, TrialState.COMPLETE)
         started = {
-            configuration_id(trial.params): trial.params for trial in trials if FROM_POPULATION not in trial.user_attrs
+            configuration_id(trial.params): trial.params
+            for trial in trials
+            if FROM_POPULATION_ATTR not in trial.user_attrs
         }
         return [configuration for identifier, configuration in started.items() if identifier not in finished_ids]
 
@@ -119,7 +121,7 @@ class SearchStudy:
         trial = _running_trial(self._study, trial_number)
         if rung_errors and len(self._study.directions) > 1:
             # Optuna refuses intermediate values in a study of several targets.
-            user_attrs[_RUNG_ERRORS] = {str(step): value for step, value in rung_errors.items()}
+            user_attrs[_RUNG_ERRORS_ATTR] = {str(step): value for step, value in rung_errors.items()}
         else:
             for step, value in (rung_errors or {}).items():
                 trial.report(value, step)
@@ -146,13 +148,13 @@ def _running_trial(study: optuna.Study, number: int) -> optuna.Trial:
 
 
 def _interrupt(study: optuna.Study, number: int) -> None:
-    _running_trial(study, number).set_user_attr("reason", INTERRUPTED)
+    _running_trial(study, number).set_user_attr("reason", INTERRUPTED_REASON)
     study.tell(number, state=TrialState.FAIL)
 
 
 def recorded_rung_errors(trial: FrozenTrial) -> dict[int, float]:
     """A trial's errors at the rungs where its chains were compared, by the rung's step."""
-    recorded: dict[str, float] = trial.user_attrs.get(_RUNG_ERRORS, {})
+    recorded: dict[str, float] = trial.user_attrs.get(_RUNG_ERRORS_ATTR, {})
     return {**trial.intermediate_values, **{int(step): error for step, error in recorded.items()}}
 
 

@@ -17,7 +17,7 @@ from ban_ray.population import Member, Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.config.strategy import ERROR_TARGET, PARAMETERS_TARGET
 from ban_ray.search.plan.race import is_race
-from ban_ray.search.study.study import SATURATED, SearchStudy
+from ban_ray.search.study.study import SATURATED_ATTR, SearchStudy
 from ban_ray.specs import Generation
 
 
@@ -40,7 +40,7 @@ def is_chain_complete(population: Population, planned: PlannedChain) -> bool:
         return False
 
 
-def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
+def finished_trials(spec: SearchSpec, study: SearchStudy, population: Population) -> dict[str, FrozenTrial]:
     """Trials whose configuration needs no more training, by the configuration's id.
 
     A trial whose chains were trained to their ends is finished, unless a member has been removed. A trial that ended
@@ -48,11 +48,11 @@ def finished_configurations(spec: SearchSpec, study: SearchStudy, population: Po
     after another search has completed its chains. Configurations that are too large now are left out.
     """
     finished = {}
-    for identifier, trial in study.ended_trials().items():
+    for identifier, trial in study.complete_or_pruned_trials().items():
         if invalid_reason(spec, trial.params):
             continue
         is_complete = all(is_chain_complete(population, planned) for planned in spec.chains_of(trial.params))
-        ended_early = trial.state == TrialState.PRUNED or SATURATED in trial.user_attrs
+        ended_early = trial.state == TrialState.PRUNED or SATURATED_ATTR in trial.user_attrs
         if ((spec.strategy.stopping or is_race(spec)) and not is_complete) if ended_early else is_complete:
             finished[identifier] = trial
     return finished

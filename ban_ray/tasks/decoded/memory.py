@@ -4,7 +4,7 @@ import os
 import resource
 from pathlib import Path
 
-HELD_SHARE = 0.25
+MAX_DATA_FRACTION = 0.25
 """Of the free memory of a device; a data set that needs more is read from the disk as it is needed."""
 
 BUFFERS = 4
@@ -13,9 +13,9 @@ BUFFERS = 4
 _CGROUPS = Path("/sys/fs/cgroup")
 
 
-def is_held(num_bytes: int, free_bytes: int) -> bool:
+def fits_in_memory(num_bytes: int, free_bytes: int) -> bool:
     """Whether a data set of so many bytes is to lie in memory of which so much is free."""
-    return num_bytes <= HELD_SHARE * free_bytes
+    return num_bytes <= MAX_DATA_FRACTION * free_bytes
 
 
 def available_bytes() -> int:

@@ -53,7 +53,7 @@ def await_writer(checkpointer: AsyncCheckpointer) -> None:
 
 
 def test_a_slow_storage_is_not_waited_for(storage: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpointing, "MAX_TIME_SHARE", 1e9)
+    monkeypatch.setattr(checkpointing, "MAX_COPY_TIME_FRACTION", 1e9)
     with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
         assert checkpointer.maybe_save(state(1))
         assert not checkpointer.maybe_save(state(2))
@@ -102,12 +102,12 @@ def test_states_cost_a_small_share_of_the_time(storage: Slow, monkeypatch: pytes
         epoch = 1
         while not checkpointer.maybe_save(state(epoch := epoch + 1)):
             time.sleep(0.01)
-    assert time.monotonic() - began > 0.02 / checkpointing.MAX_TIME_SHARE
+    assert time.monotonic() - began > 0.02 / checkpointing.MAX_COPY_TIME_FRACTION
     assert written(storage) == [1, epoch]
 
 
 def test_a_full_disk_ends_the_training_at_the_next_epoch(storage: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpointing, "MAX_TIME_SHARE", 1e9)
+    monkeypatch.setattr(checkpointing, "MAX_COPY_TIME_FRACTION", 1e9)
     storage.error = FULL
     storage.free.set()
     with pytest.raises(OSError, match="No space left"), AsyncCheckpointer(storage, KEY, "run") as checkpointer:

@@ -74,7 +74,7 @@ def test_every_generation_is_published(finished: tuple[Population, Chain, list[E
         own = [event for event in reports if isinstance(event, GenerationEvent) and event.key == key]
         assert [event.epoch if isinstance(event, EpochEnded) else None for event in own] == [1, 2, None]
         assert isinstance(own[-1], Published)
-        assert own[-1].values["test_error"] == population[key].metrics.test_error
+        assert own[-1].metrics["test_error"] == population[key].metrics.test_error
     assert [event.generation for event in reports if isinstance(event, GenerationEvent)] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
     assert [event_from_result(event_to_result(event)) for event in reports] == reports
 
@@ -115,7 +115,7 @@ def test_asking_again_trains_nothing(
         == "done"
     )
     assert reports == [
-        Reused(generation=number, key=key, values=population[key].metrics.model_dump())
+        Reused(generation=number, key=key, metrics=population[key].metrics.model_dump())
         for number, key in enumerate(chain.keys)
     ], "whoever compares chains replays these members' histories"
     assert not batches
@@ -256,7 +256,7 @@ def test_a_claim_of_another_live_run_is_respected(population: Population, chain:
     key = chain.keys[0]
     claim = claims.acquire(population.storage, key, "another run")
     assert claim is not None
-    assert run_job(population, *chain.generations) == JobResult(status="claimed", key=key)
+    assert run_job(population, *chain.generations) == JobResult(status="claimed_elsewhere", key=key)
     assert key not in population
     claim.release()
     assert run_job(population, *chain.generations).status == "done"
@@ -267,16 +267,16 @@ def test_a_stale_claim_is_taken_over(population: Population, chain: Chain) -> No
     key = chain.keys[0]
     record = {"run": "gone", "owner": {"host": "elsewhere"}, "counter": 7, "released": False}
     population.storage.write(f"claims/{key}/000003.json", json.dumps(record).encode())
-    assert run_job(population, *chain.generations).status == "claimed"
-    assert run_job(population, *chain.generations, expired_claims={key: 2}).status == "claimed"
-    assert run_job(population, *chain.generations, expired_claims={key: 3}).status == "done"
+    assert run_job(population, *chain.generations).status == "claimed_elsewhere"
+    assert run_job(population, *chain.generations, expired_claim_numbers={key: 2}).status == "claimed_elsewhere"
+    assert run_job(population, *chain.generations, expired_claim_numbers={key: 3}).status == "done"
 
 
 def test_the_first_generation_that_is_missing_decides(population: Population, chain: Chain) -> None:
     run_job(population, chain.generations[0])
     claim = claims.acquire(population.storage, chain.keys[1], "another run")
     assert claim is not None
-    assert run_job(population, *chain.generations) == JobResult(status="claimed", key=chain.keys[1])
+    assert run_job(population, *chain.generations) == JobResult(status="claimed_elsewhere", key=chain.keys[1])
     claim.end()
 
 

@@ -1,4 +1,4 @@
-"""Requests to stop: every worker stops at the same boundary, wherever each was."""
+"""Requests to stop: every worker stops at the same stop_point, wherever each was."""
 
 import threading
 import time
@@ -9,28 +9,28 @@ import pytest
 from ban_ray.runtime.worker.stop_signal import JobStopped, StopSignal
 
 
-def test_one_worker_stops_at_its_next_boundary_and_only_in_the_job_that_was_named() -> None:
+def test_one_worker_stops_at_its_next_stop_point_and_only_in_the_job_that_was_named() -> None:
     stop = StopSignal()
     stop.begin_job("a")
-    stop.raise_if_stopped()
+    stop.pass_stop_point()
     stop.request_stop("b")
-    stop.raise_if_stopped()
+    stop.pass_stop_point()
     stop.request_stop("a")
     with pytest.raises(JobStopped):
-        stop.raise_if_stopped()
+        stop.pass_stop_point()
     stop.end_job()
     stop.begin_job("b")
     with pytest.raises(JobStopped):
-        stop.raise_if_stopped()
+        stop.pass_stop_point()
     stop.begin_job("c")
-    stop.raise_if_stopped()
+    stop.pass_stop_point()
 
 
 def test_a_job_that_has_ended_is_not_waited_for() -> None:
     agreed: list[int] = []
-    stop = StopSignal(lambda job_id, boundary: agreed.append(boundary) or boundary)  # type: ignore[func-returns-value]
+    stop = StopSignal(lambda job_id, stop_point: agreed.append(stop_point) or stop_point)  # type: ignore[func-returns-value]
     stop.begin_job("a")
-    stop.raise_if_stopped()
+    stop.pass_stop_point()
     stop.end_job()
     stop.request_stop("a")
     assert agreed[0] > 10**9
@@ -38,37 +38,37 @@ def test_a_job_that_has_ended_is_not_waited_for() -> None:
 
 def test_a_second_request_changes_nothing() -> None:
     agreed: list[int] = []
-    stop = StopSignal(lambda job_id, boundary: agreed.append(boundary) or boundary)  # type: ignore[func-returns-value]
+    stop = StopSignal(lambda job_id, stop_point: agreed.append(stop_point) or stop_point)  # type: ignore[func-returns-value]
     stop.begin_job("a")
-    stop.raise_if_stopped()
+    stop.pass_stop_point()
     stop.request_stop("a")
     with pytest.raises(JobStopped):
-        stop.raise_if_stopped()
+        stop.pass_stop_point()
     stop.end_job()
     stop.request_stop("a")
     assert agreed == [1]
 
 
 class Group:
-    """Workers that meet in every step, as in a collective call, and agree on boundaries as a mailbox does."""
+    """Workers that meet in every step, as in a collective call, and agree on stop points as a mailbox does."""
 
     def __init__(self, workers: int) -> None:
         self.meeting = threading.Barrier(workers)
         self.telling = threading.Barrier(workers)
-        self.boundaries: list[int] = [0] * workers
+        self.stop_points: list[int] = [0] * workers
         self.steps: list[int] = [0] * workers
 
-    def agree(self, rank: int, boundary: int) -> int:
-        self.boundaries[rank] = boundary
+    def agree(self, rank: int, stop_point: int) -> int:
+        self.stop_points[rank] = stop_point
         self.telling.wait(10)
-        return max(self.boundaries)
+        return max(self.stop_points)
 
 
 def train(group: Group, rank: int, stop: StopSignal, pauses: Iterator[float]) -> None:
     stop.begin_job("a")
     try:
         while True:
-            stop.raise_if_stopped()
+            stop.pass_stop_point()
             time.sleep(next(pauses))
             group.meeting.wait(10)
             group.steps[rank] += 1
@@ -85,7 +85,7 @@ def test_workers_that_wait_for_each_other_stop_at_the_same_step(delay_s: float) 
         while True:
             yield seconds
 
-    signals = [StopSignal(lambda job_id, boundary, rank=rank: group.agree(rank, boundary)) for rank in range(2)]  # type: ignore[misc]
+    signals = [StopSignal(lambda job_id, stop_point, rank=rank: group.agree(rank, stop_point)) for rank in range(2)]  # type: ignore[misc]
     threads = [
         threading.Thread(target=train, args=(group, rank, signals[rank], pauses(seconds)))
         for rank, seconds in enumerate((0.001, 0.004))

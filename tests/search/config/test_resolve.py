@@ -112,11 +112,9 @@ def test_a_named_recipe_is_whole_in_a_space_with_a_recipe_for_each_network(tmp_p
 def test_other_epochs_than_the_papers_are_told() -> None:
     """Beside a table of the papers, whose figures are of all their epochs."""
     paper, laptop = (
-        resolve(SearchOptions(space="densenet_grid", scale=scale, task="digits", epochs=25)).setting_description
+        resolve(SearchOptions(space="densenet_grid", scale=scale, task="digits", epochs=25)).data_and_protocol
         for scale in ("paper", "laptop")
     )
     assert "25 epochs, not the papers' 200" in paper
     assert "papers' 200" not in laptop
-    assert (
-        "epochs" not in resolve(SearchOptions(space="densenet_grid", scale="paper", task="digits")).setting_description
-    )
+    assert "epochs" not in resolve(SearchOptions(space="densenet_grid", scale="paper", task="digits")).data_and_protocol

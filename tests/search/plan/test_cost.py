@@ -67,7 +67,7 @@ def test_micro_batches_are_measured_and_counted(tmp_path: Path, steps: list[Step
     (generation,) = plan.spec.chains[0].chain.generations
     parted = generation.model_copy(update={"recipe": generation.recipe.model_copy(update={"micro_batches": 4})})
     whole, in_parts = (cost.estimate_cost(plan.spec, [each], {}) for each in (generation, parted))
-    assert [step.batch for step in steps] == [64, 16]
+    assert [step.micro_batch_size for step in steps] == [64, 16]
     assert whole is not None
     assert in_parts is not None
     assert in_parts.seconds == pytest.approx(4 * whole.seconds) == pytest.approx(2 * 4 * 4 * 0.1)
@@ -159,7 +159,7 @@ STEP = StepConfig(
     num_classes=10,
     in_channels=1,
     sample_shape=(8, 8, 1),
-    batch=6,
+    micro_batch_size=6,
     unroll=1,
     precision="fp32",
 )
@@ -209,12 +209,12 @@ def test_the_data_count(
 ) -> None:
     """1,797 digits of 64 bytes in memory, or four batches of 32, of which a worker has half and no micro-batch less."""
     if not held:
-        monkeypatch.setattr(memory, "HELD_SHARE", 0.0)
+        monkeypatch.setattr(memory, "MAX_DATA_FRACTION", 0.0)
     options = {"batch_size": 32, "workers": 2, "settings": ("recipe.micro_batches=2",)}
     plan = plan_of(tmp_path, network="densenet-bc-10-4", seeds=(0,), **options)
     found = plans.estimate_plan_cost(plan, None)
     assert found is not None
-    assert steps[0].batch == 8
+    assert steps[0].micro_batch_size == 8
     assert found.peak_bytes == 2**30 + (1797 * 64 if held else 4 * 16 * 64)
     plans.print_cost(found, plan, None, Console())
     said = capsys.readouterr().out

@@ -28,5 +28,5 @@ def test_the_needed_room_is_near_what_members_take(trained: Trained) -> None:
     taken = sum(
         file.stat().st_size for file in (Path(population.storage.url) / "population").rglob("*") if file.is_file()
     )
-    of_two_chains = plans.Plan(spec, frozenset(), empty.missing_generations[:6], empty.open_chains[:2])
+    of_two_chains = plans.Plan(spec, frozenset(), empty.missing_generations[:6], empty.incomplete_chains[:2])
     assert taken <= disk_space.needed_bytes(of_two_chains, 1) <= 3 * taken

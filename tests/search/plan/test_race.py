@@ -39,7 +39,7 @@ class Ends(ChainCallback):
         self.stopped: dict[str, str] = {}
 
     def on_chain_end(self, planned: PlannedChain, outcome: ChainOutcome) -> None:
-        if outcome.status == "stopped":
+        if outcome.status == "pruned":
             self.stopped[planned.title] = outcome.message
 
 

@@ -26,7 +26,7 @@ def drawn(progress: LiveProgress, console: Console) -> str:
 
 def epoch(number: int, error: float) -> EpochEnded:
     values = {"epoch": 3, "held_out_error": error, "images_per_second": 512.0, "seconds": 2.0}
-    return EpochEnded(generation=number, key="k", epochs=45, values=values)
+    return EpochEnded(generation=number, key="k", epochs=45, metrics=values)
 
 
 def errors(error: float) -> dict[str, float]:
@@ -41,8 +41,8 @@ def test_a_chain_that_goes_on_says_so_and_knows_its_teachers_error() -> None:
         assert "1 queued" in drawn(progress, console)
         progress.on_chain_start(planned)
         assert starts in drawn(progress, console)
-        progress.on_event(planned, Reused(generation=0, key="k", values=errors(12.0)))
-        progress.on_event(planned, Reused(generation=1, key="k", values=errors(10.0)))
+        progress.on_event(planned, Reused(generation=0, key="k", metrics=errors(12.0)))
+        progress.on_event(planned, Reused(generation=1, key="k", metrics=errors(10.0)))
         text = drawn(progress, console)
         assert starts in text
         assert "0/?" not in text
@@ -57,7 +57,7 @@ def test_a_chain_that_goes_on_says_so_and_knows_its_teachers_error() -> None:
         assert "11.25" in text
         assert "512" in text
         assert "-2.00" in text, "BAN-1 against the baseline"
-        progress.on_event(planned, Published(generation=2, key="k", values=errors(9.5)))
+        progress.on_event(planned, Published(generation=2, key="k", metrics=errors(9.5)))
         text = drawn(progress, console)
         assert "-0.50" in text
         assert "1 of 1 generations published" in text
@@ -69,8 +69,8 @@ def test_plain_lines_know_it_too() -> None:
     lines = PlainProgress(console, [planned], 1)
     with console.capture() as capture:
         lines.on_chain_start(planned)
-        lines.on_event(planned, Reused(generation=1, key="k", values=errors(10.0)))
-        lines.on_event(planned, Published(generation=2, key="k", values=errors(9.5)))
+        lines.on_event(planned, Reused(generation=1, key="k", metrics=errors(10.0)))
+        lines.on_event(planned, Published(generation=2, key="k", metrics=errors(9.5)))
     (line,) = capture.get().splitlines()
     assert "1/1" in line
     assert "(-0.50 points against generation 1)" in line
@@ -81,8 +81,8 @@ def test_a_gain_of_perplexity_is_its_logarithms_in_every_view() -> None:
     text = born_again(task, ["lstm-1-8"] * 2, recipe, Objective(name="ban+l"), seed=0, generations=1)
     planned = PlannedChain({}, 0, text, sequence(text))
     # Perplexities of 148 and 134 differ by 14.1, and by 10 log %.
-    baseline = Reused(generation=0, key="k", values={"held_out_log_likelihood": -5.0})
-    student = Published(generation=1, key="k", values={"held_out_log_likelihood": -4.9})
+    baseline = Reused(generation=0, key="k", metrics={"held_out_log_likelihood": -5.0})
+    student = Published(generation=1, key="k", metrics={"held_out_log_likelihood": -4.9})
     console = Console(width=200, force_terminal=True, legacy_windows=False, no_color=True)
     live, lines = LiveProgress(console, [planned], 2), PlainProgress(console, [planned], 2)
     with console.capture() as capture:

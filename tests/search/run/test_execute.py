@@ -44,7 +44,7 @@ def test_every_option_that_workers_read_is_copied(population: Population) -> Non
     assert all(ExecutionContext.model_fields[name].default != value for name, value in SHARED.items())
     assert context.storage == population.storage.url, "an absolute path or URL, not what was typed"
     assert context.storage_id == storage_id(population.storage)
-    assert (context.source.name, context.execution_name) == ("digits", "s-1")
+    assert (context.data_source.name, context.execution_name) == ("digits", "s-1")
 
 
 @pytest.mark.parametrize(("arguments", "warm_up"), [((), False), (("--warm-up",), True)])
@@ -80,4 +80,4 @@ def test_a_further_option_reaches_the_workers_by_its_name(
 )
 def test_a_group_is_checked_for_every_precision_that_is_searched(options: dict[str, object], precision: str) -> None:
     spec = resolve(SearchOptions.model_validate({"space": "densenet_search", **options}))
-    assert execute.most_demanding_recipe(spec) == spec.context.recipe.model_copy(update={"precision": precision})
+    assert execute.recipe_for_worker_resources(spec) == spec.context.recipe.model_copy(update={"precision": precision})

@@ -52,12 +52,12 @@ def test_prometheus_reads_what_chains_report(
     gauges = SearchGauges("mine", Population(open_storage(str(tmp_path))), initially_published_keys=("x", "y", "z"))
     planned = chains()
     epoch = {"epoch": 5, "held_out_error": 12.5, "images_per_second": 9}
-    gauges.on_event(planned["a"], EpochEnded(generation=0, key="k0", epochs=9, values=epoch))
-    gauges.on_event(planned["a"], Published(generation=0, key="k0", values=errors(12.0)))
-    gauges.on_event(planned["a"], Published(generation=1, key="k1", values=errors(10.0)))
+    gauges.on_event(planned["a"], EpochEnded(generation=0, key="k0", epochs=9, metrics=epoch))
+    gauges.on_event(planned["a"], Published(generation=0, key="k0", metrics=errors(12.0)))
+    gauges.on_event(planned["a"], Published(generation=1, key="k1", metrics=errors(10.0)))
     for chain in (planned["b"], planned["c"]):
-        gauges.on_event(chain, Reused(generation=0, key="k0", values=errors(12.0)))
-        gauges.on_event(chain, Reused(generation=1, key="another run's", values={}))
+        gauges.on_event(chain, Reused(generation=0, key="k0", metrics=errors(12.0)))
+        gauges.on_event(chain, Reused(generation=1, key="another run's", metrics={}))
         gauges.on_event(chain, Waiting(key="0" * 64))
     for chain in (planned["d"], planned["e"]):
         gauges.on_event(chain, ChainEnded(status="failed", key="f", message="its loss is not finite"))

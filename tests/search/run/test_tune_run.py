@@ -17,7 +17,7 @@ from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.run.cleanup import StoppedChainCleanup
+from ban_ray.search.run.cleanup import EndedEarlyCleanup
 from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.early_stopping import StoppingRule
 from ban_ray.search.schedule.outcome import ChainOutcome
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.ray
 
 EPOCHS = 2000
 """Minutes of training, so that the chain cannot end by itself."""
-STOPPED = ChainOutcome("stopped", "by the test")
+STOPPED = ChainOutcome("pruned", "by the test")
 
 
 @dataclass(frozen=True)
@@ -161,10 +161,10 @@ def test_a_stopped_chain_frees_its_cpus_and_leaves_nothing(
 
     spec = resolve(SearchOptions(space=write_space(tmp_path, epochs=EPOCHS), seeds=(0,)))
     planned = spec.chains[0]
-    stopping, outcomes, cleanup = StopInTraining(), Outcomes(), StoppedChainCleanup(population)
+    stopping, outcomes, cleanup = StopInTraining(), Outcomes(), EndedEarlyCleanup(population)
     controller = make_controller([planned], stopping, population, tmp_path, [outcomes, cleanup], cleanup.add_trial)
     run_trials(controller, max_concurrent_chains=1, folder=str(tmp_path / "tune"), execution_name=tmp_path.name)
-    assert outcomes.status == {planned.slug: "stopped"}
+    assert outcomes.status == {planned.slug: "pruned"}
     trial, worker = stopping.actors["ChainDriver"], stopping.actors["RayTrainWorker"]
     assert trial.name == tmp_path.name
     assert worker.name.startswith(f"{tmp_path.name}-")
@@ -211,7 +211,7 @@ def test_the_next_chain_takes_over_the_process_of_one_that_is_done(
         execution_name=tmp_path.name,
         runner=Simulator(noise=0.3),
     )
-    assert [outcomes.status[planned.slug] for planned in chains] == ["done", "stopped", "done", "done", "done"]
+    assert [outcomes.status[planned.slug] for planned in chains] == ["done", "pruned", "done", "done", "done"]
     processes = [
         {population[key].provenance["process"] for key in planned.chain.keys if key in population} for planned in chains
     ]
@@ -235,7 +235,7 @@ def test_chains_share_worker_groups_and_give_the_same_bytes(
         controller, max_concurrent_chains=2 // workers, folder=str(tmp_path / "tune"), execution_name=tmp_path.name
     )
     assert len(outcomes.status) == len(chains)
-    assert set(outcomes.status.values()) == {"done", "stopped"}
+    assert set(outcomes.status.values()) == {"done", "pruned"}
     assert workers_ever_started() - before == 2
     if workers == 1:
         alone = Population(open_storage(str(tmp_path / "alone")))

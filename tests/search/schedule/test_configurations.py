@@ -24,7 +24,7 @@ def test_each_configuration_is_complete_once_with_the_mean_over_its_seeds(popula
         assert len(errors) == 2
         assert trial.value == pytest.approx(sum(error or 0 for error in errors) / 2)
     restarted = open_state(population, spec)
-    assert restarted.configurations.next_open_chains() is None, "the search has its samples"
+    assert restarted.configurations.next_incomplete_chains() is None, "the search has its samples"
     assert len(restarted.configurations.chains) == 12
     assert len(study_trials(population)) == 6
 
@@ -32,12 +32,12 @@ def test_each_configuration_is_complete_once_with_the_mean_over_its_seeds(popula
 def test_stopped_is_pruned_for_good_and_saturated_complete(population: Population) -> None:
     spec = simulated_search(stopping=True, seeds=(0, 1))
     state = open_state(population, spec)
-    for planned in state.configurations.next_open_chains() or []:
+    for planned in state.configurations.next_incomplete_chains() or []:
         state.configurations.on_chain_start(planned)
         train(population, planned, until=1)
         state.stopping_rule.record_published(planned)
-        state.configurations.on_chain_end(planned, ChainOutcome("stopped", "behind"))
-    for planned in state.configurations.next_open_chains() or []:
+        state.configurations.on_chain_end(planned, ChainOutcome("pruned", "behind"))
+    for planned in state.configurations.next_incomplete_chains() or []:
         state.configurations.on_chain_start(planned)
         train(population, planned, until=1)
         state.configurations.on_chain_end(planned, ChainOutcome("saturated", "no gain"))
@@ -48,7 +48,7 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
     assert complete.user_attrs["saturated"] == ["seed 0: no gain", "seed 1: no gain"]
     best = find_best(spec, state.study)
     assert best is not None
-    assert (best.num_complete, best.num_stopped) == (1, 1)
+    assert (best.num_complete, best.num_pruned) == (1, 1)
     restarted = train_proposals(population, open_state(population, spec))
     assert len(restarted) == 8
     assert ids(restarted).isdisjoint({configuration_id(pruned.params), configuration_id(complete.params)})
@@ -56,7 +56,7 @@ def test_stopped_is_pruned_for_good_and_saturated_complete(population: Populatio
 
 def test_a_failed_configuration_has_no_value(population: Population) -> None:
     state = open_state(population, simulated_search(seeds=(0, 1)))
-    first, second = state.configurations.next_open_chains() or []
+    first, second = state.configurations.next_incomplete_chains() or []
     for planned in (first, second):
         state.configurations.on_chain_start(planned)
     train(population, first)

@@ -38,7 +38,7 @@ class Recorder(ChainCallback):
         self.ended.append((number_of(planned), outcome.status))
 
 
-STOPPED = ChainOutcome("stopped", "by the test")
+STOPPED = ChainOutcome("pruned", "by the test")
 
 
 class StopAtPublication(StoppingRule):
@@ -114,7 +114,7 @@ def test_a_chain_that_is_stopped_takes_its_other_seeds_with_it() -> None:
     start(controller, "a", "b")
     assert controller.on_result("a", event_to_result(published(chains[0], 0, 20.0)))
     controller.on_trial_complete("a", {}, error=False)
-    assert recorder.ended == [(0, "stopped"), (0, "stopped")]
+    assert recorder.ended == [(0, "pruned"), (0, "pruned")]
     assert controller.next_trial_config("c") is None
     assert controller.ended_chains == [(chains[0], STOPPED), (chains[2], STOPPED)]
 
@@ -157,5 +157,5 @@ def test_a_pickled_copy_has_no_chains() -> None:
     controller, _ = controller_of([plan_chain(0)])
     copy = pickle.loads(pickle.dumps(controller))
     assert copy.next_trial_config("a") is None
-    assert copy.queue.is_exhausted
+    assert copy.queue.is_finished
     assert controller.next_trial_config("a") is not None

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ban_ray.runtime.events import ChainEnded, Event, Waiting
 from ban_ray.search.config.spec import PlannedChain
-from ban_ray.search.schedule.early_stopping import EarlyStopping, RungEvent
+from ban_ray.search.schedule.early_stopping import EarlyStopping, EvaluationEvent
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung
 from ban_ray.specs import Chain
@@ -18,7 +18,7 @@ MemberErrors = Mapping[str, tuple[float | None, float]]
 def make_rule(
     members: MemberErrors | None = None, sizes: Mapping[int, float] | None = None, patience: int = 2
 ) -> EarlyStopping:
-    def member_events(planned: PlannedChain, number: int) -> Sequence[RungEvent]:
+    def rung_events(planned: PlannedChain, number: int) -> Sequence[EvaluationEvent]:
         if members is None or (key := planned.chain.keys[number]) not in members:
             return []
         at_rung, at_end = members[key]
@@ -28,7 +28,7 @@ def make_rule(
     def size(planned: PlannedChain) -> tuple[float, ...]:
         return () if sizes is None else (sizes[number_of(planned)],)
 
-    return EarlyStopping(patience=patience, min_gain=0, size_targets=size, member_events=member_events)
+    return EarlyStopping(patience=patience, min_gain=0, size_targets=size, rung_events=rung_events)
 
 
 def test_a_saturated_chain_ends_at_its_generations_end() -> None:
@@ -125,7 +125,7 @@ def test_a_member_that_was_behind_stops_its_chain() -> None:
         reach(rule, number, 10.0)
     outcome = rule.on_event(member, reused(member, 0))
     assert outcome is not None
-    assert outcome.status == "stopped"
+    assert outcome.status == "pruned"
 
 
 def chains_with_members(count: int) -> tuple[EarlyStopping, list[PlannedChain]]:

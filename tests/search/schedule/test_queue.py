@@ -21,7 +21,7 @@ def test_chains_in_their_order_then_what_is_proposed() -> None:
     while (planned := queue.next_chain()) is not None:
         started.append((number_of(planned), planned.seed))
     assert started == [(0, 0), (2, 0), (2, 1), (3, 0)]
-    assert queue.is_exhausted
+    assert queue.is_finished
     assert queue.skip_reasons == []
 
 
@@ -44,7 +44,7 @@ def test_no_chain_is_begun_beyond_the_generations() -> None:
     assert first is not None
     assert second is not None
     assert queue.next_chain() is None
-    is_finished = queue.is_exhausted
+    is_finished = queue.is_finished
     assert not is_finished, "one of them may be stopped and give back what it did not train"
     queue.on_generation_trained(first)
     queue.on_chain_end(first)
@@ -57,7 +57,7 @@ def test_no_chain_is_begun_beyond_the_generations() -> None:
     assert queue.next_chain() is None
     queue.on_chain_end(third)
     assert queue.next_chain() is None
-    assert queue.is_exhausted
+    assert queue.is_finished
     (sentence,) = queue.skip_reasons
     assert "--max-generations-trained 9 leaves 0" in sentence
     assert sentence.endswith("needs 4: 1 waiting chain")
@@ -75,5 +75,5 @@ def test_nothing_is_begun_after_the_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert queue.remaining_s == 1
     now += 1
     assert queue.next_chain() is None
-    assert queue.is_exhausted
+    assert queue.is_finished
     assert queue.skip_reasons == ["--time-budget is used up: 2 waiting chains"]

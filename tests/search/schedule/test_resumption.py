@@ -20,7 +20,7 @@ def test_a_killed_search_goes_on_where_it_was(population: Population, tmp_path_f
 
     killed = open_state(population, simulated_search())
     train_proposals(population, killed, 3)
-    (running,) = killed.configurations.next_open_chains() or []
+    (running,) = killed.configurations.next_incomplete_chains() or []
     killed.configurations.on_chain_start(running)
     train(population, running, until=1)
     restarted = open_state(population, simulated_search())

@@ -19,13 +19,13 @@ from tests.helpers.chains import epoch_ended
 from tests.helpers.command import write_space
 from tests.helpers.simulated import ids, open_state, simulated_search, study_trials, train, train_proposals
 
-Status = Literal["stopped", "saturated"]
+Status = Literal["pruned", "saturated"]
 
 
 def end_early(population: Population, spec: SearchSpec, status: Status) -> tuple[SearchState, list[PlannedChain]]:
     """One configuration that ends by itself or is stopped after its baseline."""
     state = open_state(population, spec)
-    chains = state.configurations.next_open_chains() or []
+    chains = state.configurations.next_incomplete_chains() or []
     for planned in chains:
         state.configurations.on_chain_start(planned)
         train(population, planned, until=1)
@@ -34,7 +34,7 @@ def end_early(population: Population, spec: SearchSpec, status: Status) -> tuple
     return state, chains
 
 
-@pytest.mark.parametrize("status", ["stopped", "saturated"])
+@pytest.mark.parametrize("status", ["pruned", "saturated"])
 def test_without_stopping_what_ended_early_is_trained_whole(population: Population, status: Status) -> None:
     _, ended = end_early(population, simulated_search(stopping=True, samples=1), status)
     spec = simulated_search(samples=1)
@@ -46,13 +46,13 @@ def test_without_stopping_what_ended_early_is_trained_whole(population: Populati
     assert last.value == population[ended[0].chain.keys[-1]].metrics.held_out_error
     best = find_best(spec, restarted.study)
     assert best is not None
-    assert (best.num_complete, best.num_stopped) == (1, 0)
+    assert (best.num_complete, best.num_pruned) == (1, 0)
     assert not train_proposals(population, open_state(population, spec)), "told for good"
 
 
 def test_what_was_stopped_and_is_whole_by_another_search_is_found(population: Population) -> None:
     spec = simulated_search(stopping=True, samples=1)
-    _, ended = end_early(population, spec, "stopped")
+    _, ended = end_early(population, spec, "pruned")
     for planned in ended:
         train(population, planned)
     restarted = open_state(population, spec)
@@ -89,13 +89,13 @@ def test_stopped_chains_are_compared_with_after_a_restart(population: Population
     """Of a generation that was stopped in training nothing is published: only the study has its error."""
     spec = simulated_search(stopping=True, samples=1)
     state = open_state(population, spec)
-    (planned,) = state.configurations.next_open_chains() or []
+    (planned,) = state.configurations.next_incomplete_chains() or []
     rung = planned.chain.generations[0].recipe.first_rung_epoch
     assert rung is not None
     state.configurations.on_chain_start(planned)
     event = epoch_ended(planned, 0, rung, 44.0).model_copy(update={"first_rung_epoch": rung})
     assert state.stopping_rule.on_event(planned, event) is None
-    state.configurations.on_chain_end(planned, ChainOutcome("stopped", "behind"))
+    state.configurations.on_chain_end(planned, ChainOutcome("pruned", "behind"))
     restarted = open_state(population, spec)
     assert restarted.stopping_rule.rung_errors(planned) == {0: 44.0}
     assert not train_proposals(population, restarted)
@@ -108,16 +108,16 @@ def test_a_chain_with_a_damaged_member_is_proposed_again(population: Population)
     record = Path(population.storage.url) / "population" / planned.chain.keys[0] / "member.json"
     record.write_bytes(record.read_bytes().replace(b"epoch", b"epocH", 1))
     restarted = open_state(Population(population.storage), spec)
-    assert ids(restarted.configurations.next_open_chains() or []) == ids([planned])
+    assert ids(restarted.configurations.next_incomplete_chains() or []) == ids([planned])
 
 
 def test_a_grid_with_stopping_does_not_begin_what_was_stopped(population: Population, tmp_path: Path) -> None:
     spec = resolve(SearchOptions(space=write_space(tmp_path, epochs=10), seeds=(0,), stopping=True))
     first = open_state(population, spec)
-    stopped, waiting = first.queue.waiting_chains
+    stopped, waiting = first.queue.queued_chains
     first.configurations.on_chain_start(stopped)
-    first.configurations.on_chain_end(stopped, ChainOutcome("stopped", "behind"))
-    (planned,) = open_state(population, spec).queue.waiting_chains
+    first.configurations.on_chain_end(stopped, ChainOutcome("pruned", "behind"))
+    (planned,) = open_state(population, spec).queue.queued_chains
     assert planned.configuration == waiting.configuration
     without_stopping = replace(spec, strategy=replace(spec.strategy, stopping=False))
-    assert len(open_state(population, without_stopping).queue.waiting_chains) == 2, "every chain is trained whole"
+    assert len(open_state(population, without_stopping).queue.queued_chains) == 2, "every chain is trained whole"

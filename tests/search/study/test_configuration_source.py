@@ -29,7 +29,7 @@ def make_source(
     return SampledConfigurations(
         parameters,
         sampler,
-        identity=digest("one"),
+        identity_digest=digest("one"),
         num_samples=40,
         num_targets=1,
         invalid_reason=invalid_reason,

@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ban_ray.search.study.configuration_source import ListedConfigurations
 from ban_ray.search.study.distributions import distributions_of_list, distributions_of_parameters
-from ban_ray.search.study.study import INTERRUPTED, SearchStudy
+from ban_ray.search.study.study import INTERRUPTED_REASON, SearchStudy
 from ban_ray.specs import Choice, FloatRange, IntRange
 from ban_ray.specs.parameters import Configuration, Parameters
 
@@ -129,13 +129,13 @@ def test_a_killed_search_leaves_no_running_trial_and_begins_again_with_it(tmp_pa
     killed.open_trial(TWO)
     restarted = open_study(tmp_path)
     assert states(tmp_path) == ["COMPLETE", "FAIL"]
-    assert trials(tmp_path)[1].user_attrs["reason"] == INTERRUPTED
-    assert restarted.unfinished_configurations(restarted.ended_trials()) == [TWO]
+    assert trials(tmp_path)[1].user_attrs["reason"] == INTERRUPTED_REASON
+    assert restarted.unfinished_configurations(restarted.complete_or_pruned_trials()) == [TWO]
     complete(restarted, TWO, 2.0)
     last = open_study(tmp_path)
-    assert last.unfinished_configurations(last.ended_trials()) == []
+    assert last.unfinished_configurations(last.complete_or_pruned_trials()) == []
     assert states(tmp_path) == ["COMPLETE", "FAIL", "COMPLETE"]
-    assert len(open_study(tmp_path).ended_trials()) == 2
+    assert len(open_study(tmp_path).complete_or_pruned_trials()) == 2
 
 
 def test_no_study_of_the_file_keeps_a_running_trial(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_generation_0_learns_from_the_chosen_and_says_so(own_copy: Trained) -> N
         population, "j", TeacherChoice.parse(f"generations:{spec.chains[0].chain.keys[2]}"), spec.context.task
     )
     taught = spec.with_teachers(teachers)
-    assert teachers.description in taught.setting_description
+    assert teachers.description in taught.data_and_protocol
     first = taught.chains[0].chain.generations[0]
     assert first.teachers == teachers.keys
     assert str(first.objective) == "ban+l"

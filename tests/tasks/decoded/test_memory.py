@@ -13,9 +13,9 @@ GB = 10**9
 
 
 def test_a_quarter_of_the_free_memory_is_for_a_set() -> None:
-    assert memory.is_held(GB, 4 * GB)
-    assert not memory.is_held(GB + 1, 4 * GB)
-    assert not memory.is_held(1, 0)
+    assert memory.fits_in_memory(GB, 4 * GB)
+    assert not memory.fits_in_memory(GB + 1, 4 * GB)
+    assert not memory.fits_in_memory(1, 0)
 
 
 def test_the_machine_has_some() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ban_ray.runtime.events import TrainingStarted
+from ban_ray.runtime.events import JobSubmitted
 from ban_ray.runtime.mailbox import JobBroker
 
 MAX_CONCURRENT_CALLS = 100_000
@@ -55,12 +55,12 @@ class MailboxClient:
         return ray.get(self.call_async(method, *arguments))
 
 
-def request_stop(broker: Any, job: TrainingStarted) -> Any:
+def request_stop(broker: Any, job: JobSubmitted) -> Any:
     """Ask the workers of a job to stop between two steps; the returned `ObjectRef` is ready when they have stopped."""
     return broker.call.remote(job.mailbox_name, "stop_job", job.job_id)
 
 
-def stop_jobs(broker: Any, jobs: list[TrainingStarted]) -> None:
+def stop_jobs(broker: Any, jobs: list[JobSubmitted]) -> None:
     """Ask the workers of jobs to stop, and wait until all have stopped, for at most `STOP_JOBS_TIMEOUT_S` seconds."""
     import ray
 
