@@ -68,17 +68,25 @@ class Waiting(_Event):
     key: str
 
 
-class JobSubmitted(_Event):
-    """The chain's missing generations have been given to a worker group.
+class JobAddress(BaseModel):
+    """Where a request to stop a job is sent.
 
     Attributes:
         job_id: that of the `TrainingJob`.
-        mailbox_name: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
+        mailbox_name: name of its group's mailbox within the search's `JobBroker`.
     """
 
-    kind: Literal["job_submitted"] = "job_submitted"
+    model_config = ConfigDict(frozen=True)
+
     job_id: str
     mailbox_name: str
+
+
+class JobSubmitted(_Event):
+    """The chain's missing generations are a job that waits for workers; sent again if a group has to be restarted."""
+
+    kind: Literal["job_submitted"] = "job_submitted"
+    address: JobAddress
 
 
 class ChainEnded(_Event):
