@@ -100,8 +100,6 @@ class ChainEnded(_Event):
 
 Event = EpochEnded | Published | Reused | Waiting | JobSubmitted | ChainEnded
 EventHandler = Callable[[Event], None]
-EventReporter = Callable[[Event | None], None]
-"""Called by every worker of a group; only rank 0's event is sent, and the others may pass None."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 
