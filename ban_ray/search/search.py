@@ -17,15 +17,8 @@ from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan.cost import Cost
 from ban_ray.search.plan.near_misses import describe_near_misses
-from ban_ray.search.plan.plan import (
-    Plan,
-    estimate_plan_cost,
-    make_plan,
-    plan_as_json,
-    print_cost,
-    print_plan,
-    print_slow_precision,
-)
+from ban_ray.search.plan.plan import Plan, estimate_plan_cost, make_plan
+from ban_ray.search.plan.printing import plan_as_json, print_cost, print_plan, print_slow_precision
 from ban_ray.search.pretrained import with_initial_weights
 from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
