@@ -102,8 +102,8 @@ def _require_fit(member: Member, task: Task) -> None:
         )
     if task.normalise != spec.task.normalise:
         raise UserError(
-            f"--teacher {member.key[:12]} has inputs that are normalised otherwise (task.normalise), and teacher and "
-            "student see the same; only members with this search's normalisation are allowed"
+            f"--teacher {member.key[:12]} expects inputs normalised differently (task.normalise), but teacher and "
+            "student share their inputs; only members with this search's normalisation are allowed"
         )
     require_version(registry.architecture_of(spec), spec.network_version)
 
