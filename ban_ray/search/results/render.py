@@ -52,7 +52,7 @@ class Summary:
     Attributes:
         population_data: the members of the storage, for the report; not the Optuna study.
         columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
-        sentence: whether there is a gain beyond noise.
+        conclusion: a sentence that says whether there is a gain beyond noise.
         verdict: of a search that has controls which tune or average.
     """
 
@@ -60,7 +60,7 @@ class Summary:
     spec: SearchSpec
     columns: Sequence[str]
     rows: Sequence[SummaryRow]
-    sentence: str
+    conclusion: str
     verdict: "Verdict | None" = None
 
     @property
@@ -110,7 +110,7 @@ def summarise(
             rows.append(SummaryRow(name, parameters, {"test": test.cells, "held_out": held_out.cells}, reasons))
         if not same_name:
             rows.append(SummaryRow(name, num_row_parameters(spec, chains), {"test": {}, "held_out": {}}, reasons))
-    return Summary(published, spec, summary.columns, rows, _sentence(spec, summary.comparisons), verdict)
+    return Summary(published, spec, summary.columns, rows, _conclusion(spec, summary.comparisons), verdict)
 
 
 def _recorded_network_parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
@@ -121,7 +121,7 @@ def _recorded_network_parameters(spec: SearchSpec, chains: Sequence[PlannedChain
     return next(recorded, None) or num_row_parameters(spec, chains)
 
 
-def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
+def _conclusion(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
     from analysis.statistics import reliability, sentence
 
     if not spec.num_born_again_generations:
@@ -142,7 +142,7 @@ def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
 
 def print_summary(summary: Summary, console: Console) -> None:
     """Print both tables in the form of the workshop paper's Table 1, failures, the setting and the verdict, or, if
-    there is none, the sentence."""
+    there is none, the conclusion."""
     from analysis.verdict.words import lines_of
 
     for part, title in PARTS:
@@ -158,7 +158,7 @@ def print_summary(summary: Summary, console: Console) -> None:
         for failure in row.failures:
             console.say(f"FAILED {failure}")
     console.say(summary.spec.data_and_protocol)
-    for line in lines_of(summary.verdict) if summary.verdict else [summary.sentence]:
+    for line in lines_of(summary.verdict) if summary.verdict else [summary.conclusion]:
         console.say(line, "bold")
 
 
@@ -178,11 +178,11 @@ def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: 
     chains = f", which make {pluralised(best.num_different_chains, 'different chain')}" * (
         best.num_different_chains < best.num_complete
     )
-    stopped = f", {best.num_pruned} stopped before" if best.num_pruned else ""
+    pruned = f", {best.num_pruned} pruned before" if best.num_pruned else ""
     what = f"Pareto front of {' and '.join(targets)}" if len(targets) > 1 else "Best"
     console.say(
-        f"{what} of {finished}{chains}{stopped}; error is the {best.spec.error_description}; "
-        "the lowest of several is below what new data would show",
+        f"{what} of {finished}{chains}{pruned}; error is the {best.spec.error_description}; "
+        "the best of several configurations is an optimistic estimate",
     )
     console.table(
         ("configuration", *targets),
@@ -211,7 +211,7 @@ def summary_as_json(summary: Summary) -> dict[str, object]:
         **({"verdict": as_json(summary.verdict)} if summary.verdict else {}),
         "regime": summary.spec.data_and_protocol,
         "objective": summary.objective,
-        "sentence": summary.sentence,
+        "sentence": summary.conclusion,
         "rows": [
             {
                 "network": row.name,

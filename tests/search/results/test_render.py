@@ -63,8 +63,8 @@ def test_the_command_and_the_report_say_the_same(fabricator: Fabricator) -> None
     for planned in result.spec.chains:
         write_chain(fabricator.population.storage, planned, "grid")
     headline = gather(Study(fabricator.population.storage), "grid").answer.headline
-    assert result.sentence.partition(", 3 seeds")[0] == headline.partition(", 3 seeds")[0]
-    assert result.sentence.split(". ")[0] + "." in printed(result).replace("\n", " ")
+    assert result.conclusion.partition(", 3 seeds")[0] == headline.partition(", 3 seeds")[0]
+    assert result.conclusion.split(". ")[0] + "." in printed(result).replace("\n", " ")
 
 
 def test_chains_without_all_generations_are_not_in_the_table(fabricator: Fabricator) -> None:
@@ -82,14 +82,14 @@ def test_chains_without_all_generations_are_not_in_the_table(fabricator: Fabrica
     assert rows[1]["parameters"] > 0
     assert rows[1]["failures"] == [f"{spec.chains[1].title}: its loss is not finite"]
     assert f"FAILED {spec.chains[1].title}: its loss is not finite" in printed(result)
-    assert result.sentence.startswith("BAN-3 against baseline: ")
+    assert result.conclusion.startswith("BAN-3 against baseline: ")
 
 
 def test_a_row_that_lacks_a_seed_is_not_compared(fabricator: Fabricator) -> None:
     spec = spec_of("chain", network="densenet-bc-10-4")
     publish(fabricator, spec, slice(2))
     result = summarise(spec, fabricator.population, [])
-    assert result.sentence == "No row has all its seeds, so nothing is said about the gain."
+    assert result.conclusion == "No row has all its seeds, so nothing is said about the gain."
     assert list(result.rows[0].cells["test"]["baseline"].by_seed) == [0, 1]
 
 
@@ -107,7 +107,7 @@ def test_rows_of_one_name_with_the_same_columns_are_two(fabricator: Fabricator, 
     result = summary(fabricator, str(tmp_path / "same.py"))
     assert [row.name for row in result.rows] == ["densenet-bc-10-4"] * 2
     assert result.rows[0].cells["test"]["BAN-3"].by_seed != result.rows[1].cells["test"]["BAN-3"].by_seed
-    assert result.sentence.startswith("BAN-3, averaged over 2 configurations, against baseline: ")
+    assert result.conclusion.startswith("BAN-3, averaged over 2 configurations, against baseline: ")
 
 
 def test_students_of_one_member_are_conditional_on_it(fabricator: Fabricator) -> None:
@@ -119,8 +119,8 @@ def test_students_of_one_member_are_conditional_on_it(fabricator: Fabricator) ->
         for number, generation in enumerate(planned.chain.generations):
             members.append(fabricator.publish(generation, strength=1.0 * number, teachers=members[-1:]))
     result = summarise(spec, fabricator.population, [])
-    assert result.sentence.startswith("BAN-1 against student: ")
-    assert "3 chains from 1 root, conditional on this teacher" in result.sentence
+    assert result.conclusion.startswith("BAN-1 against student: ")
+    assert "3 chains from 1 root, conditional on this teacher" in result.conclusion
 
 
 def test_damaged_predictions_are_an_error(fabricator: Fabricator) -> None:
@@ -135,9 +135,9 @@ def test_damaged_predictions_are_an_error(fabricator: Fabricator) -> None:
 def test_a_sentence_for_each_objective(fabricator: Fabricator) -> None:
     result = summary(fabricator, "does_it_help", network="densenet-bc-10-4")
     assert [row.name for row in result.rows if row.name in STUDENTS] == list(STUDENTS)
-    sentence = result.sentence
+    sentence = result.conclusion
     assert sentence.index("BAN-2 by ban+l against baseline:") < sentence.index("BAN-2 by ban against baseline:")
-    assert "averaged" not in result.sentence
+    assert "averaged" not in result.conclusion
     # Two born-again generations, although an ensemble's chain of one student is longer.
     assert result.spec.num_born_again_generations == 2
     assert "network 2" not in sentence
@@ -172,8 +172,8 @@ def test_a_table_is_turned_only_if_that_makes_it_narrower(fabricator: Fabricator
 
 def test_rows_of_one_objective_are_averaged(fabricator: Fabricator) -> None:
     result = summary(fabricator, "densenet_grid")
-    assert result.sentence.count("against baseline") == 1
-    assert result.sentence.startswith("BAN-3, averaged over 4 networks, against baseline: ")
+    assert result.conclusion.count("against baseline") == 1
+    assert result.conclusion.startswith("BAN-3, averaged over 4 networks, against baseline: ")
 
 
 def test_equal_chains_are_averaged_as_one(fabricator: Fabricator, tmp_path: Path) -> None:
@@ -193,4 +193,4 @@ def test_equal_chains_are_averaged_as_one(fabricator: Fabricator, tmp_path: Path
         (tmp_path / "equal.py").write_text(text.replace("GROWTHS", str(growths)))
         result = summary(fabricator, str(tmp_path / "equal.py"))
         assert len(result.rows) == 2 * len(growths)
-        assert result.sentence.startswith(start)
+        assert result.conclusion.startswith(start)
