@@ -202,11 +202,15 @@ def test_a_small_space_is_exhausted_without_repetition(name: str) -> None:
     [
         ("densenet_search", lambda sampler: True, ""),
         ("densenet_grid", lambda sampler: sampler.is_exhaustive, "needs parameters and space densenet_grid is a list"),
-        ("match_resnet_widths", lambda sampler: sampler.supports_conditional_parameters, "cannot model wide_units"),
+        (
+            "match_resnet_widths",
+            lambda sampler: sampler.supports_conditional_parameters,
+            "conditional parameters, such as wide_units",
+        ),
         (
             "recipe_search",
             lambda sampler: sampler.supports_conditional_parameters and not sampler.is_exhaustive,
-            "cannot model temperature|needs parameters with a list of values and temperature",
+            "conditional parameters, such as temperature|needs parameters with a list of values and temperature",
         ),
     ],
 )

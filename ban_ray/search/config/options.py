@@ -68,11 +68,12 @@ class SearchOptions(BaseModel):
     ] = None
     noise_kind: Annotated[
         Literal["uniform", "pair", "asymmetric"] | None,
-        Option("How labels are replaced: by any class (the default), by the next one, or by one like it.", DATA),
+        Option("uniform (default): any class; pair: the next class; asymmetric: a similar class.", DATA),
     ] = None
     split_seed: Annotated[int, Ge(0), Option("Seed that selects the held-out samples.", DATA)] = 0
     protocol: Annotated[
-        Literal["search", "paper"] | None, Option("paper trains on the held-out samples too.", DATA)
+        Literal["search", "paper"] | None,
+        Option("search keeps held-out samples for selection; paper trains on them too.", DATA),
     ] = None
 
     recipe: Annotated[
@@ -87,7 +88,7 @@ class SearchOptions(BaseModel):
         dict[str, JsonValue],
         BeforeValidator(parse_field_values),
         Option(
-            "Any field of the recipe or the objective, e.g. recipe.learning_rate=0.01; repeatable.",
+            "Any field of the task, recipe or objective, e.g. recipe.learning_rate=0.01; repeatable.",
             TRAINING,
             "FIELD=VALUE",
             flag="--set",
@@ -107,7 +108,7 @@ class SearchOptions(BaseModel):
         bool, Option("On a GPU, use only algorithms that give the same bits for the same seed.", TRAINING)
     ] = False
     cuda_graph: Annotated[
-        bool, Option("On a GPU, launch the kernels of a step one by one.", TRAINING, flag="--no-cuda-graph")
+        bool, Option("Do not capture training steps as CUDA graphs.", TRAINING, flag="--no-cuda-graph")
     ] = True
 
     network: Annotated[

@@ -63,6 +63,7 @@ class SearchSpec:
     """A search, checked and ready to be planned.
 
     Attributes:
+        context: what the space makes chains of: task, recipe, objective, network. Workers share an `ExecutionContext`.
         chains: all chains of a grid; of a sampled search those that are known.
         network_versions: versions of the code of the user's own networks.
         overrides: fields of the recipe and the objective that the options set, and those that they search.

@@ -110,13 +110,9 @@ def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:
         )
     if not sampler.supports_conditional_parameters and conditional(scale.parameters):
         names = [parameter for parameter, values in scale.parameters.items() if values.when]
-        allowed = [
-            other.name
-            for other in SAMPLERS.values()
-            if other.supports_conditional_parameters and not other.is_exhaustive
-        ]
+        allowed = [s.name for s in SAMPLERS.values() if s.supports_conditional_parameters and not s.is_exhaustive]
         raise UserError(
-            f"--sampler {name!r} cannot model {names[0]} of space {space}, which exists only in a part of the space; "
+            f"--sampler {name!r} does not support conditional parameters, such as {names[0]} of space {space}; "
             f"allowed are {', '.join(allowed)}"
         )
     return name
@@ -138,7 +134,8 @@ def _target_names(text: str | None) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(","))
     if not set(names) <= set(TARGETS) or len(set(names)) < len(names) or ERROR_TARGET not in names:
         raise UserError(
-            f"--minimise {text!r}: {ERROR_TARGET}, alone or with {' and '.join(TARGETS[1:])}, with commas, is allowed"
+            f"--minimise {text!r} is not allowed; give {ERROR_TARGET}, optionally with {' and '.join(TARGETS[1:])}, "
+            "separated by commas"
         )
     return (ERROR_TARGET, *(name for name in TARGETS[1:] if name in names))
 

@@ -84,10 +84,10 @@ def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, consol
     workers = plan.spec.context.recipe.workers
     groups = max(1, min(len(plan.incomplete_chains), max_concurrent_chains or cost.devices, cost.devices // workers))
     console.say(
-        f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
-        f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, by one measured step "
-        f"of each kind; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at "
-        "once, and 20 s or more until the first one starts"
+        f"Estimated from one measured step per kind of generation: {cost.multiply_accumulates:.2g} "
+        f"multiply-accumulates, {cost.seconds / 3600:.2g} device-hours on {cost.device}, up to "
+        f"{cost.peak_bytes / 2**30:.1f} GiB per worker; about {format_duration(cost.wall_time_s(groups * workers))} "
+        f"with {pluralised(groups, 'chain')} at once, plus at least 20 s of start-up"
     )
     dataset = plan.spec.dataset
     where = f"{format_bytes(dataset.num_bytes)} of decoded data in {cache_root() / dataset.fingerprint}"
@@ -101,8 +101,8 @@ def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, consol
         )
     if not cost.fits(groups * workers):
         console.say(
-            f"This machine has {cost.memory_bytes / 2**30:.1f} GiB, less than that: fewer --concurrent chains, a "
-            "smaller --batch-size or --recompute need less",
+            f"The workers together need more than this machine's {cost.memory_bytes / 2**30:.1f} GiB; lower "
+            "--concurrent or --batch-size, or add --recompute",
             style="yellow",
         )
 
@@ -111,7 +111,8 @@ def plan_as_json(plan: Plan, cost: Cost | None, near_miss_phrases: Sequence[str]
     """The plan as JSON values.
 
     ``seconds`` of the cost are device-seconds, summed over all chains, not the duration of the search (see
-    `Cost.wall_time_s`). ``peak_bytes`` are those of one worker.
+    `Cost.wall_time_s`). ``peak_bytes`` are those of one worker. ``parameters`` of the plan are those that are searched,
+    ``parameters`` of a chain are the number of its network's weights.
     """
     strategy = plan.spec.strategy
     return {

@@ -85,7 +85,7 @@ def test_too_little_memory_is_warned_of(
     printing.print_cost(estimated, plan, concurrent, Console(width=200))
     printed = capsys.readouterr().out
     assert "up to 1.0 GiB for one worker" in printed
-    assert ("This machine has 1.5 GiB, less than that" in printed) is warned
+    assert ("need more than this machine's 1.5 GiB" in printed) is warned
 
 
 def test_a_gpu_has_memory_of_its_own() -> None:
