@@ -11,6 +11,7 @@ from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan.cost import Cost, data_fits_in_memory
 from ban_ray.search.plan.plan import Plan, count_reused_teachers, generations_by_key, group_by_row, num_row_parameters
 from ban_ray.search.plan.slow_precision import slow_precision_sentence
+from ban_ray.search.plan.step_benchmark import CPU_THREAD
 from ban_ray.specs.parameters import parameters_as_json, values_text
 from ban_ray.tasks.cache import cache_root
 from ban_ray.tasks.decoded.memory import MAX_DATA_FRACTION
@@ -100,11 +101,12 @@ def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, consol
             wrap=False,
         )
     if not cost.fits(groups * workers):
-        console.say(
-            f"The workers together need more than this machine's {cost.memory_bytes / 2**30:.1f} GiB; lower "
-            "--concurrent or --batch-size, or add --recompute",
-            style="yellow",
-        )
+        memory = f"{cost.memory_bytes / 2**30:.1f} GiB"
+        if cost.device == CPU_THREAD:
+            text = f"The workers together need more than this machine's {memory}; lower --concurrent or --batch-size"
+        else:
+            text = f"A worker needs more than the {memory} of its GPU; lower --batch-size"
+        console.say(f"{text}, or add --recompute", style="yellow")
 
 
 def plan_as_json(plan: Plan, cost: Cost | None, near_miss_phrases: Sequence[str]) -> dict[str, object]:

@@ -84,7 +84,7 @@ def test_too_little_memory_is_warned_of(
     assert estimated is not None
     printing.print_cost(estimated, plan, concurrent, Console(width=200))
     printed = capsys.readouterr().out
-    assert "up to 1.0 GiB for one worker" in printed
+    assert "up to 1.0 GiB per worker" in printed
     assert ("need more than this machine's 1.5 GiB" in printed) is warned
 
 
