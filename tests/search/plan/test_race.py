@@ -14,7 +14,8 @@ from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
-from ban_ray.search.plan.plan import make_plan, print_plan
+from ban_ray.search.plan.plan import make_plan
+from ban_ray.search.plan.printing import print_plan
 from ban_ray.search.plan.race import is_race
 from ban_ray.search.schedule.controller import ChainCallback, SearchController
 from ban_ray.search.schedule.outcome import ChainOutcome
