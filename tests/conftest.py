@@ -89,9 +89,7 @@ def data(digits: ImageDataset, task: Task) -> ImageData:
 @pytest.fixture
 def every_epoch_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers in this process wait for each epoch's checkpoint, where they else pass some over."""
-    maybe_save = AsyncCheckpointer.maybe_save
-
-    monkeypatch.setattr(AsyncCheckpointer, "maybe_save", lambda self, state, **_: maybe_save(self, state, at_once=True))
+    monkeypatch.setattr(AsyncCheckpointer, "save_if_due", AsyncCheckpointer.save_and_wait)
 
 
 MakeGeneration = Callable[..., Generation]

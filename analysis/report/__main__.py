@@ -37,7 +37,13 @@ def main(storage: str, search: str | None, folder: Path | None, show: bool) -> N
             for suffix, text in (("md", table.markdown()), ("tex", table.latex()), ("csv", table.csv())):
                 (folder / f"{table.name}.{suffix}").write_text(without_controls(text), encoding="utf-8")
         click.echo(f"Tables: {folder}")
-    for text in (*content.warnings, content.answer.headline, *content.answer.remarks, *content.problems):
+    for text in (
+        *content.warnings,
+        *content.verdict,
+        content.answer.headline,
+        *content.answer.remarks,
+        *content.problems,
+    ):
         click.echo(without_controls(text))
     click.echo(f"Report: {page}")
     if show:

@@ -15,6 +15,8 @@ from analysis.report.provenance import facts
 from analysis.report.sections import figures, tables
 from analysis.statistics.comparisons import comparisons
 from analysis.tables.table import Table
+from analysis.verdict.verdict import verdict_of_search
+from analysis.verdict.words import lines_of
 
 MOST_MEMBERS = 4_000
 """Members whose predictions a page reads; groups beyond them are shown by their records."""
@@ -29,6 +31,7 @@ class Content:
     Attributes:
         regimes: settings of the groups, that of the primary comparison first.
         warnings: on what belongs beside every figure.
+        verdict: at most five sentences, of a search with controls.
         left_out: what the page does not show.
         problems: files that could not be read.
     """
@@ -43,6 +46,7 @@ class Content:
     facts: tuple[tuple[str, str], ...]
     left_out: tuple[str, ...]
     problems: tuple[str, ...]
+    verdict: tuple[str, ...] = ()
 
 
 def gather(study: Study, name: str | None = None) -> Content:
@@ -64,6 +68,7 @@ def gather(study: Study, name: str | None = None) -> Content:
     compared = comparisons(study, detailed, controls, one_design=search is not None)
     measured = measure_all(study, detailed, compared)
     tasks = list({group.task.to_json(): group for group in reversed(leading)}.values())[::-1]
+    verdict = verdict_of_search(study, name) if name is not None else None
     more = (f"and {len(tasks) - MOST_REGIMES} more settings",) if len(tasks) > MOST_REGIMES else ()
     return Content(
         title=_title(study, search),
@@ -76,6 +81,7 @@ def gather(study: Study, name: str | None = None) -> Content:
         facts=facts(study, groups, search),
         left_out=(*left_out, *measured.left_out),
         problems=(*study.damaged.values(), *_unreadable(search)),
+        verdict=tuple(lines_of(verdict)) if verdict else (),
     )
 
 

@@ -17,7 +17,7 @@ from analysis.statistics.teacher_share import TeacherShare, teacher_share
 from analysis.statistics.within_chain import pairs
 
 MOST_MEASURED = 12
-"""Groups whose ensembles, calibration, agreement and diversity are measured."""
+"""Groups, chains before controls, whose ensembles, calibration, agreement and diversity are measured."""
 MOST_CHAINS = 100
 """Chains of a group on which these are measured."""
 MOST_PAIRS = 20
@@ -68,7 +68,7 @@ def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequenc
     empty = pd.DataFrame()
     classes, networks, steps, histories = empty, empty, empty, empty
     share: TeacherShare | None = None
-    for whole in groups[:MOST_MEASURED]:
+    for whole in _measured(groups):
         group = whole if len(whole.chains) <= MOST_CHAINS else replace(whole, chains=whole.chains[:MOST_CHAINS])
         measured.append(group)
         scores = ScoredPredictions(study, group.metric)
@@ -97,11 +97,17 @@ def measure_all(study: Study, groups: Sequence[ChainGroup], comparisons: Sequenc
     )
 
 
+def _measured(groups: Sequence[ChainGroup]) -> list[ChainGroup]:
+    """As many groups as are measured, chains before controls, in the order given."""
+    chosen = sorted(range(len(groups)), key=lambda number: not groups[number].born_again)[:MOST_MEASURED]
+    return [groups[number] for number in sorted(chosen)]
+
+
 def _left_out(groups: Sequence[ChainGroup]) -> tuple[str, ...]:
     what = "ensembles, calibration, agreement and diversity"
     sentences = []
     if len(groups) > MOST_MEASURED:
-        sentences.append(f"Measured for the first {MOST_MEASURED} of {len(groups)} groups: {what}.")
-    if any(len(group.chains) > MOST_CHAINS for group in groups[:MOST_MEASURED]):
+        sentences.append(f"Measured for {MOST_MEASURED} of {len(groups)} groups, chains before controls: {what}.")
+    if any(len(group.chains) > MOST_CHAINS for group in _measured(groups)):
         sentences.append(f"Measured on the first {MOST_CHAINS} chains of a group: {what}, and gains by class.")
     return tuple(sentences)

@@ -73,7 +73,9 @@ def summarise_search(
 
 def _against_reference(study: Study, row: TableRow, reference: str, seeds: set[int], last: str) -> Comparison | None:
     """The last generation of a row's sequence, else of its first kind of students, against the reference."""
-    students = [column for column in row.cells if column != reference and not column.startswith("Ens*")]
+    shown = [column for column in row.cells if column != reference and not column.startswith("Ens*")]
+    taught = [c for c in shown if all(g.representatives[n].generation.teachers for g, n in row.generations_in(c))]
+    students = taught or shown
     sequence = [column for column in students if _BORN_AGAIN.fullmatch(column)]
     if reference not in row.cells or not students or (last and sequence and sequence[-1] != last):
         return None

@@ -47,9 +47,11 @@ def comparisons(
 
 
 def against_first(group: ChainGroup, scores: ScoredPredictions) -> list[Comparison]:
-    """Generations 1 to the last one against generation 0 of their chains."""
+    """Generations 1 to the last one against generation 0 of their chains, but for teachers of a student of several."""
     comparisons = []
     for number in range(1, group.last + 1):
+        if group.born_again and not group.representatives[number].generation.teachers:
+            continue
         readable = independent_chains(scores.readable(group.chains, 0, number), number)
         if readable:
             pair = scores.for_generation(readable, 0), scores.for_generation(readable, number)

@@ -109,14 +109,15 @@ def of_group(
     sizes: Collection[int] | None = None,
     controls: bool = True,
 ) -> list[EnsembleResult]:
-    """Every subset of a group's chains against independent label-only networks.
+    """Every subset of a group's chains against independent label-only networks; none where not all after the first
+    generation were taught.
 
     Args:
         papers_only: Ens*k alone.
         sizes: numbers of networks averaged; all unless given.
         controls: whether the label-only networks are read; without them there is nothing to compare with.
     """
-    if not group.last:
+    if not group.last or not all(group.representatives[n].generation.teachers for n in range(1, group.last + 1)):
         return []
     names = {
         which: name

@@ -1,6 +1,7 @@
 """Command-line options made from the fields of a pydantic model, and the types of their values."""
 
 import json
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from pydantic import BaseModel, ByteSize, JsonValue, TypeAdapter, ValidationErro
 from pydantic.fields import FieldInfo
 
 from ban_ray.errors import UserError
+
+_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 F = TypeVar("F", bound=Callable[..., Any])
 M = TypeVar("M", bound=BaseModel)
@@ -139,6 +142,29 @@ def parse_bytes(option: str) -> Callable[[object], object]:
             raise ValueError(f"{option} {value!r} is no size; 500MB, 2GiB and the like are allowed") from None
 
     return parse
+
+
+def parse_duration(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``30m``, ``2h`` or ``1d``.
+
+    Raises:
+        UserError: anything else, or 0.
+    """
+    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd]?)", text)
+    if match is None or not float(match[1]):
+        raise UserError(f"--time-budget {text!r} is not a duration above 0; allowed are seconds, or 30m, 2h, 1d")
+    return float(match[1]) * _UNITS_S[match[2]]
+
+
+def check_trainings(option: str) -> Callable[[str | None], str | None]:
+    """A validator for an amount of work such as ``12x``, that many trainings; None stays None."""
+
+    def check(value: str | None) -> str | None:
+        if value is not None and (not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?x", value) or float(value[:-1]) < 1):
+            raise ValueError(f"{option} {value!r} is no number of trainings from 1x on; 12x and the like are allowed")
+        return value
+
+    return check
 
 
 def _click_option(name: str, field: FieldInfo, option: Option) -> Any:

@@ -68,17 +68,25 @@ class Waiting(_Event):
     key: str
 
 
-class JobSubmitted(_Event):
-    """The chain's missing generations have been given to a worker group.
+class JobAddress(BaseModel):
+    """Where a request to stop a job is sent.
 
     Attributes:
         job_id: that of the `TrainingJob`.
-        mailbox_name: name of the mailbox, within the search's `JobBroker`, that takes a request to stop.
+        mailbox_name: name of its group's mailbox within the search's `JobBroker`.
     """
 
-    kind: Literal["job_submitted"] = "job_submitted"
+    model_config = ConfigDict(frozen=True)
+
     job_id: str
     mailbox_name: str
+
+
+class JobSubmitted(_Event):
+    """The chain's missing generations are a job that waits for workers; sent again if a group has to be restarted."""
+
+    kind: Literal["job_submitted"] = "job_submitted"
+    address: JobAddress
 
 
 class ChainEnded(_Event):
@@ -92,8 +100,6 @@ class ChainEnded(_Event):
 
 Event = EpochEnded | Published | Reused | Waiting | JobSubmitted | ChainEnded
 EventHandler = Callable[[Event], None]
-EventReporter = Callable[[Event | None], None]
-"""Called by every worker of a group; only rank 0's event is sent, and the others may pass None."""
 
 _ADAPTER: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="kind")])
 

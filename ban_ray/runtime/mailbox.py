@@ -12,18 +12,6 @@ from typing import Any
 
 STOP_TIMEOUT_S = 10.0
 """A group that does not answer a request to stop within this time is ended by its trial."""
-NO_ANSWER = "its workers did not answer a request to stop"
-
-
-class JobBroker:
-    """The actor of a search that holds the mailbox of each worker group; `start_broker` starts it."""
-
-    def __init__(self) -> None:
-        self._mailboxes: defaultdict[str, JobMailbox] = defaultdict(JobMailbox)
-
-    async def call(self, mailbox_name: str, method: str, *arguments: Any) -> Any:
-        """Call a method of the `JobMailbox` of this name."""
-        return await getattr(self._mailboxes[mailbox_name], method)(*arguments)
 
 
 @dataclass
@@ -96,7 +84,7 @@ class JobMailbox:
         try:
             await asyncio.wait_for(self._wait_until_ended(job_id), STOP_TIMEOUT_S)
         except TimeoutError:
-            self._results.setdefault(job_id, _stopped_result(NO_ANSWER))
+            self._results.setdefault(job_id, _stopped_result(is_unresponsive=True))
             await self._notify()
 
     # The workers
@@ -154,5 +142,6 @@ class JobMailbox:
             await self._changed.wait_for(predicate)
 
 
-def _stopped_result(message: str = "") -> str:
-    return json.dumps({"status": "stopped", "message": message})
+def _stopped_result(*, is_unresponsive: bool = False) -> str:
+    """The `JobResult` of a stopped job, as JSON."""
+    return json.dumps({"status": "stopped", "is_unresponsive": is_unresponsive})

@@ -1,29 +1,11 @@
-"""Access to a search's `JobBroker`, the actor that carries the messages of all worker groups."""
+"""Calls of the mailboxes that a search's `JobBroker` holds."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from ban_ray.runtime.events import JobSubmitted
-from ban_ray.runtime.mailbox import JobBroker
-
-MAX_CONCURRENT_CALLS = 100_000
-"""Maximum number of pending calls, of which each worker has a few."""
+from ban_ray.runtime.events import JobAddress
 
 STOP_JOBS_TIMEOUT_S = 2.0
-
-
-def start_broker(execution_name: str) -> Any:
-    """Start the broker of an execution on this node; it ends with this process, or when nothing refers to it."""
-    import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-    options = {
-        "name": execution_name,
-        "max_concurrency": MAX_CONCURRENT_CALLS,
-        "max_restarts": -1,
-        "scheduling_strategy": here,
-    }
-    return ray.remote(num_cpus=0)(JobBroker).options(**options).remote()
 
 
 class MailboxClient:
@@ -55,14 +37,15 @@ class MailboxClient:
         return ray.get(self.call_async(method, *arguments))
 
 
-def request_stop(broker: Any, job: JobSubmitted) -> Any:
+def request_stop(broker: Any, address: JobAddress) -> Any:
     """Ask the workers of a job to stop between two steps; the returned `ObjectRef` is ready when they have stopped."""
-    return broker.call.remote(job.mailbox_name, "stop_job", job.job_id)
+    return broker.call.remote(address.mailbox_name, "stop_job", address.job_id)
 
 
-def stop_jobs(broker: Any, jobs: list[JobSubmitted]) -> None:
+def stop_jobs(broker: Any, addresses: Sequence[JobAddress]) -> None:
     """Ask the workers of jobs to stop, and wait until all have stopped, for at most `STOP_JOBS_TIMEOUT_S` seconds."""
     import ray
 
-    if jobs:
-        ray.wait([request_stop(broker, job) for job in jobs], num_returns=len(jobs), timeout=STOP_JOBS_TIMEOUT_S)
+    if addresses:
+        requests = [request_stop(broker, address) for address in addresses]
+        ray.wait(requests, num_returns=len(requests), timeout=STOP_JOBS_TIMEOUT_S)

@@ -86,10 +86,12 @@ class JobResult(_Message):
     """The end of a job: ``done``, ``claimed_elsewhere`` by another run, ``stopped`` by request or ``failed``.
 
     Attributes:
-        key: the generation that is claimed or has failed.
+        key: the generation that is claimed elsewhere or has failed.
         message: why it failed.
+        is_unresponsive: whether a stopped job's workers did not answer the request to stop.
     """
 
     status: Literal["done", "claimed_elsewhere", "stopped", "failed"]
     key: str = ""
     message: str = ""
+    is_unresponsive: bool = False

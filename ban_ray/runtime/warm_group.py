@@ -3,8 +3,7 @@
 import threading
 
 from ban_ray.cluster import WorkerResources
-from ban_ray.runtime.events import EventHandler, JobSubmitted
-from ban_ray.runtime.mailbox import NO_ANSWER
+from ban_ray.runtime.events import EventHandler, JobAddress, JobSubmitted
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.train_run import TrainRun, TrainRunEnded
 
@@ -83,7 +82,7 @@ def run_job(
         is_done = False
         try:
             train_run = _warm_group.take(resources, execution_name=job.context.execution_name, folder=folder)
-            on_event(JobSubmitted(job_id=job.job_id, mailbox_name=train_run.name))
+            on_event(JobSubmitted(address=JobAddress(job_id=job.job_id, mailbox_name=train_run.name)))
             result = train_run.train(job, on_event, name=name)
             is_done = True
         except TrainRunEnded as error:
@@ -93,7 +92,7 @@ def run_job(
             if not is_done:
                 # Tune stopped the trial while it reported an event, or the run has ended.
                 _warm_group.abort()
-        if result.message == NO_ANSWER:
+        if result.is_unresponsive:
             _warm_group.abort()
         else:
             _warm_group.release()

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ban_ray.errors import PeerLost
-from ban_ray.runtime.events import EpochEnded, Event, EventReporter, Published, Reused, event_to_result
+from ban_ray.runtime.events import EpochEnded, Event, EventHandler, Published, Reused, event_to_result
 from ban_ray.runtime.mailbox_client import MailboxClient
 from ban_ray.runtime.messages import TrainingJob
 
@@ -40,9 +40,8 @@ def train_loop_per_worker(config: dict[str, Any]) -> None:
 
     sender = _OrderedSender(mailbox)
 
-    def report(event: Event | None) -> None:
-        if rank == 0 and event is not None:
-            sender.send_in_order("add_event", event_to_result(event))
+    def report(event: Event) -> None:
+        sender.send_in_order("add_event", event_to_result(event))
 
     stop_signal = StopSignal(agree_on_last_stop_point)
     follower = threading.Thread(
@@ -111,11 +110,11 @@ def _follow_stop_requests(mailbox: MailboxClient, stop_signal: "StopSignal") -> 
             number += 1
 
 
-def throttle_reports(report: EventReporter) -> EventReporter:
+def throttle_reports(report: EventHandler) -> EventHandler:
     """Report every member and every epoch at a rung, other epochs at most every `MIN_REPORT_INTERVAL_S` seconds."""
     last = -MIN_REPORT_INTERVAL_S
 
-    def report_if_due(event: Event | None) -> None:
+    def report_if_due(event: Event) -> None:
         nonlocal last
         is_important = isinstance(event, Published | Reused) or (
             isinstance(event, EpochEnded) and event.is_at_first_rung

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 NOT_KEYWORDS = {"space", "plan_only", "as_json", "command", "settings"}
 """Options of the command that are no keywords of `train_chain`."""
-MAPPING_ARGUMENTS = ("recipe", "objective")
+MAPPING_ARGUMENTS = ("recipe", "objective", "task")
 """Arguments that may be a mapping of fields, as ``--set`` on the command line."""
 
 
@@ -62,7 +62,7 @@ def train_chain(network: str, **options: Any) -> "pd.DataFrame":
     if options.get("recipe") is None or "recipe" in set_fields:
         options.pop("recipe", None)
     rest = {name: value for name, value in options.items() if name not in set_fields}
-    if isinstance(task := options.get("task"), Mapping):
+    if (task := set_fields.pop("task", None)) is not None:
         rest["task"] = task.get("name")
         if fields := {name: value for name, value in task.items() if name != "name"}:
             set_fields["task"] = fields

@@ -12,20 +12,20 @@ from ban_ray.tasks.catalog import task_type
 
 
 def with_initial_weights(
-    spec: SearchSpec, text: str, population: Population | None
+    spec: SearchSpec, pretrained: str, population: Population | None
 ) -> tuple[SearchSpec, InitialWeights]:
     """A search whose network starts from weights in every generation, and these weights; nothing is written.
 
     Images are normalised as the library's own weights need it, unless ``--set task.normalise`` says otherwise.
 
     Args:
-        text: of ``--pretrained``.
+        pretrained: the value of ``--pretrained``.
         population: None where the storage does not exist yet.
 
     Raises:
         UserError: the space takes no network, the network reads text, or what `choose` refuses.
     """
-    option, context = f"--pretrained {text!r}", spec.context
+    option, context = f"--pretrained {pretrained!r}", spec.context
     network = context.network
     if network is None:
         raise UserError(f"{option} has no effect: space {spec.space.name} has its own networks")
@@ -33,7 +33,7 @@ def with_initial_weights(
     if architecture.reads == "text" or task_type(context.task.name).unrolls:
         raise UserError(f"{option} is for images; language models are trained from random weights")
     registry.check_fits(architecture, context.task.name)
-    weights = choose(text, architecture, context.task, spec.dataset, population)
+    weights = choose(pretrained, architecture, context.task, spec.dataset, population)
     task = context.task
     if weights.normalise is not None and "task.normalise" not in spec.overrides.settings:
         task = task.model_copy(update={"normalise": weights.normalise})

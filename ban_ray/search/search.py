@@ -17,15 +17,8 @@ from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import equal_chains
 from ban_ray.search.plan.cost import Cost
 from ban_ray.search.plan.near_misses import describe_near_misses
-from ban_ray.search.plan.plan import (
-    Plan,
-    estimate_plan_cost,
-    make_plan,
-    plan_as_json,
-    print_cost,
-    print_plan,
-    print_slow_precision,
-)
+from ban_ray.search.plan.plan import Plan, estimate_plan_cost, make_plan
+from ban_ray.search.plan.printing import plan_as_json, print_cost, print_plan, print_slow_precision
 from ban_ray.search.pretrained import with_initial_weights
 from ban_ray.search.results import render
 from ban_ray.search.run.execute import SearchPaths, execute
@@ -96,7 +89,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
         paths = SearchPaths(url, _local_folder(url) / name, name)
         executed = execute(plan, population, paths, console, runner)
         spec = replace(spec, chains=executed.state.configurations.chains)
-        result = render.summarise(spec, population, executed.failures)
+        result = render.summarise(spec, population, executed.failures, name)
         best = find_best(spec, executed.state.study)
     equal = equal_chains.equal_chains_sentence(spec.chains)
     render.print_summary(result, console)

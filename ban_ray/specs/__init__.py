@@ -4,7 +4,26 @@ from typing import Any
 
 from ban_ray.specs.canonical import canonical_json, digest
 from ban_ray.specs.chain import Chain, born_again, label_only
-from ban_ray.specs.controls import ALL_EPOCHS, DOUBLED, SMOOTHED, control, independent
+from ban_ray.specs.controls import (
+    ALL_EPOCHS,
+    ALL_EPOCHS_STOPPED,
+    BASELINE_ALONE,
+    BETA,
+    DOUBLED,
+    EARLY_STOPPED,
+    EMA,
+    ENSEMBLE_DISTILLED,
+    SELF_EMA,
+    SMOOTHED,
+    SWA,
+    TUNED_RECIPES,
+    TUNED_SMOOTHING,
+    VIRTUAL,
+    Budget,
+    control,
+    independent,
+    is_affordable,
+)
 from ban_ray.specs.generation import SEMANTICS_VERSION, Generation
 from ban_ray.specs.objective import OBJECTIVES, Objective
 from ban_ray.specs.parameters import Choice, FloatRange, IntRange
@@ -26,15 +45,27 @@ from ban_ray.specs.task import Task
 
 __all__ = [
     "ALL_EPOCHS",
+    "ALL_EPOCHS_STOPPED",
     "BASELINE",
+    "BASELINE_ALONE",
+    "BETA",
     "CNN_LSTM",
     "DOUBLED",
+    "EARLY_STOPPED",
+    "EMA",
+    "ENSEMBLE_DISTILLED",
     "LAPTOP_LSTM",
     "LSTM",
     "OBJECTIVES",
+    "SELF_EMA",
     "SEMANTICS_VERSION",
     "SMOOTHED",
+    "SWA",
     "TEACHER",
+    "TUNED_RECIPES",
+    "TUNED_SMOOTHING",
+    "VIRTUAL",
+    "Budget",
     "Chain",
     "Choice",
     "FloatRange",
@@ -55,6 +86,7 @@ __all__ = [
     "derive_seed",
     "digest",
     "independent",
+    "is_affordable",
     "label_only",
     "noisy_digits",
     "noisy_digits_sampled",

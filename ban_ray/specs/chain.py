@@ -16,18 +16,20 @@ LABEL = Objective(name="label")
 
 
 class Chain(Spec):
-    """Generations in order. Generation 0 is the baseline, or taught by a member of the population; the others are born
-    again.
+    """Generations in order, of which each but the last teaches a later one.
+
+    Generation 0 is the baseline, or taught by a member of the population. The others are born again, or, where several
+    networks teach one, learn from labels as the baseline does.
     """
 
     seed: Annotated[int, Field(ge=0)]
     generations: Annotated[tuple[Generation, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _each_teaches_the_next(self) -> Self:
-        for number, (parent, child) in enumerate(zip(self.generations, self.generations[1:], strict=False), 1):
-            if parent.key not in child.teachers:
-                raise ValueError(f"generation {number} is not taught by generation {number - 1}")
+    def _each_teaches_a_later_one(self) -> Self:
+        for number, generation in enumerate(self.generations[:-1]):
+            if not any(generation.key in later.teachers for later in self.generations[number + 1 :]):
+                raise ValueError(f"generation {number} teaches no later generation")
         return self
 
     @property

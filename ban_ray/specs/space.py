@@ -213,6 +213,9 @@ class SearchSpace:
         data_task: the task if ``--data`` is given without ``--task``; empty for the scale's own.
         takes_network: whether the network comes from the command line.
         takes_teacher: whether members of the population may teach generation 0.
+        is_listed: whether a configuration of the list has a place at these settings, such as a number of generations.
+        drops_decided: whether the configurations of the list compete: they run seed by seed, and one that is
+            distinguishably worse than one that costs no more runs on no further seed.
     """
 
     name: str
@@ -227,3 +230,5 @@ class SearchSpace:
     takes_network: bool = False
     takes_teacher: bool = False
     data_task: str = ""
+    is_listed: Callable[[Configuration, SpaceContext], bool] = lambda *_: True
+    drops_decided: bool = False

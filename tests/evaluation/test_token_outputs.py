@@ -39,7 +39,7 @@ def test_a_chain_of_language_models(
     """Trained, published, read back as a teacher; perplexities follow from what is stored."""
     chain = born_again(text_task(text_data.corpus), network, recipe, Objective(name="ban+l"), seed=0, generations=1)
     order = make_job(population.storage.url, *chain.generations, data_source=Source.of("text", str(text_folder)))
-    reports: list[Event | None] = []
+    reports: list[Event] = []
     outcome = JobTrainer(CPU, reports.append).train(order)
     assert outcome.status == "done", outcome.message
     assert not verify(population, grace_s=0).findings

@@ -48,5 +48,5 @@ def train_job(population: Population, generations: Sequence[Generation], **field
     assert result.status == "done", result.message
 
 
-def ignore_event(_: Event | None) -> None:
+def ignore_event(_: Event) -> None:
     """A report that nobody reads."""

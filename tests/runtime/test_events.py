@@ -11,6 +11,8 @@ from ban_ray.runtime.events import (
     EpochEnded,
     Event,
     GenerationEvent,
+    JobAddress,
+    JobSubmitted,
     Published,
     Reused,
     Waiting,
@@ -28,6 +30,7 @@ EVENTS: list[Event] = [
     Published(generation=2, key=KEY),
     Reused(generation=0, key=KEY, metrics={"test_error": 3.25}),
     Waiting(key=KEY),
+    JobSubmitted(address=JobAddress(job_id="s-1", mailbox_name="s-0a")),
     ChainEnded(status="done"),
     ChainEnded(status="failed", key=KEY, message="its loss is not finite"),
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ban_ray.runtime import mailbox as mailboxes
-from ban_ray.runtime.mailbox import NO_ANSWER, JobMailbox
+from ban_ray.runtime.mailbox import JobMailbox
 from ban_ray.runtime.messages import JobResult
 
 DONE = JobResult(status="done").model_dump_json()
@@ -141,7 +141,7 @@ def test_workers_that_do_not_answer_are_told_of(monkeypatch: pytest.MonkeyPatch)
         trained = asyncio.create_task(mailbox.submit_and_wait("a", "job a"))
         await mailbox.next_job(0)
         await mailbox.stop_job("a")
-        assert parsed(await trained) == JobResult(status="stopped", message=NO_ANSWER)
+        assert parsed(await trained) == JobResult(status="stopped", is_unresponsive=True)
 
     in_loop(scenario)
 

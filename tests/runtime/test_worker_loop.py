@@ -17,7 +17,7 @@ def test_members_and_rungs_are_always_reported_and_other_epochs_at_most_once_a_s
 ) -> None:
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    reported: list[Event | None] = []
+    reported: list[Event] = []
     report = worker_loop.throttle_reports(reported.append)
     published, reused = Published(generation=0, key="k"), Reused(generation=1, key="l")
     for event in (epoch(1), epoch(2), epoch(9), published, reused, epoch(3)):

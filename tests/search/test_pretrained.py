@@ -202,7 +202,7 @@ def test_a_teacher_of_other_inputs_is_refused(population: Population, file: Path
     other = student.model_copy(update={"task": student.task.model_copy(update={"normalise": ((0.5,), (0.25,))})})
     result = run_job(population, other)
     assert (result.status, other.teachers) == ("failed", (teacher.key,))
-    assert "has inputs that are normalised otherwise (task.normalise)" in result.message
+    assert "expects inputs normalised differently (task.normalise)" in result.message
     with pytest.raises(UserError, match="only members with this search's normalisation are allowed"):
         chosen = resolve(
             SearchOptions.model_validate(

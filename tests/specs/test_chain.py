@@ -17,6 +17,7 @@ from ban_ray.specs import (
     Task,
     born_again,
     derive_seed,
+    label_only,
 )
 from tests.specs.golden import DIGITS
 
@@ -164,13 +165,28 @@ def test_a_change_of_the_baseline_changes_all_that_follow() -> None:
 
 def test_a_chain_whose_links_do_not_hold_is_refused() -> None:
     first, second, third = born_again(DIGITS, "densenet-bc-10-4", SMALL, BAN, seed=7, generations=2).generations
-    with pytest.raises(ValidationError, match="generation 1 is not taught by generation 0"):
+    with pytest.raises(ValidationError, match="generation 0 teaches no later generation"):
         Chain(seed=7, generations=(first, third))
-    with pytest.raises(ValidationError, match="generation 1 is not taught"):
+    with pytest.raises(ValidationError, match="generation 0 teaches no later"):
         Chain(seed=7, generations=(second, first))
     assert Chain(seed=7, generations=(second, third)).keys == (second.key, third.key), "taught by a member"
     with pytest.raises(ValidationError):
         Chain(seed=7, generations=())
+
+
+def test_several_networks_may_teach_one() -> None:
+    """Each but the last teaches a later one, wherever it stands; one that teaches nobody is refused."""
+    alone = [label_only(DIGITS, "densenet-bc-10-4", SMALL, seed=seed).generations[0] for seed in range(4)]
+
+    def student(*teachers: Generation) -> Generation:
+        return alone[0].model_copy(update={"objective": BAN, "teachers": tuple(each.key for each in teachers)})
+
+    last = student(*alone[:3])
+    assert Chain(seed=0, generations=(*alone[:3], last)).keys[-1] == last.key
+    with pytest.raises(ValidationError, match="generation 3 teaches no later generation"):
+        Chain(seed=0, generations=(*alone, last))
+    with pytest.raises(ValidationError, match="generation 0 teaches no later generation"):
+        Chain(seed=0, generations=(last, *alone[:3]))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

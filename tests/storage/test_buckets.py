@@ -78,8 +78,7 @@ def test_a_training_resumes_to_the_same_bits(s3: str, tmp_path: Path, task: Task
     def run(storage: str, kill_after: int = 99) -> None:
         seen: list[Event] = []
 
-        def report(event: Event | None) -> None:
-            assert event is not None
+        def report(event: Event) -> None:
             seen.append(event)
             reports.append(event)
             if len(seen) == kill_after:

@@ -150,7 +150,7 @@ class TestNocotan:
         class Stop(KeyboardInterrupt):
             pass
 
-        def interrupt(report: Event | None) -> None:
+        def interrupt(report: Event) -> None:
             if isinstance(report, GenerationEvent) and report.generation == 1:
                 raise Stop
 

@@ -138,9 +138,9 @@ def main(rank: int, folder: Path) -> None:
     seen["averaged"] = trained(generation.model_copy(update={"recipe": generation.recipe.model_copy(update=AVERAGED)}))
     seen["work"] = []
     for order in orders:
-        reports: list[Event | None] = []
+        reports: list[Event] = []
         outcome = JobTrainer(CPU, reports.append).train(order)
-        events = [None if event is None else event.model_dump() for event in reports]
+        events = [event.model_dump() for event in reports]
         seen["work"].append({"outcome": outcome.model_dump(), "reports": events})
     torch.save(seen, folder / f"rank{rank}.pt")
     dist.destroy_process_group()

@@ -100,7 +100,7 @@ def _train(job: TrainingJob, member: Member, folder: Path, progress: Callable[[i
     workers = member.generation.recipe.workers
     if workers == 1:
 
-        def report(event: Event | None) -> None:
+        def report(event: Event) -> None:
             if isinstance(event, EpochEnded):
                 progress(event.epoch, event.epochs)
 

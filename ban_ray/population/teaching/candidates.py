@@ -116,8 +116,8 @@ class Candidates:
             )
         if task.normalise != spec.task.normalise:
             raise UserError(
-                f"--teacher {member.key[:12]} has inputs that are normalised otherwise (task.normalise), and teacher "
-                "and student see the same; only members with this search's normalisation are allowed"
+                f"--teacher {member.key[:12]} expects inputs normalised differently (task.normalise), but teacher "
+                "and student share their inputs; only members with this search's normalisation are allowed"
             )
         if (task.name, task.fingerprint) != (spec.task.name, spec.task.fingerprint) and self.num_classes is not None:
             # Only the paper protocol allows members of other data at all.

@@ -14,8 +14,6 @@ from ban_ray.runtime.messages import TrainingJob
 from ban_ray.specs import Generation
 from ban_ray.storage.identity import mismatch
 
-OTHER_INPUTS = "has inputs that are normalised otherwise (task.normalise), and both see the same; it cannot teach here"
-
 
 class Admission(BaseModel):
     """Rank 0's decision on one generation, for all workers.
@@ -94,5 +92,8 @@ def _teacher(population: Population, key: str, generation: Generation) -> Member
             f"this task's held-out samples; only teachers of the same task, split and protocol are allowed"
         )
     if generation.task.normalise != taught_on.normalise:
-        raise UserError(f"teacher {key[:12]} of {generation.network} {OTHER_INPUTS}")
+        raise UserError(
+            f"teacher {key[:12]} of {generation.network} expects inputs normalised differently (task.normalise), but "
+            "teacher and student share their inputs"
+        )
     return member

@@ -13,7 +13,7 @@ from ban_ray.training.checkpoint import to_bytes
 _log = logging.getLogger(__name__)
 
 MAX_COPY_TIME_FRACTION = 0.05
-"""Largest share of the training time that may be spent on copying states."""
+"""Largest fraction of the training time that may be spent on copying states."""
 
 
 class AsyncCheckpointer:
@@ -33,21 +33,31 @@ class AsyncCheckpointer:
         self._writing: Future[None] | None = None
         self._due = 0.0
 
-    def maybe_save(self, state: State, *, at_once: bool = False) -> bool:
+    def save_if_due(self, state: State) -> bool:
         """Save a copy of the state in the background, unless a save is in progress or not due.
 
-        Args:
-            at_once: save in any case, and return only when the state is stored.
-
         Returns:
-            Whether the state is being saved, and with `at_once` is stored.
+            Whether the state is being saved.
 
         Raises:
-            OSError: the previous state, or with `at_once` this one, could not be written.
+            OSError: the previous state could not be written.
         """
-        busy = self._writing is not None and not self._writing.done()
-        if not at_once and (busy or time.monotonic() < self._due):
+        is_busy = self._writing is not None and not self._writing.done()
+        if is_busy or time.monotonic() < self._due:
             return False
+        self._start_saving(state)
+        return True
+
+    def save_and_wait(self, state: State) -> None:
+        """Save the state; returns when it is stored.
+
+        Raises:
+            OSError: the previous state or this one could not be written.
+        """
+        self._start_saving(state).result()
+
+    def _start_saving(self, state: State) -> Future[None]:
+        """Start writing a copy of the state, once the previous one is written."""
         if self._writing is not None:
             self._writing.result()
         started = time.monotonic()
@@ -57,9 +67,7 @@ class AsyncCheckpointer:
         self._writing = self._thread.submit(
             checkpoints.save, self._storage, self._key, self._job_id, state["epoch"], data
         )
-        if at_once:
-            self._writing.result()
-        return True
+        return self._writing
 
     def __enter__(self) -> Self:
         return self

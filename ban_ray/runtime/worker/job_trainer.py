@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ban_ray.networks.building import build_for, load_into
 from ban_ray.population import Population, checkpoints, claims, failures
-from ban_ray.runtime.events import EpochEnded, EventReporter, Published, Reused
+from ban_ray.runtime.events import EpochEnded, EventHandler, Published, Reused
 from ban_ray.runtime.messages import JobResult, TrainingJob
 from ban_ray.runtime.worker.admission import Admission, admit
 from ban_ray.runtime.worker.checkpointer import AsyncCheckpointer
@@ -39,12 +39,12 @@ class JobTrainer:
     """Trains jobs in the process of one worker; the data of a task stay loaded from job to job.
 
     Args:
-        report: called on every worker with an event after each epoch, each publication and each reused member.
+        report: called on rank 0 with an event after each epoch, each publication and each reused member.
         stop_signal: checked at each stop point between two steps.
     """
 
     device: torch.device
-    report: EventReporter
+    report: EventHandler
     stop_signal: StopSignal = field(default_factory=StopSignal)
     _loaded: tuple[Task, Source, TaskData] | None = None
 
@@ -84,7 +84,8 @@ class JobTrainer:
                 admission = Admission(action="failed", message=classify_error(error, generation)[1])
         admission = cast(Admission, distributed.broadcast(admission))
         if admission.action == "reused":
-            self.report(_reused_event(population, number, generation) if distributed.rank() == 0 else None)
+            if distributed.rank() == 0:
+                self.report(_reused_event(population, number, generation))
             return None
         if admission.action != "train":
             return JobResult(status=admission.action, key=generation.key, message=admission.message)
@@ -118,8 +119,6 @@ class JobTrainer:
                             metrics=member.metrics.model_dump(),
                         )
                     )
-                else:
-                    self.report(None)
         except JobStopped:
             raise
         except Exception as error:
@@ -161,15 +160,20 @@ def _reused_event(population: Population, number: int, generation: Generation) -
 
 
 def _make_after_epoch(
-    checkpointer: AsyncCheckpointer, number: int, generation: Generation, report: EventReporter
+    checkpointer: AsyncCheckpointer, number: int, generation: Generation, report: EventHandler
 ) -> Callable[[State], None]:
     recipe = generation.recipe
 
     def after_epoch(state: State) -> None:
+        if distributed.rank() != 0:
+            return
         # After the last epoch comes publication, which is a checkpoint of its own.
-        if distributed.rank() == 0 and state["epoch"] < recipe.trained_epochs:
-            # A chain that is stopped at its rung may resume from there later.
-            checkpointer.maybe_save(state, at_once=state["epoch"] == recipe.first_rung_epoch)
+        if state["epoch"] < recipe.trained_epochs:
+            if state["epoch"] == recipe.first_rung_epoch:
+                # A chain that is pruned at its rung may resume from there later.
+                checkpointer.save_and_wait(state)
+            else:
+                checkpointer.save_if_due(state)
         report(
             EpochEnded(
                 generation=number,

@@ -44,7 +44,9 @@ class StopSignal:
         self._ended.add(self._job_id)
 
     def pass_stop_point(self) -> None:
-        """Count a stop point of the job; called at the same stop points on every worker.
+        """Count a stop point of the job; every worker calls this equally often.
+
+        If the job is to stop, it first waits until all workers have agreed on their last stop point.
 
         Raises:
             JobStopped: the job was asked to stop, and no worker goes further.

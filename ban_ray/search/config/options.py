@@ -3,10 +3,10 @@
 from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue
 
 from ban_ray.cli.pairs import named_values
-from ban_ray.cli.params import Option, json_object, parse_bytes, parse_seeds
+from ban_ray.cli.params import Option, check_trainings, json_object, parse_bytes, parse_seeds
 from ban_ray.population.teaching import forms
 from ban_ray.specs import OBJECTIVES
 from ban_ray.specs.recipes import RECIPES
@@ -69,11 +69,12 @@ class SearchOptions(BaseModel):
     ] = None
     noise_kind: Annotated[
         Literal["uniform", "pair", "asymmetric"] | None,
-        Option("How labels are replaced: by any class (the default), by the next one, or by one like it.", DATA),
+        Option("uniform (default): any class; pair: the next class; asymmetric: a similar class.", DATA),
     ] = None
     split_seed: Annotated[int, Ge(0), Option("Seed that selects the held-out samples.", DATA)] = 0
     protocol: Annotated[
-        Literal["search", "paper"] | None, Option("paper trains on the held-out samples too.", DATA)
+        Literal["search", "paper"] | None,
+        Option("search keeps held-out samples for selection; paper trains on them too.", DATA),
     ] = None
 
     recipe: Annotated[
@@ -88,7 +89,7 @@ class SearchOptions(BaseModel):
         dict[str, JsonValue],
         BeforeValidator(parse_field_values),
         Option(
-            "Any field of the recipe or the objective, e.g. recipe.learning_rate=0.01; repeatable.",
+            "Any field of the task, recipe or objective, e.g. recipe.learning_rate=0.01; repeatable.",
             TRAINING,
             "FIELD=VALUE",
             flag="--set",
@@ -108,7 +109,7 @@ class SearchOptions(BaseModel):
         bool, Option("On a GPU, use only algorithms that give the same bits for the same seed.", TRAINING)
     ] = False
     cuda_graph: Annotated[
-        bool, Option("On a GPU, launch the kernels of a step one by one.", TRAINING, flag="--no-cuda-graph")
+        bool, Option("Do not capture training steps as CUDA graphs.", TRAINING, flag="--no-cuda-graph")
     ] = True
 
     network: Annotated[
@@ -192,6 +193,11 @@ class SearchOptions(BaseModel):
     time_budget: Annotated[
         str | None,
         Option("Wall-clock budget in seconds, or 30m, 2h, 1d; unfinished chains resume later.", SAMPLING, "TIME"),
+    ] = None
+    budget: Annotated[
+        str | None,
+        AfterValidator(check_trainings("--budget")),
+        Option("Of a list, only what fits into N trainings a seed, in its order.", SAMPLING, "Nx"),
     ] = None
     max_parameters: Annotated[int | None, Ge(1), Option("Skip networks with more parameters.", SAMPLING, "N")] = None
     max_generations_trained: Annotated[

@@ -82,6 +82,8 @@ def resolve(options: SearchOptions) -> SearchSpec:
         network_versions=NetworkVersions(network),
         overrides=overrides,
     )
+    if spec.is_sampled and options.budget is not None:
+        raise UserError(f"--budget {options.budget} has no effect: space {space.name} is sampled and has no list")
     if spec.is_sampled:
         # Refuse a space that cannot make chains before anything starts.
         rng = random.Random(0)

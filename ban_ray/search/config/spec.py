@@ -15,7 +15,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import space_error_sentence
 from ban_ray.search.config.strategy import SearchStrategy
 from ban_ray.search.teachers.decisions import TeacherDecisions
-from ban_ray.specs import BASELINE, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
+from ban_ray.specs import BASELINE, Budget, Chain, Generation, Scale, SearchSpace, SpaceContext, TablePosition
 from ban_ray.specs.fields.given import Fields
 from ban_ray.specs.parameters import Configuration, grid
 from ban_ray.tasks.batches import steps_per_epoch
@@ -62,6 +62,7 @@ class SearchSpec:
     """A search, checked and ready to be planned.
 
     Attributes:
+        context: what the space makes chains of: task, recipe, objective, network. Workers share an `ExecutionContext`.
         chains: all chains of a grid; of a sampled search those that are known.
         network_versions: versions of the code of the user's own networks.
         overrides: fields of the recipe and the objective that the options set, and those that they search.
@@ -108,7 +109,8 @@ class SearchSpec:
     @property
     def num_born_again_generations(self) -> int:
         """Born-again generations of the longest chain."""
-        longest = max((len(planned.chain.generations) - 1 for planned in self.chains), default=None)
+        born_again = [sum(map(bool, (g.teachers for g in planned.chain.generations[1:]))) for planned in self.chains]
+        longest = max(born_again, default=None)
         return self.context.generations_for() if longest is None else longest
 
     @property
@@ -181,15 +183,21 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
     """Add the chains of every configuration of a grid, except those above ``--max-parameters``."""
     chains: list[PlannedChain] = []
     skip_reasons = []
+    budget, unbought = Budget(spec.options.budget, spec.context.recipe), list[str]()
     for configuration in spec.scale.configurations or grid(spec.scale.parameters):
+        if not spec.space.is_listed(configuration, spec.context):
+            continue
         if reason := size_violation(spec, configuration):
             skip_reasons.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
+        elif not budget.buys((made := spec.chains_of(configuration))[0].chain):
+            unbought.append(made[0].position.row)
         else:
-            chains.extend(spec.chains_of(configuration))
+            chains.extend(made)
+    if unbought:
+        skip_reasons.append(f"--budget {spec.options.budget} leaves out {'; '.join(unbought)}")
     if not chains:
-        raise UserError(
-            f"--max-parameters {spec.strategy.max_parameters} leaves no configuration of space {spec.space.name}"
-        )
+        limit = f"--max-parameters {spec.strategy.max_parameters}" if skip_reasons else "these settings"
+        raise UserError(f"{limit} leaves no configuration of space {spec.space.name}")
     pending = spec.teachers.takes_members and not spec.context.teachers
     reject_ineffective_options([planned.chain for planned in chains], spec.options, teacher_pending=pending)
     return replace(spec, chains=tuple(chains), skip_reasons=tuple(skip_reasons))

@@ -1,8 +1,8 @@
 """The strategy of a search: sampler, targets, stopping and budgets, checked before anything starts."""
 
-import re
 from dataclasses import dataclass
 
+from ban_ray.cli.params import parse_duration
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import Metric
 from ban_ray.search.config.options import SearchOptions
@@ -16,8 +16,6 @@ ERROR_TARGET, PARAMETERS_TARGET, MULTIPLY_ACCUMULATES_TARGET = "error", "paramet
 TARGETS = (ERROR_TARGET, PARAMETERS_TARGET, MULTIPLY_ACCUMULATES_TARGET)
 DEFAULT_PATIENCE = 2
 """Generations; DenseNet-80-80 gains 0.80 points in its third after none in its second (workshop Table 1)."""
-
-_UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @dataclass(frozen=True)
@@ -94,18 +92,6 @@ def resolve_strategy(options: SearchOptions, space: str, scale: Scale, protocol:
     )
 
 
-def parse_duration(text: str) -> float:
-    """Seconds of ``90``, ``90s``, ``30m``, ``2h`` or ``1d``.
-
-    Raises:
-        UserError: anything else, or 0.
-    """
-    match = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?)([smhd]?)", text)
-    if match is None or not float(match[1]):
-        raise UserError(f"--time-budget {text!r} is not a duration above 0; allowed are seconds, or 30m, 2h, 1d")
-    return float(match[1]) * _UNITS_S[match[2]]
-
-
 def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:
     name = options.sampler or ("tpe" if scale.parameters else "grid")
     if name not in SAMPLERS:
@@ -124,13 +110,9 @@ def _sampler(options: SearchOptions, space: str, scale: Scale) -> str:
         )
     if not sampler.supports_conditional_parameters and conditional(scale.parameters):
         names = [parameter for parameter, values in scale.parameters.items() if values.when]
-        allowed = [
-            other.name
-            for other in SAMPLERS.values()
-            if other.supports_conditional_parameters and not other.is_exhaustive
-        ]
+        allowed = [s.name for s in SAMPLERS.values() if s.supports_conditional_parameters and not s.is_exhaustive]
         raise UserError(
-            f"--sampler {name!r} cannot model {names[0]} of space {space}, which exists only in a part of the space; "
+            f"--sampler {name!r} does not support conditional parameters, such as {names[0]} of space {space}; "
             f"allowed are {', '.join(allowed)}"
         )
     return name
@@ -152,7 +134,8 @@ def _target_names(text: str | None) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(","))
     if not set(names) <= set(TARGETS) or len(set(names)) < len(names) or ERROR_TARGET not in names:
         raise UserError(
-            f"--minimise {text!r}: {ERROR_TARGET}, alone or with {' and '.join(TARGETS[1:])}, with commas, is allowed"
+            f"--minimise {text!r} is not allowed; give {ERROR_TARGET}, optionally with {' and '.join(TARGETS[1:])}, "
+            "separated by commas"
         )
     return (ERROR_TARGET, *(name for name in TARGETS[1:] if name in names))
 

@@ -94,15 +94,17 @@ def estimate_cost(
     )
 
 
-def resident_data_bytes(spec: SearchSpec, device: StepMeasurement | Cost, batch: int) -> int:
-    """Bytes that one worker has of the data: all of them, or some batches ahead."""
+def resident_data_bytes(spec: SearchSpec, measured: StepMeasurement | Cost, worker_batch_size: int) -> int:
+    """Bytes of the data that one worker has in memory: all of them, or some batches ahead."""
     dataset = spec.dataset
-    return dataset.num_bytes if data_fits_in_memory(spec, device) else BUFFERS * batch * math.prod(dataset.sample_shape)
+    if data_fits_in_memory(spec, measured):
+        return dataset.num_bytes
+    return BUFFERS * worker_batch_size * math.prod(dataset.sample_shape)
 
 
-def data_fits_in_memory(spec: SearchSpec, device: StepMeasurement | Cost) -> bool:
-    """Whether the data lie in the memory of a device here if nothing else does."""
-    free = available_bytes() if device.device == CPU_THREAD else device.memory_bytes
+def data_fits_in_memory(spec: SearchSpec, measured: StepMeasurement | Cost) -> bool:
+    """Whether the data are held in the memory of the measured device, given that nothing else is."""
+    free = available_bytes() if measured.device == CPU_THREAD else measured.memory_bytes
     return TASK_TYPES[spec.context.task.name].fits_in_memory(spec.dataset, free)
 
 

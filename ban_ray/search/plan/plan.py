@@ -1,22 +1,15 @@
-"""The plan of a search: what is published, what is missing, and what it costs."""
+"""The plan of a search: what is published, what is missing, and what that costs."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from ban_ray.cli.console import Console
-from ban_ray.cli.text import format_bytes, format_count, format_duration, pluralised
 from ban_ray.networks import registry
 from ban_ray.population import Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
-from ban_ray.search.plan import equal_chains
-from ban_ray.search.plan.cost import Cost, data_fits_in_memory, estimate_cost
-from ban_ray.search.plan.slow_precision import slow_precision_sentence
+from ban_ray.search.plan.cost import Cost, estimate_cost
 from ban_ray.search.plan.stored_shapes import check_stored_shapes
 from ban_ray.specs import Generation
-from ban_ray.specs.parameters import parameters_as_json, values_text
-from ban_ray.tasks.cache import cache_root
-from ban_ray.tasks.decoded.memory import MAX_DATA_FRACTION
 
 
 @dataclass(frozen=True)
@@ -54,47 +47,6 @@ def make_plan(spec: SearchSpec, population: Population | None) -> Plan:
     return Plan(spec, published, missing, incomplete_chains)
 
 
-def print_plan(plan: Plan, console: Console) -> None:
-    """Print the plan: a row for each configuration and the totals, or the parameters of a sampled search."""
-    spec = plan.spec
-    console.say(f"Augmentation: {spec.augmentation}")
-    if spec.is_sampled:
-        _print_parameters(spec, console)
-        return
-    if late := sum(planned.is_undecided for planned in spec.chains):
-        console.say(
-            f"Teachers of {pluralised(late, 'chain')} are chosen by {spec.teachers.in_words} when trials begin, among "
-            "the members there then: their keys are not known yet, and all their generations count as to train"
-        )
-    console.table(
-        ("network", "parameters", "seeds", "to train", "there"),
-        [_table_row(plan, row, group) for row, group in group_by_row(spec.chains).items()],
-    )
-    console.say(
-        f"{pluralised(len(spec.chains), 'chain')}, {plan.num_distinct_generations} distinct generations: "
-        f"{len(plan.missing_generations)} to train, {len(plan.published_keys)} already there"
-    )
-    if equal := equal_chains.equal_chains_sentence(spec.chains):
-        console.say(equal, style="yellow")
-    warnings = {(str(g.objective), g.objective.loss.warning()) for g in spec.distinct_generations.values()}
-    for objective, warning in sorted(pair for pair in warnings if pair[1]):
-        console.say(f"Objective {objective}: {warning}", style="yellow")
-    if reused := count_reused_teachers(plan):
-        networks = ", ".join(f"{network} ({pluralised(number, 'member')})" for network, number in reused.items())
-        console.say(f"Teachers taken from the population: {networks}")
-
-
-def _table_row(plan: Plan, name: str, group: Sequence[PlannedChain]) -> tuple[str, ...]:
-    keys = {key for planned in group for key in planned.chain.keys}
-    return (
-        name,
-        format_count(num_row_parameters(plan.spec, group)),
-        ",".join(map(str, dict.fromkeys(planned.seed for planned in group))),
-        str(len(keys - plan.published_keys)),
-        str(len(keys & plan.published_keys)),
-    )
-
-
 def count_reused_teachers(plan: Plan) -> dict[str, int]:
     """Number of members by network that are published already and teach a missing generation."""
     wanted = plan.spec.distinct_generations
@@ -104,42 +56,12 @@ def count_reused_teachers(plan: Plan) -> dict[str, int]:
     return dict(Counter(wanted[key].network for key in keys))
 
 
-def _print_parameters(spec: SearchSpec, console: Console) -> None:
-    rows = []
-    for name, parameter in spec.scale.parameters.items():
-        where = " and ".join(f"{other} is {' or '.join(map(str, values))}" for other, values in parameter.when.items())
-        rows.append((name, values_text(parameter), where))
-    console.table(("parameter", "values", "where"), rows, text=("parameter", "values", "where"))
-    if spec.teachers.is_late and spec.teachers.in_words:
-        console.say(
-            f"Teachers are chosen by {spec.teachers.in_words} when a trial begins, among the members there then; "
-            "a policy that finds nobody is passed over until there is someone"
-        )
-    strategy = spec.strategy
-    samples = strategy.num_samples or 0
-    limit = f", networks up to {strategy.max_parameters:,} parameters" if strategy.max_parameters else ""
-    console.say(
-        f"{samples} configurations by {strategy.sampler}, seeds {','.join(map(str, spec.seeds))}, up to "
-        f"{samples * len(spec.seeds) * (spec.num_born_again_generations + 1)} generations{limit}; "
-        f"minimised: {', '.join(strategy.target_names)} ({spec.error_description}); "
-        f"stopping {'on' if strategy.stopping else 'off'}"
-    )
-
-
 def estimate_plan_cost(plan: Plan, population: Population | None) -> Cost | None:
     """The cost of the missing generations; None if there are none."""
-    return estimate_cost(plan.spec, plan.missing_generations, _generations_by_key(plan, population))
+    return estimate_cost(plan.spec, plan.missing_generations, generations_by_key(plan, population))
 
 
-def print_slow_precision(plan: Plan, population: Population | None, console: Console) -> None:
-    """Print a warning if the first missing generation trains slower in its precision than in fp32 on this machine."""
-    if plan.missing_generations:
-        generations = _generations_by_key(plan, population)
-        if (sentence := slow_precision_sentence(plan.spec, plan.missing_generations[0], generations)) is not None:
-            console.say(sentence, style="yellow")
-
-
-def _generations_by_key(plan: Plan, population: Population | None) -> dict[str, Generation]:
+def generations_by_key(plan: Plan, population: Population | None) -> dict[str, Generation]:
     """The generations of a search and the teachers of missing ones, by key."""
     generations = plan.spec.distinct_generations
     for first in (planned.chain.generations[0] for planned in plan.spec.chains if planned.is_undecided):
@@ -149,34 +71,6 @@ def _generations_by_key(plan: Plan, population: Population | None) -> dict[str, 
         assert population is not None
         generations[key] = population[key].generation
     return generations
-
-
-def print_cost(cost: Cost, plan: Plan, max_concurrent_chains: int | None, console: Console) -> None:
-    """Print the expected cost, and a warning if the memory here is too small."""
-    workers = plan.spec.context.recipe.workers
-    groups = max(1, min(len(plan.incomplete_chains), max_concurrent_chains or cost.devices, cost.devices // workers))
-    console.say(
-        f"About {cost.multiply_accumulates:.2g} multiply-accumulates and {cost.seconds / 3600:.2g} device-hours "
-        f"({cost.device}), with up to {cost.peak_bytes / 2**30:.1f} GiB for one worker, by one measured step "
-        f"of each kind; {format_duration(cost.wall_time_s(groups * workers))} with {pluralised(groups, 'chain')} at "
-        "once, and 20 s or more until the first one starts"
-    )
-    dataset = plan.spec.dataset
-    where = f"{format_bytes(dataset.num_bytes)} of decoded data in {cache_root() / dataset.fingerprint}"
-    if data_fits_in_memory(plan.spec, cost):
-        console.say(f"Each worker holds {where} in memory", wrap=False)
-    else:
-        console.say(
-            f"Each worker reads {where} batch by batch: they would take more than {100 * MAX_DATA_FRACTION:g} % of the "
-            "free memory here",
-            wrap=False,
-        )
-    if not cost.fits(groups * workers):
-        console.say(
-            f"This machine has {cost.memory_bytes / 2**30:.1f} GiB, less than that: fewer --concurrent chains, a "
-            "smaller --batch-size or --recompute need less",
-            style="yellow",
-        )
 
 
 def group_by_row(chains: Sequence[PlannedChain]) -> dict[str, list[PlannedChain]]:
@@ -194,36 +88,3 @@ def num_row_parameters(spec: SearchSpec, row: Sequence[PlannedChain]) -> int:
         if generation.network == network:
             return spec.num_parameters_of(generation)
     return registry.parse(network).parameters(spec.dataset.num_classes, spec.dataset.in_channels)
-
-
-def plan_as_json(plan: Plan, cost: Cost | None, near_miss_phrases: Sequence[str]) -> dict[str, object]:
-    """The plan as JSON values.
-
-    ``seconds`` of the cost are device-seconds, summed over all chains, not the duration of the search (see
-    `Cost.wall_time_s`). ``peak_bytes`` are those of one worker.
-    """
-    strategy = plan.spec.strategy
-    return {
-        "sampler": strategy.sampler,
-        "samples": strategy.num_samples,
-        "parameters": parameters_as_json(plan.spec.scale.parameters),
-        "left_out": list(plan.spec.skip_reasons),
-        "equal_chains": equal_chains.equal_chains_sentence(plan.spec.chains),
-        "cost": None if cost is None else asdict(cost),
-        "near_misses": list(near_miss_phrases),
-        "regime": plan.spec.data_and_protocol,
-        "chains": [
-            {
-                "configuration": dict(planned.configuration),
-                "seed": planned.seed,
-                "network": planned.chain.network,
-                "parameters": num_row_parameters(plan.spec, [planned]),
-                "keys": [] if planned.is_undecided else list(planned.chain.keys),
-            }
-            for planned in plan.spec.chains
-        ],
-        "distinct_generations": plan.num_distinct_generations,
-        "to_train": len(plan.missing_generations),
-        "teachers_taken": count_reused_teachers(plan),
-        "already_there": len(plan.published_keys),
-    }

@@ -24,7 +24,7 @@ class StepConfig:
     Attributes:
         network_arguments: as JSON.
         teacher_networks: name, and arguments as JSON, of each teacher's network.
-        micro_batch_size: samples of one worker.
+        micro_batch_size: samples of one worker in one micro-batch.
     """
 
     network: str

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from analysis.data.study import Study
     from analysis.statistics.comparison import Comparison
     from analysis.tables.rows import Cell, Part, TableRow
+    from analysis.verdict.verdict import Verdict
 
 PARTS: "Sequence[tuple[Part, str]]" = (("test", "Test"), ("held_out", "Held-out"))
 MAX_TABLE_WIDTH = 160
@@ -51,14 +52,16 @@ class Summary:
     Attributes:
         population_data: the members of the storage, for the report; not the Optuna study.
         columns: e.g. baseline, BAN-1 .. BAN-k, Ens*2, Ens*3.
-        sentence: whether there is a gain beyond noise.
+        conclusion: a sentence that says whether there is a gain beyond noise.
+        verdict: of a search that has controls which tune or average.
     """
 
     population_data: "Study"
     spec: SearchSpec
     columns: Sequence[str]
     rows: Sequence[SummaryRow]
-    sentence: str
+    conclusion: str
+    verdict: "Verdict | None" = None
 
     @property
     def objective(self) -> str:
@@ -67,8 +70,13 @@ class Summary:
         return "their own objectives" if has_own else str(self.spec.context.objective)
 
 
-def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]]) -> Summary:
+def summarise(
+    spec: SearchSpec, population: Population, failures: Sequence[tuple[PlannedChain, str]], name: str | None = None
+) -> Summary:
     """Summarise the chains that have all their generations or, if chains are stopped, all chains.
+
+    Args:
+        name: of the search, which its verdict is about; without one there is no verdict.
 
     Raises:
         DamagedMember: a member of these chains cannot be read.
@@ -76,6 +84,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
     # Imported here, since pandas is slow to import and a plan does not need it.
     from analysis.data.study import Study
     from analysis.report.search_summary import summarise_search
+    from analysis.verdict.verdict import verdict_of_search
 
     published = Study(population.storage)
     complete = [p for p in spec.chains if spec.strategy.stopping or published.records.keys() >= set(p.chain.keys)]
@@ -89,6 +98,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
         last=f"BAN-{spec.num_born_again_generations}" if spec.strategy.stopping else "",
         with_ensembles=lambda record: planned_of[record.keys].position.ensembles,
     )
+    verdict = None if name is None else verdict_of_search(published, name)
     for key in (key for planned in spec.chains for key in planned.chain.keys if key in published.damaged):
         raise DamagedMember(published.damaged[key])
     rows = []
@@ -100,7 +110,7 @@ def summarise(spec: SearchSpec, population: Population, failures: Sequence[tuple
             rows.append(SummaryRow(name, parameters, {"test": test.cells, "held_out": held_out.cells}, reasons))
         if not same_name:
             rows.append(SummaryRow(name, num_row_parameters(spec, chains), {"test": {}, "held_out": {}}, reasons))
-    return Summary(published, spec, summary.columns, rows, _sentence(spec, summary.comparisons))
+    return Summary(published, spec, summary.columns, rows, _conclusion(spec, summary.comparisons), verdict)
 
 
 def _recorded_network_parameters(spec: SearchSpec, chains: Sequence[PlannedChain], row: "TableRow") -> int:
@@ -111,7 +121,7 @@ def _recorded_network_parameters(spec: SearchSpec, chains: Sequence[PlannedChain
     return next(recorded, None) or num_row_parameters(spec, chains)
 
 
-def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
+def _conclusion(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
     from analysis.statistics import reliability, sentence
 
     if not spec.num_born_again_generations:
@@ -131,7 +141,10 @@ def _sentence(spec: SearchSpec, comparisons: "Sequence[Comparison]") -> str:
 
 
 def print_summary(summary: Summary, console: Console) -> None:
-    """Print both tables in the form of the workshop paper's Table 1, failures, the setting and the sentence."""
+    """Print both tables in the form of the workshop paper's Table 1, failures, the setting and the verdict, or, if
+    there is none, the conclusion."""
+    from analysis.verdict.words import lines_of
+
     for part, title in PARTS:
         seeds = max((len(cell.by_seed) for row in summary.rows for cell in row.cells[part].values()), default=0)
         if not seeds:
@@ -145,7 +158,8 @@ def print_summary(summary: Summary, console: Console) -> None:
         for failure in row.failures:
             console.say(f"FAILED {failure}")
     console.say(summary.spec.data_and_protocol)
-    console.say(summary.sentence, "bold")
+    for line in lines_of(summary.verdict) if summary.verdict else [summary.conclusion]:
+        console.say(line, "bold")
 
 
 def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: bool) -> None:
@@ -164,11 +178,11 @@ def print_best(best: BestConfigurations, console: Console, *, even_if_in_table: 
     chains = f", which make {pluralised(best.num_different_chains, 'different chain')}" * (
         best.num_different_chains < best.num_complete
     )
-    stopped = f", {best.num_pruned} stopped before" if best.num_pruned else ""
+    pruned = f", {best.num_pruned} pruned before" if best.num_pruned else ""
     what = f"Pareto front of {' and '.join(targets)}" if len(targets) > 1 else "Best"
     console.say(
-        f"{what} of {finished}{chains}{stopped}; error is the {best.spec.error_description}; "
-        "the lowest of several is below what new data would show",
+        f"{what} of {finished}{chains}{pruned}; error is the {best.spec.error_description}; "
+        "the best of several configurations is an optimistic estimate",
     )
     console.table(
         ("configuration", *targets),
@@ -187,11 +201,17 @@ def print_ended_early(ended: Sequence[ChainResult], skip_reasons: Sequence[str],
 
 
 def summary_as_json(summary: Summary) -> dict[str, object]:
-    """The summary as JSON values; values of the task's metric (for images the error in percent) by seed."""
+    """The summary as JSON values; values of the task's metric (for images the error in percent) by seed.
+
+    ``verdict`` is there if the search has one; `analysis.verdict.words.as_json` describes it.
+    """
+    from analysis.verdict.words import as_json
+
     return {
+        **({"verdict": as_json(summary.verdict)} if summary.verdict else {}),
         "regime": summary.spec.data_and_protocol,
         "objective": summary.objective,
-        "sentence": summary.sentence,
+        "sentence": summary.conclusion,
         "rows": [
             {
                 "network": row.name,
@@ -237,14 +257,20 @@ def best_as_json(
 
 
 def _table(summary: Summary, part: "Part", width: int) -> tuple[list[str], list[list[str]]]:
-    """Heading and rows of the table: a row for each network, or a column if rows would be wider than `width`."""
+    """Heading and rows of the table: a row for each network, or a column if rows would be wider than `width` and than
+    columns would be."""
     lines = [["network", "parameters", *summary.columns]]
     for row in summary.rows:
         cells = [_text(row.cells[part].get(column)) for column in summary.columns]
         lines.append([row.name, format_count(row.num_parameters), *cells])
-    if sum(max(len(line[k]) for line in lines) + 3 for k in range(len(lines[0]))) > width:
-        lines = [list(line) for line in zip(*lines, strict=True)]
+    turned = [list(line) for line in zip(*lines, strict=True)]
+    if _width(lines) > max(width, _width(turned)):
+        lines = turned
     return lines[0], lines[1:]
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    return sum(max(map(len, column)) + 3 for column in zip(*lines, strict=True))
 
 
 def _text(cell: "Cell | None") -> str:

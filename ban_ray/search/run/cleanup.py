@@ -1,4 +1,4 @@
-"""Cleanup after chains that were stopped in training: of their claims, and of checkpoints that would fill the disk."""
+"""Cleanup after chains that ended early: of their claims, and of checkpoints that would fill the disk."""
 
 import time
 
@@ -9,11 +9,11 @@ from ban_ray.search.schedule.controller import ChainCallback
 from ban_ray.search.schedule.outcome import ChainOutcome
 
 CHECKPOINT_REMOVAL_DELAY_S = 10.0
-"""Seconds from the stop of a chain to the removal of its checkpoints; its workers may write for about one second."""
+"""Seconds from the end of a chain to the removal of its checkpoints; its workers may write for about one second."""
 
 
 class EndedEarlyCleanup(ChainCallback):
-    """Releases the claims of stopped chains, and removes their checkpoints once their workers have ended.
+    """Releases the claims of chains that were pruned or saturated, and removes their checkpoints a little later.
 
     Args:
         keep_checkpoints: whether the checkpoints are kept.
@@ -39,7 +39,7 @@ class EndedEarlyCleanup(ChainCallback):
         self.remove_checkpoints()
 
     def remove_checkpoints(self, min_age_s: float = CHECKPOINT_REMOVAL_DELAY_S) -> None:
-        """Remove the checkpoints of chains that were stopped at least `min_age_s` seconds ago."""
+        """Remove the checkpoints of chains that ended early at least `min_age_s` seconds ago."""
         now = time.monotonic()
         due = [entry for entry in self._ended_early if now - entry[0] >= min_age_s]
         self._ended_early = [entry for entry in self._ended_early if entry not in due]

@@ -44,7 +44,7 @@ class ExecutionResult:
 
     Attributes:
         ended_chains: chains that have ended in this execution.
-        num_newly_published: number of generations that were missing and are members now.
+        num_newly_published: number of generations that were missing and are members now, whoever has trained them.
         skip_reasons: sentences about chains and configurations that a budget or a limit excluded.
     """
 
@@ -60,28 +60,36 @@ class ExecutionResult:
 
     @property
     def ended_early(self) -> list[ChainResult]:
-        """Chains that were stopped, or saturated, before their last generation."""
+        """Chains that were pruned, or saturated, before their last generation."""
         return [ended for ended in self.ended_chains if ended[1].status in ("pruned", "saturated")]
 
 
 @dataclass
 class _MissingGenerations(ChainCallback):
-    """Collects the generations that are missing when their chain starts, and deletes their failures for a retry."""
+    """Collects the generations that are missing when their chain starts."""
 
     population: Population
-    retry_failed: bool
     keys: set[str] = field(default_factory=set)
 
     def on_chain_start(self, planned: PlannedChain) -> None:
-        missing = [key for key in planned.chain.keys if key not in self.population]
-        self.keys.update(missing)
-        if self.retry_failed:
-            for key in missing:
-                failures.forget(self.population.storage, key)
+        self.keys.update(key for key in planned.chain.keys if key not in self.population)
 
     @property
     def num_newly_published(self) -> int:
+        """Number of them that are members now, whoever has trained them."""
         return sum(key in self.population for key in self.keys)
+
+
+@dataclass
+class _ForgetFailures(ChainCallback):
+    """Deletes the recorded failures of a chain's generations when it starts, so that they are trained again."""
+
+    population: Population
+
+    def on_chain_start(self, planned: PlannedChain) -> None:
+        for key in planned.chain.keys:
+            if key not in self.population:
+                failures.forget(self.population.storage, key)
 
 
 def execute(
@@ -90,7 +98,7 @@ def execute(
     """Train the missing generations.
 
     Args:
-        plan: of a grid; that of a sampled search has no chains.
+        plan: what to train; lists no chains if the search is sampled.
         runner: trains the generations of a chain instead of Ray's workers, as simulations do.
 
     Raises:
@@ -102,12 +110,14 @@ def execute(
         # Finished configurations are found without a cluster.
         state = SearchState.open(spec, population, paths.search_folder, paths.search_name)
         if num_finished := state.configurations.num_from_population:
-            console.say(f"{num_finished} finished configurations of the population enter the study")
+            console.say(
+                f"Added {pluralised(num_finished, 'configuration')} already trained in the population to the study"
+            )
         if not state.queue.refill():
             console.say("Nothing to train: every generation is in the population.")
             return _result(spec, state, (), 0)
     execution_name = f"{paths.search_name}-{secrets.token_hex(4)}"
-    missing = _MissingGenerations(population, spec.options.retry_failed)
+    missing = _MissingGenerations(population)
     cleanup = EndedEarlyCleanup(population, keep_checkpoints=spec.options.keep_unfinished)
     try:
         with _connected(plan, paths, console) as (resources, max_concurrent_chains):
@@ -215,12 +225,13 @@ class _Execution:
             cleanup.add_trial(planned, trial)
             return trial
 
-        callbacks = (missing, state.configurations, view, gauges, cleanup)
+        retried = [_ForgetFailures(self.population)] if spec.options.retry_failed else []
+        callbacks = (missing, *retried, state.configurations, view, gauges, cleanup)
         controller = SearchController(state.queue, state.stopping_rule, make_trial, callbacks)
         state.queue.start_time_budget()
         # Ray prints messages of its processes on stdout, where --json prints one object and nothing else.
         with redirect_stdout(sys.stderr) if spec.options.as_json else nullcontext(), view:
-            # A grid's open chains may all have been stopped earlier.
+            # A grid's incomplete chains may all have been pruned earlier.
             if state.queue.refill():
                 run_trials(
                     controller,

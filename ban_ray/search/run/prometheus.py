@@ -11,10 +11,10 @@ from ban_ray.search.schedule.outcome import ChainOutcome
 PREFIX = "ban_ray"
 CHAIN_TAGS = ("search", "chain", "generation", "network")
 GAUGES = {
-    "held_out": "Held-out error of the newest epoch in percent; of text perplexity or bits per character",
-    "gain": "The same of the published generation less the one before: points, log percent or bits, below 0 is better",
+    "held_out": "Held-out error (%) of the latest epoch; for text, perplexity or bits per character",
+    "gain": "Held-out error of the published generation minus that of its predecessor; negative is better",
     "epoch": "Epochs done of the generation in training",
-    "images_per_second": "Training speed of the newest epoch; of text tokens or characters per second",
+    "images_per_second": "Training speed of the latest epoch; for text, tokens or characters per second",
 }
 GENERATIONS = "generations"
 """Generations by state, each counted once even if chains share it: published by this search, taken from the population,

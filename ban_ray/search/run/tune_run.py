@@ -16,7 +16,8 @@ from ray.tune.search import Searcher
 from ban_ray.cluster import ray_internals
 from ban_ray.cluster.node_watchdog import raise_if_node_dies
 from ban_ray.cluster.orphaned_groups import TRIAL_ACTOR_CLASS, reap_orphans
-from ban_ray.runtime.mailbox_client import request_stop, start_broker, stop_jobs
+from ban_ray.runtime.broker import start_broker
+from ban_ray.runtime.mailbox_client import request_stop, stop_jobs
 from ban_ray.runtime.trial import TRIAL_MEMORY_BYTES, JobRunner, run_trial
 from ban_ray.runtime.warm_group import abort_group
 from ban_ray.search.schedule.controller import SearchController
@@ -76,20 +77,20 @@ class ChainScheduler(FIFOScheduler):
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if not self._controller.on_result(trial.trial_id, result):
             return str(TrialScheduler.CONTINUE)
-        job = self._controller.job_address(trial.trial_id)
-        if job is None:
+        address = self._controller.job_address(trial.trial_id)
+        if address is None:
             # Its process waits for the reply to this result, which ends the trial.
             return str(TrialScheduler.STOP)
         # The trial ends by itself when its workers have stopped; they then train the next chain.
-        request_stop(self._broker, job)
+        request_stop(self._broker, address)
         return str(TrialScheduler.CONTINUE)
 
     def choose_trial_to_run(self, tune_controller: Any, **kwargs: Any) -> Any:
         """Called in every turn of Tune's loop."""
         if self._controller.queue.is_out_of_time and not self._has_requested_stops:
             self._has_requested_stops = True
-            for job in self._controller.running_job_addresses:
-                request_stop(self._broker, job)
+            for address in self._controller.running_job_addresses:
+                request_stop(self._broker, address)
         return super().choose_trial_to_run(tune_controller, **kwargs)
 
 

@@ -71,7 +71,7 @@ class ConfigurationTracker(ChainCallback):
         self.num_from_population = 0
 
     def load_finished(self) -> None:
-        """Add what this search and the population have finished; interrupted configurations will be proposed first.
+        """Load what this search and the population have finished; interrupted configurations will be proposed first.
 
         Raises:
             UserError: a member's network is the user's own, and its code builds another one today.
@@ -236,7 +236,7 @@ class ConfigurationTracker(ChainCallback):
         """Close the trial of a configuration that needs no more training."""
         configuration = chains[0].configuration
         user_attrs = {**user_attrs, **self._user_attrs(chains)}
-        errors = self._stopping_rule.rung_errors(chains[0])
+        errors = self._stopping_rule.rung_errors(configuration)
         self._study.tell(number, configuration, state, values=values, user_attrs=user_attrs, rung_errors=errors)
         self._finished_ids.add(configuration_id(configuration))
 

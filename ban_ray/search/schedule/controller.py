@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ban_ray.runtime.events import ChainEnded, Event, JobSubmitted, Published, Waiting, event_from_result
+from ban_ray.runtime.events import ChainEnded, Event, JobAddress, JobSubmitted, Published, Waiting, event_from_result
 from ban_ray.runtime.messages import TrialSpec
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import StoppingRule
@@ -47,13 +47,17 @@ class SearchController:
         self._running: dict[str, PlannedChain] = {}
         self._outcomes: dict[str, ChainOutcome] = {}
         self._cancelled: dict[str, list[PlannedChain]] = {}
-        self._jobs: dict[str, JobSubmitted] = {}
+        self._job_addresses: dict[str, JobAddress] = {}
         self._num_started = 0
         self.ended_chains: list[ChainResult] = []
 
     def next_trial_config(self, trial_id: str) -> dict[str, str] | None:
         """Start the next chain, as the configuration of Tune's trial; None if none can start now."""
         planned = self.queue.next_chain()
+        while planned is not None and (outcome := self._stopping_rule.before_start(planned)):
+            self.queue.on_chain_end(planned)
+            self._end_chains((planned, *self.queue.cancel_configuration(planned)), outcome)
+            planned = self.queue.next_chain()
         if planned is None:
             return None
         self._running[trial_id] = planned
@@ -75,9 +79,9 @@ class SearchController:
         if isinstance(event, Published):
             self.queue.on_generation_trained(planned)
         if isinstance(event, JobSubmitted):
-            self._jobs[trial_id] = event
+            self._job_addresses[trial_id] = event.address
         if isinstance(event, Waiting):
-            self._jobs.pop(trial_id, None)
+            self._job_addresses.pop(trial_id, None)
         if trial_id in self._outcomes:
             # Its workers have been asked to stop, and sent this before they did.
             return not isinstance(event, ChainEnded)
@@ -93,25 +97,30 @@ class SearchController:
             callback.on_event(planned, event)
         return outcome is not None
 
-    def job_address(self, trial_id: str) -> JobSubmitted | None:
-        """The job that trains a running trial's chain; None if its workers have none now."""
-        return self._jobs.get(trial_id)
+    def job_address(self, trial_id: str) -> JobAddress | None:
+        """The address of the job that trains a running trial's chain; None if its workers have none now."""
+        return self._job_addresses.get(trial_id)
 
     @property
-    def running_job_addresses(self) -> list[JobSubmitted]:
-        """The jobs of all running trials."""
-        return list(self._jobs.values())
+    def running_job_addresses(self) -> list[JobAddress]:
+        """The addresses of the jobs of all running trials."""
+        return list(self._job_addresses.values())
 
     def on_trial_complete(self, trial_id: str, last: Mapping[str, Any], error: bool) -> None:
         """Handle the end of a trial, given its last result."""
         planned = self._running.pop(trial_id, None)
         if planned is None:
             return
-        self._jobs.pop(trial_id, None)
+        self._job_addresses.pop(trial_id, None)
         outcome = self._outcomes.pop(trial_id, None) or self._outcome_of(last, error)
         self.queue.on_chain_end(planned)
         for chain in (planned, *self._cancelled.pop(trial_id, ())):
             self.ended_chains.append((chain, outcome))
+            for callback in self._callbacks:
+                callback.on_chain_end(chain, outcome)
+
+    def _end_chains(self, chains: Sequence[PlannedChain], outcome: ChainOutcome) -> None:
+        for chain in chains:
             for callback in self._callbacks:
                 callback.on_chain_end(chain, outcome)
 

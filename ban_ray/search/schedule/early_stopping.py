@@ -8,13 +8,27 @@ from ban_ray.runtime.events import EpochEnded, Event, Published, Reused
 from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung, is_saturated, num_promoted, should_prune
-from ban_ray.specs.parameters import configuration_id
+from ban_ray.specs.parameters import Configuration, configuration_id
 
 EvaluationEvent = EpochEnded | Published
+"""An event with the held-out error of a generation in training."""
 
 
 class StoppingRule:
-    """Decides which chains end before their last generation; this base class ends none."""
+    """Decides which chains end before their last generation; this base class ends none that has started.
+
+    Args:
+        decided: returns the reason why a chain that is about to start is not run; empty if it is to be run. By
+            default all are.
+    """
+
+    def __init__(self, decided: Callable[[PlannedChain], str] | None = None) -> None:
+        self._decided = decided
+
+    def before_start(self, planned: PlannedChain) -> ChainOutcome | None:
+        """The outcome of a chain that is not to start, and none of its configuration after it."""
+        reason = "" if self._decided is None else self._decided(planned)
+        return ChainOutcome("pruned", reason) if reason else None
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
         """Record an event of a running chain.
@@ -28,14 +42,14 @@ class StoppingRule:
         """Record the errors of a chain's published generations at their rungs; does not decide on the chain."""
 
     def restore_errors(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
-        """Record the errors at rungs of a configuration that an earlier execution stopped.
+        """Record the errors at rungs of a configuration that an earlier execution pruned.
 
         Args:
             chains: all chains of the configuration.
             errors: errors by the step of the rungs, as returned by `rung_errors`.
         """
 
-    def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
+    def rung_errors(self, configuration: Configuration) -> dict[int, float]:
         """Errors of a configuration by the step of its rungs, means over its seeds."""
         return {}
 
@@ -75,11 +89,12 @@ class EarlyStopping(StoppingRule):
         size_targets: Callable[[PlannedChain], tuple[float, ...]],
         rung_events: Callable[[PlannedChain, int], Sequence[EvaluationEvent]],
     ) -> None:
+        super().__init__()
         self._patience, self._min_gain = patience, min_gain
         self._size_targets, self._rung_events = size_targets, rung_events
         self._rungs: dict[Rung, dict[str, _RungResults]] = {}
         self._errors: dict[tuple[str, int], dict[int, float]] = {}
-        self._stopped: dict[str, ChainOutcome] = {}
+        self._pruned: dict[str, ChainOutcome] = {}
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
         """Record an event of a running chain.
@@ -88,12 +103,14 @@ class EarlyStopping(StoppingRule):
         judged only at the last of them, and not if that one was recorded in an earlier execution: the chain has passed
         this rung.
         """
-        if outcome := self._stopped.get(configuration_id(planned.configuration)):
+        if outcome := self._pruned.get(configuration_id(planned.configuration)):
             return outcome
         if isinstance(event, Reused):
             was_recorded = self._is_recorded(planned, Rung(event.generation, "end"))
-            rungs = [self._record(planned, member) for member in self._events_of(planned, event.generation)]
-            if was_recorded or not rungs or self._events_of(planned, event.generation + 1):
+            rungs = [self._record(planned, other) for other in self._rung_events(planned, event.generation)]
+            following = event.generation + 1
+            is_last = following == len(planned.chain.generations) or not self._rung_events(planned, following)
+            if was_recorded or not rungs or not is_last:
                 return None
             return self._decide(planned, rungs[-1]) if rungs[-1] is not None else None
         rung = self._record(planned, event) if isinstance(event, EvaluationEvent) else None
@@ -101,7 +118,7 @@ class EarlyStopping(StoppingRule):
 
     def record_published(self, planned: PlannedChain) -> None:
         for number in range(len(planned.chain.generations)):
-            for event in self._events_of(planned, number):
+            for event in self._rung_events(planned, number):
                 self._record(planned, event)
 
     def restore_errors(self, chains: Sequence[PlannedChain], errors: Mapping[int, float]) -> None:
@@ -112,8 +129,8 @@ class EarlyStopping(StoppingRule):
                 results.keys = {planned.seed: planned.chain.keys[rung.generation] for planned in chains}
                 results.errors = dict.fromkeys(results.keys, error)
 
-    def rung_errors(self, planned: PlannedChain) -> dict[int, float]:
-        identifier = configuration_id(planned.configuration)
+    def rung_errors(self, configuration: Configuration) -> dict[int, float]:
+        identifier = configuration_id(configuration)
         return {
             rung.step: results[identifier].target_values[0]
             for rung, results in sorted(self._rungs.items())
@@ -124,15 +141,8 @@ class EarlyStopping(StoppingRule):
         results = self._rungs.get(rung, {}).get(configuration_id(planned.configuration))
         return results is not None and planned.seed in results.errors
 
-    def _events_of(self, planned: PlannedChain, number: int) -> Sequence[EvaluationEvent]:
-        return self._rung_events(planned, number) if number < len(planned.chain.generations) else ()
-
     def _record(self, planned: PlannedChain, event: EvaluationEvent) -> Rung | None:
-        """Record the error of an event.
-
-        Returns:
-            The event's rung; None if it has none.
-        """
+        """Record the error of an event and return its rung; None if it has none."""
         error = planned.metric.from_record(event.metrics, "held_out")
         if error is None:
             return None
@@ -171,11 +181,13 @@ class EarlyStopping(StoppingRule):
             count = len(others) + 1
             num_kept = num_promoted(count, rung.promoted_fraction)
             best = f"among the best {num_kept}" if num_kept > 1 else "the best"
-            outcome = ChainOutcome("pruned", f"not {best} of {count} configurations {rung}")
-            self._stopped[identifier] = outcome
-            return outcome
+            where = rung.description(planned.chain.generations[rung.generation].recipe.schedule)
+            self._pruned[identifier] = ChainOutcome("pruned", f"not {best} of {count} configurations {where}")
+            return self._pruned[identifier]
         errors = self._errors.get((identifier, planned.seed), {})
-        by_generation = [errors[number] for number in sorted(errors)]
+        # Networks that nobody taught are no generations in a row: the average of several teaches the last.
+        is_taught = rung.generation == 0 or bool(planned.chain.generations[rung.generation].teachers)
+        by_generation = [errors[number] for number in sorted(errors)] if is_taught else []
         if rung.part == "end" and is_saturated(by_generation, self._patience, self._min_gain):
             gain = f" above {self._min_gain:g} points" if self._min_gain else ""
             return ChainOutcome(

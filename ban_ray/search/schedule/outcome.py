@@ -11,7 +11,7 @@ class ChainOutcome:
     """The end of a chain, with a message unless it has trained all its generations.
 
     Attributes:
-        status: ``done``; ``failed``; ``stopped``, without a value, since others were better at the same rung;
+        status: ``done``; ``failed``; ``pruned``, without a value, since others were better at the same rung;
             ``saturated``, with the value of its trained generations; ``interrupted`` by the time budget, to be resumed.
     """
 

@@ -17,7 +17,7 @@ class ChainQueue:
         time_budget_s: seconds from `start_time_budget`.
 
     Attributes:
-        is_finished: whether no further chain will start.
+        is_finished: whether no further chain will start: there are none, or a budget is used up.
         skip_reasons: sentences about chains that a budget excluded.
     """
 
@@ -30,7 +30,7 @@ class ChainQueue:
         max_generations: int | None = None,
         time_budget_s: float | None = None,
     ) -> None:
-        self._waiting = list(chains)
+        self._queued = list(chains)
         self._propose, self._count_missing, self._max_generations = propose, count_missing, max_generations
         self._time_budget_s = time_budget_s
         self._deadline: float | None = None
@@ -55,7 +55,7 @@ class ChainQueue:
     @property
     def queued_chains(self) -> tuple[PlannedChain, ...]:
         """Known chains that have not started."""
-        return tuple(self._waiting)
+        return tuple(self._queued)
 
     def refill(self) -> bool:
         """Request one more configuration if no chain is waiting.
@@ -63,9 +63,9 @@ class ChainQueue:
         Returns:
             Whether a chain is waiting.
         """
-        if not self._waiting and self._propose is not None:
-            self._waiting = list(self._propose() or ())
-        return bool(self._waiting)
+        if not self._queued and self._propose is not None:
+            self._queued = list(self._propose() or ())
+        return bool(self._queued)
 
     def next_chain(self) -> PlannedChain | None:
         """The next chain to start; None if there is none now, and `is_finished` is set if there will be none."""
@@ -76,17 +76,17 @@ class ChainQueue:
             return None
         num_missing = 0
         if self._max_generations is not None:
-            num_missing = self._count_missing(self._waiting[0])
+            num_missing = self._count_missing(self._queued[0])
             remaining = self._max_generations - self._num_trained - sum(self._reserved_generations.values())
             if num_missing > remaining:
                 if not self._reserved_generations:
                     self._finish(
                         f"--max-generations-trained {self._max_generations} leaves {remaining} and the next chain, "
-                        f"{self._waiting[0].title}, needs {num_missing}"
+                        f"{self._queued[0].title}, needs {num_missing}"
                     )
                 # A running chain that ends early may free enough of the budget.
                 return None
-        planned = self._waiting.pop(0)
+        planned = self._queued.pop(0)
         self._reserved_generations[id(planned)] = num_missing
         return planned
 
@@ -106,14 +106,14 @@ class ChainQueue:
     def cancel_configuration(self, planned: PlannedChain) -> list[PlannedChain]:
         """Remove the chains of a configuration that have not started, and return them."""
         identifier = configuration_id(planned.configuration)
-        cancelled = [other for other in self._waiting if configuration_id(other.configuration) == identifier]
-        self._waiting = [other for other in self._waiting if other not in cancelled]
+        cancelled = [other for other in self._queued if configuration_id(other.configuration) == identifier]
+        self._queued = [other for other in self._queued if other not in cancelled]
         return cancelled
 
     def _finish(self, reason: str) -> None:
         self.is_finished = True
         more = "" if self._propose is None else " and the configurations not yet proposed"
-        count = len(self._waiting)
+        count = len(self._queued)
         waiting = f"{count} waiting {'chain' if count == 1 else 'chains'}"
         if count or more:
             self.skip_reasons.append(f"{reason}: {waiting}{more}")

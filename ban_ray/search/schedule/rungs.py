@@ -18,12 +18,12 @@ networks, half at each later one. Promoting the usual quarter at each rung saved
 error 0.13 points higher, on simulated curves of noise 0.3 (`python -m tests.benchmarks.samplers stopping`, 40
 seeds)."""
 MIN_CONFIGURATIONS_AT_RUNG = 3
-"""Number of chains at a rung below which none is pruned."""
+"""Number of configurations at a rung below which none is pruned; each counts once, as the mean over its seeds."""
 
 
 @dataclass(frozen=True, order=True)
 class Rung:
-    """A point of a chain: after a generation's last learning-rate drop (``drop``) or at its end (``end``)."""
+    """A point of a chain: after a generation's `Recipe.first_rung_epoch` (``drop``) or at its end (``end``)."""
 
     generation: int
     part: Literal["drop", "end"]
@@ -43,9 +43,10 @@ class Rung:
         """The rung of a step."""
         return cls(step // 2, "end" if step % 2 else "drop")
 
-    def __str__(self) -> str:
-        where = "after the last learning-rate drop" if self.part == "drop" else "at the end"
-        return f"{where} of generation {self.generation}"
+    def description(self, schedule: str) -> str:
+        """Where the rung is, for chains whose recipes have this learning-rate schedule."""
+        drop = "after the last learning-rate drop" if schedule == "steps" else "at the rung"
+        return f"{drop if self.part == 'drop' else 'at the end'} of generation {self.generation}"
 
 
 FIRST_RUNG = Rung(0, "drop")

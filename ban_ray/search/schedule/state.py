@@ -10,6 +10,7 @@ from ban_ray.errors import DamagedMember
 from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
+from ban_ray.search.plan.race import Race, is_race
 from ban_ray.search.schedule.configurations import ConfigurationTracker
 from ban_ray.search.schedule.early_stopping import EarlyStopping, EvaluationEvent, StoppingRule
 from ban_ray.search.schedule.queue import ChainQueue
@@ -53,6 +54,8 @@ class SearchState:
         elif not spec.teachers.is_late:
             while chains := configurations.next_incomplete_chains():
                 incomplete_chains.extend(chains)
+        if is_race(spec):
+            incomplete_chains.sort(key=lambda planned: spec.seeds.index(planned.seed))
         queue = ChainQueue(
             incomplete_chains,
             configurations.next_incomplete_chains if spec.is_sampled or spec.teachers.is_late else None,
@@ -87,7 +90,7 @@ def _open_stopping_rule(
 ) -> StoppingRule:
     """The stopping rule, with the rung results of every configuration that this search has started before."""
     if not spec.strategy.stopping:
-        return StoppingRule()
+        return StoppingRule(Race(spec, population).decided) if is_race(spec) else StoppingRule()
     rule = EarlyStopping(
         patience=spec.strategy.patience,
         min_gain=spec.strategy.min_gain,

@@ -21,9 +21,9 @@ class BestConfigurations:
     Attributes:
         spec: the search, whose strategy names the targets.
         front: name of the row, configuration and values of each. Of several configurations that make the same chain,
-            only the first is listed. Empty if all configurations, the stopped ones included, make the same chain.
+            only the first is listed. Empty if all configurations, the pruned ones included, make the same chain.
         num_complete: number of configurations that have values.
-        num_pruned: number of configurations that were stopped before they had values.
+        num_pruned: number of configurations that were pruned before they had values.
         num_different_chains: number of different chains that the complete configurations make.
     """
 

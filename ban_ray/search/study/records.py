@@ -138,12 +138,14 @@ def write_search(storage: Storage, spec: SearchSpec, name: str) -> None:
     storage.write(options_file(name), options.encode())
 
 
-def _options_as_toml(storage: Storage, options: SearchOptions, start: Network | None = None, inputs: Any = None) -> str:
+def _options_as_toml(
+    storage: Storage, options: SearchOptions, network: Network | None = None, normalise: Any = None
+) -> str:
     """The options that were given, except those on output; paths are absolute.
 
     Args:
-        start: a network whose initial weights the storage has by their digest.
-        inputs: how the images are normalised for it.
+        network: that of the search, whose initial weights the storage has by their digest.
+        normalise: the task's, as these weights need it.
     """
     fields = type(options).model_fields
     values = {
@@ -154,10 +156,10 @@ def _options_as_toml(storage: Storage, options: SearchOptions, start: Network | 
     values = {name: value for name, value in values.items() if value not in (None, fields[name].default, {})}
     paths = ["data", "working_dir", *(["space"] if options.space.endswith(".py") else [])]
     values |= {name: absolute(values[name]) for name in paths if name in values}
-    if start is not None and start.initial_weights is not None:
-        values["pretrained"] = start.initial_weights
-        if inputs is not None:
-            values["settings"] = {**options.settings, "task.normalise": inputs}
+    if network is not None and network.initial_weights is not None:
+        values["pretrained"] = network.initial_weights
+        if normalise is not None:
+            values["settings"] = {**options.settings, "task.normalise": normalise}
     return write_options({**values, "storage": storage.url}, type(options))
 
 

@@ -16,6 +16,7 @@ from ban_ray.evaluation.metrics import Metric
 from ban_ray.population import Member, Population
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.config.strategy import ERROR_TARGET, PARAMETERS_TARGET
+from ban_ray.search.plan.race import is_race
 from ban_ray.search.study.study import SATURATED_ATTR, SearchStudy
 from ban_ray.specs import Generation
 
@@ -43,8 +44,8 @@ def finished_trials(spec: SearchSpec, study: SearchStudy, population: Population
     """Trials whose configuration needs no more training, by the configuration's id.
 
     A trial whose chains were trained to their ends is finished, unless a member has been removed. A trial that ended
-    early, pruned or saturated, lacks generations; it is finished only if the search stops chains, and not after
-    another search has completed its chains. Configurations that are too large now are left out.
+    early, pruned or saturated, lacks generations; it is finished only if the search stops chains or is a race, and not
+    after another search has completed its chains. Configurations that are too large now are left out.
     """
     finished = {}
     for identifier, trial in study.complete_or_pruned_trials().items():
@@ -52,7 +53,7 @@ def finished_trials(spec: SearchSpec, study: SearchStudy, population: Population
             continue
         is_complete = all(is_chain_complete(population, planned) for planned in spec.chains_of(trial.params))
         ended_early = trial.state == TrialState.PRUNED or SATURATED_ATTR in trial.user_attrs
-        if (spec.strategy.stopping and not is_complete) if ended_early else is_complete:
+        if ((spec.strategy.stopping or is_race(spec)) and not is_complete) if ended_early else is_complete:
             finished[identifier] = trial
     return finished
 

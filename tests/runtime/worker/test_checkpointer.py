@@ -55,12 +55,12 @@ def await_writer(checkpointer: AsyncCheckpointer) -> None:
 def test_a_slow_storage_is_not_waited_for(storage: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpointing, "MAX_COPY_TIME_FRACTION", 1e9)
     with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
-        assert checkpointer.maybe_save(state(1))
-        assert not checkpointer.maybe_save(state(2))
-        assert not checkpointer.maybe_save(state(3))
+        assert checkpointer.save_if_due(state(1))
+        assert not checkpointer.save_if_due(state(2))
+        assert not checkpointer.save_if_due(state(3))
         storage.free.set()
         await_writer(checkpointer)
-        assert checkpointer.maybe_save(state(4))
+        assert checkpointer.save_if_due(state(4))
     assert written(storage) == [1, 4], "and leaving waits for the last one"
 
 
@@ -68,17 +68,17 @@ def test_one_that_is_wanted_at_once_is_there_at_once(storage: Slow) -> None:
     storage.free.set()
     with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
         for epoch in (1, 2):
-            assert checkpointer.maybe_save(state(epoch), at_once=True)
+            checkpointer.save_and_wait(state(epoch))
             assert written(storage)[-1] == epoch
         storage.error = FULL
         with pytest.raises(OSError, match="No space left"):
-            checkpointer.maybe_save(state(3), at_once=True)
+            checkpointer.save_and_wait(state(3))
 
 
 def test_it_is_the_state_as_it_was(storage: Slow) -> None:
     changing = state(1)
     with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
-        checkpointer.maybe_save(changing)
+        checkpointer.save_if_due(changing)
         changing["model"]["weight"].add_(1)
         changing["history"].append({"epoch": 2})
         storage.free.set()
@@ -97,10 +97,10 @@ def test_states_cost_a_small_share_of_the_time(storage: Slow, monkeypatch: pytes
     storage.free.set()
     began = time.monotonic()
     with AsyncCheckpointer(storage, KEY, "run") as checkpointer:
-        assert checkpointer.maybe_save(state(1))
+        assert checkpointer.save_if_due(state(1))
         await_writer(checkpointer)
         epoch = 1
-        while not checkpointer.maybe_save(state(epoch := epoch + 1)):
+        while not checkpointer.save_if_due(state(epoch := epoch + 1)):
             time.sleep(0.01)
     assert time.monotonic() - began > 0.02 / checkpointing.MAX_COPY_TIME_FRACTION
     assert written(storage) == [1, epoch]
@@ -111,9 +111,9 @@ def test_a_full_disk_ends_the_training_at_the_next_epoch(storage: Slow, monkeypa
     storage.error = FULL
     storage.free.set()
     with pytest.raises(OSError, match="No space left"), AsyncCheckpointer(storage, KEY, "run") as checkpointer:
-        checkpointer.maybe_save(state(1))
+        checkpointer.save_if_due(state(1))
         await_writer(checkpointer)
-        checkpointer.maybe_save(state(2))
+        checkpointer.save_if_due(state(2))
 
 
 def test_after_the_last_epoch_it_is_only_told(storage: Slow, caplog: pytest.LogCaptureFixture) -> None:
@@ -121,6 +121,6 @@ def test_after_the_last_epoch_it_is_only_told(storage: Slow, caplog: pytest.LogC
     storage.error = FULL
     storage.free.set()
     with caplog.at_level(logging.WARNING), AsyncCheckpointer(storage, KEY, "run") as checkpointer:
-        checkpointer.maybe_save(state(1))
+        checkpointer.save_if_due(state(1))
     assert "No space left" in caplog.text
     assert written(storage) == []

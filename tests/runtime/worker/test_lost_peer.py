@@ -16,7 +16,7 @@ def test_the_generation_goes_on_from_its_last_epoch(tmp_path: Path, task: Task) 
     population = Population(open_storage(str(tmp_path)))
     chain = make_chain(task)
 
-    def report(event: Event | None) -> None:
+    def report(event: Event) -> None:
         if isinstance(event, EpochEnded) and event.epoch == 1:
             raise PeerLost("the actor is unavailable")
 

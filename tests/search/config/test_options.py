@@ -28,7 +28,7 @@ def test_help_has_the_groups_in_their_order_and_every_option() -> None:
 def test_both_spellings_are_refused_alike(search_here: Command, spelling: str) -> None:
     run = search_here("--space", "densenet_search", spelling, "loss")
     assert run.status == 2
-    assert "Error: --minimise 'loss': error, alone or with parameters and multiply-accumulates" in run.err
+    assert "Error: --minimise 'loss' is not allowed; give error, optionally with parameters and multiply-" in run.err
 
 
 @pytest.mark.usefixtures("without_measuring")

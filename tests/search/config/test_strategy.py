@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from ban_ray.cli.params import validated
+from ban_ray.cli.params import parse_duration, validated
 from ban_ray.errors import UserError
 from ban_ray.evaluation.metrics import ERROR
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.spaces import load
-from ban_ray.search.config.strategy import SearchStrategy, parse_duration, resolve_strategy
+from ban_ray.search.config.strategy import SearchStrategy, resolve_strategy
 from ban_ray.search.samplers import SAMPLERS, Sampler
 
 GRID, DENSE, WIDTHS, RECIPES = "densenet_grid", "densenet_search", "match_resnet_widths", "recipe_search"
@@ -32,10 +32,10 @@ def strategy_of(space: str, protocol: str = "search", **options: Any) -> SearchS
             {"sampler": "grid"},
             "temperature of space recipe_search is continuous; allowed are gp, nsga2, random, tpe",
         ),
-        (WIDTHS, {"sampler": "gp"}, "'gp' cannot model wide_units .* allowed are nsga2, random, tpe"),
-        (RECIPES, {"sampler": "gp"}, "'gp' cannot model temperature"),
+        (WIDTHS, {"sampler": "gp"}, "'gp' does not support .* wide_units .* allowed are nsga2, random, tpe"),
+        (RECIPES, {"sampler": "gp"}, "'gp' does not support conditional parameters, such as temperature"),
         (DENSE, {"samples": 0}, "--samples 0: input should be greater than or equal to 1"),
-        (DENSE, {"minimise": "error,time"}, "--minimise 'error,time': error, alone or with parameters"),
+        (DENSE, {"minimise": "error,time"}, "--minimise 'error,time' is not allowed; give error, optionally"),
         (DENSE, {"minimise": "parameters"}, "--minimise 'parameters'"),
         (DENSE, {"minimise": "error,error"}, "--minimise 'error,error'"),
         (DENSE, {"target": "test"}, "--target 'test' is unknown; allowed are last, best, ensemble"),

@@ -17,7 +17,7 @@ from ban_ray.population.teaching import parse_policy
 from ban_ray.runtime.malloc import MALLOC_ENVIRONMENT
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
-from ban_ray.search.plan import cost
+from ban_ray.search.plan import cost, printing
 from ban_ray.search.plan import plan as plans
 from ban_ray.search.plan.step_benchmark import StepConfig, StepMeasurement
 from ban_ray.tasks.decoded import memory
@@ -82,10 +82,10 @@ def test_too_little_memory_is_warned_of(
     plan = plan_of(tmp_path, network="densenet-bc-10-4", seeds=(0, 1), generations=0)
     estimated = plans.estimate_plan_cost(plan, None)
     assert estimated is not None
-    plans.print_cost(estimated, plan, concurrent, Console(width=200))
+    printing.print_cost(estimated, plan, concurrent, Console(width=200))
     printed = capsys.readouterr().out
-    assert "up to 1.0 GiB for one worker" in printed
-    assert ("This machine has 1.5 GiB, less than that" in printed) is warned
+    assert "up to 1.0 GiB per worker" in printed
+    assert ("need more than this machine's 1.5 GiB" in printed) is warned
 
 
 def test_a_gpu_has_memory_of_its_own() -> None:
@@ -216,7 +216,7 @@ def test_the_data_count(
     assert found is not None
     assert steps[0].micro_batch_size == 8
     assert found.peak_bytes == 2**30 + (1797 * 64 if held else 4 * 16 * 64)
-    plans.print_cost(found, plan, None, Console())
+    printing.print_cost(found, plan, None, Console())
     said = capsys.readouterr().out
     where = f"115.0 kB of decoded data in {tmp_path / 'cache' / plan.spec.dataset.fingerprint}"
     assert (f"Each worker holds {where} in memory" in said) == held

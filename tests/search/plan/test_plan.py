@@ -7,6 +7,7 @@ import pytest
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.plan import plan as plans
+from ban_ray.search.plan import printing
 from tests.helpers.command import Command
 from tests.search.conftest import Trained
 
@@ -43,6 +44,6 @@ def test_augmentation_is_told_and_chosen(search_here: Command) -> None:
 
 def test_a_plan_is_json(trained: Trained) -> None:
     population, spec = trained
-    plan = json.loads(json.dumps(plans.plan_as_json(plans.make_plan(spec, population), None, [])))
+    plan = json.loads(json.dumps(printing.plan_as_json(plans.make_plan(spec, population), None, [])))
     assert (plan["distinct_generations"], plan["to_train"], plan["already_there"]) == (12, 6, 6)
     assert [chain["keys"] for chain in plan["chains"]] == [list(planned.chain.keys) for planned in spec.chains]

@@ -9,7 +9,7 @@ from ban_ray.cli.console import Console
 from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.plan import plan as plans
-from ban_ray.search.plan import slow_precision
+from ban_ray.search.plan import printing, slow_precision
 from ban_ray.search.plan.slow_precision import has_native_bf16
 from ban_ray.search.plan.step_benchmark import CPU_THREAD, StepConfig, StepMeasurement
 
@@ -32,7 +32,7 @@ def printed(
     monkeypatch.setattr(slow_precision, "has_native_bf16", lambda: native)
     options = SearchOptions(space="chain", network="densenet-bc-10-4", seeds=(0,), generations=1)
     spec = resolve(options.model_copy(update={"precision": precision}))
-    plans.print_slow_precision(plans.make_plan(spec, None), None, Console(width=400))
+    printing.print_slow_precision(plans.make_plan(spec, None), None, Console(width=400))
     return capsys.readouterr().out
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from analysis.data.study import Study
 from analysis.report.content import gather
+from analysis.statistics.comparisons import comparisons
+from analysis.statistics.ensembles import of_group
 from ban_ray.cli.console import Console
 from ban_ray.errors import DamagedMember
 from ban_ray.population import Member, Population, open_storage
@@ -16,6 +18,7 @@ from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.results.render import Summary, print_summary, summarise, summary_as_json
 from ban_ray.search.study.records import write_chain, write_search
+from search_spaces.does_it_help import STUDENTS
 from tests.helpers.fabricated_population import Fabricator
 
 
@@ -61,8 +64,8 @@ def test_the_command_and_the_report_say_the_same(fabricator: Fabricator) -> None
     for planned in result.spec.chains:
         write_chain(fabricator.population.storage, planned, "grid")
     headline = gather(Study(fabricator.population.storage), "grid").answer.headline
-    assert result.sentence.partition(", 3 seeds")[0] == headline.partition(", 3 seeds")[0]
-    assert result.sentence.split(". ")[0] + "." in printed(result).replace("\n", " ")
+    assert result.conclusion.partition(", 3 seeds")[0] == headline.partition(", 3 seeds")[0]
+    assert result.conclusion.split(". ")[0] + "." in printed(result).replace("\n", " ")
 
 
 def test_chains_without_all_generations_are_not_in_the_table(fabricator: Fabricator) -> None:
@@ -80,14 +83,14 @@ def test_chains_without_all_generations_are_not_in_the_table(fabricator: Fabrica
     assert rows[1]["parameters"] > 0
     assert rows[1]["failures"] == [f"{spec.chains[1].title}: its loss is not finite"]
     assert f"FAILED {spec.chains[1].title}: its loss is not finite" in printed(result)
-    assert result.sentence.startswith("BAN-3 against baseline: ")
+    assert result.conclusion.startswith("BAN-3 against baseline: ")
 
 
 def test_a_row_that_lacks_a_seed_is_not_compared(fabricator: Fabricator) -> None:
     spec = spec_of("chain", network="densenet-bc-10-4")
     publish(fabricator, spec, slice(2))
     result = summarise(spec, fabricator.population, [])
-    assert result.sentence == "No row has all its seeds, so nothing is said about the gain."
+    assert result.conclusion == "No row has all its seeds, so nothing is said about the gain."
     assert list(result.rows[0].cells["test"]["baseline"].by_seed) == [0, 1]
 
 
@@ -105,7 +108,7 @@ def test_rows_of_one_name_with_the_same_columns_are_two(fabricator: Fabricator, 
     result = summary(fabricator, str(tmp_path / "same.py"))
     assert [row.name for row in result.rows] == ["densenet-bc-10-4"] * 2
     assert result.rows[0].cells["test"]["BAN-3"].by_seed != result.rows[1].cells["test"]["BAN-3"].by_seed
-    assert result.sentence.startswith("BAN-3, averaged over 2 configurations, against baseline: ")
+    assert result.conclusion.startswith("BAN-3, averaged over 2 configurations, against baseline: ")
 
 
 def test_students_of_one_member_are_conditional_on_it(fabricator: Fabricator) -> None:
@@ -117,8 +120,8 @@ def test_students_of_one_member_are_conditional_on_it(fabricator: Fabricator) ->
         for number, generation in enumerate(planned.chain.generations):
             members.append(fabricator.publish(generation, strength=1.0 * number, teachers=members[-1:]))
     result = summarise(spec, fabricator.population, [])
-    assert result.sentence.startswith("BAN-1 against student: ")
-    assert "3 chains from 1 root, conditional on this teacher" in result.sentence
+    assert result.conclusion.startswith("BAN-1 against student: ")
+    assert "3 chains from 1 root, conditional on this teacher" in result.conclusion
 
 
 def test_damaged_predictions_are_an_error(fabricator: Fabricator) -> None:
@@ -132,10 +135,14 @@ def test_damaged_predictions_are_an_error(fabricator: Fabricator) -> None:
 
 def test_a_sentence_for_each_objective(fabricator: Fabricator) -> None:
     result = summary(fabricator, "does_it_help", network="densenet-bc-10-4")
-    assert [row.name for row in result.rows][:2] == ["ban+l", "ban"]
-    sentence = result.sentence
+    assert [row.name for row in result.rows if row.name in STUDENTS] == list(STUDENTS)
+    sentence = result.conclusion
     assert sentence.index("BAN-2 by ban+l against baseline:") < sentence.index("BAN-2 by ban against baseline:")
-    assert "averaged" not in result.sentence
+    assert "averaged" not in result.conclusion
+    # Two born-again generations, although an ensemble's chain of one student is longer.
+    assert result.spec.num_born_again_generations == 2
+    assert "network 2" not in sentence
+    assert "distilled by ban+l against baseline: " in sentence
     rows = {row.name: row for row in result.rows}
     for name in ("ban+l", "ban"):
         cells = rows[name].cells["test"]
@@ -145,10 +152,29 @@ def test_a_sentence_for_each_objective(fabricator: Fabricator) -> None:
     assert set(rows["label, all epochs"].cells["test"]) == {"baseline"}
 
 
+def test_an_ensemble_of_teachers_is_no_row_of_generations(fabricator: Fabricator) -> None:
+    """Only its student is compared, and no Ens*k is made of its teachers."""
+    spec = spec_of("does_it_help", network="densenet-bc-10-4", only="objective=label,objective=ban+l, of an ensemble")
+    publish(fabricator, spec)
+    write_search(fabricator.population.storage, spec, "one")
+    for planned in spec.chains:
+        write_chain(fabricator.population.storage, planned, "one")
+    study = Study(fabricator.population.storage)
+    compared = comparisons(study, study.groups("one"))
+    assert {comparison.name for comparison in compared if comparison.kind == "generation"} == {"distilled"}
+    assert all(not of_group(study, group) for group in study.groups("one"))
+
+
+def test_a_table_is_turned_only_if_that_makes_it_narrower(fabricator: Fabricator) -> None:
+    """Of many rows with long names, the lines stay."""
+    lines = printed(summary(fabricator, "does_it_help", network="densenet-bc-10-4")).splitlines()
+    assert any(line.split()[:1] == ["beta"] for line in lines)
+
+
 def test_rows_of_one_objective_are_averaged(fabricator: Fabricator) -> None:
     result = summary(fabricator, "densenet_grid")
-    assert result.sentence.count("against baseline") == 1
-    assert result.sentence.startswith("BAN-3, averaged over 4 networks, against baseline: ")
+    assert result.conclusion.count("against baseline") == 1
+    assert result.conclusion.startswith("BAN-3, averaged over 4 networks, against baseline: ")
 
 
 def test_equal_chains_are_averaged_as_one(fabricator: Fabricator, tmp_path: Path) -> None:
@@ -168,4 +194,4 @@ def test_equal_chains_are_averaged_as_one(fabricator: Fabricator, tmp_path: Path
         (tmp_path / "equal.py").write_text(text.replace("GROWTHS", str(growths)))
         result = summary(fabricator, str(tmp_path / "equal.py"))
         assert len(result.rows) == 2 * len(growths)
-        assert result.sentence.startswith(start)
+        assert result.conclusion.startswith(start)

@@ -8,6 +8,7 @@ from ban_ray.search.config.spec import PlannedChain
 from ban_ray.search.schedule.early_stopping import EarlyStopping, EvaluationEvent
 from ban_ray.search.schedule.outcome import ChainOutcome
 from ban_ray.search.schedule.rungs import Rung
+from ban_ray.specs import Chain
 from tests.helpers.chains import epoch_ended, number_of, plan_chain, published, reused
 
 MemberErrors = Mapping[str, tuple[float | None, float]]
@@ -42,6 +43,15 @@ def test_a_saturated_chain_ends_at_its_generations_end() -> None:
     last = plan_chain(1)
     for generation, error in enumerate((10.0, 11.0, 9.0, 12.0)):
         assert rule.on_event(last, published(last, generation, error)) is None, "nothing is left to save at the end"
+
+
+def test_networks_that_teach_one_together_are_no_chain_that_saturates() -> None:
+    rule = make_rule()
+    alone = [plan_chain(0, seed).chain.generations[0] for seed in range(4)]
+    taught = plan_chain(0).chain.generations[1].model_copy(update={"teachers": tuple(each.key for each in alone)})
+    planned = replace(plan_chain(0), chain=Chain(seed=0, generations=(*alone, taught)))
+    for generation, error in enumerate((10.0, 11.0, 12.0, 13.0)):
+        assert rule.on_event(planned, published(planned, generation, error)) is None
 
 
 # Rungs across chains
@@ -101,7 +111,7 @@ def test_members_replay_their_history() -> None:
     rule = make_rule({key: (30.0 - 5 * k, 29.0 - 5 * k) for k, key in enumerate(member.chain.keys[:2])})
     for generation in range(2):
         assert rule.on_event(member, reused(member, generation)) is None
-    assert rule.rung_errors(member) == {0: 30.0, 1: 29.0, 2: 25.0, 3: 24.0}
+    assert rule.rung_errors(member.configuration) == {0: 30.0, 1: 29.0, 2: 25.0, 3: 24.0}
     for number in range(3):
         planned = plan_chain(number)
         outcome = rule.on_event(planned, epoch_ended(planned, 0, 9, 31.0 + number))
@@ -160,8 +170,8 @@ def test_a_chain_stopped_in_a_generation_is_compared_there_after_a_restart() -> 
         assert first.on_event(other, epoch_ended(other, 1, 9, 10.0)) is None
     assert first.on_event(planned, epoch_ended(planned, 1, 9, 14.0)) is not None
     restarted = make_rule()
-    restarted.restore_errors([planned], first.rung_errors(planned))
-    assert restarted.rung_errors(planned) == {1: 13.0, 2: 14.0}
+    restarted.restore_errors([planned], first.rung_errors(planned.configuration))
+    assert restarted.rung_errors(planned.configuration) == {1: 13.0, 2: 14.0}
     outcomes = []
     for number in range(4, 7):
         other = plan_chain(number)
@@ -200,7 +210,7 @@ def test_a_configuration_is_compared_by_the_mean_over_its_seeds() -> None:
     assert reach(rule, 6, 30.0, seed=1) is not None
     other = plan_chain(6, seed=0)
     assert rule.on_event(other, epoch_ended(other, 1, 1, 0.0)) is not None, "its other seeds end with it"
-    assert rule.rung_errors(plan_chain(6)) == {1: 19.0}
+    assert rule.rung_errors(plan_chain(6).configuration) == {1: 19.0}
 
 
 def test_equal_chains_count_once_at_a_rung() -> None:
@@ -224,4 +234,4 @@ def test_events_without_an_error_are_not_recorded() -> None:
     events: list[Event] = [Waiting(key="0" * 64), ChainEnded(status="done"), published(planned, 0, None)]
     for event in events:
         assert rule.on_event(planned, event) is None
-    assert rule.rung_errors(planned) == {}
+    assert rule.rung_errors(planned.configuration) == {}

@@ -69,3 +69,10 @@ def test_saturation_counts_generations_without_a_gain() -> None:
     assert is_saturated([10, 9.9, 9.8], 2, 0.5)
     assert not is_saturated([10, 9.7, 9.4], 2, 0.5), "small steps add up to a gain"
     assert not is_saturated([10], 2, 0)
+
+
+def test_a_rung_is_named_by_what_happens_there() -> None:
+    drop, end = Rung(0, "drop"), Rung(2, "end")
+    assert drop.description("steps") == "after the last learning-rate drop of generation 0"
+    assert drop.description("cosine") == "at the rung of generation 0"
+    assert {end.description(schedule) for schedule in ("steps", "cosine")} == {"at the end of generation 2"}

@@ -97,7 +97,7 @@ def test_stopped_chains_are_compared_with_after_a_restart(population: Population
     assert state.stopping_rule.on_event(planned, event) is None
     state.configurations.on_chain_end(planned, ChainOutcome("pruned", "behind"))
     restarted = open_state(population, spec)
-    assert restarted.stopping_rule.rung_errors(planned) == {0: 44.0}
+    assert restarted.stopping_rule.rung_errors(planned.configuration) == {0: 44.0}
     assert not train_proposals(population, restarted)
 
 
