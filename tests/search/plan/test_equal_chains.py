@@ -15,6 +15,7 @@ from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan.equal_chains import equal_chains_sentence
 from ban_ray.search.samplers import SAMPLERS
 from ban_ray.search.study.best import find_best
+from ban_ray.search.teachers.decisions import read_decisions
 from ban_ray.specs import Network, SpaceContext, TablePosition, Task
 from ban_ray.specs.parameters import configuration_id, continuous, grid, sample
 from tests.helpers.chains import plan_chain
@@ -82,10 +83,13 @@ def test_no_shipped_space_has_any(name: str, scale_name: str) -> None:
         if continuous(scale.parameters)
         else list(grid(scale.parameters))
     )
-    chains = [
-        PlannedChain(configuration, 0, space.chain(configuration, context, 0), TablePosition("", ()))
-        for configuration in configurations
-    ]
+    decisions = read_decisions("parent", space, scale)
+    chains = []
+    for configuration in configurations:
+        # Teachers that are sampled are members of the population.
+        teachers = decisions.of(configuration, 0)
+        taught = context if teachers is None else replace(context, teachers=teachers.keys)
+        chains.append(PlannedChain(configuration, 0, space.chain(configuration, taught, 0), TablePosition("", ())))
     assert len(chains) == len(set(map(configuration_id, configurations))) > 0
     assert not equal_chains_sentence(chains)
 
