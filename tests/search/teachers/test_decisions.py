@@ -11,6 +11,7 @@ from ban_ray.search.config.options import SearchOptions
 from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import PlannedChain, SearchSpec
 from ban_ray.search.plan import plan as plans
+from ban_ray.search.plan.printing import plan_as_json
 from ban_ray.search.schedule.state import SearchState
 from ban_ray.search.study import records
 from ban_ray.specs.parameters import configuration_id
@@ -144,7 +145,7 @@ def test_each_configuration_of_a_grid_has_the_best_of_those_before(population: P
     records.open_decisions(spec, population, "one")
     plan = plans.make_plan(spec.with_decisions(), population)
     assert len(plan.incomplete_chains) == 8 and not plan.published_keys
-    assert all(chain["keys"] == [] for chain in plans.plan_as_json(plan, None, [])["chains"])  # type: ignore[attr-defined]
+    assert all(chain["keys"] == [] for chain in plan_as_json(plan, None, [])["chains"])  # type: ignore[attr-defined]
     chains = train_grid(population, start(population, grid("best")))
     assert len(chains) == 8
     seen = {member.key: member.metrics.held_out_error for member in population}
