@@ -31,16 +31,21 @@ from ban_ray.training.step import StepInputs, TrainingStep
 from tests.helpers.training_spies import CPU, a_teacher, watch_batches, without_times
 
 SAMPLES, FEATURES, CLASSES, STEPS = 12, 6, 5, 3
-AVERAGED = {
-    "epochs": 2,
-    "optimiser": "adamw",
-    "learning_rate": 1e-3,
-    "schedule": "cosine",
-    "warm_up_epochs": 1,
-    "averaging": "swa",
-    "swa_start": 0.0,
-    "micro_batches": 5,
+RESUMED: dict[str, dict[str, Any]] = {
+    "adamw": {
+        "optimiser": "adamw",
+        "learning_rate": 1e-3,
+        "schedule": "cosine",
+        "warm_up_epochs": 1,
+        "averaging": "swa",
+        "swa_start": 0.0,
+        "micro_batches": 5,
+    },
+    "muon": {"optimiser": "muon", "learning_rate": 1e-2, "schedule": "wsd", "decay_part": 0.5, "averaging": "ema"},
+    "adagrad": {"optimiser": "adagrad", "learning_rate": 1e-2, "schedule": "linear", "averaging": "best", "clip": 1.0},
+    "radam": {"optimiser": "radam", "learning_rate": 1e-3, "decay": "matrices", "body_learning_rate": 0.5},
 }
+"""Recipes of two epochs whose trainings are resumed after the first one."""
 
 
 def without_batch_norm() -> nn.Module:
@@ -135,7 +140,14 @@ def main(rank: int, folder: Path) -> None:
     seen["accumulated"] = {text: accumulated(text) for text in OBJECTIVES}
     generation = orders[0].generations[-1]
     seen["train"] = trained(generation)
-    seen["averaged"] = trained(generation.model_copy(update={"recipe": generation.recipe.model_copy(update=AVERAGED)}))
+    seen["resumed"] = {
+        case: trained(
+            generation.model_copy(update={"recipe": generation.recipe.model_copy(update={"epochs": 2, **fields})})
+        )
+        for case, fields in RESUMED.items()
+    }
+    self_taught = {"objective": Objective(name="self-ema"), "teachers": ()}
+    seen["resumed"]["self-ema"] = trained(generation.model_copy(update=self_taught))
     seen["work"] = []
     for order in orders:
         reports: list[Event] = []
