@@ -21,7 +21,7 @@ def learning_curves(data: FigureData) -> Figure | None:
     """Held-out metric by epoch (training error where nothing was held out); None where neither is recorded."""
     group, metric, histories = data.group, data.group.metric, data.histories
     column, what = f"held_out_{metric.field}", "held-out"
-    if metric.classes and not histories[column].notna().any():
+    if metric.is_classification and not histories[column].notna().any():
         column, what = "train_error", "training"
     if not histories[column].notna().any():
         return None

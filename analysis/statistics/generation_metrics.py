@@ -66,7 +66,7 @@ def by_class(group: ChainGroup, scores: ScoredPredictions) -> pd.DataFrame:
     """
     records = []
     names = _class_names(group)
-    compared = group.last and group.metric.classes
+    compared = group.last and group.metric.is_classification
     usable = scores.readable(group.chains, 0, group.last) if compared else []
     chains = independent_chains(usable, group.last)
     if chains:

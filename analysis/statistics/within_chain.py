@@ -19,7 +19,7 @@ def pairs(group: ChainGroup, scores: ScoredPredictions, most: int | None = None)
         most: chains at most, the first in the order of their seeds.
     """
     rows = []
-    readable = scores.readable(group.chains, 0, group.last) if group.metric.classes else []
+    readable = scores.readable(group.chains, 0, group.last) if group.metric.is_classification else []
     for chain in independent_chains(readable, group.last)[:most]:
         (first,), (last,) = scores.for_generation([chain], 0), scores.for_generation([chain], group.last)
         errors = [group.metric.mean(score.losses) for score in (first, last)]

@@ -24,7 +24,7 @@ def train_function_trainable(function: Callable[..., Any]) -> type[Any]:
     return trainable
 
 
-def keep_actors(tune_controller: Any, trial: Any, count: int) -> None:
+def raise_idle_actor_limit(tune_controller: Any, trial: Any, count: int) -> None:
     """Let Tune keep so many more idle processes: by itself it keeps one, ends the others and starts as many anew."""
     for _ in range(count):
         tune_controller._actor_cache.increase_max(trial.placement_group_factory)

@@ -55,4 +55,4 @@ def _score(mean: NDArray[np.float64], labels: Labels, metric: Metric) -> tuple[f
     """The mean loss and the negative mean log-likelihood of an ensemble."""
     of_labels = mean if mean.ndim == 1 else mean[np.arange(len(labels)), labels]
     negative = -float(np.log(np.maximum(of_labels, _SMALLEST)).mean())
-    return (float((mean.argmax(1) != labels).mean()) if metric.classes else negative), negative
+    return (float((mean.argmax(1) != labels).mean()) if metric.is_classification else negative), negative

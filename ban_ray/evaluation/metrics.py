@@ -28,7 +28,7 @@ class Metric:
         name: of the metric. key: the same in records. unit: in headings. name_with_unit: in prose.
         points: unit of a difference, which is one of mean losses. scale: from those to it.
         sample_noun: what the samples are called, each of which has a loss.
-        classes: whether losses are errors, 0 or 1, of a few classes.
+        is_classification: whether losses are errors, 0 or 1, of a few classes.
         field: of a member's metrics and of histories, after ``test_`` or ``held_out_``.
         losses: one loss a sample (n,) of outputs and labels. value: the metric of the mean loss.
         difference: of two values, in `points`.
@@ -42,7 +42,7 @@ class Metric:
     points: str
     scale: float
     sample_noun: str
-    classes: bool
+    is_classification: bool
     field: str
     losses: Callable[[Outputs, Labels], NDArray[Any]]
     value: Callable[[float], float]
@@ -69,7 +69,7 @@ class Metric:
 
     def from_field(self, recorded: float) -> float:
         """The metric from `field`, which is the error itself or a log-likelihood, the negative loss."""
-        return recorded if self.classes else self.value(-recorded)
+        return recorded if self.is_classification else self.value(-recorded)
 
     def value_of(self, member: HasMetrics, part: str = "test") -> float | None:
         """The recorded metric of a member on ``test`` or ``held_out``; None where nothing was held out."""
@@ -110,7 +110,7 @@ ERROR = Metric(
     points="points",
     scale=100.0,
     sample_noun="images",
-    classes=True,
+    is_classification=True,
     field="error",
     losses=_error,
     value=lambda loss: 100.0 * loss,
@@ -124,7 +124,7 @@ PERPLEXITY = Metric(
     points="log % of perplexity",
     scale=100.0,
     sample_noun="tokens",
-    classes=False,
+    is_classification=False,
     field="log_likelihood",
     losses=_negative_log_likelihood,
     value=lambda loss: math.exp(min(loss, 700.0)),
@@ -139,7 +139,7 @@ BITS = Metric(
     points="bits per character",
     scale=1 / NATS_A_BIT,
     sample_noun="characters",
-    classes=False,
+    is_classification=False,
     field="log_likelihood",
     losses=_negative_log_likelihood,
     value=lambda loss: loss / NATS_A_BIT,

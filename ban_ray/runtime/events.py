@@ -32,20 +32,20 @@ class EpochEnded(GenerationEvent):
 
     Attributes:
         epochs: epochs of the generation.
-        first_rung_epoch: the epoch after which chains are first compared; None if that is at the generation's end.
+        drop_rung_epoch: the epoch after which chains are first compared; None if that is at the generation's end.
     """
 
     kind: Literal["epoch_ended"] = "epoch_ended"
     epochs: int
-    first_rung_epoch: int | None = None
+    drop_rung_epoch: int | None = None
 
     @property
     def epoch(self) -> int:
         return int(self.metrics["epoch"])
 
     @property
-    def is_at_first_rung(self) -> bool:
-        return self.first_rung_epoch == self.epoch
+    def is_at_drop_rung(self) -> bool:
+        return self.drop_rung_epoch == self.epoch
 
 
 class Published(GenerationEvent):

@@ -117,7 +117,7 @@ def throttle_reports(report: EventHandler) -> EventHandler:
     def report_if_due(event: Event) -> None:
         nonlocal last
         is_important = isinstance(event, Published | Reused) or (
-            isinstance(event, EpochEnded) and event.is_at_first_rung
+            isinstance(event, EpochEnded) and event.is_at_drop_rung
         )
         if is_important or time.monotonic() - last >= MIN_REPORT_INTERVAL_S:
             last = time.monotonic()

@@ -73,7 +73,7 @@ def search(options: SearchOptions, runner: JobRunner | None = None) -> SearchRes
     with records.locked_name(storage, _local_folder(url), spec, options.name) as name:
         if initial_weights is not None:
             stored.save(storage, initial_weights.sha256, initial_weights.data)
-        if spec.teachers.takes_members:
+        if spec.teacher_decisions.takes_members:
             spec = _with_teachers(spec, population, name, console)
         plan = make_plan(spec, population)
         print_plan(plan, console)
@@ -127,11 +127,13 @@ def _with_teachers(
     Args:
         write: whether what is chosen now is recorded.
     """
-    if spec.teachers.is_late and (chosen := recorded_teachers(population, name)) is None:
-        records.open_decisions(spec, population, name)
-        return spec.with_decisions()
+    if spec.teacher_decisions.is_per_configuration and (chosen := recorded_teachers(population, name)) is None:
+        records.load_decisions(spec, population, name)
+        return spec.with_chains_rebuilt()
     task, num_classes = spec.context.task, spec.dataset.num_classes
-    chosen = select_teachers(population, name, spec.teachers.policy, task, num_classes=num_classes, write=write)
+    chosen = select_teachers(
+        population, name, spec.teacher_decisions.policy, task, num_classes=num_classes, write=write
+    )
     console.say(f"Teacher: {chosen.description}")
     return spec.with_teachers(chosen)
 
@@ -155,7 +157,7 @@ def _existing_population(url: str) -> Population | None:
 def _print_plan(options: SearchOptions, spec: SearchSpec, url: str, console: Console) -> None:
     """Print what would be trained, without writing anything."""
     population = _existing_population(url)
-    if spec.teachers.takes_members and not (population is None and spec.teachers.searched):
+    if spec.teacher_decisions.takes_members and not (population is None and spec.teacher_decisions.searched):
         if population is None:
             raise UserError(f"--teacher {options.teacher!r}: there is no population at {url}")
         spec = _with_teachers(

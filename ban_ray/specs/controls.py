@@ -99,7 +99,7 @@ class Budget:
         self._limit = float("inf") if text is None else float(text[:-1]) * recipe.trained_epochs
         self._paid: dict[str, int] = {}
 
-    def buys(self, chain: Chain) -> bool:
+    def try_to_buy(self, chain: Chain) -> bool:
         """Whether what is left pays for a chain, which it then does."""
         paid = {**self._paid, **{made.key: made.recipe.trained_epochs for made in chain.generations}}
         is_paid = sum(paid.values()) <= self._limit

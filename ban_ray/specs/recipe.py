@@ -166,7 +166,7 @@ class Recipe(Spec):
         return self.model_dump(mode="json", include={*(self.FIRST_FIELDS - unused), "teacher_outputs", *changed})
 
     @property
-    def held_out_reader(self) -> str:
+    def held_out_field(self) -> str:
         """The field, with its value, for which training reads held-out metrics; empty if none does."""
         if self.averaging == "best":
             return "averaging = best"
@@ -178,7 +178,7 @@ class Recipe(Spec):
         return self.stop_epoch or self.epochs
 
     @property
-    def first_rung_epoch(self) -> int | None:
+    def drop_rung_epoch(self) -> int | None:
         """The epoch, counted from 1, after which chains are compared; None if it would be the last epoch or beyond.
 
         The first one at the last learning rate, and None without drops; of ``wsd`` the first in which the rate falls;

@@ -131,7 +131,7 @@ class SpaceContext:
     recipe_changes: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def start(self) -> str:
+    def initial_weights_in_words(self) -> str:
         """The weights that generations of the command line's network start from, in words; empty for random ones."""
         sha256 = None if self.network is None else self.network.initial_weights
         return "" if sha256 is None else f"each generation starts from weights {sha256[:12]}"
@@ -213,8 +213,8 @@ class SearchSpace:
         data_task: the task if ``--data`` is given without ``--task``; empty for the scale's own.
         takes_network: whether the network comes from the command line.
         takes_teacher: whether members of the population may teach generation 0.
-        is_listed: whether a configuration of the list has a place at these settings, such as a number of generations.
-        drops_decided: whether the configurations of the list compete: they run seed by seed, and one that is
+        is_applicable: whether a configuration of the list has a place at these settings, say their generations.
+        drops_beaten: whether the configurations of the list compete: they run seed by seed, and one that is
             distinguishably worse than one that costs no more runs on no further seed.
     """
 
@@ -230,5 +230,5 @@ class SearchSpace:
     takes_network: bool = False
     takes_teacher: bool = False
     data_task: str = ""
-    is_listed: Callable[[Configuration, SpaceContext], bool] = lambda *_: True
-    drops_decided: bool = False
+    is_applicable: Callable[[Configuration, SpaceContext], bool] = lambda *_: True
+    drops_beaten: bool = False

@@ -107,8 +107,8 @@ def train(
     worker_slice = slice(rank * local, (rank + 1) * local)
     if recipe.teacher_outputs == "cached" and not data.views:
         raise UserError(f"teacher_outputs = cached is for images; the inputs of task {data.task} have no views")
-    if recipe.held_out_reader and not len(data.held_out):
-        raise UserError(f"{recipe.held_out_reader} needs held-out data, of which protocol paper leaves none here")
+    if recipe.held_out_field and not len(data.held_out):
+        raise UserError(f"{recipe.held_out_field} needs held-out data, of which protocol paper leaves none here")
     if (initial_weights is None) != (generation.initial_weights is None):
         raise UserError("a generation is trained with the initial weights that it names, and with no others")
 

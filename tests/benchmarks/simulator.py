@@ -120,7 +120,7 @@ class Simulator:
 
     def at_rung(self, generation: Generation, number: int) -> EpochEnded:
         """The event of the epoch after which chains are compared."""
-        rung = generation.recipe.first_rung_epoch
+        rung = generation.recipe.drop_rung_epoch
         assert rung is not None
         errors = curve(generation, noisy_error(generation, number, self.noise), self.noise)
         return _epoch_ended(generation, number, rung, errors[rung - 1])
@@ -138,7 +138,7 @@ class Simulator:
         for epoch, value in enumerate(curve(generation, error, self.noise), 1):
             history.append({"epoch": epoch, "held_out_error": value, "loss": value / 10, "seconds": self.epoch_s})
             time.sleep(self.epoch_s)
-            if self.epoch_s or epoch == generation.recipe.first_rung_epoch:
+            if self.epoch_s or epoch == generation.recipe.drop_rung_epoch:
                 on_event(_epoch_ended(generation, number, epoch, value))
         member = publish(
             population,
@@ -166,6 +166,6 @@ def _epoch_ended(generation: Generation, number: int, epoch: int, held_out_error
         generation=number,
         key=generation.key,
         epochs=recipe.epochs,
-        first_rung_epoch=recipe.first_rung_epoch,
+        drop_rung_epoch=recipe.drop_rung_epoch,
         metrics={"epoch": epoch, "held_out_error": held_out_error},
     )

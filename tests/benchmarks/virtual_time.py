@@ -85,7 +85,7 @@ def _turns(planned: PlannedChain, population: Population, simulator: Simulator, 
             yield Reused(generation=number, key=generation.key)
             continue
         events: list[Event] = []
-        rung = generation.recipe.first_rung_epoch or 0
+        rung = generation.recipe.drop_rung_epoch or 0
         if rung:
             trained[generation.key] = rung
             yield float(rung)

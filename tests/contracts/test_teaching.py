@@ -157,7 +157,7 @@ def test_a_policy_that_finds_nobody_says_so_in_a_sentence(policy: TeacherPolicy,
 def test_nothing_is_selected_where_nothing_is_held_out(
     policy: TeacherPolicy, members: tuple[Population, list[Member]]
 ) -> None:
-    if policy.is_fixed:
+    if policy.ignores_population:
         policy.select(Candidates(members[0], PAPER), 0)
         return
     with pytest.raises(UserError, match=r"selects on held-out data, which --protocol paper trains on"):

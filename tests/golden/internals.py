@@ -34,7 +34,7 @@ from ban_ray.search.config.resolve import resolve
 from ban_ray.search.config.spec import SearchSpec
 from ban_ray.search.plan import cost, step_benchmark
 from ban_ray.search.search import search
-from ban_ray.search.study.records import open_decisions
+from ban_ray.search.study.records import load_decisions
 from ban_ray.search.teachers.chosen_once import select_teachers
 from ban_ray.specs import Generation
 from ban_ray.specs.parameters import Configuration
@@ -105,9 +105,9 @@ def fabricate(
     """
     population = Population(open_storage(str(storage)))
     request = _request(_choices(arguments), population)
-    if request.teachers.is_late:
+    if request.teacher_decisions.is_per_configuration:
         (search_name,) = (folder.parent.name for folder in storage.glob("searches/*/chains"))
-        open_decisions(request, population, search_name)
+        load_decisions(request, population, search_name)
     sampled = [planned for configuration in configurations for planned in request.chains_of(configuration)]
     waiting = [planned.chain for planned in sampled or request.chains]
     while waiting:
@@ -133,9 +133,9 @@ class Fabricator:
     ) -> JobResult:
         population = Population(find_storage(job.context.storage))
         for number, generation in enumerate(job.generations, job.first_generation_number):
-            key, rung, epochs = generation.key, generation.recipe.first_rung_epoch, generation.recipe.epochs
+            key, rung, epochs = generation.key, generation.recipe.drop_rung_epoch, generation.recipe.epochs
             for record in _history(generation):
-                on_event(EpochEnded(generation=number, key=key, epochs=epochs, first_rung_epoch=rung, metrics=record))
+                on_event(EpochEnded(generation=number, key=key, epochs=epochs, drop_rung_epoch=rung, metrics=record))
             member = _publish(population, generation, number, job.chain_seed, 10, 1)
             values = member.metrics.model_dump()
             on_event(Published(generation=number, key=key, epochs=epochs, metrics=values))
@@ -150,10 +150,10 @@ def _choices(arguments: Sequence[str]) -> SearchOptions:
 
 def _request(choices: SearchOptions, population: Population) -> SearchSpec:
     request = resolve(choices)
-    if not request.teachers.takes_members or request.teachers.is_late:
+    if not request.teacher_decisions.takes_members or request.teacher_decisions.is_per_configuration:
         return request
     return request.with_teachers(
-        select_teachers(population, "none", request.teachers.policy, request.context.task, write=False)
+        select_teachers(population, "none", request.teacher_decisions.policy, request.context.task, write=False)
     )
 
 
@@ -211,7 +211,7 @@ def _outputs(key: str, part: str, count: int, classes: int) -> NDArray[np.float3
 def _history(generation: Generation) -> list[dict[str, float | int | None]]:
     """Records of the first epoch, of the one after which chains are compared, and of the last."""
     recipe = generation.recipe
-    epochs = sorted({1, recipe.first_rung_epoch or 1, recipe.epochs})
+    epochs = sorted({1, recipe.drop_rung_epoch or 1, recipe.epochs})
     taught, held_out = bool(generation.teachers), generation.task.protocol == "search"
     return [
         {

@@ -32,7 +32,7 @@ def epoch_ended(planned: PlannedChain, generation: int, epoch: int, error: float
         generation=generation,
         key=planned.chain.keys[generation],
         epochs=10,
-        first_rung_epoch=9,
+        drop_rung_epoch=9,
         metrics={"epoch": epoch, "held_out_error": error},
     )
 

@@ -217,7 +217,7 @@ def test_networks_that_a_space_names_itself_have_versions_too(module: str, edit:
     assert before.chains_of({"width": 4})[0].chain == first, "a search that runs stays as it began"
     after = own_space(tmp_path, module)
     assert not set(after.chains_of({"width": 4})[0].chain.keys) & set(first.keys)
-    assert after.initial_code_versions != before.initial_code_versions
+    assert after.space_code_versions != before.space_code_versions
     pinned = own_space(tmp_path, module, "1").chains_of({"width": 4})[0].chain
     assert [generation.network_version for generation in pinned.generations] == ["1", "1"]
 

@@ -23,7 +23,7 @@ from ban_ray.runtime.events import (
 KEY = "0" * 64
 EVENTS: list[Event] = [
     EpochEnded(
-        generation=1, key=KEY, epochs=10, first_rung_epoch=9, metrics={"epoch": 9, "held_out_error": 12.5, "loss": None}
+        generation=1, key=KEY, epochs=10, drop_rung_epoch=9, metrics={"epoch": 9, "held_out_error": 12.5, "loss": None}
     ),
     EpochEnded(generation=0, key=KEY, epochs=10, metrics={"epoch": 3, "loss": 0.1 + 0.2, "name": "é"}),
     Published(generation=2, key=KEY, epochs=10, metrics={"held_out_error": None, "test_error": 3.25}),
@@ -70,6 +70,6 @@ def test_an_unknown_event_or_field_is_refused() -> None:
 def test_an_epoch_is_at_the_rung_or_not() -> None:
     at_rung, elsewhere, *others = [event for event in EVENTS if isinstance(event, GenerationEvent)]
     assert isinstance(at_rung, EpochEnded) and isinstance(elsewhere, EpochEnded)
-    assert (at_rung.epoch, at_rung.is_at_first_rung) == (9, True)
-    assert (elsewhere.epoch, elsewhere.is_at_first_rung) == (3, False), "a generation without a rung has none"
+    assert (at_rung.epoch, at_rung.is_at_drop_rung) == (9, True)
+    assert (elsewhere.epoch, elsewhere.is_at_drop_rung) == (3, False), "a generation without a rung has none"
     assert not any(isinstance(event, EpochEnded) for event in others)

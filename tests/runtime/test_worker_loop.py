@@ -9,7 +9,7 @@ from ban_ray.runtime.events import EpochEnded, Event, Published, Reused
 
 
 def epoch(number: int) -> EpochEnded:
-    return EpochEnded(generation=0, key="k", epochs=10, first_rung_epoch=9, metrics={"epoch": number})
+    return EpochEnded(generation=0, key="k", epochs=10, drop_rung_epoch=9, metrics={"epoch": number})
 
 
 def test_members_and_rungs_are_always_reported_and_other_epochs_at_most_once_a_second(

@@ -209,7 +209,7 @@ def test_a_teacher_of_other_inputs_is_refused(population: Population, file: Path
                 {**CHAIN, "teacher": teacher.key, "settings": {"task.normalise": [[0.5], [0.25]]}}
             )
         )
-        select_teachers(population, "a search", chosen.teachers.policy, chosen.context.task, write=False)
+        select_teachers(population, "a search", chosen.teacher_decisions.policy, chosen.context.task, write=False)
 
 
 def test_a_plan_shows_the_start_and_writes_nothing(search_here: Command, file: Path, tmp_path: Path) -> None:

@@ -119,7 +119,7 @@ def test_wsd_is_stable_up_to_its_last_part(epochs: int, part: float) -> None:
     ],
 )
 def test_chains_are_compared_near_the_end(fields: dict[str, Any], rung: int | None) -> None:
-    assert Recipe(**fields).first_rung_epoch == rung
+    assert Recipe(**fields).drop_rung_epoch == rung
 
 
 REFUSED = {

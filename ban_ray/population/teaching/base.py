@@ -37,7 +37,7 @@ class TeacherPolicy:
         form: as it is typed, with capitals for what is to be filled in.
         pattern: regular expression of the whole text; its groups are the policy's arguments.
         takes_members: whether members of the population teach; else the first generation learns from labels.
-        is_fixed: whether it chooses the same members whatever else the population holds.
+        ignores_population: whether it chooses the same members whatever else the population holds.
         is_drawn: whether it chooses at random.
     """
 
@@ -45,7 +45,7 @@ class TeacherPolicy:
     form: ClassVar[str]
     pattern: ClassVar[str]
     takes_members: ClassVar[bool] = True
-    is_fixed: ClassVar[bool] = False
+    ignores_population: ClassVar[bool] = False
     is_drawn: ClassVar[bool] = False
 
     @classmethod

@@ -24,7 +24,7 @@ class Epoch(TeacherPolicy):
     form = "epoch:E"
     pattern = f"epoch:{WHOLE}"
     takes_members: ClassVar[bool] = False
-    is_fixed: ClassVar[bool] = True
+    ignores_population: ClassVar[bool] = True
 
     epoch: int
 

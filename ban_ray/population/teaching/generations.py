@@ -18,7 +18,7 @@ class Generations(TeacherPolicy):
     name = "generations"
     form = "generations:KEY"
     pattern = f"generations:({KEY})"
-    is_fixed: ClassVar[bool] = True
+    ignores_population: ClassVar[bool] = True
 
     key: str
 

@@ -18,7 +18,7 @@ class Named(TeacherPolicy):
     name = "member"
     form = "KEY, KEY+KEY"
     pattern = rf"({KEY}(?:\+{KEY})*)"
-    is_fixed: ClassVar[bool] = True
+    ignores_population: ClassVar[bool] = True
 
     keys: str
 

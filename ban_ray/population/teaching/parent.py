@@ -16,7 +16,7 @@ class Parent(TeacherPolicy):
     form = "parent"
     pattern = "parent"
     takes_members: ClassVar[bool] = False
-    is_fixed: ClassVar[bool] = True
+    ignores_population: ClassVar[bool] = True
 
     def select(self, candidates: Candidates, seed: int) -> SelectedTeachers:
         return SelectedTeachers((), "labels")

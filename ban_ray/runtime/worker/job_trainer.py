@@ -169,7 +169,7 @@ def _make_after_epoch(
             return
         # After the last epoch comes publication, which is a checkpoint of its own.
         if state["epoch"] < recipe.trained_epochs:
-            if state["epoch"] == recipe.first_rung_epoch:
+            if state["epoch"] == recipe.drop_rung_epoch:
                 # A chain that is pruned at its rung may resume from there later.
                 checkpointer.save_and_wait(state)
             else:
@@ -179,7 +179,7 @@ def _make_after_epoch(
                 generation=number,
                 key=generation.key,
                 epochs=recipe.trained_epochs,
-                first_rung_epoch=recipe.first_rung_epoch,
+                drop_rung_epoch=recipe.drop_rung_epoch,
                 metrics=state["history"][-1],
             )
         )

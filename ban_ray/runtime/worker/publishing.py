@@ -82,7 +82,7 @@ def _provenance(
         "in_channels": data.in_channels,
         "multiply_accumulates": _multiply_accumulates(generation, data),
         "threads": job.context.cpus_per_worker,
-        **({"execution_options": changed} if (changed := changed_options(job.context)) else {}),
+        **({"execution_options": changed} if (changed := non_default_options(job.context)) else {}),
         "finished_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {
             "ban_ray": __version__,
@@ -109,7 +109,7 @@ def _provenance(
     }
 
 
-def changed_options(options: ExecutionOptions) -> dict[str, JsonValue]:
+def non_default_options(options: ExecutionOptions) -> dict[str, JsonValue]:
     """The options of an execution that are not at their defaults."""
     return options.model_dump(include=set(ExecutionOptions.model_fields), exclude_defaults=True)
 

@@ -78,7 +78,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         seeds=seeds,
         chains=(),
         sample_counts=sample_counts,
-        teachers=read_decisions(options.teacher, space, scale),
+        teacher_decisions=read_decisions(options.teacher, space, scale),
         network_versions=NetworkVersions(network),
         overrides=overrides,
     )
@@ -89,7 +89,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         rng = random.Random(0)
         probes = tuple(spec.chains_of(sample(scale.parameters, rng))[0] for _ in range(NUM_PROBED))
         chains = [planned.chain for planned in probes]
-        reject_ineffective_options(chains, options, teacher_pending=spec.teachers.takes_members)
+        reject_ineffective_options(chains, options, teacher_pending=spec.teacher_decisions.takes_members)
     else:
         spec = with_grid_chains(spec)
         probes = spec.chains
@@ -99,7 +99,7 @@ def resolve(options: SearchOptions) -> SearchSpec:
         return replace(spec, context=context).chains_of(configuration)[0].chain.keys
 
     overrides.check_effect(space.name, context, unchanged, configured, keys_of)
-    return replace(spec, initial_code_versions=spec.network_versions.known)
+    return replace(spec, space_code_versions=spec.network_versions.known)
 
 
 def _restricted(scale: Scale, only: str | None, space: SearchSpace) -> Scale:

@@ -66,7 +66,7 @@ class SearchSpec:
         chains: all chains of a grid; of a sampled search those that are known.
         network_versions: versions of the code of the user's own networks.
         overrides: fields of the recipe and the objective that the options set, and those that they search.
-        initial_code_versions: versions of networks that the space names, as known when the search was resolved (a
+        space_code_versions: versions of networks that the space names, as known when the search was resolved (a
             sampled search knows only some by then); part of the search's identity.
         skip_reasons: sentences about configurations of a grid that a limit excludes.
     """
@@ -81,10 +81,10 @@ class SearchSpec:
     seeds: tuple[int, ...]
     chains: tuple[PlannedChain, ...]
     sample_counts: Sizes
-    teachers: TeacherDecisions
+    teacher_decisions: TeacherDecisions
     network_versions: NetworkVersions
     overrides: Fields
-    initial_code_versions: tuple[str, ...] = ()
+    space_code_versions: tuple[str, ...] = ()
     teacher_description: str = ""
     skip_reasons: tuple[str, ...] = ()
 
@@ -98,11 +98,11 @@ class SearchSpec:
             self,
             context=replace(self.context, teachers=teachers.keys),
             teacher_description=teachers.description,
-            teachers=replace(self.teachers, is_late=False),
+            teacher_decisions=replace(self.teacher_decisions, is_per_configuration=False),
         )
-        return taught.with_decisions()
+        return taught.with_chains_rebuilt()
 
-    def with_decisions(self) -> "SearchSpec":
+    def with_chains_rebuilt(self) -> "SearchSpec":
         """The same search, with the chains of a grid as far as their teachers are known now."""
         return self if self.is_sampled else with_grid_chains(self)
 
@@ -162,7 +162,7 @@ class SearchSpec:
         if self.options.recipe is not None:
             parts.append(f"recipe {self.options.recipe}")
         parts += [task.mirroring, "" if "task.normalise" in self.overrides.settings else task.normalisation]
-        parts.append(self.context.start)
+        parts.append(self.context.initial_weights_in_words)
         if self.dataset.skipped:
             parts.append(f"{self.dataset.skipped:,} images that cannot be decoded left out")
         if task.protocol == "paper":
@@ -174,8 +174,8 @@ class SearchSpec:
             parts.append(f"{epochs} epochs, not the papers' {papers_epochs}")
         if self.teacher_description:
             parts.append(f"generation 0 taught by members: {self.teacher_description}")
-        elif self.teachers.is_late and not self.teachers.searched:
-            parts.append(f"generation 0 taught by members, chosen when its trial begins: {self.teachers.in_words}")
+        elif self.teacher_decisions.is_per_configuration and not self.teacher_decisions.searched:
+            parts.append(f"generation 0 taught by members, chosen as trials begin: {self.teacher_decisions.in_words}")
         return "; ".join(filter(None, [*parts, self.overrides.in_words]))
 
 
@@ -185,11 +185,11 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
     skip_reasons = []
     budget, unbought = Budget(spec.options.budget, spec.context.recipe), list[str]()
     for configuration in spec.scale.configurations or grid(spec.scale.parameters):
-        if not spec.space.is_listed(configuration, spec.context):
+        if not spec.space.is_applicable(configuration, spec.context):
             continue
         if reason := size_violation(spec, configuration):
             skip_reasons.append(f"{json.dumps(dict(configuration))} was left out: {reason}")
-        elif not budget.buys((made := spec.chains_of(configuration))[0].chain):
+        elif not budget.try_to_buy((made := spec.chains_of(configuration))[0].chain):
             unbought.append(made[0].position.row)
         else:
             chains.extend(made)
@@ -198,7 +198,7 @@ def with_grid_chains(spec: SearchSpec) -> SearchSpec:
     if not chains:
         limit = f"--max-parameters {spec.strategy.max_parameters}" if skip_reasons else "these settings"
         raise UserError(f"{limit} leaves no configuration of space {spec.space.name}")
-    pending = spec.teachers.takes_members and not spec.context.teachers
+    pending = spec.teacher_decisions.takes_members and not spec.context.teachers
     reject_ineffective_options([planned.chain for planned in chains], spec.options, teacher_pending=pending)
     return replace(spec, chains=tuple(chains), skip_reasons=tuple(skip_reasons))
 
@@ -221,16 +221,16 @@ def invalid_reason(spec: SearchSpec, configuration: Configuration) -> str:
     """The reason why a configuration cannot be run; empty if it can."""
     try:
         spec.chains_of(configuration)
-        return spec.teachers.obstacle(configuration, spec.seeds) or size_violation(spec, configuration)
+        return spec.teacher_decisions.obstacle(configuration, spec.seeds) or size_violation(spec, configuration)
     except UserError as error:
         return f"they make no chain ({error})"
 
 
 def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> PlannedChain:
-    space, teachers = spec.space, spec.teachers.of(configuration, seed)
+    space, teachers = spec.space, spec.teacher_decisions.of(configuration, seed)
     context = spec.context if teachers is None else replace(spec.context, teachers=teachers.keys)
     try:
-        policy = spec.teachers.policy_of(configuration)
+        policy = spec.teacher_decisions.policy_of(configuration)
         chain = spec.network_versions.fill_in(policy.chain(space.chain(configuration, context, seed)))
         position = policy.place(space.place(configuration, chain))
     except UserError:
@@ -241,6 +241,6 @@ def _plan_chain(spec: SearchSpec, configuration: Configuration, seed: int) -> Pl
         architecture = registry.architecture_of(generation)
         registry.check_fits(architecture, generation.task.name)
         steps_per_epoch(generation.task.name, spec.sample_counts.train, generation.recipe)
-        if generation.recipe.held_out_reader and not spec.sample_counts.held_out:
-            raise UserError(f"{generation.recipe.held_out_reader} needs held-out data, and --protocol paper has none")
+        if generation.recipe.held_out_field and not spec.sample_counts.held_out:
+            raise UserError(f"{generation.recipe.held_out_field} needs held-out data, and --protocol paper has none")
     return PlannedChain(configuration, seed, chain, position, teachers)

@@ -40,7 +40,9 @@ def needed_bytes(plan: Plan, max_concurrent_chains: int) -> int:
         (spec.num_parameters_of(generation) * _FLOAT_BYTES for generation in plan.missing_generations), reverse=True
     )
     samples = spec.sample_counts.held_out + spec.sample_counts.test
-    predictions = samples * (spec.dataset.num_classes if spec.metric.classes else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
+    predictions = (
+        samples * (spec.dataset.num_classes if spec.metric.is_classification else _FLOATS_PER_TOKEN) * _FLOAT_BYTES
+    )
     members = sum(weights) + len(weights) * (predictions + _RECORD_BYTES)
     # An old checkpoint is removed only after the new one is written.
     return members + sum(weights[:max_concurrent_chains]) * _CHECKPOINT_TENSORS * (KEPT + 1)

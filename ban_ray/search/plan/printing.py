@@ -26,8 +26,8 @@ def print_plan(plan: Plan, console: Console) -> None:
         return
     if late := sum(planned.is_undecided for planned in spec.chains):
         console.say(
-            f"Teachers of {pluralised(late, 'chain')} are chosen by {spec.teachers.in_words} when trials begin, among "
-            "the members there then: their keys are not known yet, and all their generations count as to train"
+            f"Teachers of {pluralised(late, 'chain')} are chosen by {spec.teacher_decisions.in_words} when trials "
+            "begin, among the members there then: their keys are not known yet, and all their generations count as to train"
         )
     console.table(
         ("network", "parameters", "seeds", "to train", "there"),
@@ -66,10 +66,10 @@ def _print_searched_parameters(spec: SearchSpec, console: Console) -> None:
         where = " and ".join(f"{other} is {' or '.join(map(str, values))}" for other, values in parameter.when.items())
         rows.append((name, values_text(parameter), where))
     console.table(("parameter", "values", "where"), rows, text=("parameter", "values", "where"))
-    if spec.teachers.is_late and spec.teachers.in_words:
+    if spec.teacher_decisions.is_per_configuration and spec.teacher_decisions.in_words:
         console.say(
-            f"Teachers are chosen by {spec.teachers.in_words} when a trial begins, among the members there then; "
-            "a policy that finds nobody is passed over until there is someone"
+            f"Teachers are chosen by {spec.teacher_decisions.in_words} when a trial begins, among the members there "
+            "then; a policy that finds nobody is passed over until there is someone"
         )
     strategy = spec.strategy
     samples = strategy.num_samples or 0

@@ -20,7 +20,7 @@ drops a configuration for which an equal one costs no more."""
 
 def is_race(spec: SearchSpec) -> bool:
     """Whether configurations that held-out data decide run on no further seed."""
-    return spec.space.drops_decided and not spec.is_sampled and spec.context.task.protocol == "search"
+    return spec.space.drops_beaten and not spec.is_sampled and spec.context.task.protocol == "search"
 
 
 class Race:
@@ -39,7 +39,7 @@ class Race:
             self._by_configuration.setdefault(configuration_id(planned.configuration), {})[planned.seed] = planned
         self._read: dict[str, NDArray[np.generic]] = {}
 
-    def decided(self, planned: PlannedChain) -> str:
+    def reason_to_drop(self, planned: PlannedChain) -> str:
         """The reason why a chain that is about to start is not run; empty if it is to be run."""
         identifier = configuration_id(planned.configuration)
         before = self._spec.seeds[: self._spec.seeds.index(planned.seed)]

@@ -246,7 +246,7 @@ class _Execution:
     def _max_generations_to_train(self) -> int:
         """Number of generations to train; an upper bound where chains are not known yet."""
         spec, state = self.plan.spec, self.state
-        if not spec.is_sampled and not spec.teachers.is_late:
+        if not spec.is_sampled and not spec.teacher_decisions.is_per_configuration:
             keys = {key for planned in state.queue.queued_chains for key in planned.chain.keys}
             return sum(key not in self.population for key in keys)
         sampled = len(state.queue.queued_chains) + state.configurations.num_remaining * len(spec.seeds)

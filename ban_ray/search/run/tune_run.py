@@ -66,13 +66,13 @@ class ChainScheduler(FIFOScheduler):
 
     def __init__(self, controller: SearchController, broker: Any, max_concurrent_chains: int) -> None:
         super().__init__()
-        self._controller, self._broker, self._actors_to_keep = controller, broker, max_concurrent_chains
+        self._controller, self._broker, self._idle_actors_to_add = controller, broker, max_concurrent_chains
         self._has_requested_stops = False
 
     def on_trial_add(self, tune_controller: Any, trial: Any) -> None:
         super().on_trial_add(tune_controller, trial)
-        ray_internals.keep_actors(tune_controller, trial, self._actors_to_keep)
-        self._actors_to_keep = 0
+        ray_internals.raise_idle_actor_limit(tune_controller, trial, self._idle_actors_to_add)
+        self._idle_actors_to_add = 0
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         if not self._controller.on_result(trial.trial_id, result):

@@ -39,7 +39,7 @@ class _ConfigurationState:
     messages: dict[str, list[str]] = field(default_factory=dict)
 
 
-class ConfigurationTracker(ChainCallback):
+class ConfigurationManager(ChainCallback):
     """Proposes the configurations of a search, and records in the study how they end.
 
     A configuration has one trial in the study, which is closed when the chains of all its seeds have ended.
@@ -70,7 +70,7 @@ class ConfigurationTracker(ChainCallback):
         self._is_exhausted = False
         self.num_from_population = 0
 
-    def load_finished(self) -> None:
+    def restore(self) -> None:
         """Load what this search and the population have finished; interrupted configurations will be proposed first.
 
         Raises:
@@ -113,7 +113,7 @@ class ConfigurationTracker(ChainCallback):
     def next_incomplete_chains(self) -> list[PlannedChain] | None:
         """The chains to train of the next configuration that has any; None if there is no such configuration."""
         while not self._spec.is_sampled or self.num_remaining:
-            self._spec.teachers.begin()
+            self._spec.teacher_decisions.refresh_candidates()
             configuration = self._pending.pop(0) if self._pending else None
             if configuration is not None:
                 self._configuration_source.add_running(configuration)
@@ -123,7 +123,7 @@ class ConfigurationTracker(ChainCallback):
                 self._is_exhausted = self._spec.is_sampled
                 return None
             self._num_proposed += 1
-            if reason := self._spec.teachers.obstacle(configuration, self._spec.seeds):
+            if reason := self._spec.teacher_decisions.obstacle(configuration, self._spec.seeds):
                 # Of a list; a sampler has passed it over.
                 self._configuration_source.rejection_counts[reason] += 1
                 continue
@@ -155,7 +155,7 @@ class ConfigurationTracker(ChainCallback):
     def _incomplete_chains(self, configuration: Configuration) -> list[PlannedChain]:
         """Add a configuration, and return those of its chains that are to be trained."""
         incomplete_chains = []
-        self._spec.teachers.decide(configuration, self._spec.seeds)
+        self._spec.teacher_decisions.decide(configuration, self._spec.seeds)
         for planned in self._add(configuration):
             records.write_chain(self._population.storage, planned, self._search_name)
             if targets.is_chain_complete(self._population, planned):
@@ -174,7 +174,7 @@ class ConfigurationTracker(ChainCallback):
         """Add a complete trial to the study for each configuration whose generations are all published."""
         published = set(self._population.keys())
         for configuration in filter(self._is_valid, self._candidates()):
-            if not self._spec.teachers.is_decided(configuration, self._spec.seeds):
+            if not self._spec.teacher_decisions.is_decided(configuration, self._spec.seeds):
                 continue
             chains = self._spec.chains_of(configuration)
             generations = [g for planned in chains for g in planned.chain.generations if g.key in published]

@@ -18,16 +18,15 @@ class StoppingRule:
     """Decides which chains end before their last generation; this base class ends none that has started.
 
     Args:
-        decided: returns the reason why a chain that is about to start is not run; empty if it is to be run. By
-            default all are.
+        reason_not_to_start: of a chain that is about to start; empty if it is to be run. By default all are.
     """
 
-    def __init__(self, decided: Callable[[PlannedChain], str] | None = None) -> None:
-        self._decided = decided
+    def __init__(self, reason_not_to_start: Callable[[PlannedChain], str] | None = None) -> None:
+        self._reason_not_to_start = reason_not_to_start
 
     def before_start(self, planned: PlannedChain) -> ChainOutcome | None:
         """The outcome of a chain that is not to start, and none of its configuration after it."""
-        reason = "" if self._decided is None else self._decided(planned)
+        reason = "" if self._reason_not_to_start is None else self._reason_not_to_start(planned)
         return ChainOutcome("pruned", reason) if reason else None
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
@@ -150,7 +149,7 @@ class EarlyStopping(StoppingRule):
             rung = Rung(event.generation, "end")
             chain = configuration_id(planned.configuration), planned.seed
             self._errors.setdefault(chain, {})[event.generation] = error
-        elif event.is_at_first_rung:
+        elif event.is_at_drop_rung:
             rung = Rung(event.generation, "drop")
         else:
             return None

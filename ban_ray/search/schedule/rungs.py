@@ -23,7 +23,7 @@ MIN_CONFIGURATIONS_AT_RUNG = 3
 
 @dataclass(frozen=True, order=True)
 class Rung:
-    """A point of a chain: after a generation's `Recipe.first_rung_epoch` (``drop``) or at its end (``end``)."""
+    """A point of a chain: after a generation's `Recipe.drop_rung_epoch` (``drop``) or at its end (``end``)."""
 
     generation: int
     part: Literal["drop", "end"]

@@ -11,7 +11,7 @@ from ban_ray.population import Population
 from ban_ray.runtime.events import EpochEnded, Published
 from ban_ray.search.config.spec import PlannedChain, SearchSpec, invalid_reason
 from ban_ray.search.plan.race import Race, is_race
-from ban_ray.search.schedule.configurations import ConfigurationTracker
+from ban_ray.search.schedule.configurations import ConfigurationManager
 from ban_ray.search.schedule.early_stopping import EarlyStopping, EvaluationEvent, StoppingRule
 from ban_ray.search.schedule.queue import ChainQueue
 from ban_ray.search.study import records, targets
@@ -30,7 +30,7 @@ class SearchState:
     """
 
     study: SearchStudy
-    configurations: ConfigurationTracker
+    configurations: ConfigurationManager
     stopping_rule: StoppingRule
     queue: ChainQueue
 
@@ -45,20 +45,21 @@ class SearchState:
         study = SearchStudy(study_file, study_name, known, configuration_source, strategy.target_names)
         finished = targets.finished_trials(spec, study, population)
         stopping_rule = _open_stopping_rule(spec, study, population, finished)
-        configurations = ConfigurationTracker(
+        configurations = ConfigurationManager(
             spec, population, name, study, configuration_source, stopping_rule, finished
         )
         incomplete_chains: list[PlannedChain] = []
         if spec.is_sampled:
-            configurations.load_finished()
-        elif not spec.teachers.is_late:
+            configurations.restore()
+        elif not spec.teacher_decisions.is_per_configuration:
             while chains := configurations.next_incomplete_chains():
                 incomplete_chains.extend(chains)
         if is_race(spec):
             incomplete_chains.sort(key=lambda planned: spec.seeds.index(planned.seed))
+        is_lazy = spec.is_sampled or spec.teacher_decisions.is_per_configuration
         queue = ChainQueue(
             incomplete_chains,
-            configurations.next_incomplete_chains if spec.is_sampled or spec.teachers.is_late else None,
+            configurations.next_incomplete_chains if is_lazy else None,
             count_missing=lambda planned: sum(key not in population for key in planned.chain.keys),
             max_generations=strategy.max_generations_trained,
             time_budget_s=strategy.time_budget_s,
@@ -69,13 +70,13 @@ class SearchState:
 def rung_events(population: Population, planned: PlannedChain, number: int) -> list[EvaluationEvent]:
     """The events at rungs that training a generation would have sent; none if it is not published."""
     generation = planned.chain.generations[number]
-    rung, epochs = generation.recipe.first_rung_epoch, generation.recipe.trained_epochs
+    rung, epochs = generation.recipe.drop_rung_epoch, generation.recipe.trained_epochs
     try:
         member = population.get(generation.key)
         if member is None:
             return []
         events: list[EvaluationEvent] = [
-            EpochEnded(generation=number, key=member.key, epochs=epochs, first_rung_epoch=rung, metrics=record)
+            EpochEnded(generation=number, key=member.key, epochs=epochs, drop_rung_epoch=rung, metrics=record)
             for record in (population.history(member) if rung is not None else ())
             if record["epoch"] == rung
         ]
@@ -90,7 +91,7 @@ def _open_stopping_rule(
 ) -> StoppingRule:
     """The stopping rule, with the rung results of every configuration that this search has started before."""
     if not spec.strategy.stopping:
-        return StoppingRule(Race(spec, population).decided) if is_race(spec) else StoppingRule()
+        return StoppingRule(Race(spec, population).reason_to_drop) if is_race(spec) else StoppingRule()
     rule = EarlyStopping(
         patience=spec.strategy.patience,
         min_gain=spec.strategy.min_gain,

@@ -32,7 +32,7 @@ _MAX_VALUE_LENGTH = 40
 def search_identity(spec: SearchSpec) -> dict[str, object]:
     """The settings that determine the results of a search; more generations or seeds only add to them."""
     context = spec.context
-    policy = spec.teachers.policy
+    policy = spec.teacher_decisions.policy
     teacher = {} if policy.text == "parent" else {"teacher": policy.recorded()}
     return {
         **teacher,
@@ -41,7 +41,7 @@ def search_identity(spec: SearchSpec) -> dict[str, object]:
         "task": context.task.recorded(),
         "recipe": context.recipe.recorded(),
         "objective": context.objective.recorded(),
-        **({"code": list(spec.initial_code_versions)} if spec.initial_code_versions else {}),
+        **({"code": list(spec.space_code_versions)} if spec.space_code_versions else {}),
         "network": None if context.network is None else context.network.recorded(),
         "configurations": [dict(configuration) for configuration in spec.scale.configurations],
         **({"parameters": parameters_as_json(spec.scale.parameters)} if spec.scale.parameters else {}),
@@ -174,7 +174,7 @@ def search_seed(spec: SearchSpec) -> int:
     return int(digest(search_identity(spec))[:15], 16)
 
 
-def open_decisions(spec: SearchSpec, population: Population, name: str) -> None:
+def load_decisions(spec: SearchSpec, population: Population, name: str) -> None:
     """Let a search's configurations begin, with the teachers that it has recorded for those that have begun.
 
     Raises:
@@ -187,7 +187,7 @@ def open_decisions(spec: SearchSpec, population: Population, name: str) -> None:
         except ValidationError as error:
             raise UserError(f"{folder}/{file} in {storage.url} is damaged; choose another --name") from error
     data, seed = spec.dataset, search_seed(spec)
-    spec.teachers.open(population, spec.context.task, data.num_classes, search_seed=seed, records=records)
+    spec.teacher_decisions.load(population, spec.context.task, data.num_classes, search_seed=seed, records=records)
 
 
 def recorded_configurations(storage: Storage, parameters: Parameters) -> list[Configuration]:

@@ -16,18 +16,19 @@ from ban_ray.specs.parameters import Configuration, configuration_id
 class TeacherDecisions:
     """The teachers of a search's configurations, for each seed.
 
-    Before `open`, and for a configuration that has not begun, a policy that depends on the population has decided
+    Before `load`, and for a configuration that has not begun, a policy that depends on the population has decided
     nothing: the chain's teacher then has a key that is nobody's.
 
     Attributes:
         policy: of the command line.
-        is_late: whether a configuration's teachers are chosen when it begins, and not for all before the search starts.
+        is_per_configuration: whether a configuration's teachers are chosen when it begins, and not for all before the
+            search starts.
         searched: the policies among which the search samples, by their texts; empty if it samples none.
     """
 
     policy: TeacherPolicy
     searched: dict[str, TeacherPolicy] = field(default_factory=dict)
-    is_late: bool = False
+    is_per_configuration: bool = False
     _chosen: dict[tuple[str, int], SelectedTeachers] = field(default_factory=dict)
     _fixed: dict[str, SelectedTeachers] = field(default_factory=dict)
     _found: dict[str, SelectedTeachers | None] = field(default_factory=dict)
@@ -42,7 +43,7 @@ class TeacherDecisions:
     @property
     def in_words(self) -> str:
         """The policies that choose late; empty if there are none."""
-        return " or ".join(policy.text for policy in self._policies if not policy.is_fixed)
+        return " or ".join(policy.text for policy in self._policies if not policy.ignores_population)
 
     @property
     def _policies(self) -> Sequence[TeacherPolicy]:
@@ -55,7 +56,7 @@ class TeacherDecisions:
     def of(self, configuration: Configuration, seed: int) -> SelectedTeachers | None:
         """The teachers of a configuration's chain, where they are its own; None too if no member teaches it."""
         policy = self.policy_of(configuration)
-        if not self.is_late or not policy.takes_members:
+        if not self.is_per_configuration or not policy.takes_members:
             return None
         identifier = configuration_id(configuration)
         chosen = self._fixed.get(policy.text) or self._chosen.get((identifier, seed))
@@ -65,7 +66,7 @@ class TeacherDecisions:
         """Whether the teachers of a configuration are known for all seeds."""
         return all((chosen := self.of(configuration, seed)) is None or chosen.is_decided for seed in seeds)
 
-    def open(
+    def load(
         self,
         population: Population,
         task: Task,
@@ -89,14 +90,14 @@ class TeacherDecisions:
                 self._chosen[configuration_id(record.configuration), record.seed] = teachers  # type: ignore[arg-type]
         for policy in self.searched.values():
             # Who is named is refused before anything starts; others may find somebody later.
-            if policy.is_fixed and policy.takes_members:
+            if policy.ignores_population and policy.takes_members:
                 self._fixed[policy.text] = policy.select(self._candidates, 0)
-            elif not policy.is_fixed:
+            elif not policy.ignores_population:
                 self._candidates.require_held_out(policy.text)
         if not self.searched and not self._chosen:
             self.policy.select(self._candidates, 0)
 
-    def begin(self) -> None:
+    def refresh_candidates(self) -> None:
         """Look at the population anew, since a configuration is about to begin."""
         if self._candidates is not None:
             known = self._candidates
@@ -157,7 +158,9 @@ def read_decisions(option: str, space: SearchSpace, scale: Scale) -> TeacherDeci
         raise UserError(f"--search {TEACHER}={','.join(searched)}: two of the policies are the same")
     # The only configuration of a list begins when the search does.
     begins_at_once = len(scale.configurations) == 1 and not policy.is_drawn
-    return TeacherDecisions(policy, searched, is_late=bool(searched) or not (policy.is_fixed or begins_at_once))
+    return TeacherDecisions(
+        policy, searched, is_per_configuration=bool(searched) or not (policy.ignores_population or begins_at_once)
+    )
 
 
 def _parse(typed: str, text: str) -> TeacherPolicy:

@@ -12,7 +12,7 @@ from ban_ray.specs import Recipe
 )
 def test_the_first_epoch_at_the_last_learning_rate(epochs: int, drops: tuple[float, ...], rung: int | None) -> None:
     recipe = Recipe(epochs=epochs, learning_rate_drops=drops)
-    assert recipe.first_rung_epoch == rung
+    assert recipe.drop_rung_epoch == rung
     if rung is not None:
         rates = [recipe.learning_rate_at(epoch) for epoch in range(epochs)]
         assert rates.index(rates[-1]) + 1 == rung
@@ -20,9 +20,9 @@ def test_the_first_epoch_at_the_last_learning_rate(epochs: int, drops: tuple[flo
 
 def test_a_rung_that_is_the_end_is_none() -> None:
     for epochs in (1, 2, 3, 4, 5):
-        assert Recipe(epochs=epochs).first_rung_epoch is None
-    assert Recipe(epochs=6).first_rung_epoch is None
-    assert Recipe(epochs=10).first_rung_epoch == 9
+        assert Recipe(epochs=epochs).drop_rung_epoch is None
+    assert Recipe(epochs=6).drop_rung_epoch is None
+    assert Recipe(epochs=10).drop_rung_epoch == 9
 
 
 def test_rungs_are_in_the_order_of_a_chain() -> None:

@@ -90,10 +90,10 @@ def test_stopped_chains_are_compared_with_after_a_restart(population: Population
     spec = simulated_search(stopping=True, samples=1)
     state = open_state(population, spec)
     (planned,) = state.configurations.next_incomplete_chains() or []
-    rung = planned.chain.generations[0].recipe.first_rung_epoch
+    rung = planned.chain.generations[0].recipe.drop_rung_epoch
     assert rung is not None
     state.configurations.on_chain_start(planned)
-    event = epoch_ended(planned, 0, rung, 44.0).model_copy(update={"first_rung_epoch": rung})
+    event = epoch_ended(planned, 0, rung, 44.0).model_copy(update={"drop_rung_epoch": rung})
     assert state.stopping_rule.on_event(planned, event) is None
     state.configurations.on_chain_end(planned, ChainOutcome("pruned", "behind"))
     restarted = open_state(population, spec)

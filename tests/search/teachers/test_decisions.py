@@ -32,8 +32,8 @@ def grid(teacher: str, **options: Any) -> SearchSpec:
 
 def start(population: Population, spec: SearchSpec, name: str = "one") -> SearchState:
     """The state of a search, whose teachers are then chosen from the population."""
-    records.open_decisions(spec, population, name)
-    return open_state(population, spec.with_decisions(), name)
+    records.load_decisions(spec, population, name)
+    return open_state(population, spec.with_chains_rebuilt(), name)
 
 
 def train_grid(population: Population, state: SearchState, count: int | None = None) -> list[PlannedChain]:
@@ -142,8 +142,8 @@ def test_a_decision_is_in_the_records_of_chain_trial_and_member(population: Popu
 
 def test_each_configuration_of_a_grid_has_the_best_of_those_before(population: Population) -> None:
     publish_better(population, spec := grid("best"))
-    records.open_decisions(spec, population, "one")
-    plan = plans.make_plan(spec.with_decisions(), population)
+    records.load_decisions(spec, population, "one")
+    plan = plans.make_plan(spec.with_chains_rebuilt(), population)
     assert len(plan.incomplete_chains) == 8 and not plan.published_keys
     assert all(chain["keys"] == [] for chain in plan_as_json(plan, None, [])["chains"])  # type: ignore[attr-defined]
     chains = train_grid(population, start(population, grid("best")))
@@ -156,8 +156,8 @@ def test_each_configuration_of_a_grid_has_the_best_of_those_before(population: P
         if planned.seed == 0:
             assert planned.chain.generations[0].teachers == (min(seen, key=lambda key: seen[key] or 0),)
     done = grid("best")
-    records.open_decisions(done, population, "one")
-    plan = plans.make_plan(done.with_decisions(), population)
+    records.load_decisions(done, population, "one")
+    plan = plans.make_plan(done.with_chains_rebuilt(), population)
     assert not plan.incomplete_chains, "its decisions are known now"
     assert train_grid(population, start(population, grid("best"))) == []
 
@@ -182,10 +182,10 @@ def test_a_search_that_has_chosen_once_keeps_its_choice(population: Population) 
 
     train_grid(population, start(population, grid("parent"), "before"))
     spec = grid("best")
-    chosen = select_teachers(population, "one", spec.teachers.policy, spec.context.task)
+    chosen = select_teachers(population, "one", spec.teacher_decisions.policy, spec.context.task)
     taught_once = _with_teachers(spec, population, "one", Console())
     assert {planned.chain.generations[0].teachers for planned in taught_once.chains} == {chosen.keys}
-    assert not taught_once.teachers.is_late
+    assert not taught_once.teacher_decisions.is_per_configuration
 
 
 def test_a_policy_that_finds_nobody_is_refused_or_passed_over(population: Population) -> None:
