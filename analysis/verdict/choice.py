@@ -22,6 +22,8 @@ class Choice:
         cost: trainings of the baseline's epochs for one seed; of a value that was chosen from several, all of these.
         role: ``undistilled``; ``distilled``, born-again generations; ``bound``, which costs more than a chain.
         held_out, test: losses (n,) by the seed of the chain.
+        is_biased: whether the held-out samples chose its weights too, as early stopping does, so that its held-out
+            losses are too low to be compared; it is not chosen.
         recipe: of a tuned one, the fields of the recipe in which it differs from the baseline's.
     """
 
@@ -31,6 +33,7 @@ class Choice:
     held_out: Mapping[int, Losses] = field(repr=False)
     test: Mapping[int, Losses] = field(repr=False)
     recipe: Mapping[str, float] = field(default_factory=dict)
+    is_biased: bool = False
 
     @property
     def seeds(self) -> tuple[int, ...]:

@@ -174,7 +174,7 @@ def _undistilled(
             if kind == kinds.RECIPE:
                 changed = {field: getattr(group.final.recipe, field) for field in differences(baseline, group.final)}
                 made = replace(made, recipe=changed)
-            yield made
+            yield replace(made, is_biased=group.final.recipe.averaging == "best")
 
 
 def _generations(group: ChainGroup, reader: _Reader, role: Role, *, only_last: bool) -> Iterator[Choice]:
@@ -182,7 +182,8 @@ def _generations(group: ChainGroup, reader: _Reader, role: Role, *, only_last: b
     specs = [group.representatives[number].generation for number in numbers]
     for number in numbers[-1:] if only_last else numbers[1:]:
         name = _row(group) if only_last else f"{group.column(number)} by {_row(group)}"
-        yield reader.choice(name, reader.cost(*specs[: number + 1]), role, _keys(group, number))
+        made = reader.choice(name, reader.cost(*specs[: number + 1]), role, _keys(group, number))
+        yield replace(made, is_biased=specs[number].recipe.averaging == "best")
 
 
 def _networks_by_seed(chains: Sequence[ChainGroup], alone: Sequence[ChainGroup]) -> dict[int, tuple[str, ...]]:

@@ -100,10 +100,11 @@ def decide(choices: Choices) -> Verdict:
 
 def _deployment(among: Sequence[Choice], choices: Choices) -> Deployment | None:
     metric, baseline = choices.metric, choices.baseline
-    choice = cheapest_unbeaten(among, baseline)
+    candidates = [choice for choice in among if not choice.is_biased]
+    choice = cheapest_unbeaten(candidates, baseline)
     if choice is None:
         return None
-    added = added_by_distillation(among, baseline, metric.scale)
+    added = added_by_distillation(candidates, baseline, metric.scale)
     is_open = added is not None and not added.interval.distinguishable and len(added.first) > 1
     return Deployment(
         choice=choice,

@@ -76,10 +76,13 @@ def _added(deployment: Deployment, verdict: Verdict) -> str:
     if added is None:
         return "not compared, since there is no distilled choice or none without distillation that costs no more."
     interval = added.interval
+    number = len(added.first)
+    often = f", the student on the others' in {added.times_chosen} of {number} seeds" if number > 1 else ""
     found = "nothing distinguishable, " if not interval.distinguishable else "a loss, " if interval.low > 0 else ""
     return (
         f"{found}{interval_text(interval, verdict.metric.points)}, {_name(added.distilled)} against "
-        f"{_name(added.undistilled)}, {100 * CLAIM_LEVEL:g} % interval, {basis(interval)}; held-out data chose both."
+        f"{_name(added.undistilled)}, {100 * CLAIM_LEVEL:g} % interval, {basis(interval)}; held-out data chose both"
+        f"{often}."
     )
 
 

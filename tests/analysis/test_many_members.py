@@ -12,7 +12,7 @@ from analysis.report import content, write_report
 from ban_ray.population import Population
 from ban_ray.population.checksummed_json import FORMAT_VERSION
 from ban_ray.population.member import File, Member
-from ban_ray.population.publish import measure
+from ban_ray.population.publishing import measure
 from ban_ray.specs import SEMANTICS_VERSION, Generation, Recipe
 from ban_ray.storage.local import LocalStorage
 from tests.helpers.fabricated_population import BAN, DIGITS, LABEL, Fabricator

@@ -107,6 +107,8 @@ def test_mixed_labels_reach_every_objective(name: str) -> None:
     if found.label is not None and name == "cwtm":
         weights = teacher.exp().max(1).values
         assert float(found.label) == pytest.approx(float((weights / weights.sum() * losses).sum()))
+    elif found.label is not None and name == "consensus":
+        assert float(found.label) == pytest.approx(float(losses[teacher.argmax(1) == labels].mean()))
     elif found.label is not None:
         assert float(found.label) == pytest.approx(float(losses.mean()))
     else:

@@ -15,7 +15,7 @@ from ban_ray.evaluation.predictions import TokenOutputs, classes_of, entropies
 from ban_ray.population import Population
 from ban_ray.population.decoding import predictions_of
 from ban_ray.population.maintenance.verify import verify
-from ban_ray.population.publish import _safetensors
+from ban_ray.population.publishing import _safetensors
 from ban_ray.runtime.events import Event
 from ban_ray.runtime.worker import JobTrainer
 from ban_ray.specs import Objective, Recipe, Task, born_again

@@ -12,7 +12,7 @@ from ban_ray.population import LocalStorage, Member, Population, open_storage
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.index import WORTH_WRITING, catalogue
 from ban_ray.population.layout import INDEX
-from ban_ray.population.publish import publish, weights_file
+from ban_ray.population.publishing import publish, weights_file
 from ban_ray.storage.object_store import ObjectStorage
 from tests.helpers.members import TASK, add, many, path, predictions
 

@@ -19,7 +19,7 @@ from ban_ray.population.decoding import Predictions
 from ban_ray.population.imported import Imported, ImportedGeneration
 from ban_ray.population.member import Member
 from ban_ray.population.population import Population
-from ban_ray.population.publish import publish, weights_file
+from ban_ray.population.publishing import publish, weights_file
 from ban_ray.specs import Task
 from ban_ray.tasks.catalog import TASK_TYPES
 from ban_ray.tasks.opening import open_source

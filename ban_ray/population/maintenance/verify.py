@@ -26,7 +26,7 @@ from ban_ray.population.layout import (
 from ban_ray.population.maintenance.garbage import GRACE_S, orphans_of
 from ban_ray.population.member import File, Member
 from ban_ray.population.population import Population
-from ban_ray.population.publish import measure
+from ban_ray.population.publishing import measure
 
 _TOLERANCE = 1e-6
 """Another NumPy sums in another order."""

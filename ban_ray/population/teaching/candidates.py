@@ -1,17 +1,20 @@
 """The members that may teach a task, judged on held-out data."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ban_ray.errors import UserError
-from ban_ray.evaluation.predictions import classes_of
 from ban_ray.networks import registry
 from ban_ray.networks.source_version import require_version
 from ban_ray.population.member import Member
-from ban_ray.population.population import Population
 from ban_ray.specs import Task
 from ban_ray.tasks.catalog import metric_of
+
+if TYPE_CHECKING:
+    from ban_ray.population.population import Population
 
 
 class Candidate(NamedTuple):
@@ -121,6 +124,8 @@ class Candidates:
             )
         if (task.name, task.fingerprint) != (spec.task.name, spec.task.fingerprint) and self.num_classes is not None:
             # Only the paper protocol allows members of other data at all.
+            from ban_ray.evaluation.predictions import classes_of
+
             classes = classes_of(self.population.predictions(member).test)
             if classes is not None and classes != self.num_classes:
                 raise UserError(

@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ban_ray.evaluation.pareto import pareto_front
 from ban_ray.population.teaching.base import SelectedTeachers, TeacherPolicy, register
 from ban_ray.population.teaching.candidates import Candidates, describe
 
@@ -21,6 +20,8 @@ class Front(TeacherPolicy):
 
     def select(self, candidates: Candidates, seed: int) -> SelectedTeachers:
         members = candidates.chosen_by(self.text)
+        from ban_ray.evaluation.pareto import pareto_front
+
         front = pareto_front([(candidate.error, candidate.parameters) for candidate in members])
         drawn = members[random.Random(seed).choice(front)]
         metric = candidates.metric

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar, Self
 
 from ban_ray.errors import UserError
-from ban_ray.population.lineage import lineage
 from ban_ray.population.teaching.base import SelectedTeachers, TeacherPolicy, register
 from ban_ray.population.teaching.candidates import Candidates, describe
 from ban_ray.population.teaching.named import KEY
@@ -34,6 +33,8 @@ class Generations(TeacherPolicy):
         return {"kind": "generations", "key": self.key, "max_parameters": None}
 
     def select(self, candidates: Candidates, seed: int) -> SelectedTeachers:
+        from ban_ray.population.lineage import lineage
+
         member = candidates.named(self.key, self.key)
         ancestors = [ancestor.member for ancestor in lineage(candidates.population, member)]
         born_again = [ancestor for ancestor in ancestors if ancestor is not None and ancestor.generation.teachers]

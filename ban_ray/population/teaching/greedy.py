@@ -1,14 +1,18 @@
 """``greedy:K``: the set of up to K members whose average has the lowest held-out error, built one by one."""
 
+from __future__ import annotations
+
 from collections import Counter
 from dataclasses import dataclass
 from math import gcd
+from typing import TYPE_CHECKING
 
 from ban_ray.errors import DamagedMember
-from ban_ray.evaluation.greedy import greedy_selection
-from ban_ray.population.decoding import Predictions
 from ban_ray.population.teaching.base import WHOLE, SelectedTeachers, TeacherPolicy, register
 from ban_ray.population.teaching.candidates import Candidate, Candidates, describe
+
+if TYPE_CHECKING:
+    from ban_ray.population.decoding import Predictions
 
 MAX_CANDIDATES = 50
 """Members that compete: those of lowest held-out error. More of them overfit the held-out data (Caruana et al. 2006)
@@ -44,6 +48,8 @@ class Greedy(TeacherPolicy):
             raise DamagedMember(f"--teacher {self.text}: the predictions of every candidate are missing or damaged")
         labels, metric = competing[0][1].held_out_labels, candidates.metric
         outputs = [predictions.held_out for _, predictions in competing]
+        from ban_ray.evaluation.greedy import greedy_selection
+
         chosen, loss = greedy_selection(outputs, labels, metric, self.size)
         counts = Counter(chosen)
         # Weights of 2, 2 and 4 are those of 1, 1 and 2, and the order of the sum means nothing.

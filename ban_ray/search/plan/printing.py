@@ -27,7 +27,8 @@ def print_plan(plan: Plan, console: Console) -> None:
     if late := sum(planned.is_undecided for planned in spec.chains):
         console.say(
             f"Teachers of {pluralised(late, 'chain')} are chosen by {spec.teacher_decisions.in_words} when trials "
-            "begin, among the members there then: their keys are not known yet, and all their generations count as to train"
+            "begin, among the members there then: their keys are not known yet, and all their generations count as to "
+            "train"
         )
     console.table(
         ("network", "parameters", "seeds", "to train", "there"),

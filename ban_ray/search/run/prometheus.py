@@ -12,7 +12,8 @@ PREFIX = "ban_ray"
 CHAIN_TAGS = ("search", "chain", "generation", "network")
 GAUGES = {
     "held_out": "Held-out error (%) of the latest epoch; for text, perplexity or bits per character",
-    "gain": "Held-out error of the published generation minus that of its predecessor; negative is better",
+    "gain": "Held-out error of the published generation minus that of its predecessor (for text log % or bits); "
+    "negative is better",
     "epoch": "Epochs done of the generation in training",
     "images_per_second": "Training speed of the latest epoch; for text, tokens or characters per second",
 }

@@ -42,8 +42,19 @@ def test_the_cheapest_is_chosen_unless_a_dearer_one_is_better_by_more_than_one_s
     same = choice("same", 3, {0: 199, 1: 211, 2: 189})
     assert cheapest_unbeaten([BASELINE, better, same], BASELINE) is better
     assert cheapest_unbeaten([same, BASELINE], BASELINE) is BASELINE
-    as_cheap = choice("as cheap", 1, {0: 199, 1: 210, 2: 190})
+    as_cheap = choice("as cheap", 1, {0: 199, 1: 209, 2: 189})
     assert cheapest_unbeaten([BASELINE, as_cheap], BASELINE) is as_cheap, "among equals the lower held-out loss"
+
+
+def test_students_that_are_as_good_count_together() -> None:
+    """Without one of the two seeds, the other seed cannot tell them apart."""
+    first = choice("first", 2, {0: 150, 1: 150}, {0: 100, 1: 100}, role="distilled")
+    second = choice("second", 2, {0: 150, 1: 150}, {0: 140, 1: 140}, role="distilled")
+    plain = choice("baseline", 1, {0: 200, 1: 200})
+    added = added_by_distillation([plain, first, second], plain, 1000)
+    assert added is not None
+    assert added.second.sum(1).tolist() == [120, 120]
+    assert added.times_chosen == 2
 
 
 def test_test_data_choose_nothing() -> None:
@@ -62,8 +73,8 @@ def test_choices_of_fewer_seeds_are_compared_on_the_seeds_that_they_have() -> No
     assert held_out_score(unlucky, BASELINE) == pytest.approx(-0.01)
     assert held_out_score(unlucky, BASELINE, without=1) == pytest.approx(-0.01)
     assert held_out_score(choice("none", 1, {7: 5}), BASELINE) == float("inf")
-    assert lowest([BASELINE, unlucky], BASELINE) is unlucky
-    assert lowest([choice("none", 1, {7: 5})], BASELINE) is None
+    assert lowest([BASELINE, unlucky], BASELINE) == [unlucky]
+    assert lowest([choice("none", 1, {7: 5})], BASELINE) == []
 
 
 def test_the_distilled_choice_of_a_seed_is_made_without_it() -> None:
@@ -80,6 +91,7 @@ def test_the_distilled_choice_of_a_seed_is_made_without_it() -> None:
     # Without seed 0 the one that is lucky in 1 is chosen, and so on: none of them is lucky in its own seed.
     assert added.second.sum(1).tolist() == [201, 200, 200]
     assert added.interval.estimate > 0
+    assert added.times_chosen == 2
 
 
 def test_an_undistilled_choice_may_not_cost_more() -> None:

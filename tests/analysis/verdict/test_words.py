@@ -71,7 +71,7 @@ def test_averaging_is_named_and_no_gain_of_distillation_claimed(fabricator: Fabr
     assert lines[0].startswith("One network: train `label, EMA` (1x): test error ")
     assert "against the baseline (3 seeds). Nothing at hand beats it distinguishably." in lines[0]
     assert lines[1].startswith("Self-distillation beyond tuning and averaging: a loss, ")
-    assert "against `label, EMA` (1x), 97.5 % interval, 3 seeds; held-out data chose both." in lines[1]
+    assert "against `label, EMA` (1x), 97.5 % interval, 3 seeds; held-out data chose both, " in lines[1]
     assert "independent networks`" in line(verdict, "An ensemble: ")
     # The page's first section has the same sentences.
     content = gather(study, "one")

@@ -17,7 +17,7 @@ from torch import Tensor
 from ban_ray.population import ImportedGeneration, Member, Population, open_storage
 from ban_ray.population.commands.export_card import card
 from ban_ray.population.maintenance.verify import verify
-from ban_ray.population.publish import publish
+from ban_ray.population.publishing import publish
 from ban_ray.population.teaching import parse_policy
 from ban_ray.search.teachers.chosen_once import select_teachers
 from ban_ray.specs import Generation, Objective, Recipe, Task, born_again

@@ -81,6 +81,7 @@ class StopInTraining(StoppingRule):
     """Stops the first chain at its third reported epoch."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.num_epochs = 0
         self.stopped_at = 0.0
         self.actors: dict[str, Actor] = {}
@@ -100,6 +101,7 @@ class StopTheSecond(StoppingRule):
     """Stops the second chain of which there is an event, at its first event."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.chains: list[str] = []
 
     def on_event(self, planned: PlannedChain, event: Event) -> ChainOutcome | None:
