@@ -23,7 +23,7 @@ class Choice:
         role: ``undistilled``; ``distilled``, born-again generations; ``bound``, which costs more than a chain.
         held_out, test: losses (n,) by the seed of the chain.
         is_biased: whether the held-out samples chose its weights too, as early stopping does, so that its held-out
-            losses are too low to be compared; it is not chosen.
+            losses are too low to be compared with the baseline's; it is not chosen.
         recipe: of a tuned one, the fields of the recipe in which it differs from the baseline's.
     """
 

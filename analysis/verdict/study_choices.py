@@ -174,7 +174,12 @@ def _undistilled(
             if kind == kinds.RECIPE:
                 changed = {field: getattr(group.final.recipe, field) for field in differences(baseline, group.final)}
                 made = replace(made, recipe=changed)
-            yield replace(made, is_biased=group.final.recipe.averaging == "best")
+            yield replace(made, is_biased=_is_stopped_early(group.final, baseline))
+
+
+def _is_stopped_early(generation: Generation, baseline: Generation) -> bool:
+    """Whether held-out samples chose its epoch, and not the baseline's too."""
+    return generation.recipe.averaging == "best" != baseline.recipe.averaging
 
 
 def _generations(group: ChainGroup, reader: _Reader, role: Role, *, only_last: bool) -> Iterator[Choice]:
@@ -183,7 +188,7 @@ def _generations(group: ChainGroup, reader: _Reader, role: Role, *, only_last: b
     for number in numbers[-1:] if only_last else numbers[1:]:
         name = _row(group) if only_last else f"{group.column(number)} by {_row(group)}"
         made = reader.choice(name, reader.cost(*specs[: number + 1]), role, _keys(group, number))
-        yield replace(made, is_biased=specs[number].recipe.averaging == "best")
+        yield replace(made, is_biased=_is_stopped_early(specs[number], specs[0]))
 
 
 def _networks_by_seed(chains: Sequence[ChainGroup], alone: Sequence[ChainGroup]) -> dict[int, tuple[str, ...]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ban_ray.objectives.base import Loss, LossInputs, LossTerms, register
 from ban_ray.objectives.label import label_loss
+from ban_ray.objectives.mix import negative_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,6 +46,9 @@ class BetaSmoothing(Loss):
 
         label, smoothed = label_loss(inputs, 0.0), inputs.by_label(losses).mean()
         return LossTerms(inputs.steps * ((1 - self.xi) * label + self.xi * smoothed), label, smoothed)
+
+    def warning(self) -> str:
+        return negative_weights(self.xi)
 
     def _label_weights(self, inputs: LossInputs) -> Tensor:
         """(t * b,) the b_s of this worker's samples."""

@@ -74,7 +74,8 @@ def born_again(
 
     Args:
         networks: one name for all, or one a generation (the baseline's first).
-        objective: of generations 1 and later; the baseline always learns from labels alone.
+        objective: of generations 1 and later; the baseline learns from labels alone. Without later generations, an
+            objective that needs no teacher is the baseline's.
         seed: of the chain; generation k's own seed is derived from it and k.
         generations: the number of born-again generations, without the baseline.
         taught_by: ``all`` averages the probabilities of every generation before.
@@ -90,6 +91,7 @@ def born_again(
         raise ValueError(f"{len(names)} networks for a baseline and {generations} generations")
     if generations and not objective.needs_teacher and shared_layers == "none":
         raise ValueError(f"objective {objective} reads no teacher, so it has no born-again generations; 0 are allowed")
+    is_own = bool(teachers) or not (generations or objective.needs_teacher)
     chain: list[Generation] = []
     for number, network in enumerate(names):
         earlier = tuple(generation.key for generation in chain)
@@ -98,7 +100,7 @@ def born_again(
                 task=task,
                 network=network,
                 recipe=recipe,
-                objective=objective if number or teachers else LABEL,
+                objective=objective if number or is_own else LABEL,
                 seed=derive_seed(seed, "generation", number),
                 teachers=(earlier if taught_by == "all" else earlier[-1:]) if number else tuple(teachers),
                 shared_layers=shared_layers if number else "none",

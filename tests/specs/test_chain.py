@@ -193,3 +193,12 @@ def test_several_networks_may_teach_one() -> None:
 def test_networks_must_be_one_or_one_each(count: int) -> None:
     with pytest.raises(ValueError, match=f"{count} networks"):
         born_again(DIGITS, ["densenet-bc-10-4"] * count, SMALL, BAN, seed=0, generations=1)
+
+
+@pytest.mark.parametrize("name", ["virtual", "beta", "self-ema", "label"])
+def test_an_objective_without_a_teacher_is_the_baselines_where_no_student_follows(name: str) -> None:
+    objective = Objective.parse(f"{name}:xi=0.3" if name != "label" else "label:label_smoothing=0.1")
+    chain = born_again(DIGITS, "densenet-bc-10-4", SMALL, objective, seed=7, generations=0)
+    assert chain.generations[0].objective == objective
+    plain = born_again(DIGITS, "densenet-bc-10-4", SMALL, BAN, seed=7, generations=0)
+    assert plain.generations[0].objective == Objective(name="label")

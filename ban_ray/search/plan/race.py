@@ -26,10 +26,10 @@ def is_race(spec: SearchSpec) -> bool:
 class Race:
     """Decides which configurations of a list run on no further seed.
 
-    A configuration is decided after two seeds if each of its students, or the one network that it trains, is
+    A configuration is dropped after two seeds if each of its students, or the one network that it trains, is
     distinguishably worse on held-out data than the last generation of one and the same other configuration, whose chain
-    costs no more. Networks of the baseline's spec are never decided: all are compared with them, and ensembles are made
-    of them.
+    costs no more. Early stopping beats nothing, since these samples have chosen its epoch. Networks of the baseline's
+    spec are never dropped: all are compared with them, and ensembles are made of them.
     """
 
     def __init__(self, spec: SearchSpec, population: Population) -> None:
@@ -48,6 +48,7 @@ class Race:
         for other, rival in self._by_configuration.items():
             if (
                 other != identifier
+                and rival[planned.seed].chain.generations[-1].recipe.averaging != "best"
                 and _cost(rival[planned.seed]) <= _cost(planned)
                 and self._beats(rival, planned, before)
             ):

@@ -212,3 +212,26 @@ def test_what_test_data_show_to_be_better_is_said_beside_the_choice(fabricator: 
     text = line(verdict, "An ensemble: ")
     assert f"but on test `{better.name}` ({better.cost:g}x) is better, -" in text
     assert f", and {len(verdict.ensemble.better) - 1} more are better." in text
+
+
+def stopping_is_best(generation: Generation) -> float:
+    return 4.0 if generation.recipe.averaging == "best" else 0.0
+
+
+def test_early_stopping_is_not_chosen_by_the_samples_that_stopped_it(fabricator: Fabricator) -> None:
+    verdict = verdict_of(publish(fabricator, stopping_is_best))
+    assert verdict.network is not None
+    assert "early stopping" not in verdict.network.choice.name
+    assert verdict.network.added is not None
+    assert "early stopping" not in verdict.network.added.undistilled.name
+    assert "early stopping" in verdict.network.better[0][0].name, "test data may name it"
+
+
+def test_where_all_stop_early_they_are_compared(fabricator: Fabricator) -> None:
+    """A baseline that is chosen by the same samples has the same advantage."""
+    study = publish(
+        fabricator, lambda generation: float(len(generation.teachers)), settings={"recipe.averaging": "best"}
+    )
+    verdict = verdict_of(study)
+    assert verdict.network is not None
+    assert verdict.network.added is not None

@@ -148,3 +148,14 @@ def test_a_larger_budget_goes_on_with_the_same_search(fabricator: Fabricator) ->
     assert not set(more) & set(started)
     record = json.loads(fabricator.population.storage.read("searches/race/search.json"))
     assert len(record["identity"]["configurations"]) == 5
+
+
+def test_early_stopping_beats_nothing(fabricator: Fabricator) -> None:
+    """Its epoch was chosen by the samples that would decide."""
+    only = "objective=label,objective=label, early stopping,objective=beta"
+
+    def stopped_is_best(generation: Generation) -> float:
+        return 3.0 if generation.recipe.averaging == "best" else -3.0
+
+    _, dropped = run(fabricator, spec_of(only=only), stopped_is_best)
+    assert not dropped
